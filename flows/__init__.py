@@ -1,0 +1,85 @@
+"""Prefect flows, one a file. Here: how a plain step of `tasks/` becomes a Prefect task."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from nightshelf.errors import NightshelfError
+from prefect import Task, get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from redis import RedisError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Progress is shown for steps that take longer than this, and at most this often.
+_PROGRESS_EVERY_S = 2.0
+
+
+def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
+    """Wrap a step as a Prefect task that logs what came of it and shows its progress.
+
+    `policy` is Prefect's: retries, retry_delay_seconds, timeout_seconds. Nothing is cached: a night
+    that runs again computes again, under a new generation.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if "progress" in signature(function).parameters:
+            kwargs["progress"] = _Progress(function.__name__)
+        started = time.perf_counter()
+        record = function(*args, **kwargs)
+        get_run_logger().info("%.1f s. %s", time.perf_counter() - started, _summary(record))
+        return record
+
+    return task(run, name=function.__name__, cache_policy=NO_CACHE, **policy)
+
+
+class _Progress:
+    """Tells the Prefect UI and the log how far a step is."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self._due = time.monotonic() + _PROGRESS_EVERY_S
+        self._artifact: UUID | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _PROGRESS_EVERY_S
+        percent = 100 * done / max(total, 1)
+        get_run_logger().info("%.0f %% (%s of %s)", percent, f"{done:,}", f"{total:,}")
+        if self._artifact is None:
+            key = self._step.replace("_", "-")
+            self._artifact = create_progress_artifact(percent, key=key, description=self._step)
+        else:
+            update_progress_artifact(self._artifact, percent)
+
+
+def _summary(record: object) -> str:
+    """Return the counts of a step's record in words: n_events=3 becomes "3 events"."""
+    fields = getattr(record, "__dataclass_fields__", {})
+    counts = {name: getattr(record, name) for name in fields if name.startswith("n_")}
+    return ", ".join(
+        f"{value:,} {name[2:].replace('_', ' ')}"
+        for name, value in counts.items()
+        if isinstance(value, int)
+    )
+
+
+class _PlainErrors(logging.Filter):
+    """Drops the traceback of errors whose message already says what happened and what to do."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], NightshelfError | RedisError):
+            record.exc_info = None
+        return True
+
+
+for _name in ("prefect.task_runs", "prefect.flow_runs"):
+    logging.getLogger(_name).addFilter(_PlainErrors())

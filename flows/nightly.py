@@ -1,0 +1,166 @@
+"""The night: yesterday's events in, today's lists out. Read it from top to bottom.
+
+    events, items, users (Parquet)
+      -> clean_events    bad rows apart, each event once, nothing after as_of
+      -> build_features  who took to what, and how strongly
+      -> train_als       factors
+      -> top_n           every user's list; popular_lists and similar_items beside it
+      -> stage           into Redis, unseen
+      -> read_back       as a reader will get it, proven by a digest
+      -> measure         coverage, diversity, ... of what was read back
+      -> flip            live, for every reader at once
+      -> write_report    to look at in the morning
+
+Up to the flip a failure leaves the live generation as it is. Every step keeps its output under
+runs/<namespace>/<generation>/ (`tasks/run.py`).
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from nightshelf.errors import NightshelfError
+from prefect import flow, runtime
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from pydantic import ValidationError
+from redis import RedisError
+from rich.console import Console
+from rich.markup import escape
+
+from flows import as_task
+from tasks import (
+    events,
+    features,
+    inputs,
+    measure,
+    popularity,
+    publish,
+    report,
+    similar,
+    topn,
+    train,
+)
+from tasks.encode import families
+from tasks.run import midnight
+from tasks.settings import Settings
+
+HOUR_S = 3600
+#: Redis may be away for a moment; what these steps write they can write again.
+PATIENT = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
+
+check_inputs = as_task(inputs.check_inputs, timeout_seconds=HOUR_S)
+open_run = as_task(publish.open_run, **PATIENT)
+clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
+build_features = as_task(features.build_features, timeout_seconds=2 * HOUR_S)
+train_als = as_task(train.train_als, timeout_seconds=4 * HOUR_S)
+top_n = as_task(topn.top_n, timeout_seconds=2 * HOUR_S)
+popular_lists = as_task(popularity.popular_lists, timeout_seconds=HOUR_S)
+similar_items = as_task(similar.similar_items, timeout_seconds=HOUR_S)
+stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
+read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
+measure_lists = as_task(measure.measure, timeout_seconds=HOUR_S)
+flip = as_task(publish.flip, **PATIENT)
+write_report = as_task(report.write_report, timeout_seconds=HOUR_S)
+
+
+@flow(name="nightly")
+def nightly(
+    events: Path,
+    items: Path,
+    users: Path | None = None,
+    namespace: str = "shop",
+    as_of: datetime | None = None,
+    run_root: Path = Path("runs"),
+) -> report.Report:
+    """Build and publish tonight's lists.
+
+    Args:
+        events: Parquet event log, one file or a folder of `date=YYYY-MM-DD/` partitions.
+        items: Parquet catalogue.
+        users: Parquet users file, for segments.
+        namespace: whose lists these are: a tenant, a scene, a surface.
+        as_of: nothing after this instant is seen; the last midnight in UTC where not given.
+        run_root: where the run's folder is made.
+    """
+    settings = Settings()
+    as_of = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
+
+    checked = check_inputs(events, items, users, settings.inputs)
+    redis = publish.connect(settings.redis_url.get_secret_value(), settings.publish)
+    run = open_run(redis, namespace, as_of, run_root)
+    run.path("settings.json").write_text(json.dumps(settings.public(), indent=2) + "\n")
+
+    log = clean_events(run, checked, settings.events, now=datetime.now(UTC))
+    built = build_features(run, log, settings.features)
+    model = train_als(run, built, settings.train)
+
+    lists = top_n(run, built, model, settings.topn, settings.train)
+    popular = popular_lists(
+        run, log, built, settings.popularity, settings.topn, settings.features
+    )
+    like = similar_items(run, built, model, settings.similar, settings.topn)
+
+    shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
+    staged = stage(run, redis, shelves, settings.publish, settings.topn.n, settings.digest())
+    served = read_back(run, redis, shelves, staged, settings.publish)
+    metrics = measure_lists(
+        run, log, built, model, served,
+        list_length=settings.topn.n,
+        page_size=settings.topn.page_size,
+        max_per_category=settings.topn.max_per_category,
+    )
+    live = flip(run, redis)
+
+    page = write_report(
+        run, log, built, model, staged, metrics=metrics, targets=settings.targets, state=live.state
+    )
+    show(page, namespace)
+    return page
+
+
+def show(page: report.Report, namespace: str) -> None:
+    """Put the report and its headline figures into the Prefect UI."""
+    key = namespace.replace(".", "-").replace("_", "-")
+    create_markdown_artifact(
+        page.md.read_text(), key=f"{key}-report", description="The night's report"
+    )
+    create_table_artifact(
+        [row._asdict() for row in page.headline], key=f"{key}-headline", description="Headline figures and targets"
+    )
+
+
+def _utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def main(
+    events: Annotated[Path, typer.Option(help="Event log: a Parquet file or a folder of them.")],
+    items: Annotated[Path, typer.Option(help="Catalogue (Parquet).")],
+    users: Annotated[Path | None, typer.Option(help="Users file (Parquet), for segments.")] = None,
+    namespace: Annotated[str, typer.Option(help="Whose lists these are.")] = "shop",
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(help="See nothing after this instant; the last midnight in UTC by default."),
+    ] = None,
+    run_root: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
+) -> None:
+    """Build and publish tonight's lists.
+
+    Example: python -m flows.nightly --events log/ --items items.parquet --as-of 2026-03-01
+
+    Redis is REDIS_URL, settings are NIGHTSHELF_<STEP>__<NAME> or nightshelf.toml.
+    """
+    try:
+        page = nightly(events, items, users, namespace, as_of, run_root)
+    except (NightshelfError, ValidationError, RedisError) as error:
+        Console(stderr=True).print(f"[bold red]The night failed:[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    Console().print(f"Report: {page.html}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(main)
+    command()

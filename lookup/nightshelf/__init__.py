@@ -1,0 +1,19 @@
+"""Nightshelf's lookup: recommendation lists by key, out of Redis."""
+
+from nightshelf.answers import Item, Result, Status
+from nightshelf.contract import Manifest, RankedList
+from nightshelf.errors import CorruptValue, InvalidKey, NightshelfError, TransitionRefused
+from nightshelf.shelf import Shelf
+
+__all__ = [
+    "CorruptValue",
+    "InvalidKey",
+    "Item",
+    "Manifest",
+    "NightshelfError",
+    "RankedList",
+    "Result",
+    "Shelf",
+    "Status",
+    "TransitionRefused",
+]

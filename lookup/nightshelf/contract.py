@@ -1,0 +1,293 @@
+"""The lookup contract, version 1: every key, its type, what it holds and how long it lives.
+
+Any language can read Nightshelf with plain GETs. `<ns>` is the namespace (a tenant, a scene, a
+surface), `<gen>` a positive integer that only grows, and every id is UTF-8 with all but RFC 3986's
+unreserved characters percent-encoded, so that no id can collide with another key.
+
+====================================== ====== ========================================== ===========
+key                                    type   holds                                      TTL
+====================================== ====== ========================================== ===========
+``shelf:<ns>:current``                 string the live generation's manifest (JSON)      none
+``shelf:<ns>:generations``             hash   generation -> manifest, with its state     none
+``shelf:<ns>:fence``                   hash   ``allotted``, ``flipped``: highest numbers none
+``shelf:<ns>:<gen>:list:<model>:<id>`` string the user's list                            base ± 10 %
+``shelf:<ns>:<gen>:popular:<segment>`` string fallback list                              2 x base
+``shelf:<ns>:<gen>:similar:<id>``      string items like this one                        base ± 10 %
+``shelf:<ns>:<gen>:user:<id>``         string the user's feature row (JSON)              base ± 10 %
+``shelf:<ns>:<gen>:item:<id>``         string the item's feature row (JSON)              base ± 10 %
+====================================== ====== ========================================== ===========
+
+A segment is ``all``, ``trending``, ``new``, ``category:<category>`` or ``segment:<user segment>``;
+the part after the colon is encoded like an id.
+
+A list is compact JSON (docs/decisions/0005-payload.md)::
+
+    {"items":["B2","A7"],"scores":[0.91,0.4],"reasons":[["because","C9"],["taste"]],"why":[0,1]}
+
+``why[i]`` is the position in ``reasons`` of the reason for ``items[i]``. A reason is a code and
+what it needs: ``["because", item]`` (the item of the user's own history that weighs most),
+``["taste"]`` (no single item does), ``["popular", segment]``, ``["trending"]``, ``["new"]``,
+``["similar", item]``.
+
+To read: GET ``current`` (keep it for about a second), take ``generation`` and ``default_model``
+from it, GET the list; if there is none, GET ``user:<id>`` for the user's ``segment``, then the
+popular lists of that segment and of ``all``.
+"""
+
+import json
+import math
+import operator
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, unquote
+from zlib import crc32
+
+from nightshelf.errors import CorruptValue, InvalidKey
+
+VERSION = 1
+#: Longest id, in bytes once encoded: room for a URL, and a bound on what a key can cost.
+MAX_ID_BYTES = 512
+#: Two missed nights and their mornings: a reader still finds whole lists.
+DEFAULT_TTL_S = 72 * 3600
+#: Keys written together must not expire together.
+TTL_JITTER = 0.10
+#: Fallbacks outlive the lists that they stand in for.
+FALLBACK_TTL_FACTOR = 2
+#: How long a reader may hold the pointer; nothing of a generation may leave sooner after a flip.
+POINTER_CACHE_S = 1.0
+
+FAMILIES = ("list", "popular", "similar", "user", "item")
+_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_PLAIN_SEGMENTS = ("all", "trending", "new")
+_NAMED_SEGMENTS = ("category", "segment")
+
+Reason = tuple[str, ...]
+
+
+def encode_id(raw: str) -> str:
+    """Percent-encode an id for use in a key.
+
+    Raises `InvalidKey` for an empty id, one over `MAX_ID_BYTES` once encoded, or one that UTF-8
+    cannot express.
+
+    >>> encode_id("a:b c/é")
+    'a%3Ab%20c%2F%C3%A9'
+    """
+    try:
+        encoded = quote(raw, safe="")
+    except UnicodeEncodeError as error:
+        raise InvalidKey(f"id {raw!r} is not valid UTF-8") from error
+    if not encoded:
+        raise InvalidKey("an id must not be empty")
+    if len(encoded) > MAX_ID_BYTES:
+        raise InvalidKey(f"id {raw[:40]!r}... is {len(encoded)} bytes encoded, over {MAX_ID_BYTES}")
+    return encoded
+
+
+def decode_id(encoded: str) -> str:
+    """Undo `encode_id`."""
+    return unquote(encoded, errors="strict")
+
+
+def encode_segment(segment: str) -> str:
+    """Encode a segment for use in a key; `InvalidKey` where it is none of the known kinds.
+
+    >>> encode_segment("category:Toys & Games")
+    'category:Toys%20%26%20Games'
+    """
+    kind, colon, name = segment.partition(":")
+    if not colon and kind in _PLAIN_SEGMENTS:
+        return kind
+    if colon and kind in _NAMED_SEGMENTS:
+        return f"{kind}:{encode_id(name)}"
+    raise InvalidKey(
+        f"no such segment: {segment!r}; expected one of {', '.join(_PLAIN_SEGMENTS)}, "
+        "category:<category> or segment:<user segment>"
+    )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one namespace; `InvalidKey` where the namespace is not `[a-z0-9._-]{1,64}`."""
+
+    namespace: str
+
+    def __post_init__(self) -> None:
+        if not _NAMESPACE.fullmatch(self.namespace):
+            raise InvalidKey(
+                f"namespace {self.namespace!r}: expected 1 to 64 of a-z, 0-9, '.', '_' and '-', "
+                "beginning with a letter or a digit"
+            )
+
+    @property
+    def current(self) -> str:
+        """The pointer: the live generation's manifest."""
+        return f"shelf:{self.namespace}:current"
+
+    @property
+    def generations(self) -> str:
+        """Every generation's manifest, by number."""
+        return f"shelf:{self.namespace}:generations"
+
+    @property
+    def fence(self) -> str:
+        """The highest numbers allotted and flipped."""
+        return f"shelf:{self.namespace}:fence"
+
+    def prefix(self, generation: int) -> str:
+        """What every key of a generation begins with."""
+        return f"shelf:{self.namespace}:{generation}:"
+
+    def list(self, generation: int, model: str, user: str) -> str:
+        """A user's list."""
+        return f"{self.prefix(generation)}list:{encode_id(model)}:{encode_id(user)}"
+
+    def popular(self, generation: int, segment: str) -> str:
+        """A fallback list."""
+        return f"{self.prefix(generation)}popular:{encode_segment(segment)}"
+
+    def similar(self, generation: int, item: str) -> str:
+        """Items like this one."""
+        return f"{self.prefix(generation)}similar:{encode_id(item)}"
+
+    def user(self, generation: int, user: str) -> str:
+        """A user's feature row."""
+        return f"{self.prefix(generation)}user:{encode_id(user)}"
+
+    def item(self, generation: int, item: str) -> str:
+        """An item's feature row."""
+        return f"{self.prefix(generation)}item:{encode_id(item)}"
+
+
+def key_ttl_s(family: str, key: str, base_ttl_s: int) -> int:
+    """Seconds that `key` lives: the base, spread by ±10 % by the key's own hash.
+
+    The spread follows from the key, not from a random number, so a night is repeatable; fallback
+    lists live twice the base, without spread.
+    """
+    if family == "popular":
+        return FALLBACK_TTL_FACTOR * base_ttl_s
+    share = crc32(key.encode()) / 0xFFFFFFFF
+    return round(base_ttl_s * (1 - TTL_JITTER + 2 * TTL_JITTER * share))
+
+
+@dataclass(frozen=True)
+class RankedList:
+    """A list as it is stored: items, scores and reasons of equal length, best first."""
+
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+    reasons: tuple[Reason, ...]
+
+    def to_json(self) -> bytes:
+        """Encode as the contract's compact JSON; scores keep 6 significant digits."""
+        distinct = list(dict.fromkeys(self.reasons))
+        position = {reason: at for at, reason in enumerate(distinct)}
+        return _compact(
+            {
+                "items": self.items,
+                "scores": [float(f"{score:.6g}") for score in self.scores],
+                "reasons": distinct,
+                "why": [position[reason] for reason in self.reasons],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, value: bytes) -> "RankedList":
+        """Decode; `CorruptValue` where the value is not a list of this contract."""
+        try:
+            raw = json.loads(value)
+            reasons = [tuple(map(_text, reason)) for reason in raw["reasons"]]
+            decoded = cls(
+                tuple(map(_text, raw["items"])),
+                tuple(map(_finite, raw["scores"])),
+                tuple(reasons[at] for at in raw["why"]),
+            )
+        except _UNREADABLE as error:
+            raise CorruptValue(f"not a list of contract {VERSION}: {value[:80]!r}") from error
+        if not len(decoded.items) == len(decoded.scores) == len(decoded.reasons):
+            raise CorruptValue(f"items, scores and reasons differ in number: {value[:80]!r}")
+        return decoded
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a generation is; the value of ``current`` and of each field of ``generations``.
+
+    `state` is one of staged, live, previous, retired, bad. Times are ISO 8601 in UTC. `counts`
+    gives keys a family. `digest` is SHA-256 over every key's tail and value
+    (`tasks/publish.py`), so equal inputs and settings give equal digests.
+    """
+
+    generation: int
+    as_of: str
+    state: str = "staged"
+    staged_at: str = ""
+    published_at: str = ""
+    models: Sequence[str] = ("als",)
+    default_model: str = "als"
+    list_length: int = 50
+    ttl_s: int = DEFAULT_TTL_S
+    counts: dict[str, int] = field(default_factory=dict)
+    n_bytes: int = 0
+    digest: str = ""
+    config_hash: str = ""
+    contract: int = VERSION
+
+    def to_json(self) -> bytes:
+        """Encode as compact JSON."""
+        return _compact(asdict(self))
+
+    @classmethod
+    def from_json(cls, value: bytes | str) -> "Manifest":
+        """Decode, passing over fields that a later version may have added."""
+        known = {item.name for item in fields(cls)}
+        try:
+            raw: dict[str, Any] = json.loads(value)
+            manifest = cls(**{name: raw[name] for name in raw if name in known})
+            return replace(
+                manifest,
+                generation=operator.index(manifest.generation),
+                models=tuple(map(_text, manifest.models)),
+                default_model=_text(manifest.default_model),
+                state=_text(manifest.state),
+            )
+        except _UNREADABLE as error:
+            raise CorruptValue(f"not a manifest: {value[:80]!r}") from error
+
+
+def instant(text: str) -> datetime | None:
+    """Return the time that an ISO 8601 text with an offset gives; `None` where it gives none.
+
+    >>> instant("2026-03-01T04:05:06+00:00")
+    datetime.datetime(2026, 3, 1, 4, 5, 6, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else None
+
+
+#: What a value that is not ours can make of decoding: the last is JSON nested without end.
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, not {value!r}")
+    return value
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, not {value!r}")
+    return float(value)
+
+
+def _compact(value: object) -> bytes:
+    # NaN and infinity are no JSON: other languages could not read the list.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,34 @@
+"""What can go wrong, as one tree.
+
+- `NightshelfError`
+    - `InvalidKey` (also a `ValueError`): an id, namespace or segment that cannot be part of a key.
+    - `CorruptValue`: a value under one of our keys that this version cannot read.
+    - `TransitionRefused`: the live generation stayed as it was, and why.
+
+Readers see none of these for a Redis that is slow or gone: `nightshelf.Shelf` answers with a
+fallback instead.
+"""
+
+
+class NightshelfError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class InvalidKey(NightshelfError, ValueError):  # noqa: N818 - reads better at the call site
+    """An id, a namespace or a segment that cannot be part of a key."""
+
+
+class CorruptValue(NightshelfError):  # noqa: N818
+    """A value under one of our keys that this version of the contract cannot read."""
+
+
+class TransitionRefused(NightshelfError):  # noqa: N818
+    """A generation did not become live; `reason` says why, and readers noticed nothing.
+
+    `reason` is one of `fenced` (a newer generation has been live), `not-staged`, `unknown`,
+    `expired` (its keys have left, or are about to), `nothing-older`, `contended`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

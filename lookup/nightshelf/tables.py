@@ -1,0 +1,149 @@
+"""What the command ``nightshelf`` shows at a terminal (needs rich)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from nightshelf.answers import Result, Status
+from nightshelf.contract import Manifest, instant
+from nightshelf.words import age_words, reason_words, size_words
+
+_PUBLISH = "run the nightly flow to publish"
+
+
+def rows(result: Result, features: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Join a list with its items' titles and categories (null where unknown), rank from 1."""
+    titles = {item_id: str(row["title"]) for item_id, row in features.items() if row.get("title")}
+    return [
+        {
+            "rank": rank,
+            "item_id": item.item_id,
+            "title": titles.get(item.item_id),
+            "category": features.get(item.item_id, {}).get("category"),
+            "score": item.score,
+            "reason": item.reason,
+            "words": reason_words(item.reason, titles),
+        }
+        for rank, item in enumerate(result.items, start=1)
+    ]
+
+
+def show_list(
+    result: Result, rows: Sequence[Mapping[str, Any]], namespace: str, asked: str, *, fallback: bool
+) -> None:
+    """Print a list as a table, and where it comes from."""
+    if result.source == "none":
+        show_line(f"Nothing is live in {namespace}: {_PUBLISH}")
+        return
+    table = _table("rank", "item", "title", "category", "score", "reason", right=("rank", "score"))
+    for row in rows:
+        title, category = (str(row[name] or "-") for name in ("title", "category"))
+        score = f"{row['score']:.4g}"
+        _add(table, str(row["rank"]), row["item_id"], title, category, score, row["words"])
+    _console().print(table)
+    if fallback:
+        show_line(f"{asked} has no list of its own here: this is a fallback")
+    made = f", model {result.model}" if result.model else ""
+    age = f"published {age_words(result.age_s)} ago"
+    show_line(f"source {result.source}, generation {result.generation}{made}, {age}")
+
+
+def show_status(status: Status, namespace: str, place: str) -> None:
+    """Print what is live, and the states of the rest."""
+    show_line(f"{namespace} on {status.server or 'a server'} at {place}")
+    if status.live is None:
+        show_line(f"Nothing is live: {_PUBLISH}")
+    else:
+        live = status.live
+        age = f"published {age_words(status.age_s)} ago"
+        show_line(f"Live: generation {live.generation}, as of {_minute(live.as_of)} UTC, {age}")
+        n_lists = live.counts.get("list", 0)
+        show_line(f"{n_lists:,} lists of {live.list_length} by {', '.join(live.models)}")
+    states = sorted(status.states.items(), reverse=True)
+    if states:
+        show_line("Generations: " + ", ".join(f"{number} {state}" for number, state in states))
+
+
+def show_generations(known: Sequence[Manifest], namespace: str) -> None:
+    """Print a generation a row, newest first."""
+    if not known:
+        show_line(f"{namespace} has no generation: {_PUBLISH}")
+        return
+    numbers = ("gen", "lists", "keys", "bytes")
+    table = _table(
+        "gen",
+        "state",
+        "as of",
+        "published",
+        "lists",
+        "keys",
+        "bytes",
+        "digest",
+        right=numbers,
+    )
+    for manifest in known:
+        _add(
+            table,
+            str(manifest.generation),
+            manifest.state,
+            _minute(manifest.as_of),
+            _minute(manifest.published_at),
+            f"{manifest.counts.get('list', 0):,}",
+            f"{sum(manifest.counts.values()):,}",
+            size_words(manifest.n_bytes),
+            manifest.digest[:8] or "-",
+        )
+    _console().print(table)
+    show_line("Times are UTC")
+
+
+def rollback_words(namespace: str, live: Manifest | None, target: Manifest) -> str:
+    """Say what a rollback would do."""
+    left = f"generation {live.generation} (as of {_minute(live.as_of)})" if live else "nothing live"
+    reached = f"generation {target.generation} (as of {_minute(target.as_of)})"
+    return f"{namespace}: from {left} back to {reached}"
+
+
+def show_line(text: str) -> None:
+    """Print one plain line."""
+    _console().print(_plain(text), soft_wrap=True)
+
+
+def show_error(text: str) -> None:
+    """Print one red line to stderr."""
+    _console(stderr=True).print(_plain(text), style="red", soft_wrap=True)
+
+
+def _table(*names: str, right: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*map(_plain, cells))
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # Made anew so that it follows sys.stdout; titles are no markup.
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def _plain(text: str) -> str:
+    """Replace control characters: a title must not steer the terminal."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def _minute(text: str) -> str:
+    time = instant(text)
+    if time is None:
+        return text or "-"
+    minute = time.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return minute.removesuffix(" 00:00")

@@ -1,0 +1,40 @@
+"""DuckDB as the night uses it: one connection a step, UTC, queries from `tasks/sql/`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from tasks.parquet import write_parquet
+from tasks.run import Run
+
+_SQL = Path(__file__).parent / "sql"
+_BATCH_ROWS = 100_000
+
+
+@contextmanager
+def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that spills into the run's folder and knows one time zone."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        TemporaryDirectory(dir=run.folder, prefix=".spill-") as spill,
+        duckdb.connect(config={"temp_directory": spill}) as connection,
+    ):
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def query(name: str) -> str:
+    """Return the statement in `tasks/sql/<name>.sql`."""
+    return (_SQL / f"{name}.sql").read_text()
+
+
+def write_query(
+    connection: duckdb.DuckDBPyConnection, sql: str, path: Path, parameters: Mapping[str, Any]
+) -> int:
+    """Run a SELECT and stream its rows to Parquet; returns the number of rows."""
+    reader = connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)
+    return write_parquet(path, reader.schema, reader)

@@ -1,0 +1,35 @@
+"""What a night can fail with, as one tree (all are `nightshelf.NightshelfError`).
+
+- `InputError`: the input breaks the contract of `tasks/inputs.py`; nothing was computed.
+- `TooManyBadRows`: the log was read, and more of it than allowed went to quarantine.
+- `NothingToLearn`: no event of a type that the weights table knows is left.
+- `ModelError`: training gave factors that are not finite.
+- `RedisUnavailable`: Redis cannot be reached or takes no writes; nothing was computed.
+- `VerificationError`: what was read back from Redis is not what was staged.
+"""
+
+from nightshelf.errors import NightshelfError
+
+
+class InputError(NightshelfError):
+    """The input breaks the contract; the message names file, column, found and expected."""
+
+
+class TooManyBadRows(NightshelfError):  # noqa: N818 - reads better at the call site
+    """A larger share of the rows than allowed went to quarantine."""
+
+
+class NothingToLearn(NightshelfError):  # noqa: N818
+    """No event is left that could teach the model anything."""
+
+
+class ModelError(NightshelfError):
+    """Training gave factors that are not finite."""
+
+
+class RedisUnavailable(NightshelfError):  # noqa: N818
+    """Redis cannot be reached, or takes no writes."""
+
+
+class VerificationError(NightshelfError):
+    """What was read back from Redis is not what was staged."""

@@ -1,0 +1,151 @@
+"""The log, checked: bad rows to quarantine, each event once, nothing after `as_of`."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+from nightshelf.contract import MAX_ID_BYTES
+
+from tasks.duck import connect, query, write_query
+from tasks.errors import TooManyBadRows
+from tasks.inputs import CONTRACT, Inputs, Kind, Relation
+from tasks.records import CleanLog
+from tasks.run import Run, step
+
+_SQL_TYPES: dict[Kind, str] = {
+    "text": "VARCHAR",
+    "time": "TIMESTAMP",
+    "number": "DOUBLE",
+    "flag": "BOOLEAN",
+    "texts": "VARCHAR[]",
+}
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """What counts as a bad row, and how many the night bears.
+
+    - `max_bad_share`: the night fails when a larger share of the rows goes to quarantine, 0 to 1.
+    - `may_be_negative`: event types whose `value` may be below zero.
+    - `clock_tolerance_s`: how far past the clock of this machine a `ts` may lie.
+    """
+
+    max_bad_share: float = 0.01
+    may_be_negative: tuple[str, ...] = ("return", "refund", "cancel")
+    clock_tolerance_s: int = 3600
+
+
+@step
+def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: datetime) -> CleanLog:
+    """Judge every row of the three relations, and write the good and the bad ones apart.
+
+    Raises `TooManyBadRows`, after the quarantine file is written, above `max_bad_share`.
+    """
+    parameters = {
+        "as_of": run.as_of,
+        "now": now + timedelta(seconds=settings.clock_tolerance_s),
+        "max_id_bytes": MAX_ID_BYTES,
+        "may_be_negative": list(settings.may_be_negative),
+    }
+    with connect(run) as db:
+        for relation in (inputs.items, inputs.users, inputs.events):
+            _judge(db, relation, parameters)
+        log = _write(run, db, inputs, parameters)
+    share = log.n_quarantined / max(log.rows_read, 1)
+    if share > settings.max_bad_share:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in log.quarantined.items())
+        raise TooManyBadRows(
+            f"{log.n_quarantined:,} of {log.rows_read:,} rows ({share:.2%}) are bad, more than the "
+            f"{settings.max_bad_share:.2%} allowed: {reasons}. Each row with its reason is in "
+            f"{log.quarantine}. Mend the log, or raise NIGHTSHELF_EVENTS__MAX_BAD_SHARE."
+        )
+    return log
+
+
+def _judge(db: duckdb.DuckDBPyConnection, relation: Relation, parameters: dict[str, Any]) -> None:
+    """Make the table judged_<relation>: every row read, with the reason why it is bad, or null."""
+    name = relation.name
+    if name == "events":
+        db.execute(
+            "CREATE TEMP VIEW known_items AS SELECT item_id FROM judged_items WHERE reason IS NULL"
+        )
+    db.execute(f"CREATE TEMP VIEW raw_{name} AS {_raw_sql(relation)}")
+    sql = query(f"judge_{name}")
+    used = {key: value for key, value in parameters.items() if f"${key}" in sql}
+    db.execute(f"CREATE TEMP TABLE judged_{name} AS {sql}", used)
+
+
+def _write(
+    run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, parameters: dict[str, Any]
+) -> CleanLog:
+    as_of = {"as_of": run.as_of}
+    events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
+    quarantine = run.path("quarantine.parquet")
+    write_query(db, query("quarantine"), quarantine, {})
+    n_events = write_query(db, query("clean_events"), events, {})
+    n_items = write_query(db, query("clean_items"), items, as_of)
+    write_query(db, query("clean_users"), users, as_of)
+    reasons = _tally(db, query("count_reasons"))
+    n_after_as_of = reasons.pop("after as_of", 0)
+    rows_read = sum(_tally(db, query("count_rows")).values())
+    n_quarantined = sum(reasons.values())
+    good = _tally(db, "SELECT 'good', count(*) FROM judged_events WHERE reason IS NULL")["good"]
+    return CleanLog(
+        events=events,
+        items=items,
+        users=users,
+        quarantine=quarantine,
+        rows_read=rows_read,
+        n_events=n_events,
+        n_items=n_items,
+        n_duplicates=good - n_events,
+        n_after_as_of=n_after_as_of,
+        n_quarantined=n_quarantined,
+        quarantined=reasons,
+        event_types=_tally(db, query("count_event_types"), {"path": str(events)}),
+        set_aside=inputs.set_aside,
+    )
+
+
+def _tally(
+    db: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None
+) -> dict[str, int]:
+    return {str(name): int(count) for name, count in db.execute(sql, parameters or {}).fetchall()}
+
+
+def _raw_sql(relation: Relation) -> str:
+    """SELECT the contract's columns under its names and types, from files that may differ in both.
+
+    Files of one group share their types; casting a group at a time keeps the first file from
+    deciding the types of all.
+    """
+    groups = [
+        f"SELECT {_columns_sql(relation, group.columns)}, filename AS file, "
+        f'file_row_number AS "row" FROM read_parquet([{", ".join(map(_text_sql, group.files))}], '
+        "hive_partitioning = false, filename = true, file_row_number = true)"
+        for group in relation.groups
+    ]
+    empty = f"SELECT {_columns_sql(relation, {})}, '' AS file, 0::BIGINT AS \"row\" WHERE false"
+    return " UNION ALL ".join(groups) or empty
+
+
+def _columns_sql(relation: Relation, columns: dict[str, str]) -> str:
+    parts = []
+    for ours, (kind, _) in CONTRACT[relation.name].items():
+        theirs = _name_sql(columns[ours]) if ours in columns else "NULL"
+        if kind == "time":  # text, dates and every timestamp alike; without a zone it is UTC
+            parts.append(f"TRY_CAST(TRY_CAST({theirs} AS TIMESTAMPTZ) AS TIMESTAMP) AS {ours}")
+        else:
+            parts.append(f"CAST({theirs} AS {_SQL_TYPES[kind]}) AS {ours}")
+        if ours == "ts":  # for the quarantine, which must show what could not be parsed
+            parts.append(f"CAST({theirs} AS VARCHAR) AS ts_as_found")
+    return ", ".join(parts)
+
+
+def _name_sql(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text_sql(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

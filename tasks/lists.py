@@ -1,0 +1,65 @@
+"""Lists as columns: from positions to ids and reasons, and back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.records import LIST_SCHEMA
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the walk needs to know of the items that it ranks, by position.
+
+    `categories` are numbers from 0 to `n_categories` - 1.
+    """
+
+    ids: pa.StringArray
+    categories: npt.NDArray[np.int32]
+    category_names: list[str]
+    available: npt.NDArray[np.bool_]
+
+    @property
+    def n_categories(self) -> int:
+        return len(self.category_names)
+
+
+def load_catalogue(item_features: Path, ids: pa.StringArray | None = None) -> Catalogue:
+    """Load category and availability of `ids`, in their order, or of the whole catalogue."""
+    table = pq.read_table(item_features, columns=["item_id", "category", "available"])
+    if ids is not None:
+        table = table.take(pc.index_in(ids, table.column("item_id").combine_chunks()))
+    category = table.column("category").combine_chunks().dictionary_encode()
+    return Catalogue(
+        ids=table.column("item_id").combine_chunks(),
+        categories=category.indices.to_numpy().astype(np.int32),
+        category_names=category.dictionary.to_pylist(),
+        available=table.column("available").combine_chunks().to_numpy(zero_copy_only=False),
+    )
+
+
+def list_batch(
+    keys: pa.Array,
+    lengths: npt.NDArray[np.int64],
+    item_ids: pa.Array,
+    scores: npt.NDArray[np.float64],
+    codes: pa.Array,
+    because: pa.Array,
+) -> pa.RecordBatch:
+    """Put flat columns together as rows of `LIST_SCHEMA`; keys without items are left out.
+
+    `lengths` gives the items a key; the other arrays hold sum(lengths) values.
+    """
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    columns = [item_ids, pa.array(scores), codes, because]
+    batch = pa.record_batch(
+        [keys.cast(pa.string())]
+        + [pa.ListArray.from_arrays(offsets, column) for column in columns],
+        schema=LIST_SCHEMA,
+    )
+    return batch.filter(pa.array(lengths > 0))

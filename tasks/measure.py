@@ -1,0 +1,110 @@
+"""Measure a night's lists as they were read back from Redis, before anybody sees them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow.parquet as pq
+
+from tasks import metrics
+from tasks.metrics_curves import curves
+from tasks.metrics_input import load_evidence
+from tasks.records import CleanLog, Features, Model, Served
+from tasks.run import Run, step
+
+_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What the night's personal lists are like; `tasks/metrics.py` defines each figure.
+
+    - `coverage`, `diversity` (category entropy), `personalisation`: 0 to 1, more is better.
+    - `intra_list_diversity`: 0 to 2; `novelty_bits`: 0 up; `gini`: 0 equal to 1.
+    - `full_share`, `short_share`, `fallback_share`: of the known users, adding up to 1.
+    - `popularity_lift`: 1 as popular as what users took by themselves.
+    - `n_fallback`: known users without a list of their own; `n_distinct`: items in some list.
+    - `n_seen`, `n_unavailable`, `n_breaches`: places in the lists that show what the user has
+      seen, what is not available, and more of a category than a page has room for. All must be 0.
+    - `families`: lists read back, by family of keys.
+    - `curves`: JSON, what the report's pictures show.
+    """
+
+    coverage: float
+    diversity: float
+    intra_list_diversity: float
+    personalisation: float
+    novelty_bits: float
+    gini: float
+    full_share: float
+    short_share: float
+    fallback_share: float
+    popularity_lift: float
+    n_users: int
+    n_lists: int
+    n_fallback: int
+    n_distinct: int
+    n_available: int
+    n_seen: int
+    n_unavailable: int
+    n_breaches: int
+    families: dict[str, int]
+    curves: Path
+
+
+@step
+def measure(
+    run: Run,
+    clean: CleanLog,
+    features: Features,
+    model: Model,
+    served: Served,
+    *,
+    list_length: int,
+    page_size: int,
+    max_per_category: int,
+) -> Metrics:
+    """Measure the lists as served, and count every place that breaks a rule of theirs.
+
+    `list_length` is what a full list holds; a category may have `max_per_category` places on each
+    page of `page_size`.
+    """
+    evidence = load_evidence(features, model, served)
+    exposure, counts = evidence.exposure, evidence.exposure.counts
+    n_users = features.n_known_users
+    entropies = metrics.category_entropies(exposure, evidence.categories, evidence.n_categories)
+    shares = metrics.list_shares(exposure.lengths, n_users, list_length)
+    path = run.path("curves.json")
+    path.write_bytes(orjson.dumps(curves(clean, evidence, entropies), option=_OPTIONS))
+    return Metrics(
+        coverage=metrics.coverage(counts, evidence.available),
+        diversity=float(entropies.mean()) if len(entropies) else 0.0,
+        intra_list_diversity=metrics.intra_list_diversity(exposure, evidence.factors),
+        personalisation=metrics.personalisation(counts, exposure.n_lists),
+        novelty_bits=metrics.novelty(counts, evidence.popularity, n_users),
+        gini=metrics.gini(counts[evidence.available]),
+        full_share=shares.full,
+        short_share=shares.short,
+        fallback_share=shares.fallback,
+        popularity_lift=metrics.popularity_lift(counts, evidence.popularity),
+        n_users=n_users,
+        n_lists=exposure.n_lists,
+        n_fallback=n_users - int(np.count_nonzero(exposure.lengths)),
+        n_distinct=int(np.count_nonzero(counts)),
+        n_available=int(np.count_nonzero(evidence.available)),
+        n_seen=evidence.n_seen,
+        n_unavailable=evidence.n_unavailable,
+        n_breaches=metrics.category_breaches(
+            exposure, evidence.categories, page_size, max_per_category
+        ),
+        families={
+            family: pq.read_metadata(path).num_rows
+            for family, path in (
+                ("list", served.lists),
+                ("popular", served.popular),
+                ("similar", served.similar),
+            )
+        },
+        curves=path,
+    )

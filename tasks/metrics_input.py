@@ -1,0 +1,118 @@
+"""What is measured, as arrays: the lists as readers get them, and all that they are judged by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.metrics import Bools, Exposure, Floats, Ints
+from tasks.records import Features, Model, Served
+
+#: The category of an item that names none, and of one that the catalogue does not know.
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One night's lists beside what is known of items and users.
+
+    Items are numbered by `Features.item_ids` first, then whatever else the catalogue or a list
+    names: `n_items` in all.
+
+    - `users`: row of `Features.user_ids` that each list belongs to, -1 for a stranger.
+    - `categories`: each item's position in `category_names`, of which `n_categories` are in the
+      catalogue.
+    - `popularity`: users who interacted with each item.
+    - `factors`: (n_items, n_factors), zeros where the model does not know an item.
+    - `seen`: sparse, users x items, an entry where a list must not show the item.
+    """
+
+    exposure: Exposure
+    users: Ints
+    categories: Ints
+    category_names: list[str]
+    n_categories: int
+    available: Bools
+    popularity: Ints
+    factors: Floats
+    seen: sparse.csr_array
+
+    @property
+    def n_seen(self) -> int:
+        """Places that show a user what the user has seen."""
+        known = np.flatnonzero(self.users >= 0)
+        shape = (self.exposure.n_lists, self.exposure.n_items)
+        ones = np.ones(len(self.exposure.items), np.int8)
+        shown = sparse.csr_array((ones, self.exposure.items, self.exposure.offsets), shape=shape)
+        return int(shown[known].multiply(self.seen[self.users[known]]).count_nonzero())
+
+    @property
+    def n_unavailable(self) -> int:
+        """Places that show what is not available, or not in the catalogue."""
+        return int(self.exposure.counts[~self.available].sum())
+
+
+def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
+    """Read the night's files into arrays that share one numbering of items and of users."""
+    lists = _read(served.lists, ["key", "item_ids"])
+    catalogue = _read(features.items, ["item_id", "category", "available"])
+    entries = pc.list_flatten(lists["item_ids"])
+    universe = pc.unique(
+        pa.concat_arrays([_ids(features.item_ids), _one(catalogue["item_id"]), pc.unique(entries)])
+    )
+    at = pc.index_in(universe, value_set=catalogue["item_id"])
+    category = pc.fill_null(_one(catalogue["category"]), UNKNOWN)
+    named = pc.fill_null(category.take(at), UNKNOWN).dictionary_encode()
+    available = pc.fill_null(_one(catalogue["available"]).take(at), False)
+    interactions = sparse.load_npz(features.interactions)
+    seen = sparse.csr_array(sparse.load_npz(features.seen))
+    seen.resize((seen.shape[0], len(universe)))
+    lengths = pc.list_value_length(lists["item_ids"]).to_numpy()
+    return Evidence(
+        exposure=Exposure(
+            items=_positions(entries, universe),
+            offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            n_items=len(universe),
+        ),
+        users=_positions(lists["key"], _ids(features.user_ids)),
+        categories=named.indices.to_numpy(),
+        category_names=named.dictionary.to_pylist(),
+        n_categories=pc.count_distinct(category).as_py(),
+        available=available.to_numpy(zero_copy_only=False),
+        popularity=np.bincount(interactions.indices, minlength=len(universe)),
+        factors=_factors(model, universe),
+        seen=seen,
+    )
+
+
+def _factors(model: Model, universe: pa.Array) -> Floats:
+    """Return the item factors in the order of `universe`, zeros where there are none."""
+    table = _read(model.item_factors, ["id", "factors"])
+    factors = np.zeros((len(universe), model.n_factors))
+    rows = _positions(_one(table["id"]), universe)
+    values = _one(table["factors"]).flatten().to_numpy().reshape(-1, model.n_factors)
+    factors[rows[rows >= 0]] = values[rows >= 0]
+    return factors
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    return pq.read_table(path, columns=columns, partitioning=None)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()
+
+
+def _ids(path: Path) -> pa.Array:
+    return _one(_read(path, ["id"])["id"])
+
+
+def _positions(values: pa.Array, among: pa.Array) -> NDArray[np.int32]:
+    """Return where each value stands in `among`, -1 where it does not."""
+    positions: NDArray[np.int32] = pc.fill_null(pc.index_in(values, value_set=among), -1).to_numpy()
+    return positions

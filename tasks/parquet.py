@@ -1,0 +1,72 @@
+"""Parquet files in and out: found, proven readable, written whole."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.errors import InputError
+
+
+class BrokenFile(Exception):  # noqa: N818 - a condition of one file, not an error of the night
+    """This one file cannot be read; the others may be fine."""
+
+
+def find_files(name: str, path: Path) -> list[Path]:
+    """Return the Parquet files at `path` in a fixed order; `InputError` where there is none."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{name}: {path} does not exist; expected a Parquet file or a folder")
+    files = sorted(
+        file
+        for file in path.rglob("*.parquet")
+        if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise InputError(f"{name}: no *.parquet under {path}; expected date=YYYY-MM-DD/*.parquet")
+    return files
+
+
+def read_schema(file: Path) -> pa.Schema:
+    """Return a file's schema from its footer, which a half-written file does not have yet."""
+    if file.stat().st_size == 0:
+        raise BrokenFile("empty, 0 bytes")
+    try:
+        return pq.read_schema(file)
+    except (pa.ArrowException, OSError) as error:
+        raise BrokenFile(f"truncated or still being written ({_first_line(error)})") from error
+
+
+def prove_readable(file: Path, columns: list[str]) -> None:
+    """Decode every page of the columns, checksums included: DuckDB passes over damaged pages."""
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            for _ in parquet.iter_batches(columns=columns):
+                pass
+    except (pa.ArrowException, OSError) as error:
+        raise BrokenFile(f"damaged ({_first_line(error)})") from error
+
+
+def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write batches under a temporary name, then rename; returns the number of rows."""
+    rows = 0
+    partial = path.with_name(f".{path.name}.partial")
+    with pq.ParquetWriter(
+        partial, schema, compression="zstd", write_page_checksum=True
+    ) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    partial.replace(path)
+    return rows
+
+
+def write_table(path: Path, table: pa.Table) -> int:
+    """Write a table whole; see `write_parquet`."""
+    return write_parquet(path, table.schema, table.to_batches())
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0].strip()

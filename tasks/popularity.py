@@ -1,0 +1,157 @@
+"""Fallback lists: what many take to, for readers whose user has no list of their own.
+
+Every list that mixes categories obeys the same category rule as the users' lists; a category's own
+list cannot, and does not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from tasks.duck import connect, query
+from tasks.features import FeatureSettings, open_log
+from tasks.kernel import walk
+from tasks.lists import Catalogue, list_batch, load_catalogue
+from tasks.parquet import write_parquet
+from tasks.records import LIST_SCHEMA, CleanLog, Features, Lists
+from tasks.run import Run, step
+from tasks.topn import TopNSettings
+from tasks.train import load_matrix
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PopularitySettings:
+    """`recent_days` against the `past_days` before them make an item trending."""
+
+    recent_days: int = 7
+    past_days: int = 28
+
+
+@step
+def popular_lists(
+    run: Run,
+    log: CleanLog,
+    features: Features,
+    settings: PopularitySettings,
+    listing: TopNSettings,
+    weighing: FeatureSettings,
+) -> Lists:
+    """Write a list for `all`, each category, each user segment, `trending` and `new`."""
+    catalogue = load_catalogue(features.items)
+    popularity = load_popularity(features)
+    path = run.path("lists/popular.parquet")
+    lengths = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for segment, scores in _segments(run, log, features, catalogue, settings, weighing):
+            batch = _list(segment, scores, popularity, catalogue, listing)
+            lengths.extend(pc.list_value_length(batch.column("item_ids")).to_pylist())
+            yield batch
+
+    write_parquet(path, LIST_SCHEMA, batches())
+    return Lists(path, len(lengths), sum(length == listing.n for length in lengths))
+
+
+def load_popularity(features: Features) -> Scores:
+    """Load the decayed popularity of every item of the catalogue, in its order."""
+    table = pq.read_table(features.items, columns=["popularity_score"])
+    return np.asarray(table.column("popularity_score").to_numpy(), np.float64)
+
+
+def _segments(
+    run: Run,
+    log: CleanLog,
+    features: Features,
+    catalogue: Catalogue,
+    settings: PopularitySettings,
+    weighing: FeatureSettings,
+) -> Iterator[tuple[str, Scores]]:
+    """Yield each segment with a score for every item of the catalogue; nan means not in it."""
+    popularity = load_popularity(features)
+    yield "all", popularity
+    yield "trending", _trending(run, log, catalogue, settings, weighing)
+    items = pq.read_table(features.items, columns=["created_at", "first_seen"])
+    known_since = pc.coalesce(items.column("created_at"), items.column("first_seen"))
+    yield "new", _newness(known_since, run.as_of)
+    for number, name in sorted(enumerate(catalogue.category_names), key=lambda pair: pair[1]):
+        yield f"category:{name}", np.where(catalogue.categories == number, popularity, np.nan)
+    yield from _by_user_segment(features, catalogue)
+
+
+def _trending(
+    run: Run,
+    log: CleanLog,
+    catalogue: Catalogue,
+    settings: PopularitySettings,
+    weighing: FeatureSettings,
+) -> Scores:
+    windows = {"recent_days": settings.recent_days, "past_days": settings.past_days}
+    with connect(run) as db:
+        open_log(db, log, weighing)
+        rows = db.sql(query("trending"), params={"as_of": run.as_of, **windows}).to_arrow_table()
+    scores = np.full(len(catalogue.ids), np.nan)
+    scores[pc.index_in(rows.column("item_id"), catalogue.ids).to_numpy()] = rows.column("score")
+    return scores
+
+
+def _newness(known_since: pa.ChunkedArray, as_of: datetime) -> Scores:
+    """Score by 1 / (1 + age in days): 1 for an item of this moment, falling with age."""
+    seconds = pc.cast(pc.cast(known_since, pa.timestamp("s"), safe=False), pa.int64())
+    since = seconds.to_numpy(zero_copy_only=False).astype(np.float64)  # null becomes nan
+    age_days = (as_of.timestamp() - since) / 86_400
+    return np.where(age_days >= 0, 1 / (1 + np.maximum(age_days, 0)), np.nan)
+
+
+def _by_user_segment(features: Features, catalogue: Catalogue) -> Iterator[tuple[str, Scores]]:
+    """Add up the interactions of a segment's users."""
+    users = pq.read_table(features.users, columns=["user_id", "segment"])
+    model_users = pq.read_table(features.user_ids).column("id").combine_chunks()
+    model_items = pq.read_table(features.item_ids).column("id").combine_chunks()
+    segment = users.column("segment").take(pc.index_in(model_users, users.column("user_id")))
+    coded = segment.combine_chunks().dictionary_encode()
+    where = np.flatnonzero(coded.is_valid().to_numpy(zero_copy_only=False))
+    shape = (len(coded.dictionary), len(model_users))
+    codes = coded.indices.drop_null().to_numpy()
+    members = sp.csr_matrix((np.ones(len(where)), (codes, where)), shape=shape)
+    taken = (members @ load_matrix(features.interactions).astype(np.float64)).toarray()
+    positions = pc.index_in(model_items, catalogue.ids).to_numpy()
+    for number, name in sorted(enumerate(coded.dictionary.to_pylist()), key=lambda pair: pair[1]):
+        scores = np.zeros(len(catalogue.ids))
+        scores[positions] = np.maximum(taken[number], 0)
+        yield f"segment:{name}", scores
+
+
+def _list(
+    segment: str, scores: Scores, popularity: Scores, catalogue: Catalogue, listing: TopNSettings
+) -> pa.RecordBatch:
+    """Walk by score, then popularity, then item id, into one row of `LIST_SCHEMA`."""
+    candidates = np.flatnonzero(catalogue.available & ~np.isnan(scores))
+    order = candidates[np.lexsort((-popularity[candidates], -scores[candidates]))]
+    one_category = segment.startswith("category:")
+    out = np.empty(listing.n, np.int32)
+    n = walk(
+        order,
+        catalogue.categories,
+        catalogue.n_categories,
+        listing.page_size,
+        listing.page_size if one_category else listing.max_per_category,
+        out,
+    )
+    plain = segment in ("trending", "new")
+    return list_batch(
+        keys=pa.array([segment]),
+        lengths=np.array([n]),
+        item_ids=catalogue.ids.take(pa.array(out[:n])),
+        scores=scores[out[:n]],
+        codes=pa.array([segment if plain else "popular"] * n, pa.string()),
+        because=pa.array(["" if plain else segment] * n, pa.string()),
+    )

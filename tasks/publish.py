@@ -1,0 +1,185 @@
+"""Publishing: stage every key of a new generation, read all of it back, then flip the pointer.
+
+Until the flip nothing that a reader sees has changed, whatever fails (contract: `nightshelf`).
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from nightshelf import generations
+from nightshelf.contract import DEFAULT_TTL_S, Keys, Manifest, key_ttl_s
+from redis import Redis, RedisError
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from tasks.encode import MODEL, Digest, Entry, Family, decode_lists
+from tasks.errors import RedisUnavailable, VerificationError
+from tasks.parquet import write_parquet
+from tasks.records import LIST_SCHEMA, Served, Staged
+from tasks.run import Progress, Run, highest_generation, no_progress, step
+
+
+@dataclass(frozen=True)
+class PublishSettings:
+    """How long a generation lives, and how much is on its way to Redis at a time."""
+
+    ttl_s: int = DEFAULT_TTL_S
+    max_batch_keys: int = 1_000
+    max_batch_bytes: int = 4 * 2**20
+    timeout_s: float = 30.0
+
+
+def connect(url: str, settings: PublishSettings) -> Redis:
+    """Return a client for writing: patient, and trying again where a reader must not."""
+    return Redis.from_url(
+        url,
+        socket_timeout=settings.timeout_s,
+        socket_connect_timeout=5,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
+    )
+
+
+def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
+    """Reserve the next generation number, above those of Redis and of the run folders.
+
+    Raises `RedisUnavailable` before anything is computed.
+    """
+    above = highest_generation(root, namespace)
+    try:
+        generation = generations.allot(client, namespace, above=above)
+    except RedisError as error:
+        address = client.get_connection_kwargs()
+        raise RedisUnavailable(
+            f"Redis at {address.get('host')}:{address.get('port')} does not take writes: {error}. "
+            "Start it, or set REDIS_URL to the one you mean."
+        ) from error
+    return Run(namespace, generation, as_of, root)
+
+
+@step
+def stage(
+    run: Run,
+    client: Redis,
+    shelves: tuple[Family, ...],
+    settings: PublishSettings,
+    list_length: int,
+    config_hash: str,
+    *,
+    progress: Progress = no_progress,
+) -> Staged:
+    """Write every key of the generation with its TTL; readers do not see it yet."""
+    manifest = Manifest(
+        generation=run.generation,
+        as_of=run.as_of.isoformat(),
+        staged_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        models=[MODEL],
+        default_model=MODEL,
+        list_length=list_length,
+        ttl_s=settings.ttl_s,
+        config_hash=config_hash,
+    )
+    generations.stage(client, run.namespace, manifest)
+    total = sum(pq.read_metadata(family.path).num_rows for family in shelves)
+    digest = Digest(Keys(run.namespace).prefix(run.generation))
+    counts = {family.name: 0 for family in shelves}
+    n_bytes = 0
+    for batch in _batches(chain.from_iterable(family.entries() for family in shelves), settings):
+        pipeline = client.pipeline(transaction=False)
+        for family, key, value in batch:
+            pipeline.set(key, value, ex=key_ttl_s(family, key, settings.ttl_s))
+            digest.add(key, value)
+            counts[family] += 1
+            n_bytes += len(key) + len(value)
+        pipeline.execute()  # raises for the first reply that is an error
+        progress(sum(counts.values()), total)
+    manifest = replace(manifest, counts=counts, n_bytes=n_bytes, digest=digest.hexdigest())
+    generations.stage(client, run.namespace, manifest)
+    path = run.path("manifest.json")
+    path.write_bytes(manifest.to_json() + b"\n")
+    return Staged(path, total, n_bytes, manifest.digest)
+
+
+@step
+def read_back(
+    run: Run,
+    client: Redis,
+    shelves: tuple[Family, ...],
+    staged: Staged,
+    settings: PublishSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Served:
+    """Read every staged key, prove the digest, and keep the lists as a reader will get them.
+
+    Raises `VerificationError` where a key is missing or a value differs.
+    """
+    digest = Digest(Keys(run.namespace).prefix(run.generation))
+    n_keys = 0
+    paths = {}
+
+    def fetched(family: Family) -> Iterator[tuple[list[str], list[bytes]]]:
+        nonlocal n_keys
+        for ids, values in _fetch(client, family, digest, settings):
+            n_keys += len(ids)
+            progress(n_keys, staged.n_keys)
+            yield ids, values
+
+    for family in shelves:
+        if family.holds_lists:
+            paths[family.name] = run.path(f"served/{family.path.name}")
+            batches = (decode_lists(ids, values) for ids, values in fetched(family))
+            write_parquet(paths[family.name], LIST_SCHEMA, batches)
+        else:
+            deque(fetched(family), maxlen=0)
+    if digest.hexdigest() != staged.digest:
+        raise VerificationError(
+            f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have digest "
+            f"{digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; the live generation is "
+            "untouched. Is another program writing under this namespace?"
+        )
+    return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
+
+
+@step
+def flip(run: Run, client: Redis) -> Manifest:
+    """Make the staged generation live, for every reader at once."""
+    return generations.flip(client, run.namespace, run.generation)
+
+
+def _fetch(
+    client: Redis, family: Family, digest: Digest, settings: PublishSettings
+) -> Iterator[tuple[list[str], list[bytes]]]:
+    """Yield a family's ids with the values that Redis holds for them."""
+    for ids in family.ids(settings.max_batch_keys):
+        keys = [family.key_of(raw) for raw in ids]
+        values: list[bytes | None] = client.mget(keys)  # type: ignore[assignment]
+        for key, value in zip(keys, values, strict=True):
+            if value is None:
+                raise VerificationError(
+                    f"{key} is gone right after it was written; the live generation is untouched. "
+                    "Look at maxmemory and maxmemory-policy: an allkeys-* or volatile-* policy "
+                    "evicts in silence."
+                )
+            digest.add(key, value)
+        yield ids, [value for value in values if value is not None]
+
+
+def _batches(entries: Iterator[Entry], settings: PublishSettings) -> Iterator[list[Entry]]:
+    """Group entries so that neither their number nor their bytes pass the bounds."""
+    batch: list[Entry] = []
+    n_bytes = 0
+    for entry in entries:
+        size = len(entry.key) + len(entry.value)
+        full = len(batch) == settings.max_batch_keys or n_bytes + size > settings.max_batch_bytes
+        if batch and full:
+            yield batch
+            batch, n_bytes = [], 0
+        batch.append(entry)
+        n_bytes += size
+    if batch:
+        yield batch

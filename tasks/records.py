@@ -1,0 +1,112 @@
+"""What the steps hand to one another: paths, counts and ids, never the data itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+#: The three list files, as computed and as read back. Grain: one key of the family.
+#: `key` is a user id, a segment or an item id; the four list columns have equal lengths,
+#: best first; `because` is empty where the reason's code needs nothing.
+LIST_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("item_ids", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float64())),
+        ("codes", pa.list_(pa.string())),
+        ("because", pa.list_(pa.string())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CleanLog:
+    """The night's input once checked: three relations that later steps can trust.
+
+    - `events`: user_id, item_id, event_type, ts, value, session_id; grain: one distinct event with
+      ts (and arrival) not after `as_of`.
+    - `items`: item_id, category, title, price, available, created_at, tags; grain: item.
+    - `users`: user_id, segment, created_at; grain: user of the users file (empty where none).
+    """
+
+    events: Path
+    items: Path
+    users: Path
+    quarantine: Path
+    rows_read: int
+    n_events: int
+    n_items: int
+    n_duplicates: int
+    n_after_as_of: int
+    n_quarantined: int
+    quarantined: dict[str, int]
+    event_types: dict[str, int]
+    set_aside: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the model learns from and readers look up.
+
+    - `interactions`: scipy CSR (npz), users x items, float32; the decayed, weighted sum of a
+      user's events with an item. Row i is the i-th id of `user_ids`, column j the j-th of `item_ids`.
+    - `seen`: scipy CSR (npz) of the same shape, 1 where a list must not show the item.
+    - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order.
+    - `users`: user_id, segment, created_at, first_seen, last_seen, events, total_purchases,
+      avg_rating, favorite_categories, recent_views; grain: every user known, by log or file.
+    - `items`: item_id, title, category, price, available, created_at, tags, first_seen,
+      popularity_score, avg_rating, num_ratings; grain: every item of the catalogue, by item_id.
+    """
+
+    interactions: Path
+    seen: Path
+    user_ids: Path
+    item_ids: Path
+    users: Path
+    items: Path
+    n_users: int
+    n_items: int
+    n_interactions: int
+    n_known_users: int
+    n_catalogue: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """ALS factors as Parquet (`id`, `factors`: fixed-size list of float32), rows as in `Features`."""
+
+    user_factors: Path
+    item_factors: Path
+    n_users: int
+    n_items: int
+    n_factors: int
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A file of lists (`LIST_SCHEMA`), as computed."""
+
+    path: Path
+    n_lists: int
+    n_full: int
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A generation written to Redis and not yet seen by any reader."""
+
+    manifest: Path
+    n_keys: int
+    n_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """A staged generation as it was read back, key by key, its digest proven (`LIST_SCHEMA`)."""
+
+    lists: Path
+    popular: Path
+    similar: Path
+    n_keys: int
+    digest: str

@@ -1,0 +1,139 @@
+"""The morning's report: one JSON with everything, one page for people, one Markdown for Prefect."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from nightshelf.contract import Manifest
+from tasks.measure import Metrics
+from tasks.pictures import all_pictures
+from tasks.records import CleanLog, Features, Model, Staged
+from tasks.report_html import to_html
+from tasks.report_markdown import to_markdown
+from tasks.report_text import count, percent, ratio
+from tasks.run import Run, step
+
+#: Goes up when a name in report.json changes its meaning or leaves.
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a good night exceeds: catalogue coverage and category diversity, both 0 to 1."""
+
+    coverage: float = 0.5
+    diversity: float = 0.7
+
+
+class Headline(NamedTuple):
+    """One figure against its target, ready to read."""
+
+    figure: str
+    value: str
+    target: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report stands, and its figures that have targets."""
+
+    json: Path
+    md: Path
+    html: Path
+    headline: tuple[Headline, ...]
+
+
+@step
+def write_report(
+    run: Run,
+    clean: CleanLog,
+    features: Features,
+    model: Model,
+    staged: Staged,
+    *,
+    metrics: Metrics,
+    targets: Targets,
+    state: str,
+) -> Report:
+    """Write report.json, report.md and report.html; equal nights of equal seconds give equal bytes.
+
+    `state` is what became of the generation: "live", "staged", ...
+    """
+    headline = judge(metrics, targets)
+    facts = {
+        "format": _FORMAT,
+        "night": {
+            "namespace": run.namespace,
+            "generation": run.generation,
+            "as_of": run.as_of.isoformat(),
+            "state": state,
+        },
+        "headline": [row._asdict() for row in headline],
+        "targets": asdict(targets),
+        "input": _input(clean, features),
+        "model": {"users": model.n_users, "items": model.n_items, "factors": model.n_factors},
+        "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
+        "memory": _memory(staged, metrics),
+        "steps": run.steps(),
+        "curves": orjson.loads(metrics.curves.read_bytes()),
+    }
+    pictures = all_pictures(facts["curves"], facts["steps"])
+    written = {
+        "json": orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS),
+        "md": to_markdown(facts, pictures).encode(),
+        "html": to_html(facts, pictures).encode(),
+    }
+    paths = {ending: run.path(f"report.{ending}") for ending in written}
+    for ending, content in written.items():
+        paths[ending].write_bytes(content)
+    return Report(**paths, headline=headline)
+
+
+def judge(metrics: Metrics, targets: Targets) -> tuple[Headline, ...]:
+    """Hold the figures that have targets against them."""
+    n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
+    return (
+        Headline(
+            "Catalogue coverage",
+            percent(metrics.coverage),
+            f"over {100 * targets.coverage:g} %",
+            metrics.coverage > targets.coverage,
+        ),
+        Headline(
+            "Category diversity",
+            ratio(metrics.diversity),
+            f"over {targets.diversity:g}",
+            metrics.diversity > targets.diversity,
+        ),
+        Headline("Broken rules", count(n_broken), "none", n_broken == 0),
+    )
+
+
+def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
+    return {
+        "rows_read": clean.rows_read,
+        "events": clean.n_events,
+        "duplicates": clean.n_duplicates,
+        "after_as_of": clean.n_after_as_of,
+        "quarantined": clean.n_quarantined,
+        "items": features.n_catalogue,
+        "users": features.n_known_users,
+        "interactions": features.n_interactions,
+        "event_types": clean.event_types,
+        "quarantined_by_reason": clean.quarantined,
+        "set_aside": clean.set_aside,
+    }
+
+
+def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:
+    manifest = Manifest.from_json(staged.manifest.read_bytes())
+    return {
+        "keys": staged.n_keys,
+        "bytes": staged.n_bytes,
+        "bytes_a_user": round(staged.n_bytes / max(metrics.n_users, 1), 1),
+        "keys_by_family": manifest.counts,
+        "digest": staged.digest,
+    }

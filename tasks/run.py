@@ -1,0 +1,99 @@
+"""A night's folder: where its artifacts go, and the journal of its steps.
+
+::
+
+    runs/<namespace>/<generation>/
+        steps.jsonl             one line a finished step: name, seconds, counts
+        settings.json           every setting of the night
+        quarantine.parquet      bad rows, each with its reason
+        events.parquet          the clean log; items.parquet, users.parquet beside it
+        features/               interactions.npz, seen.npz, user and item feature rows
+        model/                  user_factors.parquet, item_factors.parquet, settings.json
+        lists/                  lists.parquet, popular.parquet, similar.parquet: as computed
+        served/                 the same three, as they were read back from Redis
+        manifest.json           the generation, as staged
+        report.json .md .html   what to look at in the morning
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+#: Called with (done, total) now and then by steps that take long.
+Progress = Callable[[int, int], None]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def no_progress(done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One night: its namespace, its generation number, and the instant that it may see up to."""
+
+    namespace: str
+    generation: int
+    as_of: datetime
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.namespace / str(self.generation)
+
+    def path(self, name: str) -> Path:
+        """Return the path of an artifact, its folder made."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def note(self, step: str, seconds: float, record: object) -> None:
+        """Append a finished step to the journal."""
+        line = {"step": step, "seconds": round(seconds, 3), **_counts(record)}
+        with self.path("steps.jsonl").open("a") as journal:
+            journal.write(json.dumps(line) + "\n")
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Return the journal, in the order in which the steps finished."""
+        return [json.loads(line) for line in self.path("steps.jsonl").read_text().splitlines()]
+
+
+def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
+    """Journal a step of the night: its name, its seconds and the counts of its record."""
+
+    @wraps(function)
+    def journalled(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+        started = time.perf_counter()
+        record = function(run, *args, **kwargs)
+        run.note(function.__name__, time.perf_counter() - started, record)
+        return record
+
+    return journalled
+
+
+def highest_generation(root: Path, namespace: str) -> int:
+    """Return the highest generation that has a folder under `root`, 0 where there is none."""
+    folder = root / namespace
+    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    return max(numbers, default=0)
+
+
+def midnight(now: datetime | None = None) -> datetime:
+    """Return the last midnight in UTC: a night's usual `as_of`."""
+    now = now or datetime.now(UTC)
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _counts(record: object) -> dict[str, Any]:
+    """Return the numbers of a record (and tables of numbers), without its paths."""
+    if not hasattr(record, "__dataclass_fields__"):
+        return {}
+    values = asdict(record)  # type: ignore[call-overload]
+    return {name: value for name, value in values.items() if isinstance(value, int | float | dict)}

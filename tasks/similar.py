@@ -1,0 +1,71 @@
+"""Items like this one: the nearest by cosine of the item factors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+
+from tasks.lists import list_batch, load_catalogue
+from tasks.parquet import write_parquet
+from tasks.records import LIST_SCHEMA, Features, Lists, Model
+from tasks.run import Progress, Run, no_progress, step
+from tasks.topn import TopNSettings, rank
+from tasks.train import Factors, load_factors
+
+
+@dataclass(frozen=True)
+class SimilarSettings:
+    """`n`: items a list."""
+
+    n: int = 20
+
+
+@step
+def similar_items(
+    run: Run,
+    features: Features,
+    model: Model,
+    settings: SimilarSettings,
+    listing: TopNSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Lists:
+    """Write, for every item with factors, the available items nearest to it, itself left out.
+
+    Scores are cosines, -1 to 1. Likeness is the point here, so categories have no cap.
+    """
+    ids, factors = load_factors(model.item_factors)
+    units = _unit_rows(factors)
+    catalogue = load_catalogue(features.items, ids)
+    itself = sp.csr_matrix(sp.identity(len(ids), np.float32))
+    uncapped = replace(listing, n=settings.n, max_per_category=listing.page_size)
+    n_lists = n_full = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal n_lists, n_full
+        for block in rank(units, units, catalogue, itself, uncapped):
+            n_lists += int((block.lengths > 0).sum())
+            n_full += int((block.lengths == settings.n).sum())
+            keys = ids.slice(block.first, len(block.lengths))
+            filled = np.arange(settings.n) < block.lengths[:, None]
+            n = int(block.lengths.sum())
+            yield list_batch(
+                keys=keys,
+                lengths=block.lengths,
+                item_ids=ids.take(pa.array(block.items[filled])),
+                scores=block.scores[filled],
+                codes=pa.array(["similar"] * n, pa.string()),
+                because=keys.take(pa.array(np.repeat(np.arange(len(keys)), block.lengths))),
+            )
+            progress(block.first + len(keys), len(ids))
+
+    path = run.path("lists/similar.parquet")
+    write_parquet(path, LIST_SCHEMA, batches())
+    return Lists(path, n_lists, n_full)
+
+
+def _unit_rows(factors: Factors) -> Factors:
+    norms = np.linalg.norm(factors, axis=1, keepdims=True)
+    return np.asarray(factors / np.where(norms > 0, norms, 1), np.float32)

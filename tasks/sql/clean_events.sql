@@ -1,0 +1,13 @@
+-- The log that the night learns from: good rows up to as_of, each event once.
+-- Grain: one distinct event. Input: judged_events.
+-- The same event: the same event_id, or the same user, item, type and second where there is none.
+SELECT user_id, item_id, event_type, ts, value, session_id
+FROM judged_events
+WHERE reason IS NULL
+QUALIFY row_number() OVER (
+    PARTITION BY
+        event_id,
+        CASE WHEN event_id IS NULL THEN (user_id, item_id, event_type, date_trunc('second', ts)) END
+    ORDER BY ts, user_id, item_id, event_type, value, session_id
+) = 1
+ORDER BY ts, user_id, item_id, event_type, value, session_id

@@ -1,0 +1,21 @@
+-- Why a row of the log is bad, or null; and what makes two rows the same event.
+-- Grain: one row read. Inputs: raw_events, known_items. Parameters: now, as_of (UTC timestamps).
+-- A row later than as_of is not judged at all: the night must not see it.
+SELECT
+    *,
+    CASE
+        WHEN ts IS NULL THEN 'ts missing or unparsable'
+        WHEN ts > $now::TIMESTAMP THEN 'ts in the future'
+        WHEN ts > $as_of::TIMESTAMP OR arrived_at > $as_of::TIMESTAMP THEN 'after as_of'
+        WHEN coalesce(user_id, '') = '' THEN 'user_id missing'
+        WHEN coalesce(item_id, '') = '' THEN 'item_id missing'
+        WHEN coalesce(event_type, '') = '' THEN 'event_type missing'
+        WHEN strlen(user_id) * 3 > $max_id_bytes AND strlen(url_encode(user_id)) > $max_id_bytes
+            THEN 'user_id too long'
+        WHEN strlen(item_id) * 3 > $max_id_bytes AND strlen(url_encode(item_id)) > $max_id_bytes
+            THEN 'item_id too long'
+        WHEN NOT isfinite(value) THEN 'value not finite'
+        WHEN value < 0 AND NOT list_contains($may_be_negative, event_type) THEN 'value negative'
+        WHEN item_id NOT IN (SELECT item_id FROM known_items) THEN 'unknown item'
+    END AS reason
+FROM raw_events

@@ -1,0 +1,144 @@
+"""Exact, diverse top-N lists: what every user gets, defined rather than approximated.
+
+A list walks all items in order of descending score (ties by item id), skips what the user has
+seen, what is unavailable and what its category has no room for in the page, and stops at N.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
+
+from tasks.kernel import list_block
+from tasks.lists import Catalogue, list_batch, load_catalogue
+from tasks.parquet import write_parquet
+from tasks.reasons import NOTHING, Explainer
+from tasks.records import LIST_SCHEMA, Features, Lists, Model
+from tasks.run import Progress, Run, no_progress, step
+from tasks.train import Factors, TrainSettings, load_factors, load_matrix
+
+#: Users a block: enough for BLAS to run at its rate, few enough that all cores get some.
+_BLOCK_USERS = 512
+
+
+@dataclass(frozen=True)
+class TopNSettings:
+    """How long a list is, and how diverse.
+
+    - `n`: items a list, 1 to 1,000.
+    - `page_size`, `max_per_category`: at most so many of a category in each page of so many.
+    - `max_bytes`: memory for blocks of scores, over all threads.
+    """
+
+    n: int = 50
+    page_size: int = 10
+    max_per_category: int = 3
+    max_bytes: int = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lists of users first..first+len(lengths): item positions and scores (users x n), -1 padded."""
+
+    first: int
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
+
+
+@step
+def top_n(
+    run: Run,
+    features: Features,
+    model: Model,
+    settings: TopNSettings,
+    training: TrainSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Lists:
+    """Write each model user's list with its reasons; a user for whom no item is left has none."""
+    user_ids, users = load_factors(model.user_factors)
+    item_ids, items = load_factors(model.item_factors)
+    catalogue = load_catalogue(features.items, item_ids)
+    seen = load_matrix(features.seen)
+    explain = Explainer.of(load_matrix(features.interactions), items, training)
+    n_lists = n_full = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal n_lists, n_full
+        for block in rank(users, items, catalogue, seen, settings):
+            n_lists += int((block.lengths > 0).sum())
+            n_full += int((block.lengths == settings.n).sum())
+            because = explain(block.first, block.items, block.lengths)
+            yield _batch(user_ids, item_ids, block, because)
+            progress(block.first + len(block.lengths), len(users))
+
+    path = run.path("lists/lists.parquet")
+    write_parquet(path, LIST_SCHEMA, batches())
+    return Lists(path, n_lists, n_full)
+
+
+def rank(
+    users: Factors,
+    items: Factors,
+    catalogue: Catalogue,
+    seen: sp.csr_matrix,
+    settings: TopNSettings,
+) -> Iterator[Block]:
+    """Yield the exact lists of all users (rows of `users`), block by block, in order.
+
+    The answer depends on neither block size nor number of threads: BLAS finds the candidates,
+    and those are scored again in one fixed order. At most `max_bytes` of scores stand at a time.
+    """
+    workers = os.cpu_count() or 1
+    budget = settings.max_bytes // (4 * max(len(items), 1) * workers)
+    size = max(1, min(_BLOCK_USERS, budget))
+    seen_from = seen.indptr.astype(np.int64)  # one type, so that the kernel compiles once
+    longest = float(np.linalg.norm(items.astype(np.float64), axis=1).max(initial=0.0))
+
+    def block(first: int) -> Block:
+        rows = users[first : first + size]
+        out = np.full((len(rows), settings.n), -1, np.int32)
+        scores = np.zeros((len(rows), settings.n))
+        lengths = np.zeros(len(rows), np.int64)
+        list_block(
+            rows @ items.T, rows, items, longest, catalogue.available,
+            seen_from[first : first + len(rows) + 1], seen.indices,
+            catalogue.categories, catalogue.n_categories,
+            settings.page_size, settings.max_per_category, out, scores, lengths,
+        )  # fmt: skip
+        return Block(first, out, scores, lengths)
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Block]] = deque()
+        for first in range(0, len(users), size):
+            waiting.append(pool.submit(block, first))
+            if len(waiting) == workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _batch(
+    user_ids: pa.StringArray, item_ids: pa.StringArray, block: Block, because: npt.NDArray[np.int32]
+) -> pa.RecordBatch:
+    """Turn a block of positions into rows of `LIST_SCHEMA`."""
+    filled = np.arange(block.items.shape[1]) < block.lengths[:, None]
+    why = because[filled]
+    known = why != NOTHING
+    return list_batch(
+        keys=user_ids.slice(block.first, len(block.lengths)),
+        lengths=block.lengths,
+        item_ids=item_ids.take(pa.array(block.items[filled])),
+        scores=block.scores[filled],
+        codes=pc.if_else(pa.array(known), "because", "taste"),
+        because=pc.fill_null(item_ids.take(pa.array(why, mask=~known)), ""),
+    )

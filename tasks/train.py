@@ -1,0 +1,104 @@
+"""Training: implicit-feedback ALS (Hu, Koren and Volinsky, ICDM 2008), by the library implicit."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+from threadpoolctl import threadpool_limits
+
+from tasks.errors import ModelError
+from tasks.parquet import write_table
+from tasks.records import Features, Model
+from tasks.run import Progress, Run, no_progress, step
+
+Factors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """ALS settings.
+
+    - `alpha`: confidence a unit of interaction strength: c = 1 + alpha * |r|.
+    - `regularization`: the weight of the factors' squared norms in the loss.
+    """
+
+    factors: int = 64
+    iterations: int = 15
+    regularization: float = 0.05
+    alpha: float = 2.0
+    seed: int = 20260301
+
+
+@step
+def train_als(
+    run: Run, features: Features, settings: TrainSettings, *, progress: Progress = no_progress
+) -> Model:
+    """Learn user and item factors; raises `ModelError` where one is not finite.
+
+    BLAS is held to one thread, as implicit asks: its own threads already fill the machine.
+    """
+    matrix = confidence(load_matrix(features.interactions), settings.alpha)
+
+    def tell(iteration: int, *_: object) -> None:
+        progress(iteration + 1, settings.iterations)
+
+    with threadpool_limits(1, "blas"):
+        als = AlternatingLeastSquares(
+            factors=settings.factors,
+            iterations=settings.iterations,
+            regularization=settings.regularization,
+            random_state=settings.seed,
+            dtype=np.float32,
+        )
+        als.fit(matrix, show_progress=False, callback=tell)
+    sides = {"user": als.user_factors, "item": als.item_factors}
+    for side, factors in sides.items():
+        if not np.isfinite(factors).all():
+            raise ModelError(
+                f"{side} factors hold NaN or infinity after {settings.iterations} iterations; "
+                f"raise NIGHTSHELF_TRAIN__REGULARIZATION (now {settings.regularization})"
+            )
+    run.path("model/settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    return Model(
+        user_factors=_save(run.path("model/user_factors.parquet"), features.user_ids, sides["user"]),
+        item_factors=_save(run.path("model/item_factors.parquet"), features.item_ids, sides["item"]),
+        n_users=features.n_users,
+        n_items=features.n_items,
+        n_factors=settings.factors,
+    )
+
+
+def confidence(interactions: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
+    """Turn strengths r into implicit's signed confidence: sign(r) * (1 + alpha * |r|).
+
+    A negative value is implicit's way to say "preference 0, and surely so".
+    """
+    matrix = interactions.copy()
+    matrix.data = np.sign(matrix.data) * (1 + np.float32(alpha) * np.abs(matrix.data))
+    return matrix
+
+
+def load_matrix(path: Path) -> sp.csr_matrix:
+    """Load a CSR matrix that `build_features` saved."""
+    return sp.csr_matrix(sp.load_npz(path))
+
+
+def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
+    """Load ids (n) and factors (n x k, C order)."""
+    table = pq.read_table(path).combine_chunks()
+    column = table.column("factors").chunk(0)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return table.column("id").chunk(0), flat.reshape(len(column), -1)
+
+
+def _save(path: Path, ids: Path, factors: Factors) -> Path:
+    flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
+    column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])
+    write_table(path, pq.read_table(ids).append_column("factors", column))
+    return path

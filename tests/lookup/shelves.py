@@ -1,0 +1,91 @@
+"""A tiny generation, made by hand and published with the contract alone."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from redis import Redis
+
+from nightshelf.contract import Keys, Manifest, RankedList
+from nightshelf.generations import allot, flip, stage
+
+SHOP = "shop"
+TTL_S = 3600
+
+
+def ranked(*items: str, reason: tuple[str, ...] = ("taste",)) -> RankedList:
+    """Rank items in the order given, scored 1, 1/2, 1/3, ..."""
+    scores = tuple(round(1 / rank, 6) for rank in range(1, len(items) + 1))
+    return RankedList(items, scores, (reason,) * len(items))
+
+
+def values(keys: Keys, generation: int) -> dict[str, bytes]:
+    """Make a generation's keys; each item's id ends in the generation that it belongs to.
+
+    Ann has a list; Bob is in segment gold, Cid in one without a list, Dot in none, and only they
+    have rows. A1, B1, C1 (ending in the generation) are the items.
+    """
+    a, b, c = (f"{letter}{generation}" for letter in "ABC")
+    row: dict[str, str | None] = {"title": f"Lamp {generation}", "category": "Lamps"}
+    lists = {
+        keys.list(generation, "als", "ann"): ranked(a, b, c, reason=("because", c)),
+        keys.popular(generation, "all"): ranked(b, c, a, reason=("popular", "all")),
+        keys.popular(generation, "segment:gold"): ranked(c, a, reason=("popular", "segment:gold")),
+        keys.popular(generation, "category:Lamps"): ranked(c, reason=("popular", "category:Lamps")),
+        keys.popular(generation, "trending"): ranked(a, reason=("trending",)),
+        keys.similar(generation, a): ranked(b, c, reason=("similar", a)),
+    }
+    rows: dict[str, dict[str, str | None]] = {
+        keys.user(generation, "bob"): {"segment": "gold"},
+        keys.user(generation, "cid"): {"segment": "tin"},
+        keys.user(generation, "dot"): {"segment": None},
+        keys.item(generation, a): row,
+        keys.item(generation, c): {**row, "title": "[bold]Shade\x1b[2J"},
+    }
+    encoded = {key: json.dumps(value).encode() for key, value in rows.items()}
+    return encoded | {key: value.to_json() for key, value in lists.items()}
+
+
+def staged(client: Redis, generation: int | None = None, *, namespace: str = SHOP) -> int:
+    """Write and stage a generation (the next one unless told); return its number."""
+    number = generation or allot(client, namespace)
+    keys = Keys(namespace)
+    contents = values(keys, number)
+    with client.pipeline(transaction=False) as pipe:
+        for key, value in contents.items():
+            pipe.set(key, value, ex=TTL_S)
+        pipe.execute()
+    manifest = Manifest(
+        generation=number,
+        as_of=f"2026-03-{number % 28 + 1:02}T00:00:00+00:00",
+        staged_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ttl_s=TTL_S,
+        counts={"list": 1, "popular": 4, "similar": 1, "user": 3, "item": 2},
+        n_bytes=sum(map(len, contents.values())),
+        digest=f"{number:064x}",
+    )
+    stage(client, namespace, manifest)
+    return number
+
+
+def publish(client: Redis, generation: int | None = None, *, namespace: str = SHOP) -> Manifest:
+    """Write, stage and flip a generation."""
+    return flip(client, namespace, staged(client, generation, namespace=namespace))
+
+
+def age(client: Redis, generation: int, by: timedelta, *, namespace: str = SHOP) -> None:
+    """Make a generation staged `by` earlier than it was."""
+    keys = Keys(namespace)
+    value = client.hget(keys.generations, str(generation))
+    assert value is not None
+    manifest = Manifest.from_json(value)
+    earlier = datetime.fromisoformat(manifest.staged_at) - by
+    aged = replace(manifest, staged_at=earlier.isoformat(timespec="seconds"))
+    client.hset(keys.generations, str(generation), aged.to_json())
+
+
+def states(client: Redis, *, namespace: str = SHOP) -> dict[int, str]:
+    """Return each generation's state as the hash has it."""
+    fields = client.hvals(Keys(namespace).generations)
+    manifests = [Manifest.from_json(value) for value in fields]
+    return {manifest.generation: manifest.state for manifest in manifests}

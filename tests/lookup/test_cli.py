@@ -1,0 +1,344 @@
+"""The command, as a person at a terminal and as a script would use it."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from redis import Redis
+from typer.testing import CliRunner, Result
+
+from nightshelf import tables
+from nightshelf.cli import app
+from nightshelf.contract import Keys
+from nightshelf.generations import current
+from tests.lookup.shelves import SHOP, publish, staged, states
+
+LISTS = [["get", "ann"], ["similar", "A1"], ["popular"]]
+COMMANDS = [*LISTS, ["status"], ["generations"], ["rollback", "--yes"]]
+
+
+def run(url: str, *args: str, **env: str) -> Result:
+    return CliRunner().invoke(app, args, env={"REDIS_URL": url, "COLUMNS": "160", **env})
+
+
+def table_rows(result: Result) -> list[list[str]]:
+    """Return the cells of the rows, whose first is a number; columns are two blanks apart."""
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    return [re.split(r"\s{2,}", line) for line in lines if line[:1].isdigit()]
+
+
+def document(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def test_get_as_a_table(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    result = run(redis_url, "get", "ann", "-n", "2")
+    assert result.exit_code == 0
+    shade = "[bold]Shade\N{REPLACEMENT CHARACTER}[2J"
+    assert table_rows(result) == [
+        ["1", "A1", "Lamp 1", "Lamps", "1", f"because of {shade}"],
+        ["2", "B1", "-", "-", "0.5", f"because of {shade}"],
+    ]
+    assert result.stdout.splitlines()[-1].startswith(
+        "source list, generation 1, model als, published "
+    )
+    assert "fallback" not in result.stdout
+
+
+def test_get_as_json(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    found = document(run(redis_url, "get", "ann", "-n", "1", "--json"))
+    assert found.pop("age_s") >= 0
+    assert found == {
+        "namespace": "shop",
+        "asked": "ann",
+        "source": "list",
+        "generation": 1,
+        "model": "als",
+        "items": [
+            {
+                "rank": 1,
+                "item_id": "A1",
+                "title": "Lamp 1",
+                "category": "Lamps",
+                "score": 1.0,
+                "reason": ["because", "C1"],
+                "words": "because of [bold]Shade\x1b[2J",
+            }
+        ],
+    }
+
+
+def test_a_strangers_list_is_called_a_fallback(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    stranger = run(redis_url, "get", "eve")
+    assert "eve has no list of its own here: this is a fallback" in stranger.stdout
+    assert "popular with everyone" in stranger.stdout
+    assert "source popular:all, generation 1, published" in stranger.stdout
+    gold = run(redis_url, "get", "bob")
+    assert "popular in gold" in gold.stdout
+    assert document(run(redis_url, "get", "eve", "--json"))["source"] == "popular:all"
+
+
+def test_similar_and_popular(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    assert [row[5] for row in table_rows(run(redis_url, "similar", "A1"))] == ["like Lamp 1"] * 2
+    assert table_rows(run(redis_url, "popular", "trending"))[0][5] == "trending"
+    assert "fallback" not in run(redis_url, "popular", "category:Lamps").stdout
+    assert "fallback" in run(redis_url, "similar", "zz").stdout
+    assert "fallback" in run(redis_url, "popular", "category:zz").stdout
+    assert document(run(redis_url, "similar", "A1", "--json"))["source"] == "similar"
+    assert document(run(redis_url, "popular", "--json"))["asked"] == "all"
+
+
+@pytest.mark.parametrize("args", LISTS)
+def test_a_list_where_nothing_is_live(redis_client: Redis, redis_url: str, args: list[str]) -> None:
+    result = run(redis_url, *args)
+    assert result.exit_code == 0
+    assert result.stdout == "Nothing is live in shop: run the nightly flow to publish\n"
+    assert document(run(redis_url, *args, "--json"))["source"] == "none"
+
+
+def test_status(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    publish(redis_client)
+    staged(redis_client)
+    first, live, lists, known = run(redis_url, "status").stdout.splitlines()
+    assert first.startswith("shop on valkey 9.")
+    assert live.startswith("Live: generation 2, as of 2026-03-03 UTC, published ")
+    assert lists == "1 lists of 50 by als"
+    assert known == "Generations: 3 staged, 2 live, 1 previous"
+    found = document(run(redis_url, "status", "--json"))
+    assert (found["reachable"], found["live"]["generation"], found["error"]) == (True, 2, None)
+    assert found["states"] == {"1": "previous", "2": "live", "3": "staged"}
+    assert found["redis"] == redis_url.removeprefix("redis://")
+
+
+def test_status_where_nothing_is_live(redis_client: Redis, redis_url: str) -> None:
+    result = run(redis_url, "status")
+    assert result.exit_code == 0
+    assert "Nothing is live: run the nightly flow to publish" in result.stdout
+    assert document(run(redis_url, "status", "--json"))["live"] is None
+
+
+def test_generations(redis_client: Redis, redis_url: str) -> None:
+    assert "shop has no generation" in run(redis_url, "generations").stdout
+    publish(redis_client)
+    staged(redis_client)
+    rows = table_rows(run(redis_url, "generations"))
+    assert [row[:3] for row in rows] == [
+        ["2", "staged", "2026-03-03"],
+        ["1", "live", "2026-03-02"],
+    ]
+    assert rows[0][3] == "-"
+    assert rows[0][4:6] == ["1", "11"]
+    assert rows[0][7] == "00000000"
+    found = document(run(redis_url, "generations", "--json"))
+    assert [each["generation"] for each in found["generations"]] == [2, 1]
+    assert found["generations"][1]["state"] == "live"
+
+
+def test_rollback(redis_client: Redis, redis_url: str) -> None:
+    for _ in range(4):
+        publish(redis_client)
+    result = run(redis_url, "rollback", "--yes")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "shop: from generation 4 (as of 2026-03-05) back to generation 3 (as of 2026-03-04)",
+        "shop: generation 3 is live",
+    ]
+    result = run(redis_url, "rollback", "--to", "1", "--yes", "--json")
+    assert document(result) == {"namespace": "shop", "from": 3, "to": 1}
+    assert states(redis_client) == {1: "live", 2: "retired", 3: "retired", 4: "retired"}
+    assert document(run(redis_url, "rollback", "--to", "1", "--json"))["to"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [([], "nothing-older"), (["--to", "9"], "unknown"), (["--to", "2"], "not-staged")],
+)
+def test_rollback_refused(
+    redis_client: Redis, redis_url: str, args: list[str], reason: str
+) -> None:
+    publish(redis_client)
+    staged(redis_client)
+    result = run(redis_url, "rollback", "--yes", *args)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"refused ({reason}): ")
+    result = run(redis_url, "rollback", "--yes", "--json", *args)
+    assert result.exit_code == 1
+    assert document(result)["reason"] == reason
+    assert states(redis_client) == {1: "live", 2: "staged"}
+
+
+def test_rollback_without_a_terminal_needs_a_yes(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    publish(redis_client)
+    result = run(redis_url, "rollback")
+    assert result.exit_code == 2
+    assert "add --yes" in result.stderr
+    result = run(redis_url, "rollback", "--json")
+    assert result.exit_code == 2
+    assert "add --yes" in document(result)["error"]
+    assert states(redis_client) == {1: "previous", 2: "live"}
+
+
+@pytest.mark.parametrize(("typed", "code", "live"), [("y\n", 0, 1), ("n\n", 1, 2), ("\n", 1, 2)])
+def test_rollback_asks_at_a_terminal(
+    redis_client: Redis, redis_url: str, typed: str, code: int, live: int
+) -> None:
+    publish(redis_client)
+    publish(redis_client)
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, typed.encode())
+        done = subprocess.run(
+            [sys.executable, "-c", "from nightshelf.cli import main; main()", "rollback"],
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "REDIS_URL": redis_url},
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == code, done.stderr
+    assert "from generation 2" in done.stdout
+    assert "Go ahead?" in done.stderr
+    manifest = current(redis_client, SHOP)
+    assert manifest is not None
+    assert manifest.generation == live
+
+
+def test_rollback_stops_where_the_world_moved_while_it_asked(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(redis_client)
+    publish(redis_client)
+    said = tables.rollback_words
+
+    def slowly(*args: Any) -> str:
+        publish(redis_client)
+        return said(*args)
+
+    monkeypatch.setattr(tables, "rollback_words", slowly)
+    result = run(redis_url, "rollback", "--yes")
+    assert result.exit_code == 1
+    assert "moved meanwhile" in result.stderr
+    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=lambda args: args[0])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_unreachable(dead_url: str, args: list[str], as_json: bool) -> None:
+    place = dead_url.removeprefix("redis://")
+    url = f"redis://joe:s3cret@{place}"
+    result = run(url, *args, *(["--json"] if as_json else []))
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert f"cannot use Redis at {place} " in result.stderr
+    assert "s3cret" not in result.output
+    if as_json:
+        assert document(result)["error"]
+    else:
+        assert result.stdout == ""
+
+
+def test_the_error_is_red(dead_url: str) -> None:
+    result = run(dead_url, "get", "ann", FORCE_COLOR="1", TERM="xterm")
+    assert result.stderr.startswith("\x1b[31m")
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=lambda args: args[0])
+def test_a_value_that_cannot_be_read(redis_client: Redis, redis_url: str, args: list[str]) -> None:
+    publish(redis_client)
+    redis_client.set(Keys(SHOP).current, b"{")
+    redis_client.hset(Keys(SHOP).generations, "1", b"{")
+    result = run(redis_url, *args)
+    if args in LISTS:
+        assert "Nothing is live" in result.stdout
+    else:
+        assert result.exit_code == 1
+        assert "holds what cannot be read: not a manifest" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["get"],
+        ["get", "ann", "-n", "0"],
+        ["get", "ann", "-s", "A:B"],
+        ["get", "ann", "--redis-url", "http://:s3cret@db/0"],
+        ["get", "ann", "--redis-url", "redis://:s3cret/x@db:6379/0"],
+        ["rollback", "--to", "x"],
+        ["fetch"],
+    ],
+)
+def test_usage(redis_url: str, args: list[str]) -> None:
+    result = run(redis_url, *args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Traceback" not in result.stderr
+    assert "s3cret" not in result.stderr
+
+
+def test_namespace_from_option_and_environment(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client, namespace="home")
+    assert document(run(redis_url, "get", "ann", "-s", "home", "--json"))["source"] == "list"
+    result = run(redis_url, "get", "ann", "--json", NIGHTSHELF_NAMESPACE="home")
+    assert document(result)["namespace"] == "home"
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=lambda args: args[0])
+def test_help_shows_an_example(redis_url: str, args: list[str]) -> None:
+    result = run(redis_url, args[0], "--help")
+    assert result.exit_code == 0
+    assert f"nightshelf {args[0]}" in result.stdout.split("Example")[1]
+
+
+def import_without(module: str, *absent: str) -> subprocess.CompletedProcess[str]:
+    """Import a module in a Python of its own that cannot find the packages `absent`."""
+    code = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import {module}
+"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("absent", ["typer", "rich"])
+def test_without_its_extra_the_command_says_what_to_install(absent: str) -> None:
+    done = import_without("nightshelf.cli", absent)
+    assert done.returncode == 1
+    assert done.stderr == "The command nightshelf needs its extra: pip install 'nightshelf[cli]'\n"
+
+
+def test_a_broken_install_is_not_taken_for_an_absent_extra() -> None:
+    assert "No module named 'redis'" in import_without("nightshelf.cli", "redis").stderr
+
+
+def test_the_core_needs_no_extra() -> None:
+    done = import_without(
+        "nightshelf",
+        "typer",
+        "rich",
+        "fastapi",
+        "pydantic",
+        "numpy",
+        "pyarrow",
+        "duckdb",
+        "prefect",
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,411 @@
+"""What becomes live, and what never does: against a real server, with races played out."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+from redis.exceptions import OutOfMemoryError, ResponseError
+
+from nightshelf.contract import Keys, Manifest
+from nightshelf.errors import TransitionRefused
+from nightshelf.generations import allot, current, flip, listing, rollback, rollback_target
+from tests.lookup.shelves import SHOP, TTL_S, age, publish, staged, states
+
+
+def live(client: Redis) -> int | None:
+    manifest = current(client, SHOP)
+    return manifest.generation if manifest else None
+
+
+def refusal(act: Callable[[], object]) -> str:
+    with pytest.raises(TransitionRefused) as refused:
+        act()
+    return refused.value.reason
+
+
+def assert_consistent(client: Redis) -> None:
+    """One manifest says live, and it is the pointer's, byte for byte; at most one is previous."""
+    keys = Keys(SHOP)
+    with client.pipeline() as pipe:
+        pipe.get(keys.current)
+        pipe.hgetall(keys.generations)
+        pointer, fields = pipe.execute()
+    by_state: dict[str, list[bytes]] = {}
+    for value in fields.values():
+        by_state.setdefault(Manifest.from_json(value).state, []).append(value)
+    assert by_state.get("live", []) == ([pointer] if pointer else [])
+    assert len(by_state.get("previous", [])) <= 1
+
+
+def test_numbers_only_grow(redis_client: Redis) -> None:
+    assert allot(redis_client, SHOP) == 1
+    assert allot(redis_client, SHOP) == 2
+    assert allot(redis_client, SHOP, above=40) == 41
+    assert allot(redis_client, SHOP, above=3) == 42
+    assert allot(redis_client, "other") == 1
+
+
+def test_numbers_are_given_out_once(redis_client: Redis) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda _: allot(redis_client, SHOP), range(200)))
+    assert sorted(numbers) == list(range(1, 201))
+
+
+def test_nothing_is_live_at_first(redis_client: Redis) -> None:
+    assert current(redis_client, SHOP) is None
+    assert listing(redis_client, SHOP) == []
+    assert refusal(lambda: rollback(redis_client, SHOP)) == "nothing-older"
+
+
+def test_staging_shows_readers_nothing(redis_client: Redis) -> None:
+    publish(redis_client)
+    staged(redis_client)
+    assert live(redis_client) == 1
+    assert states(redis_client) == {1: "live", 2: "staged"}
+
+
+def test_flips_move_the_pointer_and_the_states(redis_client: Redis) -> None:
+    for number in (1, 2, 3):
+        new = publish(redis_client)
+        assert (new.generation, new.state) == (number, "live")
+        assert current(redis_client, SHOP) == new
+    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
+    assert [manifest.generation for manifest in listing(redis_client, SHOP)] == [3, 2, 1]
+    assert_consistent(redis_client)
+
+
+def test_pointer_has_no_ttl(redis_client: Redis) -> None:
+    publish(redis_client)
+    keys = Keys(SHOP)
+    assert {redis_client.ttl(key) for key in (keys.current, keys.generations, keys.fence)} == {-1}
+
+
+def test_flips_that_are_refused(redis_client: Redis) -> None:
+    late = staged(redis_client)
+    publish(redis_client)
+    assert refusal(lambda: flip(redis_client, SHOP, late)) == "fenced"
+    assert refusal(lambda: flip(redis_client, SHOP, 9)) == "unknown"
+    publish(redis_client)
+    assert refusal(lambda: flip(redis_client, SHOP, 2)) == "not-staged"
+    assert states(redis_client) == {1: "staged", 2: "previous", 3: "live"}
+
+
+def test_a_sleeper_is_fenced_after_a_rollback_too(redis_client: Redis) -> None:
+    publish(redis_client, 3)
+    sleeper = staged(redis_client, 4)
+    publish(redis_client, 5)
+    assert rollback(redis_client, SHOP).generation == 3
+    assert refusal(lambda: flip(redis_client, SHOP, sleeper)) == "fenced"
+    assert states(redis_client) == {3: "live", 4: "staged", 5: "retired"}
+    publish(redis_client, 6)
+    assert states(redis_client) == {3: "previous", 4: "staged", 5: "retired", 6: "live"}
+
+
+def test_flipping_what_is_live_changes_nothing(redis_client: Redis) -> None:
+    publish(redis_client)
+    live_now = publish(redis_client)
+    assert flip(redis_client, SHOP, 2) == live_now == current(redis_client, SHOP)
+    assert states(redis_client) == {1: "previous", 2: "live"}
+
+
+class Sleeper(Redis):
+    """A client that sleeps through `others` between reading the world and changing it."""
+
+    others: Callable[[], object] = staticmethod(lambda: None)
+
+    def eval(self, *args: Any) -> Any:
+        others, self.others = self.others, lambda: None
+        others()
+        return super().eval(*args)
+
+
+@pytest.fixture
+def sleeper(redis_url: str, redis_client: Redis) -> Any:
+    with closing(Sleeper.from_url(redis_url)) as client:
+        yield client
+
+
+def test_a_flip_that_slept_through_a_newer_one_is_fenced(
+    redis_client: Redis, sleeper: Sleeper
+) -> None:
+    publish(redis_client)
+    staged(redis_client, 2)
+    staged(redis_client, 3)
+    sleeper.others = lambda: flip(redis_client, SHOP, 3)
+    assert refusal(lambda: flip(sleeper, SHOP, 2)) == "fenced"
+    assert states(redis_client) == {1: "previous", 2: "staged", 3: "live"}
+
+
+def test_a_flip_that_slept_through_an_older_one_looks_again(
+    redis_client: Redis, sleeper: Sleeper
+) -> None:
+    publish(redis_client)
+    staged(redis_client, 2)
+    staged(redis_client, 3)
+    sleeper.others = lambda: flip(redis_client, SHOP, 2)
+    assert flip(sleeper, SHOP, 3).generation == 3
+    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
+
+
+def test_a_flip_that_slept_while_the_pointer_came_back(
+    redis_client: Redis, sleeper: Sleeper
+) -> None:
+    """Flip and rollback leave the pointer's bytes as they were; the states must still be right."""
+    publish(redis_client)
+    staged(redis_client, 2)
+    staged(redis_client, 3)
+
+    def there_and_back() -> None:
+        flip(redis_client, SHOP, 2)
+        rollback(redis_client, SHOP)
+
+    sleeper.others = there_and_back
+    assert flip(sleeper, SHOP, 3).generation == 3
+    assert states(redis_client) == {1: "previous", 2: "retired", 3: "live"}
+
+
+def test_a_rollback_that_slept_through_a_flip_goes_where_it_was_told(
+    redis_client: Redis, sleeper: Sleeper
+) -> None:
+    publish(redis_client)
+    publish(redis_client)
+    sleeper.others = lambda: publish(redis_client)
+    assert rollback(sleeper, SHOP, to=1).generation == 1
+    assert states(redis_client) == {1: "live", 2: "retired", 3: "retired"}
+
+
+def test_two_operators_who_roll_back_at_once_go_one_step(
+    redis_client: Redis, sleeper: Sleeper
+) -> None:
+    for _ in range(3):
+        publish(redis_client)
+    sleeper.others = lambda: rollback(redis_client, SHOP)
+    assert rollback(sleeper, SHOP).generation == 2
+    assert states(redis_client) == {1: "retired", 2: "live", 3: "retired"}
+
+
+def test_a_transition_whose_answer_is_lost_is_done_once(redis_client: Redis) -> None:
+    class Stutterer(Redis):
+        """A client that sends a script again because the first answer was lost."""
+
+        def eval(self, *args: Any) -> Any:
+            super().eval(*args)
+            return super().eval(*args)
+
+    for _ in range(3):
+        publish(redis_client)
+    stutterer = Stutterer(connection_pool=redis_client.connection_pool)
+    staged(redis_client, 4)
+    assert flip(stutterer, SHOP, 4).generation == 4
+    assert states(redis_client) == {1: "retired", 2: "retired", 3: "previous", 4: "live"}
+    assert rollback(stutterer, SHOP).generation == 3
+    assert states(redis_client) == {1: "retired", 2: "retired", 3: "live", 4: "retired"}
+
+
+def test_a_transition_gives_up_when_the_world_never_rests(redis_client: Redis) -> None:
+    publish(redis_client)
+    staged(redis_client, 90)
+
+    class Restless(Redis):
+        def eval(self, *args: Any) -> Any:
+            publish(redis_client)
+            return super().eval(*args)
+
+    pool = redis_client.connection_pool
+    assert refusal(lambda: flip(Restless(connection_pool=pool), SHOP, 90)) == "contended"
+    assert_consistent(redis_client)
+
+
+def test_rollback_goes_back_and_further_back(redis_client: Redis) -> None:
+    published = [publish(redis_client) for _ in range(3)]
+    back = rollback(redis_client, SHOP)
+    assert back.generation == 2
+    assert back.published_at == published[1].published_at
+    assert states(redis_client) == {1: "retired", 2: "live", 3: "retired"}
+    assert rollback(redis_client, SHOP).generation == 1
+    assert refusal(lambda: rollback(redis_client, SHOP)) == "nothing-older"
+    assert live(redis_client) == 1
+    assert_consistent(redis_client)
+
+
+def test_rollback_to_a_generation(redis_client: Redis) -> None:
+    for _ in range(3):
+        publish(redis_client)
+    waiting = staged(redis_client)
+    assert rollback(redis_client, SHOP, to=1).generation == 1
+    assert rollback(redis_client, SHOP, to=1).generation == 1
+    assert rollback(redis_client, SHOP, to=3).generation == 3
+    assert refusal(lambda: rollback(redis_client, SHOP, to=9)) == "unknown"
+    assert refusal(lambda: rollback(redis_client, SHOP, to=waiting)) == "not-staged"
+    assert states(redis_client) == {1: "retired", 2: "retired", 3: "live", 4: "staged"}
+
+
+def test_rollback_passes_over_what_is_no_longer_whole(redis_client: Redis) -> None:
+    for _ in range(4):
+        publish(redis_client)
+    redis_client.delete(Keys(SHOP).popular(3, "all"))
+    age(redis_client, 2, timedelta(seconds=0.9 * TTL_S + 1))
+    assert refusal(lambda: rollback(redis_client, SHOP, to=3)) == "expired"
+    assert refusal(lambda: rollback(redis_client, SHOP, to=2)) == "expired"
+    assert rollback_target(redis_client, SHOP).generation == 1
+    assert live(redis_client) == 4
+    assert rollback(redis_client, SHOP).generation == 1
+
+
+def test_a_full_redis_can_still_roll_back(own_redis_client: Redis) -> None:
+    publish(own_redis_client)
+    publish(own_redis_client)
+    own_redis_client.config_set("maxmemory-policy", "noeviction")
+    own_redis_client.config_set("maxmemory", "1")
+    with pytest.raises(OutOfMemoryError):
+        own_redis_client.set("any", "thing")
+    assert rollback(own_redis_client, SHOP).generation == 1
+    assert states(own_redis_client) == {1: "live", 2: "retired"}
+
+
+def test_the_server_knows_script_flags(redis_client: Redis) -> None:
+    """An unknown flag is an error, so the flag that we set is one that the server acts on."""
+    assert redis_client.eval("#!lua flags=allow-oom\nreturn 1", 0) == 1
+    with pytest.raises(ResponseError, match="flag"):
+        redis_client.eval("#!lua flags=allow-nothing\nreturn 1", 0)
+
+
+def test_two_flips_at_once_end_with_the_higher(redis_client: Redis) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(40):
+            pair = [staged(redis_client), staged(redis_client)]
+            gate = threading.Barrier(2)
+
+            def race(number: int, gate: threading.Barrier = gate) -> str:
+                gate.wait()
+                try:
+                    return flip(redis_client, SHOP, number).state
+                except TransitionRefused as refused:
+                    return refused.reason
+
+            lower, higher = pool.map(race, pair)
+            assert higher == "live"
+            assert live(redis_client) == pair[1]
+            after = {"live": "previous", "fenced": "staged"}[lower]
+            assert states(redis_client)[pair[0]] == after
+            assert_consistent(redis_client)
+
+
+def test_no_reader_ever_sees_two_live(redis_client: Redis) -> None:
+    publish(redis_client)
+    done = threading.Event()
+
+    def publisher(_: int) -> None:
+        for _ in range(25):
+            try:
+                publish(redis_client)
+            except TransitionRefused as refused:
+                assert refused.reason in ("fenced", "contended")
+
+    def operator() -> None:
+        while not done.is_set():
+            try:
+                rollback(redis_client, SHOP)
+            except TransitionRefused as refused:
+                assert refused.reason in ("nothing-older", "contended")
+
+    def watcher() -> int:
+        looks = 0
+        while not done.is_set():
+            assert_consistent(redis_client)
+            looks += 1
+        return looks
+
+    with ThreadPoolExecutor(5) as pool:
+        rolling, watching = pool.submit(operator), pool.submit(watcher)
+        try:
+            list(pool.map(publisher, range(3)))
+        finally:
+            done.set()
+        rolling.result()
+        assert watching.result() > 0
+    assert_consistent(redis_client)
+
+
+class World(RuleBasedStateMachine):
+    """Generations as a history: the list of flips and rollbacks decides what each state must be."""
+
+    client: ClassVar[Redis]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.flushdb()
+        self.waiting: set[int] = set()
+        self.been_live: list[int] = []
+        self.last_move: tuple[str, int | None] = ("none", None)
+
+    @property
+    def live(self) -> int | None:
+        return self.been_live[-1] if self.been_live else None
+
+    @rule()
+    def stage(self) -> None:
+        self.waiting.add(staged(self.client))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def flip(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.waiting)))
+        if number < max(self.been_live, default=0):
+            assert refusal(lambda: flip(self.client, SHOP, number)) == "fenced"
+            return
+        flip(self.client, SHOP, number)
+        self.waiting.remove(number)
+        self.last_move = ("flip", self.live)
+        self.been_live.append(number)
+
+    @rule()
+    def back(self) -> None:
+        older = [number for number in self.been_live if number < (self.live or 0)]
+        if not older:
+            assert refusal(lambda: rollback(self.client, SHOP)) == "nothing-older"
+            return
+        assert rollback(self.client, SHOP).generation == max(older)
+        self.been_live.append(max(older))
+        self.last_move = ("rollback", None)
+
+    @precondition(lambda self: self.been_live)
+    @rule(data=st.data())
+    def back_to(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(set(self.been_live))))
+        assert rollback(self.client, SHOP, to=number).generation == number
+        if number != self.live:
+            self.been_live.append(number)
+            self.last_move = ("rollback", None)
+
+    @invariant()
+    def agrees(self) -> None:
+        expected = dict.fromkeys(self.waiting, "staged")
+        expected |= dict.fromkeys(self.been_live, "retired")
+        move, left = self.last_move
+        if move == "flip" and left is not None:
+            expected[left] = "previous"
+        if self.live is not None:
+            expected[self.live] = "live"
+        assert states(self.client) == expected
+        assert live(self.client) == self.live
+        assert_consistent(self.client)
+
+
+def test_any_history_leaves_the_states_that_it_should(redis_client: Redis) -> None:
+    World.client = redis_client
+    run_state_machine_as_test(World, settings=settings(max_examples=60, stateful_step_count=20))

@@ -1,0 +1,153 @@
+"""A night's folder made by hand: small, lawful, and every figure of it known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from nightshelf.contract import Manifest
+from tasks.records import LIST_SCHEMA, CleanLog, Features, Model, Served, Staged
+from tasks.run import Run
+
+AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Night:
+    """All records that measure and write_report take."""
+
+    run: Run
+    clean: CleanLog
+    features: Features
+    model: Model
+    served: Served
+    staged: Staged
+
+
+def make_night(
+    root: Path,
+    *,
+    catalogue: Mapping[str, tuple[str | None, bool]],
+    lists: Mapping[str, Sequence[str]],
+    history: Mapping[str, Sequence[str]],
+    seen: Mapping[str, Sequence[str]] | None = None,
+    factors: Mapping[str, Sequence[float]] | None = None,
+    only_in_file: int = 0,
+    quarantined: Mapping[str, int] | None = None,
+    set_aside: Mapping[str, str] | None = None,
+    namespace: str = "shop",
+) -> Night:
+    """Write the folder.
+
+    `catalogue` gives each item's category and whether it is available; `history` what each user
+    took, a day each; `only_in_file` counts users known without any event.
+    """
+    run = Run(namespace, 7, AS_OF, root)
+    users = sorted(history)
+    items = sorted({item for taken in history.values() for item in taken})
+    factors = factors if factors is not None else dict.fromkeys(items, (1.0, 0.0))
+    n_events = sum(map(len, history.values()))
+    quarantined = dict(quarantined or {})
+    clean = CleanLog(
+        events=_events(run, history),
+        items=run.path("items.parquet"),
+        users=run.path("users.parquet"),
+        quarantine=run.path("quarantine.parquet"),
+        rows_read=n_events + sum(quarantined.values()),
+        n_events=n_events,
+        n_items=len(catalogue),
+        n_duplicates=0,
+        n_after_as_of=0,
+        n_quarantined=sum(quarantined.values()),
+        quarantined=quarantined,
+        event_types={"view": n_events},
+        set_aside=dict(set_aside or {}),
+    )
+    rows = {
+        "item_id": pa.array(sorted(catalogue), pa.string()),
+        "category": pa.array([catalogue[item][0] for item in sorted(catalogue)], pa.string()),
+        "available": pa.array([catalogue[item][1] for item in sorted(catalogue)], pa.bool_()),
+    }
+    features = Features(
+        interactions=_matrix(run, "interactions", history, users, items),
+        seen=_matrix(run, "seen", seen if seen is not None else history, users, items),
+        user_ids=_table(run, "features/user_ids", {"id": pa.array(users, pa.string())}),
+        item_ids=_table(run, "features/item_ids", {"id": pa.array(items, pa.string())}),
+        users=run.path("features/users.parquet"),
+        items=_table(run, "features/items", rows),
+        n_users=len(users),
+        n_items=len(items),
+        n_interactions=n_events,
+        n_known_users=len(users) + only_in_file,
+        n_catalogue=len(catalogue),
+    )
+    return Night(
+        run, clean, features, _model(run, users, factors), _served(run, lists), _staged(run)
+    )
+
+
+def _events(run: Run, history: Mapping[str, Sequence[str]]) -> Path:
+    depths = [depth for taken in history.values() for depth in range(len(taken))]
+    ts = [(AS_OF - timedelta(days=1 + depth)).replace(tzinfo=None) for depth in depths]
+    return _table(run, "events", {"ts": pa.array(ts, pa.timestamp("us"))})
+
+
+def _matrix(
+    run: Run, name: str, pairs: Mapping[str, Sequence[str]], users: list[str], items: list[str]
+) -> Path:
+    cells = [
+        (users.index(user), items.index(item)) for user in sorted(pairs) for item in pairs[user]
+    ]
+    rows, columns = np.array(cells, np.int32).reshape(-1, 2).T
+    values = np.ones(len(cells), np.float32)
+    path = run.path(f"features/{name}.npz")
+    shape = (len(users), len(items))
+    sparse.save_npz(path, sparse.csr_matrix((values, (rows, columns)), shape=shape))
+    return path
+
+
+def _model(run: Run, users: list[str], factors: Mapping[str, Sequence[float]]) -> Model:
+    n_factors = len(next(iter(factors.values()), (0.0, 0.0)))
+    vectors = pa.array(list(factors.values()), pa.list_(pa.float32(), n_factors))
+    table = {"id": pa.array(list(factors), pa.string()), "factors": vectors}
+    path = _table(run, "model/item_factors", table)
+    return Model(run.path("model/user_factors.parquet"), path, len(users), len(factors), n_factors)
+
+
+def _served(run: Run, lists: Mapping[str, Sequence[str]]) -> Served:
+    paths = {}
+    for family, content in (("lists", lists), ("popular", {"all": ["a"]}), ("similar", {})):
+        rows = [
+            {
+                "key": key,
+                "item_ids": list(items),
+                "scores": [1.0] * len(items),
+                "codes": ["taste"] * len(items),
+                "because": [""] * len(items),
+            }
+            for key, items in content.items()
+        ]
+        path = run.path(f"served/{family}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows, LIST_SCHEMA), path)
+        paths[family] = path
+    return Served(
+        paths["lists"], paths["popular"], paths["similar"], n_keys=len(lists) + 1, digest="d1"
+    )
+
+
+def _staged(run: Run) -> Staged:
+    path = run.path("manifest.json")
+    counts = {"list": 3, "popular": 1}
+    path.write_bytes(Manifest(7, AS_OF.isoformat(), counts=counts).to_json())
+    return Staged(path, n_keys=4, n_bytes=4_200, digest="d1")
+
+
+def _table(run: Run, name: str, columns: Mapping[str, pa.Array]) -> Path:
+    path = run.path(f"{name}.parquet")
+    pq.write_table(pa.table(dict(columns)), path)
+    return path
