@@ -34,7 +34,9 @@ ORDER BY events {order}, user_id LIMIT 1
 """
 
 
-def main(*, stop: Annotated[bool, typer.Option("--stop", help="Stop the demo's Redis.")] = False) -> None:
+def main(
+    *, stop: Annotated[bool, typer.Option("--stop", help="Stop the demo's Redis.")] = False
+) -> None:
     """Run one night on the sample shop, print its report and three users' lists."""
     console = Console()
     if stop:
@@ -57,7 +59,9 @@ def _make_log(console: Console) -> None:
         return
     with telling("making it ...") as tell:
         shop = make_shop(SHOP, ShopSettings(), tell)
-    console.print(f"{shop.n_events:,} events, {shop.n_items:,} items, {shop.n_users:,} users: {SHOP}")
+    console.print(
+        f"{shop.n_events:,} events, {shop.n_items:,} items, {shop.n_users:,} users: {SHOP}"
+    )
 
 
 def _have_redis(console: Console) -> str:
@@ -109,14 +113,18 @@ def _show_report(console: Console, run: Path) -> None:
     for row in report["headline"]:
         mark = "[green]met[/]" if row["met"] else "[red]missed[/]"
         table.add_row(row["figure"], row["value"], row["target"], mark)
+    lists, source = report["lists"], report["input"]
+    shown = f"{lists['n_distinct']:,} of {lists['n_available']:,}"
+    for figure, value in (
+        ("Events learnt from", f"{source['events']:,}"),
+        ("Rows in quarantine", f"{source['quarantined']:,}"),
+        ("Users with a list of their own", f"{lists['n_lists']:,}"),
+        ("Users who fall back", f"{lists['n_fallback']:,}"),
+        ("Items in some list", shown),
+        ("Bytes a user in Redis", f"{report['memory']['bytes_a_user']:,.0f}"),
+    ):
+        table.add_row(figure, value)
     console.print(table)
-    lists, memory = report["lists"], report["memory"]
-    console.print(
-        f"{lists['n_lists']:,} users have a list of their own, {lists['n_fallback']:,} fall back; "
-        f"{lists['n_distinct']:,} of {lists['n_available']:,} items are in some list. "
-        f"Seen items shown: {lists['n_seen']}, unavailable: {lists['n_unavailable']}, breaches of "
-        f"the category rule: {lists['n_breaches']}. {memory['bytes_per_user']:,.0f} bytes a user."
-    )
 
 
 def _show_lists(console: Console, run: Path, environment: dict[str, str]) -> None:
@@ -136,7 +144,7 @@ def _show_lists(console: Console, run: Path, environment: dict[str, str]) -> Non
         ("A stranger", "nobody-yet"),
     ):
         console.print(f"\n[bold]{title}[/]: nightshelf get {user} -n 5")
-        command = [sys.executable, "-m", "nightshelf.cli", "get", user, "-n", "5"]
+        command = [str(Path(sys.executable).with_name("nightshelf")), "get", user, "-n", "5"]
         subprocess.run(command, env=environment, check=True)  # noqa: S603
 
 

@@ -6,6 +6,8 @@
 - A cancellation (an invoice that begins with C, or a negative quantity) is a `return`, every other
   row a `purchase`; `value` is the revenue in pounds, negative for returns; the invoice is the
   session.
+- An invoice may list an item on several lines: they are events of their own, told apart by quantity
+  and price. A line repeated to the letter has the same `event_id`, and counts once in a night.
 - An item's price is its median unit price, its title the most frequent description.
 - An item's category is what it is called: of the words of its title (in the singular, three letters
   or more, neither colour nor size) the last that is among the 60 commonest final words over all
@@ -40,6 +42,7 @@ ONLINE_RETAIL = CsvMap(
         "event_type": "CASE WHEN InvoiceNo LIKE 'C%' OR Quantity < 0 THEN 'return' "
         "ELSE 'purchase' END",
         "ts": "InvoiceDate",
+        "event_id": "concat_ws(':', InvoiceNo, StockCode, Quantity, UnitPrice, InvoiceDate)",
         "value": "round(Quantity * UnitPrice, 2)",
         "session_id": "InvoiceNo",
     },

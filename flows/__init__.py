@@ -34,7 +34,8 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
             kwargs["progress"] = _Progress(function.__name__)
         started = time.perf_counter()
         record = function(*args, **kwargs)
-        get_run_logger().info("%.1f s. %s", time.perf_counter() - started, _summary(record))
+        seconds = time.perf_counter() - started
+        get_run_logger().info("%s: %s(%.1f s)", function.__name__, _summary(record), seconds)
         return record
 
     return task(run, name=function.__name__, cache_policy=NO_CACHE, **policy)
@@ -62,14 +63,11 @@ class _Progress:
 
 
 def _summary(record: object) -> str:
-    """Return the counts of a step's record in words: n_events=3 becomes "3 events"."""
+    """Return the counts of a step's record in words: n_events=3 becomes "3 events "."""
     fields = getattr(record, "__dataclass_fields__", {})
     counts = {name: getattr(record, name) for name in fields if name.startswith("n_")}
-    return ", ".join(
-        f"{value:,} {name[2:].replace('_', ' ')}"
-        for name, value in counts.items()
-        if isinstance(value, int)
-    )
+    words = (f"{value:,} {name[2:].replace('_', ' ')}" for name, value in counts.items())
+    return ", ".join(words) + " " * bool(counts)
 
 
 class _PlainErrors(logging.Filter):

@@ -38,6 +38,7 @@ class Family:
 
     @property
     def holds_lists(self) -> bool:
+        """Whether a row is a list, and not a feature row."""
         return self.id_column == "key"
 
     def ids(self, batch_rows: int) -> Iterator[list[str]]:
@@ -81,10 +82,12 @@ class Digest:
         self._hash = hashlib.sha256()
 
     def add(self, key: str, value: bytes) -> None:
+        """Take in one key, which begins with the prefix, and its value."""
         tail = key[self._prefix :].encode()
         self._hash.update(b"%d %d " % (len(tail), len(value)) + tail + value)
 
     def hexdigest(self) -> str:
+        """Return the digest of all so far, in hexadecimal."""
         return self._hash.hexdigest()
 
 
@@ -102,15 +105,15 @@ def _encode_row(row: dict[str, Any]) -> bytes:
 
 
 def decode_lists(ids: list[str], values: list[bytes]) -> pa.RecordBatch:
-    """Turn values of one family back into rows of `LIST_SCHEMA`, under their ids."""
-    ranked = [RankedList.from_json(value) for value in values]
-    return pa.record_batch(
-        [
-            pa.array(ids, pa.string()),
-            pa.array([one.items for one in ranked]),
-            pa.array([one.scores for one in ranked]),
-            pa.array([[reason[0] for reason in one.reasons] for one in ranked]),
-            pa.array([[reason[-1] if len(reason) > 1 else "" for reason in one.reasons] for one in ranked]),
-        ],
-        schema=LIST_SCHEMA,
-    )
+    """Turn values of one family back into rows of `LIST_SCHEMA`, under their ids.
+
+    Raises `nightshelf.CorruptValue` where a value is no list.
+    """
+    rows = []
+    for raw, value in zip(ids, values, strict=True):
+        ranked = RankedList.from_json(value)
+        codes = [reason[0] for reason in ranked.reasons]
+        because = [reason[1] if len(reason) > 1 else "" for reason in ranked.reasons]
+        columns = (raw, ranked.items, ranked.scores, codes, because)
+        rows.append(dict(zip(LIST_SCHEMA.names, columns, strict=True)))
+    return pa.RecordBatch.from_pylist(rows, LIST_SCHEMA)

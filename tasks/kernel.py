@@ -1,16 +1,36 @@
 """The compiled inner loops of the exact lists; plain arrays in, plain arrays out."""
 
+from collections.abc import Callable
+from typing import TypeVar, cast
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-#: Candidates looked at before the first doubling, as a multiple of the list's length.
+Positions = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+Single = npt.NDArray[np.float32]
+Double = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+F = TypeVar("F", bound=Callable[..., object])
+
+#: Candidates looked at before the first widening, as a multiple of the list's length.
 _FIRST_LOOK = 4
 
 
-@njit(nogil=True, cache=True)
-def walk(  # type: ignore[no-untyped-def]
-    order, categories, n_categories, page_size, max_per_category, out
-):
+def compiled(function: F) -> F:
+    """Compile a function at its first call, without the GIL; its types stay as written."""
+    return cast(F, njit(nogil=True, cache=True)(function))
+
+
+@compiled
+def walk(
+    order: Positions,
+    categories: Positions,
+    n_categories: int,
+    page_size: int,
+    max_per_category: int,
+    out: Positions,
+) -> int:
     """Walk items in `order`, skip those whose category is full in the page, stop at len(out).
 
     Returns how many were taken into `out`. This is the definition of a diverse list
@@ -32,8 +52,8 @@ def walk(  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(nogil=True, cache=True)
-def exact_score(user, item):  # type: ignore[no-untyped-def]
+@compiled
+def exact_score(user: Single, item: Single) -> float:
     """Return the dot product in float64, always added up in the same order."""
     total = 0.0
     for f in range(len(user)):
@@ -41,10 +61,19 @@ def exact_score(user, item):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, cache=True)
-def list_user(  # type: ignore[no-untyped-def]
-    rough, user, items, margin, categories, n_categories, page_size, max_per_category, out, scores
-):
+@compiled
+def list_user(
+    rough: Single,
+    user: Single,
+    items: Single,
+    margin: float,
+    categories: Positions,
+    n_categories: int,
+    page_size: int,
+    max_per_category: int,
+    out: Positions,
+    scores: Double,
+) -> int:
     """Find one user's exact list from rough scores (-inf: must not be shown), widening as needed.
 
     `margin` bounds |rough - exact|. Every item that is not a candidate has an exact score below
@@ -54,7 +83,7 @@ def list_user(  # type: ignore[no-untyped-def]
     while True:
         floor = -np.inf
         if look < n_items:
-            floor = np.partition(rough, n_items - look)[n_items - look]
+            floor = float(np.partition(rough, n_items - look)[n_items - look])
         candidates = np.flatnonzero((rough >= floor) & (rough > -np.inf))
         exact = np.empty(len(candidates))
         for at in range(len(candidates)):
@@ -69,14 +98,27 @@ def list_user(  # type: ignore[no-untyped-def]
         look *= 4
 
 
-@njit(nogil=True, cache=True)
-def list_block(  # type: ignore[no-untyped-def]
-    rough, users, items, longest, available, seen_from, seen, categories, n_categories,
-    page_size, max_per_category, out, scores, lengths,
-):  # fmt: skip
+@compiled
+def list_block(
+    rough: Single,
+    users: Single,
+    items: Single,
+    longest: float,
+    available: Flags,
+    seen_from: Positions,
+    seen: Positions,
+    categories: Positions,
+    n_categories: int,
+    page_size: int,
+    max_per_category: int,
+    out: Positions,
+    scores: Double,
+    lengths: Positions,
+) -> None:
     """Find the lists of a block of users; `rough` (users x items, float32) is overwritten.
 
-    Row r's seen items are `seen[seen_from[r]:seen_from[r + 1]]`. `longest` is the largest item norm.
+    Row r's seen items are `seen[seen_from[r]:seen_from[r + 1]]`; `longest` is the largest norm of
+    an item.
     """
     n_factors = users.shape[1]
     for r in range(len(users)):
@@ -88,22 +130,39 @@ def list_block(  # type: ignore[no-untyped-def]
             row[seen[at]] = -np.inf
         norm = np.sqrt(exact_score(users[r], users[r]))
         # Higham, Accuracy and Stability of Numerical Algorithms, 3.5: |error| <= k u / (1 - k u)
-        # |x||y| for any order of summation; twice that, for the rounding of the bound itself.
+        # |x||y| for any order of summation; twice that, for the rounding of the bound itself, and
+        # 1e-30 for products too small for float32.
         margin = 2 * n_factors * 2.0**-24 * norm * longest + 1e-30
         lengths[r] = list_user(
-            row, users[r], items, margin, categories, n_categories,
-            page_size, max_per_category, out[r], scores[r],
-        )  # fmt: skip
+            row,
+            users[r],
+            items,
+            margin,
+            categories,
+            n_categories,
+            page_size,
+            max_per_category,
+            out[r],
+            scores[r],
+        )
 
 
-@njit(nogil=True, cache=True)
-def because_block(  # type: ignore[no-untyped-def]
-    gram, items, history_from, history, confidence, listed, lengths, out
-):
+@compiled
+def because_block(
+    gram: Double,
+    items: Single,
+    history_from: Positions,
+    history: Positions,
+    confidence: Double,
+    listed: Positions,
+    lengths: Positions,
+    out: Positions,
+) -> None:
     """Find for each listed item the item of the user's history that adds most to its score.
 
-    Score of j = sum over history i of c_i * y_j' W^-1 y_i, W = Y'Y + reg I + sum (|c| - 1) y y'
-    (Hu, Koren and Volinsky 2008, section 5). `gram` is Y'Y + reg I in float64. -1 where nothing adds.
+    Score of j = sum over liked i of c_i * y_j' W^-1 y_i, W = Y'Y + reg I + sum (|c| - 1) y y' over
+    all of the history (Hu, Koren and Volinsky 2008, section 5). `gram` is Y'Y + reg I in float64.
+    An item disliked (c < 0) shapes W and adds nothing: its preference is 0. -1 where nothing adds.
     """
     for r in range(len(lengths)):
         mine = history[history_from[r] : history_from[r + 1]]
@@ -116,6 +175,6 @@ def because_block(  # type: ignore[no-untyped-def]
         for at in range(lengths[r]):
             best, most = -1, 0.0
             for h in range(len(mine)):
-                if weight[h] * shares[h, at] > most:  # first of equals: the smallest id
+                if weight[h] > 0 and weight[h] * shares[h, at] > most:  # of equals the smallest id
                     best, most = mine[h], weight[h] * shares[h, at]
             out[r, at] = best

@@ -1,4 +1,4 @@
-"""Lists as columns: from positions to ids and reasons, and back."""
+"""Lists as columns, and the catalogue that they are made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ class Catalogue:
 
     @property
     def n_categories(self) -> int:
+        """How many categories there are."""
         return len(self.category_names)
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
+from pydantic import PositiveInt
 
 from tasks.duck import connect, query
 from tasks.features import FeatureSettings, open_log
@@ -32,8 +33,8 @@ Scores = npt.NDArray[np.float64]
 class PopularitySettings:
     """`recent_days` against the `past_days` before them make an item trending."""
 
-    recent_days: int = 7
-    past_days: int = 28
+    recent_days: PositiveInt = 7
+    past_days: PositiveInt = 28
 
 
 @step
@@ -105,9 +106,8 @@ def _trending(
 
 def _newness(known_since: pa.ChunkedArray, as_of: datetime) -> Scores:
     """Score by 1 / (1 + age in days): 1 for an item of this moment, falling with age."""
-    seconds = pc.cast(pc.cast(known_since, pa.timestamp("s"), safe=False), pa.int64())
-    since = seconds.to_numpy(zero_copy_only=False).astype(np.float64)  # null becomes nan
-    age_days = (as_of.timestamp() - since) / 86_400
+    now = np.datetime64(as_of.replace(tzinfo=None))
+    age_days = (now - known_since.to_numpy()) / np.timedelta64(1, "D")  # null becomes nan
     return np.where(age_days >= 0, 1 / (1 + np.maximum(age_days, 0)), np.nan)
 
 

@@ -28,6 +28,7 @@ class Explainer:
     def of(
         cls, interactions: sp.csr_matrix, items: Factors, training: TrainSettings
     ) -> "Explainer":
+        """Prepare to explain with the strengths (users x items) and settings that were trained on."""
         wide = items.astype(np.float64)
         gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
         return cls(gram, items, confidence(interactions, training.alpha))
@@ -35,7 +36,10 @@ class Explainer:
     def __call__(
         self, first: int, listed: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int32]:
-        """Return item positions (users x n) for lists of users first, first + 1, ...; see `NOTHING`."""
+        """Return a reason's item position for each listed one (users x n), `NOTHING` elsewhere.
+
+        `listed` (users x n) and `lengths` are the lists of users first, first + 1, ...
+        """
         out = np.full(listed.shape, NOTHING, np.int32)
         spans = self.history.indptr[first : first + len(lengths) + 1]
         because_block(

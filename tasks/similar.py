@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
+from pydantic import PositiveInt
 
 from tasks.lists import list_batch, load_catalogue
 from tasks.parquet import write_parquet
@@ -19,7 +20,7 @@ from tasks.train import Factors, load_factors
 class SimilarSettings:
     """`n`: items a list."""
 
-    n: int = 20
+    n: PositiveInt = 20
 
 
 @step
@@ -67,5 +68,6 @@ def similar_items(
 
 
 def _unit_rows(factors: Factors) -> Factors:
-    norms = np.linalg.norm(factors, axis=1, keepdims=True)
-    return np.asarray(factors / np.where(norms > 0, norms, 1), np.float32)
+    wide = factors.astype(np.float64)  # in float32 the squares of small factors are nothing
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.where(norms > 0, norms, 1), np.float32)

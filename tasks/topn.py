@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
+from pydantic import Field, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.kernel import list_block
@@ -35,18 +37,18 @@ class TopNSettings:
 
     - `n`: items a list, 1 to 1,000.
     - `page_size`, `max_per_category`: at most so many of a category in each page of so many.
-    - `max_bytes`: memory for blocks of scores, over all threads.
+    - `max_bytes`: memory for blocks of scores, over all threads; each holds one user's at least.
     """
 
-    n: int = 50
-    page_size: int = 10
-    max_per_category: int = 3
-    max_bytes: int = 256 * 2**20
+    n: Annotated[int, Field(ge=1, le=1_000)] = 50
+    page_size: PositiveInt = 10
+    max_per_category: PositiveInt = 3
+    max_bytes: PositiveInt = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class Block:
-    """Lists of users first..first+len(lengths): item positions and scores (users x n), -1 padded."""
+    """Lists of users first, first + 1, ...: item positions and scores (users x n), padded by -1."""
 
     first: int
     items: npt.NDArray[np.int32]
@@ -121,7 +123,7 @@ def rank(
         waiting: deque[Future[Block]] = deque()
         for first in range(0, len(users), size):
             waiting.append(pool.submit(block, first))
-            if len(waiting) == workers:
+            if len(waiting) > workers:  # all work while the oldest is taken on
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -132,13 +134,14 @@ def _batch(
 ) -> pa.RecordBatch:
     """Turn a block of positions into rows of `LIST_SCHEMA`."""
     filled = np.arange(block.items.shape[1]) < block.lengths[:, None]
-    why = because[filled]
-    known = why != NOTHING
+    listed, why = block.items[filled], because[filled]
+    known, itself = why != NOTHING, why == listed
+    codes = np.select([itself, known], ["again", "because"], "taste")
     return list_batch(
         keys=user_ids.slice(block.first, len(block.lengths)),
         lengths=block.lengths,
-        item_ids=item_ids.take(pa.array(block.items[filled])),
+        item_ids=item_ids.take(pa.array(listed)),
         scores=block.scores[filled],
-        codes=pc.if_else(pa.array(known), "because", "taste"),
-        because=pc.fill_null(item_ids.take(pa.array(why, mask=~known)), ""),
+        codes=pa.array(codes, pa.string()),
+        because=pc.fill_null(item_ids.take(pa.array(why, mask=~known | itself)), ""),
     )

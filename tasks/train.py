@@ -1,6 +1,7 @@
 """Training: implicit-feedback ALS (Hu, Koren and Volinsky, ICDM 2008), by the library implicit."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
+from pydantic import PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
@@ -28,10 +31,10 @@ class TrainSettings:
     - `regularization`: the weight of the factors' squared norms in the loss.
     """
 
-    factors: int = 64
-    iterations: int = 15
-    regularization: float = 0.05
-    alpha: float = 2.0
+    factors: PositiveInt = 64
+    iterations: PositiveInt = 15
+    regularization: PositiveFloat = 0.05
+    alpha: PositiveFloat = 2.0
     seed: int = 20260301
 
 
@@ -56,18 +59,20 @@ def train_als(
             random_state=settings.seed,
             dtype=np.float32,
         )
-        als.fit(matrix, show_progress=False, callback=tell)
+        with suppress(ModelFitError):  # NaN: judged below, together with infinity
+            als.fit(matrix, show_progress=False, callback=tell)
     sides = {"user": als.user_factors, "item": als.item_factors}
     for side, factors in sides.items():
         if not np.isfinite(factors).all():
             raise ModelError(
                 f"{side} factors hold NaN or infinity after {settings.iterations} iterations; "
-                f"raise NIGHTSHELF_TRAIN__REGULARIZATION (now {settings.regularization})"
+                f"raise NIGHTSHELF_TRAIN__REGULARIZATION (now {settings.regularization}) "
+                f"or lower NIGHTSHELF_TRAIN__ALPHA (now {settings.alpha})"
             )
     run.path("model/settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
     return Model(
-        user_factors=_save(run.path("model/user_factors.parquet"), features.user_ids, sides["user"]),
-        item_factors=_save(run.path("model/item_factors.parquet"), features.item_ids, sides["item"]),
+        user_factors=_save(run, "user", features.user_ids, sides["user"]),
+        item_factors=_save(run, "item", features.item_ids, sides["item"]),
         n_users=features.n_users,
         n_items=features.n_items,
         n_factors=settings.factors,
@@ -97,7 +102,8 @@ def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
     return table.column("id").chunk(0), flat.reshape(len(column), -1)
 
 
-def _save(path: Path, ids: Path, factors: Factors) -> Path:
+def _save(run: Run, side: str, ids: Path, factors: Factors) -> Path:
+    path = run.path(f"model/{side}_factors.parquet")
     flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])
     write_table(path, pq.read_table(ids).append_column("factors", column))

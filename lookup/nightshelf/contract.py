@@ -26,7 +26,7 @@ A list is compact JSON (docs/decisions/0005-payload.md)::
 
 ``why[i]`` is the position in ``reasons`` of the reason for ``items[i]``. A reason is a code and
 what it needs: ``["because", item]`` (the item of the user's own history that weighs most),
-``["taste"]`` (no single item does), ``["popular", segment]``, ``["trending"]``, ``["new"]``,
+``["again"]`` (it is that item itself), ``["taste"]`` (no single item does), ``["popular", segment]``, ``["trending"]``, ``["new"]``,
 ``["similar", item]``.
 
 To read: GET ``current`` (keep it for about a second), take ``generation`` and ``default_model``

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 
 from nightshelf.contract import Reason
 
-_ALONE = {"taste": "suits your overall taste", "trending": "trending", "new": "new"}
+_ALONE = {
+    "again": "you have been at it before",
+    "taste": "suits your overall taste",
+    "trending": "trending",
+    "new": "new",
+}
 
 
 def reason_words(reason: Reason, titles: Mapping[str, str]) -> str:

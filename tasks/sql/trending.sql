@@ -7,7 +7,7 @@ WITH counted AS (
         count(*) FILTER (age_days < $recent_days) AS recent,
         count(*) FILTER (age_days >= $recent_days) * $recent_days / $past_days AS expected
     FROM (
-        SELECT item_id, date_diff('second', ts, $as_of::TIMESTAMP) / 86400.0 AS age_days
+        SELECT item_id, date_diff('microsecond', ts, $as_of::TIMESTAMP) / 86400e6 AS age_days
         FROM events
         JOIN weights USING (event_type)
         WHERE weight > 0

@@ -77,3 +77,5 @@ def test_the_real_log(real_log: Callable[[str], Path], tmp_path: Path) -> None:
     events = pq.read_table(done.events)
     assert pc.all(pc.equal(pc.less(events["value"], 0), pc.equal(events["event_type"], "return")))
     assert sum(column.null_count for column in events.columns) == 0
+    lines = events.group_by(["user_id", "item_id", "ts", "value", "session_id"]).aggregate([])
+    assert pc.count_distinct(events["event_id"]).as_py() == lines.num_rows == 399_687

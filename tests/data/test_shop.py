@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def db(shop: Shop) -> duckdb.DuckDBPyConnection:
-    db = duckdb.connect()
-    db.execute("SET TimeZone = 'UTC'")
-    db.read_parquet(f"{shop.events}/*/*.parquet", hive_partitioning=True).to_table("events")
-    db.read_parquet(str(shop.items)).to_table("items")
-    db.read_parquet(str(shop.users)).to_table("users")
-    return db
+def db(shop: Shop) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.read_parquet(f"{shop.events}/*/*.parquet", hive_partitioning=True).to_table("events")
+        db.read_parquet(str(shop.items)).to_table("items")
+        db.read_parquet(str(shop.users)).to_table("users")
+        yield db
 
 
 def one(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

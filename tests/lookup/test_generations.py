@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -22,7 +23,15 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from nightshelf.contract import Keys, Manifest
 from nightshelf.errors import TransitionRefused
-from nightshelf.generations import allot, current, flip, listing, rollback, rollback_target
+from nightshelf.generations import (
+    allot,
+    current,
+    flip,
+    listing,
+    rollback,
+    rollback_target,
+    stage,
+)
 from tests.lookup.shelves import SHOP, TTL_S, age, publish, staged, states
 
 
@@ -178,6 +187,19 @@ def test_a_flip_that_slept_while_the_pointer_came_back(
     assert states(redis_client) == {1: "previous", 2: "retired", 3: "live"}
 
 
+def test_a_flip_that_slept_while_its_generation_was_marked_bad(
+    redis_client: Redis, sleeper: Sleeper
+) -> None:
+    """The pointer stays where it is: the manifest alone tells that the world has moved."""
+    publish(redis_client)
+    staged(redis_client, 2)
+    bad = replace(listing(redis_client, SHOP)[0], state="bad")
+    sleeper.others = lambda: stage(redis_client, SHOP, bad)
+    assert refusal(lambda: flip(sleeper, SHOP, 2)) == "not-staged"
+    assert refusal(lambda: rollback(redis_client, SHOP, to=2)) == "not-staged"
+    assert states(redis_client) == {1: "live", 2: "bad"}
+
+
 def test_a_rollback_that_slept_through_a_flip_goes_where_it_was_told(
     redis_client: Redis, sleeper: Sleeper
 ) -> None:
@@ -231,10 +253,13 @@ def test_a_transition_gives_up_when_the_world_never_rests(redis_client: Redis) -
 
 
 def test_rollback_goes_back_and_further_back(redis_client: Redis) -> None:
-    published = [publish(redis_client) for _ in range(3)]
+    for _ in range(3):
+        publish(redis_client)
+    long_ago = replace(listing(redis_client, SHOP)[1], published_at="2026-03-03T04:00:00+00:00")
+    stage(redis_client, SHOP, long_ago)
     back = rollback(redis_client, SHOP)
     assert back.generation == 2
-    assert back.published_at == published[1].published_at
+    assert back.published_at == long_ago.published_at
     assert states(redis_client) == {1: "retired", 2: "live", 3: "retired"}
     assert rollback(redis_client, SHOP).generation == 1
     assert refusal(lambda: rollback(redis_client, SHOP)) == "nothing-older"

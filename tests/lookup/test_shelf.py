@@ -107,6 +107,12 @@ def test_who_has_no_list_gets_the_nearest(
     assert (result.generation, result.model) == (1, None)
 
 
+def test_no_segment_is_not_a_segment_of_that_name(redis_client: Redis) -> None:
+    publish(redis_client)
+    redis_client.set(KEYS.popular(1, "segment:None"), ranked("decoy").to_json())
+    assert Shelf(redis_client, SHOP).get("dot").source == "popular:all"
+
+
 def test_similar_and_popular(redis_client: Redis) -> None:
     publish(redis_client)
     shelf = Shelf(redis_client, SHOP)

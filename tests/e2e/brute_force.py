@@ -1,0 +1,46 @@
+"""What a user's list must be, by the definition alone: a walk over all scores."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from tasks.run import Run
+
+
+class BruteForce:
+    """The definition of docs/decisions/0007, from the artifacts of a run and nothing else."""
+
+    def __init__(self, run: Run) -> None:
+        users = pq.read_table(run.path("model/user_factors.parquet")).to_pydict()
+        items = pq.read_table(run.path("model/item_factors.parquet")).to_pydict()
+        rows = pq.read_table(run.path("features/items.parquet")).to_pylist()
+        self.user_ids, self.item_ids = users["id"], items["id"]
+        self._users = np.array(users["factors"], np.float64)
+        self._items = np.array(items["factors"], np.float64)
+        self._seen = sp.load_npz(run.path("features/seen.npz"))
+        self.category = {row["item_id"]: row["category"] for row in rows}
+        self.available = {row["item_id"] for row in rows if row["available"]}
+
+    def seen(self, user: int) -> set[str]:
+        return {self.item_ids[item] for item in self._seen[user].indices}
+
+    def score(self, user: int, item_id: str) -> float:
+        return float(self._users[user] @ self._items[self.item_ids.index(item_id)])
+
+    def walk(self, user: int, n: int = 50, page_size: int = 10, cap: int = 3) -> list[str]:
+        scores = self._items @ self._users[user]
+        seen = self.seen(user)
+        taken: list[str] = []
+        room: Counter[tuple[int, str]] = Counter()
+        for item in sorted(range(len(scores)), key=lambda i: (-scores[i], self.item_ids[i])):
+            item_id = self.item_ids[item]
+            place = (len(taken) // page_size, self.category[item_id])
+            if item_id in seen or item_id not in self.available or room[place] == cap:
+                continue
+            room[place] += 1
+            taken.append(item_id)
+            if len(taken) == n:
+                break
+        return taken

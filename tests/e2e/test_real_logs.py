@@ -1,0 +1,80 @@
+"""Whole nights on public logs, each list of a sample against the definition."""
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from nightshelf import Shelf
+from redis import Redis
+
+from tasks.run import Run
+from tests.e2e.brute_force import BruteForce
+
+pytestmark = pytest.mark.e2e
+SAMPLE = 200
+
+LOGS = {
+    "online-retail": (["data.online_retail", "online-retail/online_retail.csv.gz"], "2011-12-10"),
+    "movielens": (["data.movielens", "movielens-latest-small-2016"], "2016-10-17"),
+    "movietweetings": (["data.movielens", "movietweetings-100k"], "2013-09-01"),
+}
+
+
+def run_python(*arguments: str | Path, env: dict[str, str]) -> str:
+    command = [sys.executable, "-m", *map(str, arguments)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_night_on_a_real_log(
+    name: str,
+    real_data: Path,
+    prefect_env: dict[str, str],
+    redis_url: str,
+    redis_client: Redis,
+    tmp_path: Path,
+) -> None:
+    (importer, source), as_of = LOGS[name]
+    env = prefect_env | {"REDIS_URL": redis_url}
+    run_python(importer, real_data / source, tmp_path / "log", env=env)
+    night: list[str | Path] = ["flows.nightly", "--namespace", name, "--as-of", as_of]
+    for flag in ("events", "items", "users"):
+        path = tmp_path / "log" / f"{flag}.parquet"
+        night += [f"--{flag}", path] if path.exists() else []
+    night += ["--run-root", tmp_path / "runs"]
+    for _ in range(2):
+        run_python(*night, env=env)
+    first, second = (Run(name, n, datetime.now(UTC), tmp_path / "runs") for n in (1, 2))
+
+    assert _digest(first) == _digest(second), "the same input gives the same digest"
+    check_published(second, Shelf(redis_client, name))
+
+
+def check_published(run: Run, shelf: Shelf) -> None:
+    """Compare the published lists of a sample of users with the brute-force walk."""
+    truth = BruteForce(run)
+    users = random.Random(0).sample(range(len(truth.user_ids)), min(SAMPLE, len(truth.user_ids)))
+    for user in users:
+        result = shelf.get(truth.user_ids[user], n=50)
+        got = [item.item_id for item in result.items]
+        assert (result.source, result.generation) == ("list", run.generation)
+        assert not truth.seen(user) & set(got)
+        assert set(got) <= truth.available
+        pages = [Counter(truth.category[i] for i in got[at : at + 10]) for at in range(0, 50, 10)]
+        assert all(count <= 3 for page in pages for count in page.values())
+        for ours, theirs in zip(got, truth.walk(user), strict=True):
+            if ours != theirs:  # only where the scores agree to 6 digits may two change places
+                assert truth.score(user, ours) == pytest.approx(
+                    truth.score(user, theirs), rel=1e-6
+                ), f"user {truth.user_ids[user]}"
+
+
+def _digest(run: Run) -> str:
+    return str(json.loads(run.path("manifest.json").read_text())["digest"])
