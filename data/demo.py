@@ -76,7 +76,7 @@ def _have_redis(console: Console) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return the night's environment: Prefect's own database apart from the user's, no telemetry."""
+    """Return the night's environment: a Prefect home apart from the user's, no telemetry."""
     defaults = {
         "PREFECT_HOME": str((HOME / "prefect").resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -154,7 +154,7 @@ def _show_next(console: Console, run: Path, url: str) -> None:
     console.print(
         f"Open the report:           {run / 'report.html'}\n"
         f"Look up anybody:\n{show}"
-        "  .venv/bin/nightshelf get USER        similar ITEM, popular, status, generations, rollback\n"
+        "  .venv/bin/nightshelf get USER      or similar, popular, status, generations, rollback\n"
         "Another night:             make demo\n"
         "Your own log:              .venv/bin/python -m flows.nightly --help\n"
         "Stop the demo's Redis:     make demo-stop",

@@ -18,7 +18,7 @@ _START_S = 15.0
 
 
 def start(folder: Path) -> str:
-    """Return the URL of the demo's server, started if it does not answer; `OSError` if it cannot."""
+    """Return the URL of the demo's server, started if need be; `OSError` where it cannot be."""
     running = _read(folder, "port")
     if running and _answers(running):
         return _url(running)

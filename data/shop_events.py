@@ -127,7 +127,8 @@ def _visits(
     evening = rng.random(len(visitor)) < 0.6
     hour = np.where(evening, rng.normal(20, 2, len(visitor)), rng.normal(12.5, 2.5, len(visitor)))
     start_us = begin_us + day * DAY_US + (hour % 24 * HOUR_US).astype(np.int64)
-    came = first < n_days
+    # Who signed up late in the log had less of it to visit in.
+    came = rng.random(len(visitor)) < (total[-1] - total[first]) / total[-1]
     return visitor[came], start_us[came]
 
 

@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from nightshelf.errors import NightshelfError
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from redis import RedisError
+
+from nightshelf.errors import NightshelfError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +39,7 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
         get_run_logger().info("%s: %s(%.1f s)", function.__name__, _summary(record), seconds)
         return record
 
-    return task(run, name=function.__name__, cache_policy=NO_CACHE, **policy)
+    return task(name=function.__name__, cache_policy=NO_CACHE, **policy)(run)
 
 
 class _Progress:
@@ -57,7 +58,8 @@ class _Progress:
         get_run_logger().info("%.0f %% (%s of %s)", percent, f"{done:,}", f"{total:,}")
         if self._artifact is None:
             key = self._step.replace("_", "-")
-            self._artifact = create_progress_artifact(percent, key=key, description=self._step)
+            made = create_progress_artifact(percent, key=key, description=self._step)
+            self._artifact = cast("UUID", made)  # a coroutine only where an event loop runs
         else:
             update_progress_artifact(self._artifact, percent)
 

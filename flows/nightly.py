@@ -1,18 +1,21 @@
 """The night: yesterday's events in, today's lists out. Read it from top to bottom.
 
-    events, items, users (Parquet)
-      -> clean_events    bad rows apart, each event once, nothing after as_of
-      -> build_features  who took to what, and how strongly
-      -> train_als       factors
-      -> top_n           every user's list; popular_lists and similar_items beside it
-      -> stage           into Redis, unseen
-      -> read_back       as a reader will get it, proven by a digest
-      -> measure         coverage, diversity, ... of what was read back
-      -> flip            live, for every reader at once
-      -> write_report    to look at in the morning
+    step            what it does                             what it leaves in runs/<ns>/<gen>/
+    check_inputs    every file readable, every column there  (nothing: it fails before all else)
+    open_run        the next generation number               settings.json
+    clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
+    build_features  who took to what, and how strongly       features/
+    train_als       user and item factors                    model/
+    top_n           every user's exact, diverse list         lists/lists.parquet
+    popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
+    similar_items   items like this one                      lists/similar.parquet
+    stage           into Redis, unseen by readers            manifest.json
+    read_back       out of Redis again, proven by a digest   served/
+    measure         coverage, diversity, ... as served       curves.json
+    flip            live, for every reader at once           (the pointer in Redis)
+    write_report    to look at in the morning                report.html, .md, .json
 
-Up to the flip a failure leaves the live generation as it is. Every step keeps its output under
-runs/<namespace>/<generation>/ (`tasks/run.py`).
+Up to the flip a failure leaves the live generation as it is.
 """
 
 import json
@@ -21,7 +24,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from nightshelf.errors import NightshelfError
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import ValidationError
@@ -30,6 +32,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task
+from nightshelf.errors import NightshelfError
 from tasks import (
     events,
     features,
@@ -89,6 +92,7 @@ def nightly(
         namespace: whose lists these are: a tenant, a scene, a surface.
         as_of: nothing after this instant is seen; the last midnight in UTC where not given.
         run_root: where the run's folder is made.
+
     """
     settings = Settings()
     as_of = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
@@ -103,20 +107,13 @@ def nightly(
     model = train_als(run, built, settings.train)
 
     lists = top_n(run, built, model, settings.topn, settings.train)
-    popular = popular_lists(
-        run, log, built, settings.popularity, settings.topn, settings.features
-    )
+    popular = popular_lists(run, log, built, settings.popularity, settings.topn, settings.features)
     like = similar_items(run, built, model, settings.similar, settings.topn)
 
     shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
     staged = stage(run, redis, shelves, settings.publish, settings.topn.n, settings.digest())
     served = read_back(run, redis, shelves, staged, settings.publish)
-    metrics = measure_lists(
-        run, log, built, model, served,
-        list_length=settings.topn.n,
-        page_size=settings.topn.page_size,
-        max_per_category=settings.topn.max_per_category,
-    )
+    metrics = measure_lists(run, log, built, model, served, settings.topn)
     live = flip(run, redis)
 
     page = write_report(
@@ -133,7 +130,9 @@ def show(page: report.Report, namespace: str) -> None:
         page.md.read_text(), key=f"{key}-report", description="The night's report"
     )
     create_table_artifact(
-        [row._asdict() for row in page.headline], key=f"{key}-headline", description="Headline figures and targets"
+        [row._asdict() for row in page.headline],
+        key=f"{key}-headline",
+        description="Headline figures and targets",
     )
 
 

@@ -1,5 +1,6 @@
 """DuckDB as the night uses it: one connection a step, UTC, queries from `tasks/sql/`."""
 
+import glob
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,11 @@ def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
     ):
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+
+
+def one_file(path: Path) -> str:
+    """Return a path as DuckDB reads it, which takes `[`, `*` and `?` for wildcards otherwise."""
+    return glob.escape(str(path))
 
 
 def query(name: str) -> str:

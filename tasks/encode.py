@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from nightshelf.contract import Keys, RankedList
 
+from nightshelf.contract import Keys, RankedList
 from tasks.records import LIST_SCHEMA
 from tasks.run import Run
 
@@ -112,8 +112,8 @@ def decode_lists(ids: list[str], values: list[bytes]) -> pa.RecordBatch:
     rows = []
     for raw, value in zip(ids, values, strict=True):
         ranked = RankedList.from_json(value)
-        codes = [reason[0] for reason in ranked.reasons]
-        because = [reason[1] if len(reason) > 1 else "" for reason in ranked.reasons]
+        reasons = [(*reason, "", "")[:2] for reason in ranked.reasons]  # many need nothing
+        codes, because = ([reason[at] for reason in reasons] for at in (0, 1))
         columns = (raw, ranked.items, ranked.scores, codes, because)
         rows.append(dict(zip(LIST_SCHEMA.names, columns, strict=True)))
     return pa.RecordBatch.from_pylist(rows, LIST_SCHEMA)

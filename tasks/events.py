@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
-from nightshelf.contract import MAX_ID_BYTES
 
-from tasks.duck import connect, query, write_query
+from nightshelf.contract import MAX_ID_BYTES
+from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import TooManyBadRows
 from tasks.inputs import CONTRACT, Inputs, Kind, Relation
 from tasks.records import CleanLog
 from tasks.run import Run, step
+
+#: The name under which a row's path is read: a log's own column `filename` stays out of the way.
+_FILE = "nightshelf_file"
 
 _SQL_TYPES: dict[Kind, str] = {
     "text": "VARCHAR",
@@ -26,7 +30,7 @@ _SQL_TYPES: dict[Kind, str] = {
 class EventSettings:
     """What counts as a bad row, and how many the night bears.
 
-    - `max_bad_share`: the night fails when a larger share of the rows goes to quarantine, 0 to 1.
+    - `max_bad_share`: the night fails when a larger share of the rows up to `as_of` is bad, 0 to 1.
     - `may_be_negative`: event types whose `value` may be below zero.
     - `clock_tolerance_s`: how far past the clock of this machine a `ts` may lie.
     """
@@ -34,6 +38,10 @@ class EventSettings:
     max_bad_share: float = 0.01
     may_be_negative: tuple[str, ...] = ("return", "refund", "cancel")
     clock_tolerance_s: int = 3600
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_bad_share <= 1:
+            raise ValueError(f"max_bad_share is {self.max_bad_share}, expected 0 to 1")
 
 
 @step
@@ -52,11 +60,12 @@ def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: date
         for relation in (inputs.items, inputs.users, inputs.events):
             _judge(db, relation, parameters)
         log = _write(run, db, inputs, parameters)
-    share = log.n_quarantined / max(log.rows_read, 1)
+    judged = log.rows_read - log.n_after_as_of
+    share = log.n_quarantined / max(judged, 1)
     if share > settings.max_bad_share:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in log.quarantined.items())
         raise TooManyBadRows(
-            f"{log.n_quarantined:,} of {log.rows_read:,} rows ({share:.2%}) are bad, more than the "
+            f"{log.n_quarantined:,} of {judged:,} rows ({share:.2%}) are bad, more than the "
             f"{settings.max_bad_share:.2%} allowed: {reasons}. Each row with its reason is in "
             f"{log.quarantine}. Mend the log, or raise NIGHTSHELF_EVENTS__MAX_BAD_SHARE."
         )
@@ -79,13 +88,12 @@ def _judge(db: duckdb.DuckDBPyConnection, relation: Relation, parameters: dict[s
 def _write(
     run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, parameters: dict[str, Any]
 ) -> CleanLog:
-    as_of = {"as_of": run.as_of}
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("quarantine"), quarantine, {})
     n_events = write_query(db, query("clean_events"), events, {})
-    n_items = write_query(db, query("clean_items"), items, as_of)
-    write_query(db, query("clean_users"), users, as_of)
+    n_items = write_query(db, query("clean_items"), items, {"as_of": run.as_of})
+    write_query(db, query("clean_users"), users, {})
     reasons = _tally(db, query("count_reasons"))
     n_after_as_of = reasons.pop("after as_of", 0)
     rows_read = sum(_tally(db, query("count_rows")).values())
@@ -103,7 +111,7 @@ def _write(
         n_after_as_of=n_after_as_of,
         n_quarantined=n_quarantined,
         quarantined=reasons,
-        event_types=_tally(db, query("count_event_types"), {"path": str(events)}),
+        event_types=_tally(db, query("count_event_types"), {"path": one_file(events)}),
         set_aside=inputs.set_aside,
     )
 
@@ -121,9 +129,9 @@ def _raw_sql(relation: Relation) -> str:
     deciding the types of all.
     """
     groups = [
-        f"SELECT {_columns_sql(relation, group.columns)}, filename AS file, "
-        f'file_row_number AS "row" FROM read_parquet([{", ".join(map(_text_sql, group.files))}], '
-        "hive_partitioning = false, filename = true, file_row_number = true)"
+        f"SELECT {_columns_sql(relation, group.columns)}, {_FILE} AS file, "  # noqa: S608 - quoted
+        f'file_row_number AS "row" FROM read_parquet([{", ".join(map(_path_sql, group.files))}], '
+        f"hive_partitioning = false, filename = '{_FILE}', file_row_number = true)"
         for group in relation.groups
     ]
     empty = f"SELECT {_columns_sql(relation, {})}, '' AS file, 0::BIGINT AS \"row\" WHERE false"
@@ -134,18 +142,26 @@ def _columns_sql(relation: Relation, columns: dict[str, str]) -> str:
     parts = []
     for ours, (kind, _) in CONTRACT[relation.name].items():
         theirs = _name_sql(columns[ours]) if ours in columns else "NULL"
-        if kind == "time":  # text, dates and every timestamp alike; without a zone it is UTC
-            parts.append(f"TRY_CAST(TRY_CAST({theirs} AS TIMESTAMPTZ) AS TIMESTAMP) AS {ours}")
+        if kind == "time":
+            instant = _instant_sql(theirs)
+            parts.append(f"{instant} AS {ours}")
+            # What could not be parsed: a reason to judge by, and for the quarantine to show.
+            text = f"nullif(CAST({theirs} AS VARCHAR), '')"
+            parts.append(f"CASE WHEN {instant} IS NULL THEN {text} END AS {ours}_as_found")
         else:
             parts.append(f"CAST({theirs} AS {_SQL_TYPES[kind]}) AS {ours}")
-        if ours == "ts":  # for the quarantine, which must show what could not be parsed
-            parts.append(f"CAST({theirs} AS VARCHAR) AS ts_as_found")
     return ", ".join(parts)
+
+
+def _instant_sql(column: str) -> str:
+    """Text, dates and every timestamp alike; UTC where no zone is named, null where unparsable."""
+    instant = f"TRY_CAST(TRY_CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
+    return f"CASE WHEN isfinite({instant}) THEN {instant} END"
 
 
 def _name_sql(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text_sql(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+def _path_sql(path: Path) -> str:
+    return "'" + one_file(path).replace("'", "''") + "'"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from tasks.duck import connect, query, write_query
+from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import NothingToLearn
 from tasks.records import CleanLog, Features
 from tasks.run import Run, step
@@ -45,6 +45,10 @@ class FeatureSettings:
     rating_types: tuple[str, ...] = ("rating", "like", "dislike")
     view_types: tuple[str, ...] = ("view", "click")
 
+    def __post_init__(self) -> None:
+        if not self.half_life_days > 0:
+            raise ValueError(f"half_life_days is {self.half_life_days}, expected more than 0")
+
 
 @step
 def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:
@@ -62,7 +66,8 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         seen = _matrix(db, query("seen"), {"seen": list(settings.seen)}, shape)
         types = {"rating_types": list(settings.rating_types)}
         views = {"view_types": list(settings.view_types)}
-        user_rows, item_rows = run.path("features/users.parquet"), run.path("features/items.parquet")
+        user_rows = run.path("features/users.parquet")
+        item_rows = run.path("features/items.parquet")
         n_known = write_query(db, query("user_features"), user_rows, types | views)
         n_catalogue = write_query(db, query("item_features"), item_rows, types)
     return Features(
@@ -83,7 +88,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
 def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSettings) -> None:
     """Make the views events, items and users, and the table weights(event_type, weight)."""
     for name, path in (("events", log.events), ("items", log.items), ("users", log.users)):
-        db.read_parquet(str(path)).create_view(name)
+        db.read_parquet(one_file(path)).create_view(name)
     weights = pa.table(
         {
             "event_type": pa.array(settings.weights.keys(), pa.string()),
@@ -115,11 +120,10 @@ def _write_ids(db: duckdb.DuckDBPyConnection, run: Run, side: str) -> tuple[Path
     """Write the ids of the matrix's rows or columns, and make <side>_map(id, position)."""
     path = run.path(f"features/{side}_ids.parquet")
     n = write_query(db, query(f"{side}_ids"), path, {})
-    db.execute(
-        f"CREATE TEMP TABLE {side}_map AS "
-        f"SELECT id, row_number() OVER (ORDER BY id) - 1 AS position FROM read_parquet($path)",
-        {"path": str(path)},
-    )
+    db.sql(
+        "SELECT id, row_number() OVER (ORDER BY id) - 1 AS position FROM read_parquet($path)",
+        params={"path": one_file(path)},
+    ).create(f"{side}_map")
     return path, n
 
 
@@ -135,5 +139,5 @@ def _matrix(
 
 
 def _save(path: Path, matrix: sp.csr_matrix) -> Path:
-    sp.save_npz(path, matrix, compressed=False)  # zip time stamps aside, bytes follow the matrix
+    sp.save_npz(path, matrix, compressed=False)  # numpy stamps every entry 1980: same bytes
     return path

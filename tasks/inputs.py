@@ -10,27 +10,28 @@ events    user_id       yes      text or integer, at most 512 bytes percent-enco
 events    item_id       yes      text or integer, at most 512 bytes; must be in the catalogue
 events    event_type    yes      text: purchase, view, ... (weights: `FeatureSettings.weights`)
 events    ts            yes      timestamp or ISO 8601 text, UTC where it names no zone
-events    value         no       number: the rating, or the revenue
+events    value         no       number up to 1e12: the rating, or the revenue
 events    event_id      no       text or integer: the same id counts once
-events    arrived_at    no       timestamp: when the log learnt of it; never read before that
+events    arrived_at    no       timestamp or text: when the log learnt of it; unread before that
 events    session_id    no       text or integer
 items     item_id       yes      text or integer
 items     category      yes      text; null counts as `unknown`
 items     title         no       text
 items     price         no       number, not negative
 items     available     no       true or false; null and absent count as true
-items     created_at    no       timestamp; not available before it
+items     created_at    no       timestamp or text; not available before it
 items     tags          no       list of text
 users     user_id       yes      text or integer
 users     segment       no       text
-users     created_at    no       timestamp
+users     created_at    no       timestamp or text
 ========= ============= ======== ==================================================================
 
-Other columns are never read. A column map (`InputSettings`) points at a log
-whose names differ. A file that cannot be read to its end, checksums included, is named and set
-aside, and the night stops unless the settings let it go on without such files.
+Other columns are never read. A column map (`InputSettings`) points at a log whose names differ.
+A file that cannot be read to its end, checksums included, is named and set aside, and the night
+stops unless the settings let it go on without such files. Bad rows: `tasks/sql/judge_*.sql`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,8 +76,11 @@ CONTRACT: Mapping[RelationName, Mapping[str, tuple[Kind, bool]]] = {
 
 
 def _text(kind: pa.DataType) -> bool:
-    return pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind)
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
 
+
+#: DuckDB's name for a row's place in its file, which no column may have.
+_ROW_NUMBER = "file_row_number"
 
 _ACCEPTS: Mapping[Kind, tuple[str, Callable[[pa.DataType], bool]]] = {
     "text": ("text or integer", lambda t: _text(t) or pt.is_integer(t)),
@@ -89,7 +93,10 @@ _ACCEPTS: Mapping[Kind, tuple[str, Callable[[pa.DataType], bool]]] = {
         lambda t: pt.is_integer(t) or pt.is_floating(t) or pt.is_decimal(t),
     ),
     "flag": ("true or false", pt.is_boolean),
-    "texts": ("a list of text", lambda t: _is_list(t) and _text(t.value_type)),
+    "texts": (
+        "a list of text",
+        lambda t: _is_list(t) and (_text(t.value_type) or pt.is_null(t.value_type)),
+    ),
 }
 
 
@@ -133,6 +140,7 @@ class Inputs:
 
     @property
     def set_aside(self) -> dict[str, str]:
+        """Files that could not be read, of all three: path -> reason."""
         return self.events.set_aside | self.items.set_aside | self.users.set_aside
 
 
@@ -169,11 +177,7 @@ def check_relation(
         else:
             groups.setdefault(tuple(found), []).append(file)
     if set_aside and not (skip_broken_files and groups):
-        listed = "; ".join(f"{file}: {reason}" for file, reason in set_aside.items())
-        raise InputError(
-            f"{name}: {len(set_aside)} unreadable file(s), so nothing was computed. {listed}. "
-            "Restore them, or go on without them: NIGHTSHELF_INPUTS__SKIP_BROKEN_FILES=true"
-        )
+        raise _unreadable(name, set_aside, some_left=bool(groups))
     typed = (
         FileGroup(tuple(files), {ours: theirs for ours, theirs, _ in found})
         for found, files in groups.items()
@@ -185,6 +189,7 @@ def _match(
     name: RelationName, file: Path, schema: pa.Schema, columns: Mapping[str, str]
 ) -> list[tuple[str, str, str]]:
     """Return (contract column, file column, its type), or raise `InputError` for what is wrong."""
+    _tell_apart(name, file, schema, {columns.get(ours, ours) for ours in CONTRACT[name]})
     found = []
     for ours, (kind, required) in CONTRACT[name].items():
         theirs = columns.get(ours, ours)
@@ -195,9 +200,7 @@ def _match(
         actual = schema.field(theirs).type
         plain = actual.value_type if pt.is_dictionary(actual) else actual
         expected, accepts = _ACCEPTS[kind]
-        if pt.is_null(plain):
-            if required:
-                raise InputError(f"{name} {file}: column '{theirs}' holds only nulls")
+        if pt.is_null(plain):  # nothing but nulls: as good as absent, and judged row by row
             continue
         if not accepts(plain):
             raise InputError(
@@ -205,6 +208,30 @@ def _match(
             )
         found.append((ours, theirs, str(actual)))
     return found
+
+
+def _tell_apart(name: RelationName, file: Path, schema: pa.Schema, wanted: set[str]) -> None:
+    """Refuse a name that is there twice: SQL is blind to case and would read the first."""
+    counts = Counter(column.lower() for column in [*schema.names, _ROW_NUMBER])
+    for theirs in sorted(wanted | {_ROW_NUMBER}):
+        if counts[theirs.lower()] > 1:
+            raise InputError(
+                f"{name} {file}: more than one column answers to '{theirs}', expected one (upper "
+                f"and lower case are alike, and {_ROW_NUMBER} is taken); found "
+                f"{', '.join(schema.names)}. Rename the others."
+            )
+
+
+def _unreadable(name: RelationName, set_aside: Mapping[str, str], *, some_left: bool) -> InputError:
+    listed = "; ".join(f"{file}: {reason}" for file, reason in set_aside.items())
+    remedy = (
+        "Restore them, or go on without them: NIGHTSHELF_INPUTS__SKIP_BROKEN_FILES=true"
+        if some_left
+        else "No other file is left: restore them"
+    )
+    return InputError(
+        f"{name}: {len(set_aside)} unreadable file(s), so nothing was computed. {listed}. {remedy}"
+    )
 
 
 def _missing(

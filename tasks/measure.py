@@ -12,6 +12,7 @@ from tasks.metrics_curves import curves
 from tasks.metrics_input import load_evidence
 from tasks.records import CleanLog, Features, Model, Served
 from tasks.run import Run, step
+from tasks.topn import TopNSettings
 
 _OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
 
@@ -60,21 +61,14 @@ def measure(
     features: Features,
     model: Model,
     served: Served,
-    *,
-    list_length: int,
-    page_size: int,
-    max_per_category: int,
+    listing: TopNSettings,
 ) -> Metrics:
-    """Measure the lists as served, and count every place that breaks a rule of theirs.
-
-    `list_length` is what a full list holds; a category may have `max_per_category` places on each
-    page of `page_size`.
-    """
+    """Measure the lists as served, and count every place that breaks a rule of theirs."""
     evidence = load_evidence(features, model, served)
     exposure, counts = evidence.exposure, evidence.exposure.counts
     n_users = features.n_known_users
     entropies = metrics.category_entropies(exposure, evidence.categories, evidence.n_categories)
-    shares = metrics.list_shares(exposure.lengths, n_users, list_length)
+    shares = metrics.list_shares(exposure.lengths, n_users, listing.n)
     path = run.path("curves.json")
     path.write_bytes(orjson.dumps(curves(clean, evidence, entropies), option=_OPTIONS))
     return Metrics(
@@ -96,7 +90,7 @@ def measure(
         n_seen=evidence.n_seen,
         n_unavailable=evidence.n_unavailable,
         n_breaches=metrics.category_breaches(
-            exposure, evidence.categories, page_size, max_per_category
+            exposure, evidence.categories, listing.page_size, listing.max_per_category
         ),
         families={
             family: pq.read_metadata(path).num_rows

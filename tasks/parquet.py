@@ -10,7 +10,7 @@ from tasks.errors import InputError
 
 
 class BrokenFile(Exception):  # noqa: N818 - a condition of one file, not an error of the night
-    """This one file cannot be read; the others may be fine."""
+    """One file cannot be read; the others may be fine."""
 
 
 def find_files(name: str, path: Path) -> list[Path]:
@@ -22,7 +22,8 @@ def find_files(name: str, path: Path) -> list[Path]:
     files = sorted(
         file
         for file in path.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+        if file.is_file()
+        and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
     )
     if not files:
         raise InputError(f"{name}: no *.parquet under {path}; expected date=YYYY-MM-DD/*.parquet")
@@ -40,11 +41,15 @@ def read_schema(file: Path) -> pa.Schema:
 
 
 def prove_readable(file: Path, columns: list[str]) -> None:
-    """Decode every page of the columns, checksums included: DuckDB passes over damaged pages."""
+    """Decode every page of the columns: DuckDB passes over damaged pages, and dies of bad UTF-8."""
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            for _ in parquet.iter_batches(columns=columns):
-                pass
+            rows = 0
+            for batch in parquet.iter_batches(columns=columns):
+                batch.validate(full=True)
+                rows += batch.num_rows
+            if rows != parquet.metadata.num_rows:
+                raise BrokenFile(f"damaged (holds {rows:,} rows of {parquet.metadata.num_rows:,})")
     except (pa.ArrowException, OSError) as error:
         raise BrokenFile(f"damaged ({_first_line(error)})") from error
 
@@ -53,9 +58,7 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
     """Write batches under a temporary name, then rename; returns the number of rows."""
     rows = 0
     partial = path.with_name(f".{path.name}.partial")
-    with pq.ParquetWriter(
-        partial, schema, compression="zstd", write_page_checksum=True
-    ) as writer:
+    with pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows

@@ -10,38 +10,53 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
-from nightshelf import generations
-from nightshelf.contract import DEFAULT_TTL_S, Keys, Manifest, key_ttl_s
+from pydantic import PositiveFloat, PositiveInt
 from redis import Redis, RedisError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from nightshelf import generations
+from nightshelf.connection import address
+from nightshelf.contract import DEFAULT_TTL_S, Keys, Manifest, key_ttl_s
+from nightshelf.errors import CorruptValue
 from tasks.encode import MODEL, Digest, Entry, Family, decode_lists
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 
+_ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
+
 
 @dataclass(frozen=True)
 class PublishSettings:
     """How long a generation lives, and how much is on its way to Redis at a time."""
 
-    ttl_s: int = DEFAULT_TTL_S
-    max_batch_keys: int = 1_000
-    max_batch_bytes: int = 4 * 2**20
-    timeout_s: float = 30.0
+    ttl_s: PositiveInt = DEFAULT_TTL_S
+    max_batch_keys: PositiveInt = 1_000
+    max_batch_bytes: PositiveInt = 4 * 2**20
+    timeout_s: PositiveFloat = 30.0
 
 
 def connect(url: str, settings: PublishSettings) -> Redis:
-    """Return a client for writing: patient, and trying again where a reader must not."""
-    return Redis.from_url(
-        url,
-        socket_timeout=settings.timeout_s,
-        socket_connect_timeout=5,
-        retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
-    )
+    """Return a client for writing: patient, and trying again where a reader must not.
+
+    Raises `RedisUnavailable` where `url` is none.
+    """
+    try:
+        return Redis.from_url(
+            url,
+            socket_timeout=settings.timeout_s,
+            socket_connect_timeout=5,
+            retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
+        )
+    except ValueError:  # its text can hold part of a password
+        raise RedisUnavailable(
+            "REDIS_URL is no Redis URL: expected redis://[user:password@]host:port/db, "
+            "with the password percent-encoded"
+        ) from None
 
 
 def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
@@ -53,9 +68,8 @@ def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
     try:
         generation = generations.allot(client, namespace, above=above)
     except RedisError as error:
-        address = client.get_connection_kwargs()
         raise RedisUnavailable(
-            f"Redis at {address.get('host')}:{address.get('port')} does not take writes: {error}. "
+            f"Redis at {address(client)} does not take writes: {error}. "
             "Start it, or set REDIS_URL to the one you mean."
         ) from error
     return Run(namespace, generation, as_of, root)
@@ -132,15 +146,14 @@ def read_back(
     for family in shelves:
         if family.holds_lists:
             paths[family.name] = run.path(f"served/{family.path.name}")
-            batches = (decode_lists(ids, values) for ids, values in fetched(family))
+            batches = (_decoded(family, ids, values) for ids, values in fetched(family))
             write_parquet(paths[family.name], LIST_SCHEMA, batches)
         else:
             deque(fetched(family), maxlen=0)
     if digest.hexdigest() != staged.digest:
         raise VerificationError(
-            f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have digest "
-            f"{digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; the live generation is "
-            "untouched. Is another program writing under this namespace?"
+            f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
+            f"digest {digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; {_ALTERED}"
         )
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
 
@@ -167,6 +180,13 @@ def _fetch(
                 )
             digest.add(key, value)
         yield ids, [value for value in values if value is not None]
+
+
+def _decoded(family: Family, ids: list[str], values: list[bytes]) -> pa.RecordBatch:
+    try:
+        return decode_lists(ids, values)
+    except CorruptValue as error:
+        raise VerificationError(f"a {family.name} was altered: {error}; {_ALTERED}") from error
 
 
 def _batches(entries: Iterator[Entry], settings: PublishSettings) -> Iterator[list[Entry]]:

@@ -28,7 +28,7 @@ class Explainer:
     def of(
         cls, interactions: sp.csr_matrix, items: Factors, training: TrainSettings
     ) -> "Explainer":
-        """Prepare to explain with the strengths (users x items) and settings that were trained on."""
+        """Prepare with the strengths (users x items) and the settings that were trained on."""
         wide = items.astype(np.float64)
         gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
         return cls(gram, items, confidence(interactions, training.alpha))

@@ -49,7 +49,7 @@ class Features:
     """What the model learns from and readers look up.
 
     - `interactions`: scipy CSR (npz), users x items, float32; the decayed, weighted sum of a
-      user's events with an item. Row i is the i-th id of `user_ids`, column j the j-th of `item_ids`.
+      user's events with an item. Rows are in the order of `user_ids`, columns of `item_ids`.
     - `seen`: scipy CSR (npz) of the same shape, 1 where a list must not show the item.
     - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order.
     - `users`: user_id, segment, created_at, first_seen, last_seen, events, total_purchases,
@@ -73,7 +73,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Model:
-    """ALS factors as Parquet (`id`, `factors`: fixed-size list of float32), rows as in `Features`."""
+    """ALS factors as Parquet: `id` and `factors` (k float32), in the order of `Features`."""
 
     user_factors: Path
     item_factors: Path

@@ -12,6 +12,7 @@
         lists/                  lists.parquet, popular.parquet, similar.parquet: as computed
         served/                 the same three, as they were read back from Redis
         manifest.json           the generation, as staged
+        curves.json             what the report's pictures show
         report.json .md .html   what to look at in the morning
 """
 
@@ -46,6 +47,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
+        """The run's folder, which `path` makes when first asked for an artifact."""
         return self.root / self.namespace / str(self.generation)
 
     def path(self, name: str) -> Path:
@@ -69,7 +71,7 @@ def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run
     """Journal a step of the night: its name, its seconds and the counts of its record."""
 
     @wraps(function)
-    def journalled(run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+    def journalled(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.perf_counter()
         record = function(run, *args, **kwargs)
         run.note(function.__name__, time.perf_counter() - started, record)
@@ -81,7 +83,7 @@ def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run
 def highest_generation(root: Path, namespace: str) -> int:
     """Return the highest generation that has a folder under `root`, 0 where there is none."""
     folder = root / namespace
-    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
     return max(numbers, default=0)
 
 

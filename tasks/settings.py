@@ -1,7 +1,8 @@
 """All settings of a night in one object, read once, from the environment and `nightshelf.toml`.
 
 The environment wins over the file. Names follow the fields: `NIGHTSHELF_TOPN__N=20`,
-`NIGHTSHELF_FEATURES__HALF_LIFE_DAYS=30`, or in `nightshelf.toml`::
+`NIGHTSHELF_FEATURES__HALF_LIFE_DAYS=30`, `NIGHTSHELF_FEATURES__SEEN='["purchase"]'`, or in
+`nightshelf.toml`::
 
     [features]
     half_life_days = 30
@@ -9,7 +10,8 @@ The environment wins over the file. Names follow the fields: `NIGHTSHELF_TOPN__N
 
 import hashlib
 import json
-from dataclasses import asdict, fields, is_dataclass
+import os
+from dataclasses import asdict, fields
 from typing import Any
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
@@ -30,21 +32,25 @@ from tasks.similar import SimilarSettings
 from tasks.topn import TopNSettings
 from tasks.train import TrainSettings
 
+_PREFIX = "NIGHTSHELF_"
+_REDIS_URL = ("NIGHTSHELF_REDIS_URL", "REDIS_URL", "redis_url")
+
 
 class Settings(BaseSettings):
     """Each step's settings; the address of Redis is secret, since it may hold a password."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NIGHTSHELF_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         toml_file="nightshelf.toml",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # the address of Redis may be part of it
     )
 
     redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"),
-        validation_alias=AliasChoices("NIGHTSHELF_REDIS_URL", "REDIS_URL", "redis_url"),
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices(*_REDIS_URL),
     )
     inputs: InputSettings = InputSettings()
     events: EventSettings = EventSettings()
@@ -58,25 +64,34 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_unknown_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a misspelt setting of a step, which would otherwise do nothing in silence."""
-        for name, given in values.items():
-            default = cls.model_fields[name].default if name in cls.model_fields else None
-            if is_dataclass(default) and isinstance(given, dict):
-                known = [field.name for field in fields(default)]
-                for unknown in set(given) - set(known):
-                    raise ValueError(f"{name}.{unknown} is no setting; {name} has {', '.join(known)}")
-        return values
+    def _known_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a misspelt setting, which would otherwise do nothing in silence."""
+        steps = [name for name in cls.model_fields if name != "redis_url"]
+        for unknown in sorted({*values, *_steps_in_environment()} - {*steps, *_REDIS_URL}):
+            raise ValueError(f"{unknown} has no settings; those that do: {', '.join(steps)}")
+        return {name: cls._step(name, given) for name, given in values.items()}
+
+    @classmethod
+    def _step(cls, name: str, given: object) -> object:
+        """Check the names of one step's settings; tables and lists may be JSON text."""
+        if name in _REDIS_URL or not isinstance(given, dict):
+            return given
+        known = [field.name for field in fields(cls.model_fields[name].default)]
+        for unknown in sorted(set(given) - set(known)):
+            raise ValueError(f"{name}.{unknown} is no setting; {name} has {', '.join(known)}")
+        return {field: _decoded(value) for field, value in given.items()}
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (
-            sources["init_settings"],
-            sources["env_settings"],
-            TomlConfigSettingsSource(settings_cls),
-        )
+        """Read arguments first, then the environment, then `nightshelf.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     def public(self) -> dict[str, Any]:
         """Return every setting but the address of Redis, for the run's record."""
@@ -87,3 +102,14 @@ class Settings(BaseSettings):
         """Return a short hash of all public settings: the manifest's `config_hash`."""
         text = json.dumps(self.public(), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _steps_in_environment() -> set[str]:
+    """Return every STEP of NIGHTSHELF_<STEP>__<NAME>: pydantic passes over unknown ones."""
+    named = (name.upper() for name in os.environ if "__" in name)
+    return {n.removeprefix(_PREFIX).split("__")[0].lower() for n in named if n.startswith(_PREFIX)}
+
+
+def _decoded(value: object) -> object:
+    """Parse the JSON of a table or a list, as which a variable gives it."""
+    return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value

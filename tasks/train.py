@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.recommender_base import ModelFitError
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
@@ -34,7 +34,7 @@ class TrainSettings:
     factors: PositiveInt = 64
     iterations: PositiveInt = 15
     regularization: PositiveFloat = 0.05
-    alpha: PositiveFloat = 2.0
+    alpha: NonNegativeFloat = 2.0
     seed: int = 20260301
 
 

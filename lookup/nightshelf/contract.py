@@ -26,8 +26,8 @@ A list is compact JSON (docs/decisions/0005-payload.md)::
 
 ``why[i]`` is the position in ``reasons`` of the reason for ``items[i]``. A reason is a code and
 what it needs: ``["because", item]`` (the item of the user's own history that weighs most),
-``["again"]`` (it is that item itself), ``["taste"]`` (no single item does), ``["popular", segment]``, ``["trending"]``, ``["new"]``,
-``["similar", item]``.
+``["again"]`` (it is that item itself), ``["taste"]`` (no single item does),
+``["popular", segment]``, ``["trending"]``, ``["new"]``, ``["similar", item]``.
 
 To read: GET ``current`` (keep it for about a second), take ``generation`` and ``default_model``
 from it, GET the list; if there is none, GET ``user:<id>`` for the user's ``segment``, then the

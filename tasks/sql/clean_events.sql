@@ -6,8 +6,11 @@ FROM judged_events
 WHERE reason IS NULL
 QUALIFY row_number() OVER (
     PARTITION BY
-        event_id,
-        CASE WHEN event_id IS NULL THEN (user_id, item_id, event_type, date_trunc('second', ts)) END
+        nullif(event_id, ''),
+        CASE
+            WHEN coalesce(event_id, '') = ''
+            THEN (user_id, item_id, event_type, date_trunc('second', ts))
+        END
     ORDER BY ts, user_id, item_id, event_type, value, session_id
 ) = 1
 ORDER BY ts, user_id, item_id, event_type, value, session_id

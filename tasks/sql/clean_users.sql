@@ -1,5 +1,5 @@
--- The users file. Grain: user. Input: judged_users. Parameter: as_of (UTC timestamp).
+-- The users file up to as_of. Grain: user. Input: judged_users.
 SELECT user_id, nullif(segment, '') AS segment, created_at
 FROM judged_users
-WHERE reason IS NULL AND coalesce(created_at <= $as_of::TIMESTAMP, true)
+WHERE reason IS NULL
 ORDER BY user_id

@@ -1,12 +1,17 @@
--- Why a row of the log is bad, or null; and what makes two rows the same event.
--- Grain: one row read. Inputs: raw_events, known_items. Parameters: now, as_of (UTC timestamps).
+-- Why a row of the log is bad, or null.
+-- Grain: one row read. Inputs: raw_events, known_items.
+-- Parameters: now, as_of (UTC timestamps), max_id_bytes, may_be_negative (event types).
 -- A row later than as_of is not judged at all: the night must not see it.
+-- Values up to 1e12 add up exactly in millionths.
 SELECT
     *,
     CASE
+        WHEN arrived_at > $now::TIMESTAMP THEN 'arrived_at in the future'
+        WHEN arrived_at > $as_of::TIMESTAMP THEN 'after as_of'
         WHEN ts IS NULL THEN 'ts missing or unparsable'
         WHEN ts > $now::TIMESTAMP THEN 'ts in the future'
-        WHEN ts > $as_of::TIMESTAMP OR arrived_at > $as_of::TIMESTAMP THEN 'after as_of'
+        WHEN ts > $as_of::TIMESTAMP THEN 'after as_of'
+        WHEN arrived_at_as_found IS NOT NULL THEN 'arrived_at unparsable'
         WHEN coalesce(user_id, '') = '' THEN 'user_id missing'
         WHEN coalesce(item_id, '') = '' THEN 'item_id missing'
         WHEN coalesce(event_type, '') = '' THEN 'event_type missing'
@@ -15,6 +20,7 @@ SELECT
         WHEN strlen(item_id) * 3 > $max_id_bytes AND strlen(url_encode(item_id)) > $max_id_bytes
             THEN 'item_id too long'
         WHEN NOT isfinite(value) THEN 'value not finite'
+        WHEN abs(value) > 1e12 THEN 'value too large'
         WHEN value < 0 AND NOT list_contains($may_be_negative, event_type) THEN 'value negative'
         WHEN item_id NOT IN (SELECT item_id FROM known_items) THEN 'unknown item'
     END AS reason

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from nightshelf import Shelf
 from redis import Redis
 
+from nightshelf import Shelf
 from tasks.run import Run
 from tests.e2e.brute_force import BruteForce
 

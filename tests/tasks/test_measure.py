@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.measure import Metrics, measure
+from tasks.topn import TopNSettings
 from tests.tasks.report_night import Night, make_night
 
 CATALOGUE: dict[str, tuple[str | None, bool]] = {
@@ -21,8 +22,8 @@ HISTORY = {"u1": ["a", "b"], "u2": ["a"], "u3": ["c", "a"]}
 
 
 def measured(night: Night, **settings: int) -> Metrics:
-    chosen = {"list_length": 2, "page_size": 2, "max_per_category": 1, **settings}
-    return measure(night.run, night.clean, night.features, night.model, night.served, **chosen)
+    listing = TopNSettings(**{"n": 2, "page_size": 2, "max_per_category": 1} | settings)
+    return measure(night.run, night.clean, night.features, night.model, night.served, listing)
 
 
 def night_of(root: Path, lists: dict[str, list[str]], **changes: Any) -> Night:

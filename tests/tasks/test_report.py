@@ -16,6 +16,7 @@ from tasks.measure import Metrics, measure
 from tasks.pictures import all_pictures
 from tasks.report import Report, Targets, judge, write_report
 from tasks.report_markdown import escape
+from tasks.topn import TopNSettings
 from tests.tasks.report_night import Night, make_night
 
 HOSTILE = '<img src=x onerror="alert(1)">|`$x$\n**b** & 日本\x07'
@@ -44,9 +45,7 @@ def hostile_night(root: Path) -> Night:
 def measured(night: Night) -> Metrics:
     return measure(
         *(night.run, night.clean, night.features, night.model, night.served),
-        list_length=2,
-        page_size=2,
-        max_per_category=2,
+        TopNSettings(n=2, page_size=2, max_per_category=2),
     )
 
 

@@ -1,0 +1,144 @@
+"""Files in and out: what is found, what is broken, and that no damage is read as data."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.errors import InputError
+from tasks.parquet import (
+    BrokenFile,
+    find_files,
+    prove_readable,
+    read_schema,
+    write_parquet,
+    write_table,
+)
+from tests.tasks.logs import flip_bit
+
+TABLE = pa.table({"user_id": [f"u{n % 7}" for n in range(40)], "value": [n / 8 for n in range(40)]})
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    path = tmp_path / "whole.parquet"
+    write_table(path, TABLE)
+    return path
+
+
+def test_files_are_found_in_a_fixed_order_and_nothing_else_is(tmp_path: Path) -> None:
+    wanted = [
+        tmp_path / "date=2026-02-01" / "a.parquet",
+        tmp_path / "date=2026-02-01" / "b.snappy.parquet",
+        tmp_path / "date=2026-02-02" / "folder.parquet" / "a.parquet",
+    ]
+    passed_over = [
+        tmp_path / "_SUCCESS",
+        tmp_path / "_temporary" / "a.parquet",
+        tmp_path / "date=2026-02-01" / ".a.parquet.crc",
+        tmp_path / "date=2026-02-01" / ".b.parquet",
+        tmp_path / "date=2026-02-01" / "_metadata.parquet",
+        tmp_path / "date=2026-02-01" / "notes.txt",
+        tmp_path / ".hidden" / "a.parquet",
+    ]
+    for path in reversed(wanted + passed_over):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert find_files("events", tmp_path) == wanted
+
+
+def test_one_file_may_have_any_name(tmp_path: Path) -> None:
+    path = tmp_path / ".log.dat"
+    path.touch()
+    assert find_files("events", path) == [path]
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as missing:
+        find_files("events", tmp_path / "nowhere")
+    expected = f"events: {tmp_path}/nowhere does not exist; expected a Parquet file or a folder"
+    assert str(missing.value) == expected
+    with pytest.raises(InputError) as empty:
+        find_files("items", tmp_path)
+    assert f"items: no *.parquet under {tmp_path}" in str(empty.value)
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "empty.parquet"
+    path.touch()
+    with pytest.raises(BrokenFile, match=r"^empty, 0 bytes$"):
+        read_schema(path)
+
+
+def test_a_file_cut_anywhere_is_broken(whole: Path, tmp_path: Path) -> None:
+    content = whole.read_bytes()
+    cut = tmp_path / "cut.parquet"
+    for size in range(1, len(content), 13):
+        cut.write_bytes(content[:size])
+        with pytest.raises(BrokenFile, match="truncated or still being written"):
+            read_schema(cut)
+
+
+def test_a_flipped_bit_in_the_pages_is_never_read_as_data(whole: Path, tmp_path: Path) -> None:
+    content = whole.read_bytes()
+    footer_bytes = struct.unpack("<I", content[-8:-4])[0]
+    rows, n_caught = TABLE.to_pylist(), 0
+    damaged = tmp_path / "damaged.parquet"
+    for position in range(4, len(content) - 8 - footer_bytes):
+        damaged.write_bytes(
+            content[:position] + bytes([content[position] ^ 0x10]) + content[position + 1 :]
+        )
+        try:
+            read_schema(damaged)
+            prove_readable(damaged, TABLE.column_names)
+        except BrokenFile as broken:
+            assert str(broken).startswith("damaged (")
+            n_caught += 1
+        else:  # the flip fell on a statistic that nobody reads, or the reader refuses it
+            assert rows_in_duckdb(damaged) in (rows, None)
+    assert n_caught > (len(content) - footer_bytes) // 2
+
+
+def rows_in_duckdb(path: Path) -> list[dict[str, object]] | None:
+    try:
+        rows: list[dict[str, object]] = duckdb.read_parquet(str(path)).to_arrow_table().to_pylist()
+    except duckdb.Error:
+        return None
+    return rows
+
+
+def test_text_that_is_no_utf8_is_damage(tmp_path: Path) -> None:
+    buffers = [None, pa.py_buffer(struct.pack("<2i", 0, 2)), pa.py_buffer(b"\xff\xfe")]
+    path = tmp_path / "latin.parquet"
+    pq.write_table(pa.table({"user_id": pa.Array.from_buffers(pa.string(), 1, buffers)}), path)
+    with pytest.raises(BrokenFile, match=r"damaged .*Invalid UTF8"):
+        prove_readable(path, ["user_id"])
+
+
+def test_only_the_columns_asked_for_are_proven(whole: Path) -> None:
+    flip_bit(whole, "value")
+    prove_readable(whole, ["user_id"])
+    with pytest.raises(BrokenFile, match=r"damaged .*CRC"):
+        prove_readable(whole, ["value"])
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
+    assert write_table(one, TABLE) == write_table(two, TABLE) == 40
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_write_that_fails_leaves_the_old_file(whole: Path) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from TABLE.to_batches()
+        raise RuntimeError("the disk is full")
+
+    before = whole.read_bytes()
+    with pytest.raises(RuntimeError, match="disk is full"):
+        write_parquet(whole, TABLE.schema, batches())
+    assert whole.read_bytes() == before
+    assert find_files("events", whole.parent) == [whole]

@@ -1,0 +1,248 @@
+"""`rank` against the definition in plain Python, and the file of lists as a whole."""
+
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tasks import topn
+from tasks.kernel import list_block
+from tasks.settings import Settings
+from tasks.topn import TopNSettings, rank, top_n
+from tasks.train import Factors, TrainSettings, load_factors, train_als
+from tests.tasks.models import (
+    AS_OF,
+    Event,
+    Problem,
+    defined,
+    learn,
+    read_lists,
+    unpacked,
+)
+
+KINDS = ("grid", "real", "near ties", "zero", "negative", "extreme")
+
+
+def factors(rng: np.random.Generator, kind: str, n: int, k: int) -> Factors:
+    """Draw n x k factors: many of them equal, or too near for float32 to tell apart, or ..."""
+    if kind == "grid":
+        drawn = rng.choice([-1.0, 0.0, 0.5, 1.0], (n, k))
+    elif kind == "near ties":
+        drawn = 1 + rng.integers(-3, 4, (n, k)) * 2.0**-23
+    elif kind == "zero":
+        drawn = rng.standard_normal((n, k)) * (rng.random((n, 1)) < 0.3)
+    elif kind == "negative":
+        drawn = -rng.random((n, k))
+    elif kind == "extreme":
+        drawn = rng.standard_normal((n, k)) * 10.0 ** rng.uniform(-20, 15, (n, 1))
+    else:
+        drawn = rng.standard_normal((n, k))
+    return drawn.astype(np.float32)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """Draw a problem: few users, up to 150 items, any share of them unavailable or seen."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_users, n_items = draw(st.integers(1, 5)), draw(st.integers(1, 150))
+    k = draw(st.sampled_from([1, 2, 5, 32]))
+    n_categories = draw(st.sampled_from([1, 2, 5, 200]))
+    seen_share = draw(st.sampled_from([0.0, 0.1, 0.9, 1.0]))
+    available_share = draw(st.sampled_from([0.0, 0.5, 1.0, 1.0]))
+    users = factors(rng, draw(st.sampled_from(KINDS)), n_users, k)
+    items = factors(rng, draw(st.sampled_from(KINDS)), n_items, k)
+    # Each category at its own height, so that the best items are much of a kind.
+    categories = np.sort(rng.integers(0, n_categories, n_items)).astype(np.int32)
+    items *= (1 + categories[:, None] * draw(st.sampled_from([0, 1]))).astype(np.float32)
+    shuffled = rng.permutation(n_items)
+    return Problem(
+        users=users,
+        items=items[shuffled],
+        categories=categories[shuffled],
+        available=rng.random(n_items) < available_share,
+        seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
+    )
+
+
+def ranked(problem: Problem, settings: TopNSettings) -> list[list[tuple[int, float]]]:
+    catalogue, seen = problem.catalogue, problem.seen_matrix
+    return unpacked(rank(problem.users, problem.items, catalogue, seen, settings))
+
+
+@hypothesis_settings(max_examples=400)
+@given(
+    problem=problems(),
+    n=st.sampled_from([1, 3, 10, 200]),
+    page_size=st.integers(1, 12),
+    cap=st.integers(1, 15),
+)
+def test_rank_is_the_definition(problem: Problem, n: int, page_size: int, cap: int) -> None:
+    settings = TopNSettings(n=n, page_size=page_size, max_per_category=cap)
+    assert ranked(problem, settings) == defined(problem, n, page_size, cap)
+
+
+def big_problem(seed: int = 1) -> Problem:
+    """Make 97 users and 1,500 items of 32 factors; nearly all the best are of one category."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = 97, 1_500
+    items = rng.standard_normal((n_items, 32)).astype(np.float32)
+    categories = (rng.random(n_items) < 0.12).astype(np.int32)
+    items[categories == 0] += 0.6
+    items[1::50] = items[0]  # thirty equal items
+    users = (rng.standard_normal((n_users, 32)) + 0.5).astype(np.float32)
+    seen = [set(rng.integers(0, n_items, 30).tolist()) for _ in range(n_users)]
+    seen[5] = set(range(n_items))
+    return Problem(users, items, categories, rng.random(n_items) < 0.9, seen)
+
+
+def test_caps_that_bind_late_are_met_from_far_down_the_ranking() -> None:
+    problem = big_problem()
+    lists = ranked(problem, TopNSettings(n=20, page_size=10, max_per_category=5))
+    assert lists == defined(problem, 20, 10, 5)
+    plain = defined(problem, 20, 20, 20)
+    deep = sum(
+        1
+        for diverse, mine, user in zip(lists, plain, problem.users, strict=True)
+        if mine and (problem.items @ user > diverse[-1][1]).sum() > 4 * 20
+    )
+    assert deep > 10  # users for whom four lists' worth of candidates prove nothing
+
+
+@pytest.mark.parametrize(
+    ("block_users", "max_bytes", "threads"),
+    [(1, 2**28, 2), (7, 2**28, 1), (512, 2**28, 5), (512, 1, 3), (512, 100_000, 2)],
+)
+def test_the_answer_depends_on_neither_blocks_nor_threads(
+    monkeypatch: pytest.MonkeyPatch, block_users: int, max_bytes: int, threads: int
+) -> None:
+    problem = big_problem()
+    monkeypatch.setattr(topn, "_BLOCK_USERS", block_users)
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    lists = ranked(problem, TopNSettings(n=20, max_bytes=max_bytes))
+    assert lists == defined(problem, 20, 10, 3)
+
+
+@pytest.mark.parametrize(("max_bytes", "threads"), [(600_000, 3), (50_000, 2), (12_000, 1)])
+def test_no_more_scores_than_the_budget_stand_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, max_bytes: int, threads: int
+) -> None:
+    lock, standing, heights = Lock(), 0, []
+
+    def weighed(rough: Factors, *rest: Any) -> None:
+        nonlocal standing
+        with lock:
+            standing += rough.nbytes
+            heights.append(standing)
+        list_block(rough, *rest)
+        with lock:
+            standing -= rough.nbytes
+
+    monkeypatch.setattr(topn, "list_block", weighed)
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    problem = big_problem()
+    assert len(ranked(problem, TopNSettings(n=5, max_bytes=max_bytes))) == len(problem.users)
+    assert max(heights) <= max_bytes
+    assert max(heights) > max_bytes // threads // 2  # and the budget is used
+
+
+def test_unused_places_are_told_apart_from_item_0() -> None:
+    problem = Problem(
+        users=np.ones((2, 1), np.float32),
+        items=np.array([[-3e38], [1.0], [0.0]], np.float32),
+        categories=np.zeros(3, np.int32),
+        available=np.array([True, True, False]),
+        seen=[{0}, {0, 1}],
+    )
+    settings = TopNSettings(n=4)
+    (block,) = rank(problem.users, problem.items, problem.catalogue, problem.seen_matrix, settings)
+    assert block.lengths.tolist() == [1, 0]
+    assert block.items.tolist() == [[1, -1, -1, -1], [-1, -1, -1, -1]]
+    assert block.scores.tolist() == [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1_001}, {"page_size": 0}, {"max_bytes": 0}])
+def test_settings_that_would_never_end_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValidationError, match=f"topn.{next(iter(wrong))}"):
+        Settings.model_validate({"topn": wrong})
+
+
+SHOP: dict[str, dict[str, Any]] = {
+    f"i{number:02}": {"category": f"c{number % 4}"} for number in range(40)
+}
+SHOP["i07"] |= {"available": False}
+SHOP["unloved"] = {"category": "c0"}
+
+
+def shop_events() -> list[Event]:
+    """Twelve users view a third of the shop and buy some of it; u00 buys everything."""
+    rng = np.random.default_rng(3)
+    ids = sorted(set(SHOP) - {"unloved"})
+    events = [("u00", item, "purchase", AS_OF - timedelta(hours=5)) for item in ids]
+    for user, item in product(range(1, 12), ids):
+        chance = rng.random()
+        if chance < 0.35:
+            kind = "purchase" if chance < 0.1 else "dislike" if chance < 0.15 else "view"
+            events.append((f"u{user:02}", item, kind, AS_OF - timedelta(days=int(chance * 100))))
+    return events
+
+
+def test_the_file_holds_every_list_by_definition(tmp_path: Path) -> None:
+    events = shop_events()
+    weights = {"view": 1.0, "purchase": 5.0, "dislike": -3.0}
+    night = learn(tmp_path, events, SHOP, seen=("purchase",), weights=weights)
+    training = TrainSettings(factors=8, iterations=5)
+    model = train_als(night.run, night.features, training)
+    steps: list[tuple[int, int]] = []
+    lists = top_n(
+        night.run,
+        night.features,
+        model,
+        TopNSettings(n=12, page_size=4, max_per_category=2),
+        training,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+
+    (user_ids, users), (item_ids, items) = map(
+        load_factors, (model.user_factors, model.item_factors)
+    )
+    position = {item: at for at, item in enumerate(item_ids.to_pylist())}
+    bought = {
+        user: {position[item] for who, item, kind, _ in events if (who, kind) == (user, "purchase")}
+        for user in user_ids.to_pylist()
+    }
+    problem = Problem(
+        users=users,
+        items=items,
+        categories=np.array([int(SHOP[item]["category"][1:]) for item in position], np.int32),
+        available=np.array([item != "i07" for item in position]),
+        seen=list(bought.values()),
+    )
+    wanted = dict(zip(bought, defined(problem, 12, 4, 2), strict=True))
+
+    found = read_lists(lists.path)
+    assert "u00" not in found  # has bought all that there is
+    assert wanted.pop("u00") == []
+    assert list(found) == list(wanted)
+    liked = {
+        user: {item for who, item, kind, _ in events if who == user and kind != "dislike"}
+        for user in found
+    }
+    for user, row in found.items():
+        assert row["item_ids"] == [item_ids[item].as_py() for item, _ in wanted[user]]
+        assert row["scores"] == [score for _, score in wanted[user]]
+        for item, code, because in zip(row["item_ids"], row["codes"], row["because"], strict=True):
+            assert code in ("because", "again", "taste")
+            assert (because in liked[user]) == (code == "because")
+            assert because != item
+            assert code != "again" or (item in liked[user] and because == "")
+    assert {code for row in found.values() for code in row["codes"]} >= {"because", "again"}
+    assert (lists.n_lists, lists.n_full) == (11, sum(len(row) == 12 for row in wanted.values()))
+    assert steps[-1] == (12, 12)
