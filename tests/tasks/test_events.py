@@ -177,6 +177,16 @@ def test_a_bad_row_does_not_stand_in_for_a_good_one_with_its_id(tmp_path: Path) 
     assert (log.n_duplicates, log.n_after_as_of) == (0, 1)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_rows_with_one_id_the_same_one_counts_in_any_order(tmp_path: Path, order: int) -> None:
+    items = [item(category="b", price=1.0), item(category="b", price=2.0), item(category="c")]
+    users = [{"user_id": "u1", "segment": segment} for segment in ("gold", "silver", None)]
+    log = clean(tmp_path, [event()], items[::order], users[::order])
+    assert [(row["category"], row["price"]) for row in read(log.items)] == [("b", 1.0)]
+    assert [row["segment"] for row in read(log.users)] == ["gold"]
+    assert log.quarantined == {"duplicate item_id": 2, "duplicate user_id": 2}
+
+
 def test_the_quarantine_keeps_all_that_a_row_said(tmp_path: Path) -> None:
     bad = event(value=float("inf"), session_id='s "1"', event_id="e1")
     row = read(clean(tmp_path, [event(), bad]).quarantine)[0]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.kernel import exact_score, list_user, walk
+from tasks.kernel import exact_score, list_block, list_user, walk
 from tests.tasks.models import dot, walked
 
 
@@ -51,8 +52,9 @@ def test_exact_score_adds_up_in_float64_from_the_first_to_the_last(
     assert exact_score(user, item) == dot(user, item)
 
 
+@hypothesis_settings(max_examples=300)
 @given(
-    scores=st.lists(st.integers(-6, 6), min_size=1, max_size=120),
+    n_items=st.integers(1, 120),
     n=st.integers(1, 5),
     page_size=st.integers(1, 4),
     cap=st.integers(1, 3),
@@ -60,24 +62,54 @@ def test_exact_score_adds_up_in_float64_from_the_first_to_the_last(
     seed=st.integers(0, 2**32 - 1),
 )
 def test_rough_scores_may_lie_by_the_margin_and_the_list_is_exact(
-    scores: list[int], n: int, page_size: int, cap: int, n_categories: int, seed: int
+    n_items: int, n: int, page_size: int, cap: int, n_categories: int, seed: int
 ) -> None:
-    """Every rough score is off by up to 2.4, so that neighbours change places; some are masked."""
+    """Every rough score is off by up to 1.9, so that neighbours change places; some are masked."""
     rng = np.random.default_rng(seed)
-    n_items = len(scores)
+    scores = np.round(rng.exponential(3, n_items), 1).astype(np.float32)
     kinds = rng.integers(0, n_categories, n_items).astype(np.int32)
-    rough = (np.array(scores) + rng.uniform(-2.4, 2.4, n_items)).astype(np.float32)
+    rough = scores + rng.uniform(-1.9, 1.9, n_items).astype(np.float32)
     masked = rng.random(n_items) < 0.1
     rough[masked] = -np.inf
-    items = np.array(scores, np.float32).reshape(-1, 1)
     out, found = np.full(n, -1, np.int32), np.zeros(n)
-    length = list_user(
-        rough, np.ones(1, np.float32), items, 2.5, kinds, n_categories, page_size, cap, out, found
-    )
+    user, items = np.ones(1, np.float32), scores.reshape(-1, 1)
+    length = list_user(rough, user, items, 2.0, kinds, n_categories, page_size, cap, out, found)
     ranked = sorted(np.flatnonzero(~masked).tolist(), key=lambda item: (-scores[item], item))
     wanted = walked(ranked, kinds.tolist(), n, page_size, cap)
     assert out[:length].tolist() == wanted
-    assert found[:length].tolist() == [scores[item] for item in wanted]
+    assert found[:length].tolist() == scores[wanted].tolist()
+
+
+def test_the_margin_covers_what_a_matrix_product_may_round_away() -> None:
+    """The best of 13 items near 64 is computed lower than the rest, by what k = 64 terms allow."""
+    step, k = 2.0**-17, 64  # between one float32 near 64 and the next
+    heights = np.array([*range(12), 20])
+    items = np.ones((13, k), np.float32)
+    items[:, 0] += heights.astype(np.float32) * np.float32(step)
+    rough = (k + heights * step).astype(np.float32).reshape(1, -1)
+    rough[0, 12] -= np.float32(0.95 * k * 2.0**-24 * k)  # k u |x||y|, the norms being 8 and 8
+    assert (rough[0, 12] < rough[0, :12]).all()
+    out, scores, lengths = np.full((1, 1), -1, np.int32), np.zeros((1, 1)), np.zeros(1, np.int64)
+    everything, nothing = np.ones(13, np.bool_), np.zeros(2, np.int64)
+    user, kinds = np.ones((1, k), np.float32), np.zeros(13, np.int32)
+    list_block(
+        rough,
+        user,
+        items,
+        8.0,
+        everything,
+        nothing,
+        kinds[:0],
+        kinds,
+        1,
+        1,
+        1,
+        out,
+        scores,
+        lengths,
+    )
+    assert out.tolist() == [[12]]
+    assert scores.tolist() == [[64 + 20 * step]]
 
 
 @pytest.mark.parametrize("widenings", [0, 1, 2, 3])

@@ -194,7 +194,10 @@ def shop_events() -> list[Event]:
     return events
 
 
-def test_the_file_holds_every_list_by_definition(tmp_path: Path) -> None:
+def test_the_file_holds_every_list_by_definition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topn, "_BLOCK_USERS", 5)
     events = shop_events()
     weights = {"view": 1.0, "purchase": 5.0, "dislike": -3.0}
     night = learn(tmp_path, events, SHOP, seen=("purchase",), weights=weights)
