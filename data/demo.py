@@ -71,7 +71,7 @@ def _have_redis(console: Console) -> str:
         console.print("The one that REDIS_URL names.")
         return given
     url = embedded.start(HOME / "valkey")
-    console.print(f"An embedded Valkey at {url}, its data in {HOME / 'valkey'}.")
+    console.print(f"An embedded Valkey at {url}, its log in {HOME / 'valkey'}.")
     return url
 
 

