@@ -71,7 +71,7 @@ def test_counts_are_what_is_on_disk(shop: Shop, db: duckdb.DuckDBPyConnection) -
     assert one(db, "SELECT count(*) FROM events") == (shop.n_events,)
     assert one(db, "SELECT count(*) FROM items") == (shop.n_items,) == (1_500,)
     assert one(db, "SELECT count(*) FROM users") == (shop.n_users,) == (5_000,)
-    assert 300_000 <= shop.n_events <= 400_000
+    assert 200_000 <= shop.n_events <= 400_000
 
 
 def test_each_event_lies_in_the_partition_of_its_day(db: duckdb.DuckDBPyConnection) -> None:
@@ -80,6 +80,11 @@ def test_each_event_lies_in_the_partition_of_its_day(db: duckdb.DuckDBPyConnecti
         date(2025, 12, 1),
         date(2026, 2, 28),
     )
+
+
+def test_no_day_stands_out(db: duckdb.DuckDBPyConnection) -> None:
+    counts = [n for (n,) in db.sql("SELECT count(*) FROM events GROUP BY date").fetchall()]
+    assert max(counts) < 2.5 * sorted(counts)[len(counts) // 2]
 
 
 def test_users_keep_to_their_favourites(db: duckdb.DuckDBPyConnection) -> None:
@@ -119,7 +124,7 @@ def test_activity_and_popularity_are_heavy_tailed(db: duckdb.DuckDBPyConnection)
     assert few > 500
     assert many > 100
     assert median < 30
-    assert 0 < 5_000 - one(db, "SELECT count(*) FROM activity")[0] < 300
+    assert 0 < 5_000 - one(db, "SELECT count(*) FROM activity")[0] < 700
     (top,) = one(
         db,
         "SELECT sum(n) FILTER (place <= 75) / sum(n) FROM (SELECT count(*) AS n, "
