@@ -33,7 +33,7 @@ check: $(READY)  ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports
 
 format: $(READY)  ## Format and fix what can be fixed
 	@$(BIN)/ruff format .

@@ -33,10 +33,11 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if "progress" in signature(function).parameters:
             kwargs["progress"] = _Progress(function.__name__)
-        started = time.perf_counter()
+        log, started = get_run_logger(), time.perf_counter()
+        log.info("%s ...", function.__name__)
         record = function(*args, **kwargs)
         seconds = time.perf_counter() - started
-        get_run_logger().info("%s: %s(%.1f s)", function.__name__, _summary(record), seconds)
+        log.info("%s: %s(%.1f s)", function.__name__, _summary(record), seconds)
         return record
 
     return task(name=function.__name__, cache_policy=NO_CACHE, **policy)(run)

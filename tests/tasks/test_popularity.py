@@ -219,11 +219,13 @@ def test_new_goes_by_creation_or_else_by_the_first_event(tmp_path: Path) -> None
 def test_ties_go_by_popularity_and_then_by_id(tmp_path: Path) -> None:
     created = (AS_OF - DAY).replace(tzinfo=None)
     items = {item: {"category": item, "created_at": created} for item in "dcba"}
-    events: list[Event] = [("u", "c", "view", AS_OF), ("u", "a", "dislike", AS_OF)]
-    found = made(tmp_path, events, items)
+    events: list[Event] = [("u", "c", "view", AS_OF), ("v", "a", "view", AS_OF)]
+    events += [("u", "a", "dislike", AS_OF)]
+    found = made(tmp_path, events, items, {"u": "gold"})
     assert found["new"]["item_ids"] == ["c", "a", "b", "d"]
-    assert found["all"]["item_ids"] == ["c", "a", "b", "d"]  # a dislike pulls nothing below 0
-    assert found["all"]["scores"] == [1, 0, 0, 0]
+    for segment in ("all", "segment:gold"):  # a dislike pulls nothing below 0
+        assert found[segment]["item_ids"] == ["c", "a", "b", "d"]
+        assert found[segment]["scores"] == [1, 0, 0, 0]
 
 
 def test_mixed_lists_obey_the_category_rule_and_a_categorys_own_does_not(tmp_path: Path) -> None:
