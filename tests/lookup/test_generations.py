@@ -113,6 +113,12 @@ def test_flips_that_are_refused(redis_client: Redis) -> None:
     assert states(redis_client) == {1: "staged", 2: "previous", 3: "live"}
 
 
+def test_a_half_staged_generation_never_becomes_live(redis_client: Redis) -> None:
+    stage(redis_client, SHOP, Manifest(allot(redis_client, SHOP), "2026-03-01T00:00:00+00:00"))
+    assert refusal(lambda: flip(redis_client, SHOP, 1)) == "incomplete"
+    assert live(redis_client) is None
+
+
 def test_a_sleeper_is_fenced_after_a_rollback_too(redis_client: Redis) -> None:
     publish(redis_client, 3)
     sleeper = staged(redis_client, 4)

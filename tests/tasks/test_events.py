@@ -445,6 +445,12 @@ def test_each_event_counts_once(tmp_path_factory: pytest.TempPathFactory, rows: 
     assert log.n_duplicates == len(rows) - len(expected)
 
 
+def test_an_empty_event_id_is_none(tmp_path: Path) -> None:
+    rows = [event(event_id=""), event(event_id=None), event(event_id="", item_id="i2")]
+    log = clean(tmp_path, rows, [item(), item("i2")])
+    assert (log.n_events, log.n_duplicates) == (2, 1)
+
+
 def test_the_catalogue_fills_in_what_is_left_out(tmp_path: Path) -> None:
     items = [
         item("b", category=None, available=False, tags=["x", "y"], price=2.0, title="B"),

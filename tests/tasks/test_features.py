@@ -180,20 +180,22 @@ def test_what_a_user_turned_against_is_negative_or_not_there(tmp_path: Path) -> 
         event(user_id="u1", item_id="i4", event_type="purchase"),
         event(user_id="u1", item_id="i4", event_type="return"),  # as if it had never been
         event(user_id="u2", item_id="i2", event_type="purchase"),
+        event(user_id="u2", item_id="i4", event_type="purchase"),
         event(user_id="u3", item_id="i1", event_type="dislike"),  # u3 took to nothing
         event(user_id="u1", item_id="i3", event_type="dislike"),  # nobody took to i3
     ]
     features = learn(tmp_path, clean(tmp_path, rows, ITEMS), FeatureSettings(half_life_days=1e9))
     assert cells(features, features.interactions) == pytest.approx(
-        {("u1", "i1"): 5.0, ("u1", "i2"): -3.0, ("u2", "i2"): 5.0}
+        {("u1", "i1"): 5.0, ("u1", "i2"): -3.0, ("u2", "i2"): 5.0, ("u2", "i4"): 5.0}
     )
+    assert features.n_interactions == 4
     assert cells(features, features.seen) == dict.fromkeys(
-        [("u1", "i1"), ("u1", "i2"), ("u2", "i2")], 1.0
+        [("u1", "i1"), ("u1", "i2"), ("u1", "i4"), ("u2", "i2"), ("u2", "i4")], 1.0
     )
-    assert (ids(features.user_ids), ids(features.item_ids)) == (["u1", "u2"], ["i1", "i2"])
+    assert (ids(features.user_ids), ids(features.item_ids)) == (["u1", "u2"], ["i1", "i2", "i4"])
     assert (features.n_users, features.n_known_users, features.n_catalogue) == (2, 3, 5)
     score = {row["item_id"]: row["popularity_score"] for row in read(features.items)}
-    assert score == pytest.approx({"i1": 2.0, "i2": 2.0, "i3": 0.0, "i4": 0.0, "i5": 0.0})
+    assert score == pytest.approx({"i1": 2.0, "i2": 2.0, "i3": 0.0, "i4": 5.0, "i5": 0.0})
 
 
 def test_ids_are_in_the_order_of_their_utf8_bytes(tmp_path: Path) -> None:
