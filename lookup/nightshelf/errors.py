@@ -25,8 +25,9 @@ class CorruptValue(NightshelfError):  # noqa: N818
 class TransitionRefused(NightshelfError):  # noqa: N818
     """A generation did not become live; `reason` says why, and readers noticed nothing.
 
-    `reason` is one of `fenced` (a newer generation has been live), `not-staged`, `incomplete`, `unknown`,
-    `expired` (its keys have left, or are about to), `nothing-older`, `contended`.
+    `reason` is one of `fenced` (a newer generation has been live), `not-staged`, `incomplete` (half
+    staged), `unknown`, `expired` (its keys have left, or are about to), `nothing-older`,
+    `contended`.
     """
 
     def __init__(self, reason: str, message: str) -> None:
