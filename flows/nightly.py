@@ -26,7 +26,6 @@ from typing import Annotated
 import typer
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from pydantic import ValidationError
 from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
@@ -47,7 +46,7 @@ from tasks import (
 )
 from tasks.encode import families
 from tasks.run import midnight
-from tasks.settings import Settings
+from tasks.settings import load_settings
 
 HOUR_S = 3600
 #: Redis may be away for a moment; what these steps write they can write again.
@@ -94,7 +93,7 @@ def nightly(
         run_root: where the run's folder is made.
 
     """
-    settings = Settings()
+    settings = load_settings()
     as_of = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
 
     checked = check_inputs(events, items, users, settings.inputs)
@@ -159,7 +158,7 @@ def main(
     """
     try:
         page = nightly(events, items, users, namespace, as_of, run_root)
-    except (NightshelfError, ValidationError, RedisError) as error:
+    except (NightshelfError, RedisError) as error:
         Console(stderr=True).print(f"[bold red]The night failed:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
     Console().print(f"Report: {page.html}", soft_wrap=True)

@@ -1,5 +1,6 @@
 """What a night can fail with, as one tree (all are `nightshelf.NightshelfError`).
 
+- `SettingsError`: a setting is misspelt, or has a value that it cannot have.
 - `InputError`: the input breaks the contract of `tasks/inputs.py`; nothing was computed.
 - `TooManyBadRows`: the log was read, and more of it than allowed went to quarantine.
 - `NothingToLearn`: no event of a type that the weights table knows is left.
@@ -9,6 +10,10 @@
 """
 
 from nightshelf.errors import NightshelfError
+
+
+class SettingsError(NightshelfError):
+    """A setting is misspelt, or has a value that it cannot have."""
 
 
 class InputError(NightshelfError):

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
+from pydantic import Field
 
 from nightshelf.contract import MAX_ID_BYTES
 from tasks.duck import connect, one_file, query, write_query
@@ -35,13 +36,9 @@ class EventSettings:
     - `clock_tolerance_s`: how far past the clock of this machine a `ts` may lie.
     """
 
-    max_bad_share: float = 0.01
+    max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     may_be_negative: tuple[str, ...] = ("return", "refund", "cancel")
     clock_tolerance_s: int = 3600
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_bad_share <= 1:
-            raise ValueError(f"max_bad_share is {self.max_bad_share}, expected 0 to 1")
 
 
 @step

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
+from pydantic import PositiveFloat
 
 from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import NothingToLearn
@@ -40,14 +41,10 @@ class FeatureSettings:
             "return": -5.0,
         }
     )
-    half_life_days: float = 60.0
+    half_life_days: PositiveFloat = 60.0
     seen: tuple[str, ...] = ("purchase", "like", "rating", "dislike", "return")
     rating_types: tuple[str, ...] = ("rating", "like", "dislike")
     view_types: tuple[str, ...] = ("view", "click")
-
-    def __post_init__(self) -> None:
-        if not self.half_life_days > 0:
-            raise ValueError(f"half_life_days is {self.half_life_days}, expected more than 0")
 
 
 @step

@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tasks.errors import SettingsError
 from tasks.events import EventSettings
 from tasks.features import FeatureSettings
 from tasks.inputs import InputSettings
@@ -102,6 +103,16 @@ class Settings(BaseSettings):
         """Return a short hash of all public settings: the manifest's `config_hash`."""
         text = json.dumps(self.public(), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_settings() -> Settings:
+    """Read the settings; `SettingsError` says what is wrong with them, and where."""
+    try:
+        return Settings()
+    except ValueError as error:  # pydantic's, a table that is no table, TOML that is none
+        raise SettingsError(
+            f"settings (NIGHTSHELF_<STEP>__<NAME>, nightshelf.toml): {error}"
+        ) from error
 
 
 def _steps_in_environment() -> set[str]:

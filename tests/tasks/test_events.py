@@ -219,13 +219,6 @@ def test_bad_rows_over_the_limit_stop_the_night(tmp_path: Path, n_bad: int, limi
     assert len(read(quarantine)) == n_bad
 
 
-def test_the_default_limit_is_one_percent_and_unlawful_ones_are_refused() -> None:
-    assert EventSettings().max_bad_share == 0.01
-    for share in (-0.01, 1.5, float("nan")):
-        with pytest.raises(ValueError, match=r"max_bad_share is .*, expected 0 to 1"):
-            EventSettings(max_bad_share=share)
-
-
 def test_rows_after_as_of_do_not_dilute_the_share(tmp_path: Path) -> None:
     later = [event(ts=AS_OF + timedelta(seconds=n + 1)) for n in range(900)]
     with pytest.raises(TooManyBadRows, match=r"1 of 3 rows \(33.33%\)"):

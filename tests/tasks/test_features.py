@@ -327,12 +327,6 @@ def test_a_log_that_says_nothing_stops_the_night(
     )
 
 
-@pytest.mark.parametrize("days", [0, -1, float("nan")])
-def test_a_half_life_that_is_none_is_refused(days: float) -> None:
-    with pytest.raises(ValueError, match=f"half_life_days is {days}, expected more than 0"):
-        FeatureSettings(half_life_days=days)
-
-
 def test_the_same_log_gives_the_same_bytes(tmp_path: Path) -> None:
     kinds = ("view", "purchase", "rating", "dislike")
     rows = [

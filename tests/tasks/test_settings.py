@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from tasks.errors import SettingsError
 from tasks.features import FeatureSettings
-from tasks.settings import Settings
+from tasks.settings import Settings, load_settings
 from tasks.topn import TopNSettings
 
 SECRET = "hunter2"
@@ -28,8 +29,8 @@ def toml(text: str) -> None:
 
 
 def refusal() -> str:
-    with pytest.raises(ValidationError) as raised:
-        Settings()
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
     return str(raised.value)
 
 
@@ -99,11 +100,43 @@ def test_a_value_of_the_wrong_kind_names_its_setting(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("NIGHTSHELF_TOPN__N", "many")
     assert "topn.n\n  Input should be a valid integer" in refusal()
     monkeypatch.delenv("NIGHTSHELF_TOPN__N")
-    monkeypatch.setenv("NIGHTSHELF_FEATURES__HALF_LIFE_DAYS", "0")
-    assert "half_life_days is 0.0, expected more than 0" in refusal()
-    monkeypatch.setenv("NIGHTSHELF_FEATURES__HALF_LIFE_DAYS", "1")
-    monkeypatch.setenv("NIGHTSHELF_EVENTS__MAX_BAD_SHARE", "1.5")
-    assert "max_bad_share is 1.5, expected 0 to 1" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "FEATURES__HALF_LIFE_DAYS",
+            "0",
+            "features.half_life_days\n  Input should be greater than 0",
+        ),
+        ("FEATURES__HALF_LIFE_DAYS", "nan", "features.half_life_days\n  Input should be greater"),
+        (
+            "EVENTS__MAX_BAD_SHARE",
+            "1.5",
+            "events.max_bad_share\n  Input should be less than or equal",
+        ),
+        (
+            "EVENTS__MAX_BAD_SHARE",
+            "-0.01",
+            "events.max_bad_share\n  Input should be greater than or",
+        ),
+        ("TOPN__N", "1001", "topn.n\n  Input should be less than or equal to 1000"),
+    ],
+)
+def test_an_unlawful_value_is_refused(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"NIGHTSHELF_{name}", value)
+    assert said in refusal()
+
+
+def test_a_file_that_is_no_toml_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml("half_life_days = = 30\n")
+    assert "nightshelf.toml" in refusal()
+    toml("")
+    monkeypatch.setenv("NIGHTSHELF_TOPN", "many")
+    assert "topn" in refusal()
 
 
 def test_other_variables_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
