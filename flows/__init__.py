@@ -69,8 +69,12 @@ def _summary(record: object) -> str:
     """Return the counts of a step's record in words: n_events=3 becomes "3 events "."""
     fields = getattr(record, "__dataclass_fields__", {})
     counts = {name: getattr(record, name) for name in fields if name.startswith("n_")}
-    words = (f"{value:,} {name[2:].replace('_', ' ')}" for name, value in counts.items())
-    return ", ".join(words) + " " * bool(counts)
+    words = [
+        f"{value:,} {name[2:].replace('_', ' ')}"
+        for name, value in counts.items()
+        if value is not None
+    ]
+    return ", ".join(words) + " " * bool(words)
 
 
 class _PlainErrors(logging.Filter):

@@ -9,13 +9,15 @@
     top_n           every user's exact, diverse list         lists/lists.parquet
     popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
     similar_items   items like this one                      lists/similar.parquet
+    forecast        does it fit beside what Redis holds?     (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
     read_back       out of Redis again, proven by a digest   served/
     measure         coverage, diversity, ... as served       curves.json
+    check_gates     good enough to go live?                  gates.json
     flip            live, for every reader at once           (the pointer in Redis)
     write_report    to look at in the morning                report.html, .md, .json
 
-Up to the flip a failure leaves the live generation as it is.
+Up to the flip a failure, or a gate that blocks, leaves the live generation as it is.
 """
 
 import json
@@ -33,6 +35,7 @@ from rich.markup import escape
 from flows import as_task
 from nightshelf.errors import NightshelfError
 from tasks import (
+    admit,
     events,
     features,
     inputs,
@@ -44,7 +47,9 @@ from tasks import (
     topn,
     train,
 )
+from tasks import forecast as memory
 from tasks.encode import families
+from tasks.errors import GateBlocked
 from tasks.run import midnight
 from tasks.settings import load_settings
 
@@ -60,9 +65,11 @@ train_als = as_task(train.train_als, timeout_seconds=4 * HOUR_S)
 top_n = as_task(topn.top_n, timeout_seconds=2 * HOUR_S)
 popular_lists = as_task(popularity.popular_lists, timeout_seconds=HOUR_S)
 similar_items = as_task(similar.similar_items, timeout_seconds=HOUR_S)
+forecast = as_task(memory.forecast, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
 read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
 measure_lists = as_task(measure.measure, timeout_seconds=HOUR_S)
+check_gates = as_task(admit.check_gates, timeout_seconds=HOUR_S, **PATIENT)
 flip = as_task(publish.flip, **PATIENT)
 write_report = as_task(report.write_report, timeout_seconds=HOUR_S)
 
@@ -110,15 +117,23 @@ def nightly(
     like = similar_items(run, built, model, settings.similar, settings.topn)
 
     shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
+    forecast(run, redis, shelves)
     staged = stage(run, redis, shelves, settings.publish, settings.topn.n, settings.digest())
     served = read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, log, built, model, served, settings.topn)
-    live = flip(run, redis)
+    verdict = check_gates(run, redis, log, metrics, served, settings.gates)
+    state = "blocked" if verdict.blocked else flip(run, redis).state
 
     page = write_report(
-        run, log, built, model, staged, metrics=metrics, targets=settings.targets, state=live.state
-    )
+        run, log, built, model, staged,
+        metrics=metrics, verdict=verdict, targets=settings.targets, state=state,
+    )  # fmt: skip
     show(page, namespace)
+    if verdict.blocked:
+        raise GateBlocked(
+            f"generation {run.generation} of {namespace} stays staged, the live one goes on "
+            f"serving: {verdict.reasons()}. Report: {page.html}"
+        )
     return page
 
 

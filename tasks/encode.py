@@ -17,6 +17,7 @@ from tasks.run import Run
 #: The one model that a night trains; apps find its name in the manifest.
 MODEL = "als"
 _BATCH_ROWS = 5_000
+_SAMPLED_GROUPS = 16
 
 
 class Entry(NamedTuple):
@@ -49,12 +50,25 @@ class Family:
 
     def entries(self) -> Iterator[Entry]:
         """Yield the keys with their values, in the file's order."""
-        encode = _encode_list if self.holds_lists else _encode_row
         with pq.ParquetFile(self.path) as parquet:
             for batch in parquet.iter_batches(_BATCH_ROWS):
-                for row in batch.to_pylist():
-                    key = self.key_of(row.pop(self.id_column))
-                    yield Entry(self.name, key, encode(row))
+                yield from map(self._entry, batch.to_pylist())
+
+    def sample(self, n: int) -> list[Entry]:
+        """Return about `n` entries, spread evenly over the file; all of them where it has fewer."""
+        with pq.ParquetFile(self.path) as parquet:
+            groups = range(parquet.num_row_groups)
+            chosen = list(groups[:: max(1, len(groups) // _SAMPLED_GROUPS)])
+            rows = []
+            for group in chosen:
+                table = parquet.read_row_group(group)
+                stride = max(1, table.num_rows * len(chosen) // n)
+                rows += table.take(list(range(0, table.num_rows, stride))).to_pylist()
+        return [self._entry(row) for row in rows]
+
+    def _entry(self, row: dict[str, Any]) -> Entry:
+        key = self.key_of(row.pop(self.id_column))
+        return Entry(self.name, key, _encode_list(row) if self.holds_lists else _encode_row(row))
 
 
 def families(

@@ -5,7 +5,9 @@
 - `TooManyBadRows`: the log was read, and more of it than allowed went to quarantine.
 - `NothingToLearn`: no event of a type that the weights table knows is left.
 - `ModelError`: training gave factors that are not finite.
+- `GateBlocked`: a gate keeps the generation from going live; the live one goes on serving.
 - `RedisUnavailable`: Redis cannot be reached or takes no writes; nothing was computed.
+- `NoRoom`: the generation does not fit beside what Redis holds; nothing was written.
 - `VerificationError`: what was read back from Redis is not what was staged.
 """
 
@@ -32,8 +34,16 @@ class ModelError(NightshelfError):
     """Training gave factors that are not finite."""
 
 
+class GateBlocked(NightshelfError):  # noqa: N818
+    """A gate keeps the generation from going live."""
+
+
 class RedisUnavailable(NightshelfError):  # noqa: N818
     """Redis cannot be reached, or takes no writes."""
+
+
+class NoRoom(NightshelfError):  # noqa: N818
+    """The generation does not fit into Redis beside what is there."""
 
 
 class VerificationError(NightshelfError):

@@ -24,6 +24,7 @@ class Metrics:
     - `coverage`, `diversity` (category entropy), `personalisation`: 0 to 1, more is better.
     - `intra_list_diversity`: 0 to 2; `novelty_bits`: 0 up; `gini`: 0 equal to 1.
     - `full_share`, `short_share`, `fallback_share`: of the known users, adding up to 1.
+    - `top_item_share`: of the lists, those that show the item that most lists show.
     - `popularity_lift`: 1 as popular as what users took by themselves.
     - `n_fallback`: known users without a list of their own; `n_distinct`: items in some list.
     - `n_seen`, `n_unavailable`, `n_breaches`: places in the lists that show what the user has
@@ -42,6 +43,7 @@ class Metrics:
     short_share: float
     fallback_share: float
     popularity_lift: float
+    top_item_share: float
     n_users: int
     n_lists: int
     n_fallback: int
@@ -82,6 +84,7 @@ def measure(
         short_share=shares.short,
         fallback_share=shares.fallback,
         popularity_lift=metrics.popularity_lift(counts, evidence.popularity),
+        top_item_share=metrics.top_item_share(counts, exposure.n_lists),
         n_users=n_users,
         n_lists=exposure.n_lists,
         n_fallback=n_users - int(np.count_nonzero(exposure.lengths)),

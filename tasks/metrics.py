@@ -135,6 +135,17 @@ def intra_list_diversity(exposure: Exposure, factors: Floats) -> float:
     return max(0.0, _ratio(total, measured))
 
 
+def top_item_share(counts: Ints, n_lists: int) -> float:
+    """Return the share of lists that show the item that most lists show, 0 to 1; 0 for no lists.
+
+    `counts` is the number of lists an item stands in, as of `Exposure.counts`.
+
+    >>> top_item_share(np.array([3, 1, 0]), 4)
+    0.75
+    """
+    return float(counts.max(initial=0)) / n_lists if n_lists else 0.0
+
+
 def personalisation(counts: Ints, n_lists: int) -> float:
     """Return 1 - the mean overlap of two users' lists.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from nightshelf.contract import Manifest
+from tasks.gates import Verdict
 from tasks.measure import Metrics
 from tasks.pictures import all_pictures
 from tasks.records import CleanLog, Features, Model, Staged
@@ -55,12 +56,13 @@ def write_report(
     staged: Staged,
     *,
     metrics: Metrics,
+    verdict: Verdict,
     targets: Targets,
     state: str,
 ) -> Report:
     """Write report.json, report.md and report.html; equal nights of equal seconds give equal bytes.
 
-    `state` is what became of the generation: "live", "staged", ...
+    `state` is what became of the generation: "live" or "blocked".
     """
     headline = judge(metrics, targets)
     facts = {
@@ -73,6 +75,7 @@ def write_report(
         },
         "headline": [row._asdict() for row in headline],
         "targets": asdict(targets),
+        "gates": [asdict(gate) for gate in verdict.gates],
         "input": _input(clean, features),
         "model": {"users": model.n_users, "items": model.n_items, "factors": model.n_factors},
         "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},

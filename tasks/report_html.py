@@ -9,12 +9,14 @@ from typing import Any
 
 from tasks.pictures import COLOURS, Picture
 from tasks.report_text import (
+    GATE_HEADS,
     INPUT_NAMES,
     QUALITY,
     REACH,
     RULES,
     count,
     duration,
+    gate_rows,
     instant,
     percent,
     size,
@@ -38,7 +40,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         as_of=escape(instant(night["as_of"])),
         state=escape(words(night["state"])),
         state_kind="live" if night["state"] == "live" else "waiting",
-        verdict=escape(_verdict(facts["headline"])),
+        verdict=escape(_verdict(facts)),
         standfirst=escape(_standfirst(facts)),
         tiles=_tiles(facts),
         lorenz=lorenz,
@@ -48,6 +50,11 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         seconds=seconds,
         quality=_table("What the lists are like", _FIGURES, table_of(lists, QUALITY)),
         reach=_table("Whom they reach", _FIGURES, table_of(lists, REACH)),
+        gates=_table(
+            "What a generation must show to go live",
+            GATE_HEADS,
+            gate_rows(facts["gates"]),
+        ),
         rules=_table("Rules, checked on what Redis holds", _FIGURES, table_of(lists, RULES)),
         input=_table(
             "What was read",
@@ -81,8 +88,11 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     )
 
 
-def _verdict(headline: Sequence[Mapping[str, Any]]) -> str:
-    missed = [row["figure"].lower() for row in headline if not row["met"]]
+def _verdict(facts: Mapping[str, Any]) -> str:
+    blocks = sum(gate["outcome"] == "block" for gate in facts["gates"])
+    if blocks:
+        return f"Kept from going live by {blocks} gate{'s' * (blocks > 1)}"
+    missed = [row["figure"].lower() for row in facts["headline"] if not row["met"]]
     if not missed:
         return "Every target met"
     return f"{' and '.join(missed).capitalize()} off target"
@@ -90,8 +100,13 @@ def _verdict(headline: Sequence[Mapping[str, Any]]) -> str:
 
 def _standfirst(facts: Mapping[str, Any]) -> str:
     log, lists = facts["input"], facts["lists"]
+    blocked = "".join(
+        f"{gate['says'].capitalize()}: {gate['value']:.3g}, expected {gate['limit']}. "
+        for gate in facts["gates"]
+        if gate["outcome"] == "block"
+    )
     return (
-        f"{count(log['events'])} events became {count(lists['n_lists'])} personal lists "
+        f"{blocked}{count(log['events'])} events became {count(lists['n_lists'])} personal lists "
         f"that show {count(lists['n_distinct'])} different items. "
         f"{count(lists['n_fallback'])} of {count(lists['n_users'])} known users get a fallback, "
         f"and {count(log['quarantined'])} bad rows were set apart."
@@ -156,7 +171,7 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -
         for row in rows
     )
     body = body or f'<tr><td colspan="{len(header)}">None.</td></tr>'
-    kind = {_FIGURES: "figures", _FILES: "files"}.get(tuple(header), "amounts")
+    kind = {_FIGURES: "figures", GATE_HEADS: "figures", _FILES: "files"}.get(tuple(header), "amounts")
     return (
         f'<div class="scroll"><table class="{kind}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

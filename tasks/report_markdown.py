@@ -6,12 +6,14 @@ from typing import Any
 
 from tasks.pictures import Picture
 from tasks.report_text import (
+    GATE_HEADS,
     INPUT_NAMES,
     QUALITY,
     REACH,
     RULES,
     count,
     duration,
+    gate_rows,
     instant,
     size,
     table_of,
@@ -46,6 +48,8 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"{escape(words(night['state']))}",
         f"Events up to {instant(night['as_of'])}.",
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),
+        "## The gates",
+        _table(GATE_HEADS, gate_rows(facts["gates"])),
         "## The lists",
         *_images(pictures[:3]),
         _table(figures, table_of(facts["lists"], QUALITY)),

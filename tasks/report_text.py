@@ -1,6 +1,6 @@
 """How a report says things: numbers with units, times in UTC, each figure with its meaning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -136,6 +136,13 @@ QUALITY = (
         "near 1 is faithful",
         "How popular the shown items are against those that users took by themselves.",
     ),
+    Figure(
+        "top_item_share",
+        "Most shown item",
+        percent,
+        "lower is better",
+        "The share of the lists that show the item that most lists show.",
+    ),
 )
 
 REACH = (
@@ -201,6 +208,24 @@ INPUT_NAMES: Mapping[str, str] = {
     "users": "Users known",
     "interactions": "User and item pairs learnt from",
 }
+
+
+#: The heads of `gate_rows`.
+GATE_HEADS = ("Gate", "Tonight", "Expected", "Outcome")
+_OUTCOMES = {"pass": "✓ pass", "warn": "! warns", "block": "✗ blocks"}
+
+
+def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return rows of what a gate looks at, its figure, its limit and what came of it."""
+    return [
+        (
+            gate["says"],
+            "-" if gate["value"] is None else f"{gate['value']:.3g}",
+            gate["limit"],
+            _OUTCOMES.get(gate["outcome"], "nothing to compare with"),
+        )
+        for gate in gates
+    ]
 
 
 def table_of(values: Mapping[str, Any], figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:

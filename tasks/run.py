@@ -13,6 +13,7 @@
         served/                 the same three, as they were read back from Redis
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show
+        gates.json              each gate's figure, limit and outcome
         report.json .md .html   what to look at in the morning
 """
 

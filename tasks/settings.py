@@ -25,6 +25,7 @@ from pydantic_settings import (
 from tasks.errors import SettingsError
 from tasks.events import EventSettings
 from tasks.features import FeatureSettings
+from tasks.gates import GateSettings
 from tasks.inputs import InputSettings
 from tasks.popularity import PopularitySettings
 from tasks.publish import PublishSettings
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     popularity: PopularitySettings = PopularitySettings()
     similar: SimilarSettings = SimilarSettings()
     publish: PublishSettings = PublishSettings()
+    gates: GateSettings = GateSettings()
     targets: Targets = Targets()
 
     @model_validator(mode="before")

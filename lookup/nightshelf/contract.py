@@ -219,7 +219,8 @@ class Manifest:
 
     `state` is one of staged, live, previous, retired, bad. Times are ISO 8601 in UTC. `counts`
     gives keys a family. `digest` is SHA-256 over every key's tail and value
-    (`tasks/publish.py`), so equal inputs and settings give equal digests.
+    (`tasks/publish.py`), so equal inputs and settings give equal digests. `metrics` are the figures
+    that the next night's gates compare with; `gates` gives pass, warn or block by gate.
     """
 
     generation: int
@@ -236,6 +237,8 @@ class Manifest:
     digest: str = ""
     config_hash: str = ""
     contract: int = VERSION
+    metrics: dict[str, float] = field(default_factory=dict)
+    gates: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Encode as compact JSON."""

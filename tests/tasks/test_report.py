@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
+from tasks.gates import Gate, Verdict
 from tasks.measure import Metrics, measure
 from tasks.pictures import all_pictures
 from tasks.report import Report, Targets, judge, write_report
@@ -49,10 +50,18 @@ def measured(night: Night) -> Metrics:
     )
 
 
-def written(night: Night, metrics: Metrics | None = None, state: str = "live") -> Report:
+PASSES = Gate("lists_ratio", 1.0, "at least 0.7", "pass", "lists, against the live generation")
+BLOCKS = Gate("jaccard", 0.01, "at least 0.05", "block", "what is in common")
+ALONE = Gate("rows_ratio", None, "at least 0.7", "no comparison", "rows read")
+
+
+def written(
+    night: Night, metrics: Metrics | None = None, state: str = "live", *gates: Gate
+) -> Report:
     return write_report(
         *(night.run, night.clean, night.features, night.model, night.staged),
         metrics=metrics or measured(night),
+        verdict=Verdict(gates or (PASSES, ALONE)),
         targets=Targets(),
         state=state,
     )
@@ -90,7 +99,7 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "curves format headline input lists memory model night steps targets"
+        "curves format gates headline input lists memory model night steps targets"
     )
     assert facts["night"] == {
         "namespace": "shop",
@@ -171,6 +180,15 @@ def test_missed_targets_show_as_missed(night: Night) -> None:
     assert page.text.count("✓ met") == 1
     assert page.values("class").count("state waiting") == 1
     assert report.md.read_text().count("✗ **missed**") == 2
+
+
+def test_a_blocked_generation_says_so_first(night: Night) -> None:
+    report = written(night, None, "blocked", PASSES, BLOCKS, ALONE)
+    assert "Kept from going live by 1 gate" in Page(report.html.read_text()).text
+    markdown = report.md.read_text()
+    assert "generation 7: blocked" in markdown
+    assert "| what is in common | 0.01 | at least 0.05 | ✗ blocks |" in markdown
+    assert "| rows read | - | at least 0.7 | nothing to compare with |" in markdown
 
 
 def test_met_targets_show_as_met(night: Night) -> None:

@@ -1,0 +1,167 @@
+"""Gates: what a generation must show before it may go live, by itself and against the live one."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat
+
+from tasks.measure import Metrics
+from tasks.records import CleanLog
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Outcome = Literal["pass", "warn", "block", "no comparison"]
+GateName = Literal[
+    "lists_ratio",
+    "full_share_drop",
+    "coverage_ratio",
+    "diversity_ratio",
+    "jaccard",
+    "rank_biased_overlap",
+    "top_item_share",
+    "quarantined_share",
+    "events_ratio",
+    "event_mix_shift",
+]
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """The limit of each gate, and which gates only warn.
+
+    Ratios and drops compare with the live generation; the first night has none. A gate named in
+    `warn` lets the generation go live and says so; the others block it.
+    """
+
+    lists_ratio_min: NonNegativeFloat = 0.7
+    full_share_drop_max: Share = 0.2
+    coverage_ratio_min: NonNegativeFloat = 0.5
+    diversity_ratio_min: NonNegativeFloat = 0.7
+    jaccard_min: Share = 0.05
+    rank_biased_overlap_min: Share = 0.05
+    top_item_share_max: Share = 0.95
+    quarantined_share_max: Share = 0.005
+    events_ratio_min: NonNegativeFloat = 0.7
+    events_ratio_max: NonNegativeFloat = 1.6
+    event_mix_shift_max: Share = 0.3
+    warn: tuple[GateName, ...] = ("quarantined_share", "rank_biased_overlap", "top_item_share")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate tonight: its figure (none where there is nothing to compare with) and the limit."""
+
+    name: str
+    value: float | None
+    limit: str
+    outcome: Outcome
+    says: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All gates tonight, in a fixed order."""
+
+    gates: tuple[Gate, ...]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether any gate keeps the generation from going live."""
+        return any(gate.outcome == "block" for gate in self.gates)
+
+    def reasons(self) -> str:
+        """Say in one line which gates block, with figure and limit."""
+        return "; ".join(
+            f"{gate.says}: {gate.value:.3g}, expected {gate.limit}"
+            for gate in self.gates
+            if gate.outcome == "block" and gate.value is not None
+        )
+
+    def to_json(self) -> str:
+        """Return the gates for the run's record and the report."""
+        return json.dumps([asdict(gate) for gate in self.gates], indent=2)
+
+
+#: gate -> what its figure is
+GATES: Mapping[GateName, str] = {
+    "lists_ratio": "lists, against the live generation",
+    "full_share_drop": "fall of the share of full lists, from the live generation's",
+    "coverage_ratio": "catalogue coverage, against the live generation",
+    "diversity_ratio": "category diversity, against the live generation",
+    "jaccard": "what a user's list has in common with the live one (Jaccard)",
+    "rank_biased_overlap": "what the top of it has in common (rank-biased overlap)",
+    "top_item_share": "share of the lists that show the most shown item",
+    "quarantined_share": "share of the rows in quarantine",
+    "events_ratio": "events read, duplicates too, against the live generation's night",
+    "event_mix_shift": "shift of the mix of event types (total variation distance)",
+}
+_MIX = "events:"
+
+
+def figures(log: CleanLog, metrics: Metrics) -> dict[str, float]:
+    """Return what tonight's gates look at, and the next night's will compare with."""
+    own = metrics.full_share + metrics.short_share
+    judged = log.rows_read - log.n_after_as_of
+    return {
+        "lists": metrics.n_lists,
+        "full_share": metrics.full_share / own if own else 0.0,
+        "coverage": metrics.coverage,
+        "diversity": metrics.diversity,
+        "top_item_share": metrics.top_item_share,
+        "quarantined_share": log.n_quarantined / max(judged, 1),
+        "events": log.n_events + log.n_duplicates,
+        **{f"{_MIX}{kind}": n for kind, n in log.event_types.items()},
+    }
+
+
+def judge(
+    tonight: Mapping[str, float],
+    live: Mapping[str, float],
+    overlap: Mapping[str, float],
+    settings: GateSettings,
+) -> Verdict:
+    """Hold tonight's figures against the limits.
+
+    `live` are the live generation's `figures`, `overlap` is `jaccard` and `rank_biased_overlap`
+    with its lists; both are empty on the first night.
+    """
+    values: dict[str, float | None] = {
+        name: tonight[name] for name in ("top_item_share", "quarantined_share")
+    }
+    if "full_share" in live:
+        values["full_share_drop"] = live["full_share"] - tonight["full_share"]
+    for name in ("lists", "events", "coverage", "diversity"):
+        values[f"{name}_ratio"] = tonight[name] / live[name] if live.get(name) else None
+    values |= {name: overlap.get(name) for name in ("jaccard", "rank_biased_overlap")}
+    values["event_mix_shift"] = _mix_shift(tonight, live)
+    return Verdict(tuple(_gate(name, values.get(name), settings) for name in GATES))
+
+
+def _gate(name: GateName, value: float | None, settings: GateSettings) -> Gate:
+    limits = list(_limits(name, settings))
+    limit = " and ".join(f"at {word} {bound:g}" for word, bound in limits)
+    outcome: Outcome = "pass"
+    if value is None:
+        outcome = "no comparison"
+    elif any(value < bound if word == "least" else value > bound for word, bound in limits):
+        outcome = "warn" if name in settings.warn else "block"
+    return Gate(name, value, limit, outcome, GATES[name])
+
+
+def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:
+    """Yield ("least", bound) and ("most", bound), as far as the gate has them."""
+    for ending, word in (("min", "least"), ("max", "most")):
+        bound = getattr(settings, f"{name}_{ending}", None)
+        if bound is not None:
+            yield word, bound
+
+
+def _mix_shift(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:
+    """Return half the sum of the absolute differences of the shares of all event types, 0 to 1."""
+    kinds = sorted(name for name in {*tonight, *live} if name.startswith(_MIX))
+    now, before = ([figures.get(kind, 0.0) for kind in kinds] for figures in (tonight, live))
+    if not sum(now) or not sum(before):
+        return None
+    shares = zip(now, before, strict=True)
+    return sum(abs(a / sum(now) - b / sum(before)) for a, b in shares) / 2

@@ -1,0 +1,70 @@
+"""Nights that went wrong upstream: a gate keeps them from readers, and the last good one serves."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+from redis import Redis
+
+from data.shop import Shop, ShopSettings, make_shop
+from nightshelf.generations import current, listing
+from tests.e2e.test_command import nightly
+
+pytestmark = pytest.mark.e2e
+NAMESPACE = "gated"
+SHOP = ShopSettings(n_users=400, n_items=200, n_days=30)
+EVENTS = "events read, duplicates too, against the live generation's night: "
+WRONG = {
+    "half": ("SELECT * FROM log WHERE hash(user_id) % 2 = 0", EVENTS + "0."),
+    "twice": (
+        "SELECT * REPLACE (event_id || n::VARCHAR AS event_id) FROM log, range(2) AS r(n)",
+        EVENTS + "2, expected at least 0.7 and at most 1.6",
+    ),
+    "no views": (
+        "SELECT * FROM log WHERE event_type <> 'view'",
+        "shift of the mix of event types (total variation distance): 0.",
+    ),
+}
+
+
+def run(env: dict[str, str], shop: Shop, events: Path, root: Path) -> tuple[int, str]:
+    files = ("--events", events, "--items", shop.items, "--users", shop.users)
+    where = ("--namespace", NAMESPACE, "--as-of", SHOP.end.isoformat(), "--run-root", root)
+    done = nightly(env | {"NIGHTSHELF_TRAIN__ITERATIONS": "5"}, *files, *where)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_log_gone_wrong_never_reaches_a_reader(
+    prefect_env: dict[str, str], redis_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    env = prefect_env | {"REDIS_URL": redis_url}
+    shop = make_shop(tmp_path / "shop", SHOP)
+    assert run(env, shop, shop.events, tmp_path)[0] == 0
+    good = current(redis_client, NAMESPACE)
+    assert good is not None
+
+    for number, (sql, said) in enumerate(WRONG.values(), start=2):
+        wrong = tmp_path / "wrong.parquet"
+        with duckdb.connect() as db:
+            db.read_parquet(f"{shop.events}/*/*.parquet").create_view("log")
+            db.sql(sql).write_parquet(str(wrong))
+        code, out = run(env, shop, wrong, tmp_path)
+        assert code == 1
+        assert said in out.split("The night failed:")[1]
+        assert "Traceback" not in out
+        blocked = listing(redis_client, NAMESPACE)[0]
+        assert (blocked.generation, blocked.state) == (number, "staged")
+        assert "block" in blocked.gates.values()
+        report = json.loads((tmp_path / NAMESPACE / str(number) / "report.json").read_text())
+        assert report["night"]["state"] == "blocked"
+        assert [gate["name"] for gate in report["gates"] if gate["outcome"] == "block"]
+        serving = current(redis_client, NAMESPACE)
+        assert serving is not None
+        assert (serving.generation, serving.digest) == (good.generation, good.digest)
+
+    assert run(env, shop, shop.events, tmp_path)[0] == 0, "the mended log goes live again"
+    mended = current(redis_client, NAMESPACE)
+    assert mended is not None
+    assert (mended.generation, mended.digest) == (len(WRONG) + 2, good.digest)
+    assert mended.metrics["jaccard"] == 1.0

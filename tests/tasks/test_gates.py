@@ -1,0 +1,83 @@
+"""Each gate at its limit, what it compares with, and what it says when it blocks."""
+
+import pytest
+
+from tasks.gates import GATES, GateName, GateSettings, judge
+
+NIGHT = {
+    "lists": 1_000.0,
+    "full_share": 0.9,
+    "coverage": 0.6,
+    "diversity": 0.7,
+    "top_item_share": 0.3,
+    "quarantined_share": 0.001,
+    "events": 50_000.0,
+    "events:view": 800.0,
+    "events:purchase": 200.0,
+}
+OVERLAP = {"jaccard": 0.5, "rank_biased_overlap": 0.6}
+STRICT = GateSettings(warn=())
+
+
+def outcomes(change: dict[str, float], settings: GateSettings = STRICT) -> dict[str, str]:
+    overlap = {name: change.get(name, value) for name, value in OVERLAP.items()}
+    verdict = judge(NIGHT | change, NIGHT, overlap, settings)
+    return {gate.name: gate.outcome for gate in verdict.gates}
+
+
+def test_a_night_like_the_last_passes_every_gate() -> None:
+    assert outcomes({}) == dict.fromkeys(GATES, "pass")
+
+
+@pytest.mark.parametrize(
+    ("gate", "passes", "blocks"),
+    [
+        ("lists_ratio", {"lists": 700.0}, {"lists": 699.0}),
+        ("full_share_drop", {"full_share": 0.75}, {"full_share": 0.69}),
+        ("coverage_ratio", {"coverage": 0.31}, {"coverage": 0.29}),
+        ("diversity_ratio", {"diversity": 0.5}, {"diversity": 0.48}),
+        ("jaccard", {"jaccard": 0.05}, {"jaccard": 0.049}),
+        ("rank_biased_overlap", {"rank_biased_overlap": 0.05}, {"rank_biased_overlap": 0.049}),
+        ("top_item_share", {"top_item_share": 0.95}, {"top_item_share": 0.96}),
+        ("quarantined_share", {"quarantined_share": 0.005}, {"quarantined_share": 0.0051}),
+        ("events_ratio", {"events": 35_000.0}, {"events": 25_000.0}),
+        ("events_ratio", {"events": 80_000.0}, {"events": 100_000.0}),
+        ("event_mix_shift", {"events:purchase": 780.0}, {"events:purchase": 3_200.0}),
+        ("event_mix_shift", {"events:new": 400.0}, {"events:new": 500.0}),
+    ],
+)
+def test_each_gate_blocks_past_its_limit_and_no_other_does(
+    gate: GateName, passes: dict[str, float], blocks: dict[str, float]
+) -> None:
+    assert outcomes(passes)[gate] == "pass"
+    assert outcomes(blocks) == dict.fromkeys(GATES, "pass") | {gate: "block"}
+    assert outcomes(blocks, GateSettings(warn=(gate,)))[gate] == "warn"
+
+
+def test_the_first_night_has_nothing_to_compare_with() -> None:
+    verdict = judge(NIGHT, {}, {}, STRICT)
+    absolute = {"top_item_share": "pass", "quarantined_share": "pass"}
+    expected = dict.fromkeys(GATES, "no comparison") | absolute
+    assert {gate.name: gate.outcome for gate in verdict.gates} == expected
+    assert not verdict.blocked
+
+
+def test_no_lists_at_all_block() -> None:
+    empty = dict.fromkeys(NIGHT, 0.0)
+    assert judge(empty, NIGHT, {"jaccard": 0.0}, STRICT).blocked
+
+
+def test_the_reasons_give_figure_and_limit() -> None:
+    verdict = judge(NIGHT | {"lists": 500.0, "events": 100_000.0}, NIGHT, OVERLAP, STRICT)
+    assert verdict.blocked
+    assert verdict.reasons() == (
+        "lists, against the live generation: 0.5, expected at least 0.7; events read, "
+        "duplicates too, against the live generation's night: 2, expected at least 0.7 and at "
+        "most 1.6"
+    )
+
+
+def test_a_warning_alone_does_not_block() -> None:
+    verdict = judge(NIGHT | {"top_item_share": 1.0}, NIGHT, OVERLAP, GateSettings())
+    assert [gate.outcome for gate in verdict.gates if gate.outcome != "pass"] == ["warn"]
+    assert not verdict.blocked
