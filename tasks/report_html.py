@@ -171,7 +171,8 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -
         for row in rows
     )
     body = body or f'<tr><td colspan="{len(header)}">None.</td></tr>'
-    kind = {_FIGURES: "figures", GATE_HEADS: "figures", _FILES: "files"}.get(tuple(header), "amounts")
+    kinds = {_FIGURES: "figures", GATE_HEADS: "figures", _FILES: "files"}
+    kind = kinds.get(tuple(header), "amounts")
     return (
         f'<div class="scroll"><table class="{kind}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
