@@ -11,9 +11,11 @@ from uuid import UUID
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from redis import RedisError
 
 from nightshelf.errors import NightshelfError
+from tasks.errors import RedisUnavailable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +43,12 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
         return record
 
     return task(name=function.__name__, cache_policy=NO_CACHE, **policy)(run)
+
+
+def redis_failed(_task: object, _run: object, state: State[Any]) -> bool:
+    """Tell whether a task failed for Redis, which may come back, and not for what it found."""
+    cause = state.result(raise_on_failure=False)
+    return isinstance(cause, RedisError | RedisUnavailable)
 
 
 class _Progress:

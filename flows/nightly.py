@@ -32,7 +32,7 @@ from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from flows import as_task
+from flows import as_task, redis_failed
 from nightshelf.errors import NightshelfError
 from tasks import (
     admit,
@@ -55,7 +55,11 @@ from tasks.settings import load_settings
 
 HOUR_S = 3600
 #: Redis may be away for a moment; what these steps write they can write again.
-PATIENT = {"retries": 3, "retry_delay_seconds": [2, 10, 30]}
+PATIENT = {
+    "retries": 3,
+    "retry_delay_seconds": [2, 10, 30],
+    "retry_condition_fn": redis_failed,
+}
 
 check_inputs = as_task(inputs.check_inputs, timeout_seconds=HOUR_S)
 open_run = as_task(publish.open_run, **PATIENT)

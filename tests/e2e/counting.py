@@ -1,11 +1,16 @@
-"""A flow of two steps, one that takes long and one that does not, for `test_as_task.py`."""
+"""A flow whose steps are slow, quick, unlucky and hopeless, for `test_as_task.py`."""
 
 import time
 
 from prefect import flow
+from redis import RedisError
 
-from flows import as_task
+from flows import as_task, redis_failed
+from tasks.errors import NoRoom
 from tasks.run import Progress, no_progress
+
+PATIENT = {"retries": 2, "retry_delay_seconds": [0.1], "retry_condition_fn": redis_failed}
+tries = {"count_unluckily": 0, "count_hopelessly": 0}
 
 
 def count_slowly(seconds: float, *, progress: Progress = no_progress) -> int:
@@ -22,11 +27,31 @@ def count_at_once(*, progress: Progress = no_progress) -> int:
     return 100
 
 
+def count_unluckily() -> int:
+    """Find Redis away, once."""
+    tries["count_unluckily"] += 1
+    if tries["count_unluckily"] == 1:
+        raise RedisError("away")
+    return 100
+
+
+def count_hopelessly() -> int:
+    """Find what trying again does not mend."""
+    tries["count_hopelessly"] += 1
+    raise NoRoom("full")
+
+
 @flow
-def counting() -> int:
-    """Count, slowly and at once."""
-    return as_task(count_slowly)(5.0) + as_task(count_at_once)()
+def counting() -> None:
+    """Count in every way."""
+    as_task(count_slowly)(5.0)
+    as_task(count_at_once)()
+    as_task(count_unluckily, **PATIENT)()
+    as_task(count_hopelessly, **PATIENT)()
 
 
 if __name__ == "__main__":
-    counting()
+    try:
+        counting()
+    finally:
+        print(*tries.values())
