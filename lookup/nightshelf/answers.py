@@ -38,13 +38,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Status:
-    """What stands in Redis: `live` is `None` where nothing does, `error` says what went wrong."""
+    """What stands in Redis: `live` is `None` where nothing does, `error` says what went wrong.
+
+    `pinned` is the generation that is held live against every flip, where one is.
+    """
 
     reachable: bool
     live: Manifest | None = None
     age_s: float | None = None
     states: Mapping[int, str] = field(default_factory=dict)
     server: str | None = None
+    pinned: int | None = None
     error: str | None = None
 
 

@@ -9,13 +9,17 @@ key                                    type   holds                             
 ====================================== ====== ========================================== ===========
 ``shelf:<ns>:current``                 string the live generation's manifest (JSON)      none
 ``shelf:<ns>:generations``             hash   generation -> manifest, with its state     none
-``shelf:<ns>:fence``                   hash   ``allotted``, ``flipped``: highest numbers none
+``shelf:<ns>:fence``                   hash   what holds flips back: see below           none
 ``shelf:<ns>:<gen>:list:<model>:<id>`` string the user's list                            base ± 10 %
 ``shelf:<ns>:<gen>:popular:<segment>`` string fallback list                              2 x base
 ``shelf:<ns>:<gen>:similar:<id>``      string items like this one                        base ± 10 %
 ``shelf:<ns>:<gen>:user:<id>``         string the user's feature row (JSON)              base ± 10 %
 ``shelf:<ns>:<gen>:item:<id>``         string the item's feature row (JSON)              base ± 10 %
 ====================================== ====== ========================================== ===========
+
+The fence holds ``allotted`` and ``flipped`` (the highest numbers given out, and made live by a
+publisher), ``pinned`` (the generation that is held live; absent where none is) and ``moved_at``
+(Unix seconds by the server's clock when another generation last went live).
 
 A segment is ``all``, ``trending``, ``new``, ``category:<category>`` or ``segment:<user segment>``;
 the part after the colon is encoded like an id.
@@ -134,7 +138,7 @@ class Keys:
 
     @property
     def fence(self) -> str:
-        """The highest numbers allotted and flipped."""
+        """What holds flips back: the highest numbers allotted and flipped, and the pin."""
         return f"shelf:{self.namespace}:fence"
 
     def prefix(self, generation: int) -> str:
@@ -220,7 +224,9 @@ class Manifest:
     `state` is one of staged, live, previous, retired, bad. Times are ISO 8601 in UTC. `counts`
     gives keys a family. `digest` is SHA-256 over every key's tail and value
     (`tasks/publish.py`), so equal inputs and settings give equal digests. `metrics` are the figures
-    that the next night's gates compare with; `gates` gives pass, warn or block by gate.
+    that the next night's gates compare with; `gates` gives pass, warn or block by gate. Its keys
+    have lived their TTL since `extended_at`, else since `staged_at`; from `retired_at` on they are
+    deleted.
     """
 
     generation: int
@@ -228,6 +234,8 @@ class Manifest:
     state: str = "staged"
     staged_at: str = ""
     published_at: str = ""
+    extended_at: str = ""
+    retired_at: str = ""
     models: Sequence[str] = ("als",)
     default_model: str = "als"
     list_length: int = 50

@@ -3,7 +3,7 @@
 - `NightshelfError`
     - `InvalidKey` (also a `ValueError`): an id, namespace or segment that cannot be part of a key.
     - `CorruptValue`: a value under one of our keys that this version cannot read.
-    - `TransitionRefused`: the live generation stayed as it was, and why.
+    - `TransitionRefused`: a change of generations that was not made, and why.
 
 Readers see none of these for a Redis that is slow or gone: `nightshelf.Shelf` answers with a
 fallback instead.
@@ -23,11 +23,15 @@ class CorruptValue(NightshelfError):  # noqa: N818
 
 
 class TransitionRefused(NightshelfError):  # noqa: N818
-    """A generation did not become live; `reason` says why, and readers noticed nothing.
+    """Nothing was changed; `reason` says why, and readers noticed nothing.
 
-    `reason` is one of `fenced` (a newer generation has been live), `not-staged`, `incomplete` (half
-    staged), `unknown`, `expired` (its keys have left, or are about to), `nothing-older`,
-    `contended`.
+    `reason` is one of
+
+    - `fenced` (a newer generation has been live), `pinned` (another is held live),
+    - `bad` (marked so), `not-staged`, `incomplete` (half staged), `unknown`,
+    - `expired` (its keys have left, or are about to), `nothing-older`, `nothing-live`,
+    - `live`, `previous`, `staged` (it may be needed), `too-soon` (readers may still read it),
+    - `contended` (others changed the namespace meanwhile).
     """
 
     def __init__(self, reason: str, message: str) -> None:

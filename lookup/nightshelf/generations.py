@@ -1,17 +1,18 @@
-"""Which generation is live: allotting numbers, flipping, rolling back.
+"""Which generation is live, as a publisher and a reader need it: allot, stage, flip, look.
 
 Every change goes through one compare-and-set script, so that a publisher that sleeps through
-another's flip finds the world changed and is refused (docs/decisions/0004-fence.md).
+another's flip finds the world changed and is refused (docs/decisions/0004-fence.md). What people
+do by hand is in `nightshelf.operate`.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from redis import Redis
 
-from nightshelf.contract import TTL_JITTER, Keys, Manifest, instant
+from nightshelf.contract import Keys, Manifest
 from nightshelf.errors import TransitionRefused
+from nightshelf.world import World, change
 
 #: The next number: above all that Redis remembers and all that the run folders hold, so that a
 #: Redis that came back empty does not give a number out twice.
@@ -21,23 +22,13 @@ local next = math.max(allotted, tonumber(ARGV[1])) + 1
 redis.call('HSET', KEYS[1], 'allotted', next)
 return next
 """
-
-#: ARGV: expected pointer, new pointer, generation, 'flip' or 'rollback', then field, expected, new
-#: for each manifest that changes. allow-oom: a full Redis must still be able to roll back.
-_TRANSITION = """#!lua flags=allow-oom
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 'moved' end
-local flipped = tonumber(redis.call('HGET', KEYS[3], 'flipped') or '0')
-if ARGV[4] == 'flip' and tonumber(ARGV[3]) <= flipped then return 'fenced' end
-for i = 5, #ARGV, 3 do
-  if (redis.call('HGET', KEYS[2], ARGV[i]) or '') ~= ARGV[i + 1] then return 'moved' end
-end
-for i = 5, #ARGV, 3 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2]) end
-redis.call('SET', KEYS[1], ARGV[2])
-if ARGV[4] == 'flip' then redis.call('HSET', KEYS[3], 'flipped', ARGV[3]) end
+#: ARGV: generation, expected manifest, new one. No allow-oom: its keys would not fit either.
+_STAGE = """
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 'moved' end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 'ok'
 """
 _ATTEMPTS = 5
-_NEVER_BACK = ("staged", "bad")
 
 
 def allot(client: Redis, namespace: str, *, above: int = 0) -> int:
@@ -46,8 +37,19 @@ def allot(client: Redis, namespace: str, *, above: int = 0) -> int:
 
 
 def stage(client: Redis, namespace: str, manifest: Manifest) -> None:
-    """Record a generation whose keys are being written; readers do not see it."""
-    client.hset(Keys(namespace).generations, str(manifest.generation), manifest.to_json())
+    """Record a generation whose keys are being written, or anew; readers do not see it.
+
+    Raises `TransitionRefused` (`not-staged`, or `bad`) where it has become something else
+    meanwhile: its publisher must not bring back what an operator has given up.
+    """
+    key, field = Keys(namespace).generations, str(manifest.generation)
+    for _ in range(_ATTEMPTS):
+        raw: bytes = client.hget(key, field) or b""  # type: ignore[assignment]
+        if raw:
+            refuse_unless_staged(Manifest.from_json(raw))
+        if client.eval(_STAGE, 1, key, field, raw, manifest.to_json()) == b"ok":
+            return
+    raise TransitionRefused("contended", f"{namespace}: others changed generation {field}")
 
 
 def current(client: Redis, namespace: str) -> Manifest | None:
@@ -63,133 +65,53 @@ def listing(client: Redis, namespace: str) -> list[Manifest]:
     return sorted(manifests, key=lambda manifest: -manifest.generation)
 
 
+def pinned(client: Redis, namespace: str) -> int | None:
+    """Return the generation that is held against every flip, or `None`."""
+    value = client.hget(Keys(namespace).fence, "pinned")
+    return int(value) if value else None
+
+
 def flip(client: Redis, namespace: str, generation: int) -> Manifest:
     """Make a staged generation live, in one step for every reader; one already live stays so.
 
     The generation that was live becomes `previous`; older ones become `retired` and leave by
-    their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `incomplete`, `fenced`,
-    `contended`).
+    their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`, `fenced`,
+    `pinned`, `contended`).
     """
-
-    def choose(manifests: list[Manifest], _: Manifest | None) -> Manifest:
-        target = _find(manifests, generation)
-        if target.state not in ("staged", "live"):  # live: an answer was lost on the way
-            raise TransitionRefused(
-                "not-staged", f"generation {generation} is {target.state}, not staged"
-            )
-        if not target.digest:  # recorded when all keys are written
-            raise TransitionRefused("incomplete", f"generation {generation} is half staged")
-        return target
-
-    return _transition(client, namespace, "flip", choose)
+    after = change(client, namespace, lambda world: flipped(world, generation, force=False))
+    return after.find(generation)
 
 
-def rollback(client: Redis, namespace: str, *, to: int | None = None) -> Manifest:
-    """Make an earlier generation live again: `to`, or the newest whole one below the live one.
-
-    The generation left behind becomes `retired`, so a second call goes further back rather than
-    forward again; but one call goes one way, even where its answer is lost or another operator
-    rolls back at once. Raises `TransitionRefused` (`unknown`, `not-staged`, `expired`,
-    `nothing-older`, `contended`).
-    """
-    number = rollback_target(client, namespace, to=to).generation
-
-    def choose(manifests: list[Manifest], live: Manifest | None) -> Manifest:
-        return _earlier(client, namespace, manifests, live, number)
-
-    return _transition(client, namespace, "rollback", choose)
-
-
-def rollback_target(client: Redis, namespace: str, *, to: int | None = None) -> Manifest:
-    """Return what `rollback` would make live, changing nothing; refuses as `rollback` does."""
-    manifests = listing(client, namespace)
-    return _earlier(client, namespace, manifests, current(client, namespace), to)
-
-
-def _earlier(
-    client: Redis,
-    namespace: str,
-    manifests: list[Manifest],
-    live: Manifest | None,
-    to: int | None,
-) -> Manifest:
-    """Choose what to roll back to among `manifests`, newest first."""
-    if to is not None:
-        target = _find(manifests, to)
-        if target.state in _NEVER_BACK:
-            raise TransitionRefused(
-                "not-staged", f"generation {to} is {target.state}: it cannot be gone back to"
-            )
-        if not _whole(client, namespace, target):
-            raise TransitionRefused("expired", f"generation {to} has left Redis by its TTL")
-        return target
-    for older in manifests:
-        below = live is not None and older.generation < live.generation
-        if below and older.state not in _NEVER_BACK and _whole(client, namespace, older):
-            return older
-    raise TransitionRefused("nothing-older", f"{namespace} has no older whole generation")
-
-
-def _transition(
-    client: Redis,
-    namespace: str,
-    kind: str,
-    choose: Callable[[list[Manifest], Manifest | None], Manifest],
-) -> Manifest:
-    """Read, choose the target, and set pointer and states if nothing moved meanwhile."""
-    keys = Keys(namespace)
-    for _ in range(_ATTEMPTS):
-        pointer: bytes = client.get(keys.current) or b""  # type: ignore[assignment]
-        raw: dict[bytes, bytes] = client.hgetall(keys.generations)  # type: ignore[assignment]
-        manifests = sorted(map(Manifest.from_json, raw.values()), key=lambda m: -m.generation)
-        live = Manifest.from_json(pointer) if pointer else None
-        target = choose(manifests, live)
-        if live is not None and live.generation == target.generation:
-            return live
-        published_at = target.published_at
-        if kind == "flip":
-            published_at = _now().isoformat(timespec="seconds")
-        new = replace(target, state="live", published_at=published_at)
-        arguments: list[bytes | str] = [pointer, new.to_json(), str(new.generation), kind]
-        for manifest in manifests:
-            after = new if manifest is target else _stepped_back(manifest, kind)
-            if after != manifest:
-                field = str(manifest.generation)
-                arguments += [field, raw[field.encode()], after.to_json()]
-        outcome = client.eval(
-            _TRANSITION, 3, keys.current, keys.generations, keys.fence, *arguments
+def flipped(world: World, generation: int, *, force: bool) -> World:
+    """Return the world after a flip; `force` passes the fence, and takes the pin along."""
+    if world.is_live(generation):  # an answer was lost on the way
+        return world
+    target = world.find(generation)
+    refuse_unless_staged(target)
+    if not target.digest:  # recorded when all keys are written
+        raise TransitionRefused("incomplete", f"generation {generation} is half staged")
+    if generation <= world.flipped and not force:
+        raise TransitionRefused(
+            "fenced", f"generation {generation}: a newer one has been live already"
         )
-        if outcome == b"ok":
-            return new
-        if outcome == b"fenced":
-            raise TransitionRefused(
-                "fenced", f"generation {new.generation}: a newer one has been live already"
-            )
-    raise TransitionRefused("contended", f"{namespace}: others changed it {_ATTEMPTS} times over")
+    if world.pinned is not None and not force:
+        raise TransitionRefused(
+            "pinned",
+            f"{world.namespace} is pinned to generation {world.pinned}; {generation} stays staged: "
+            f"unpin, then promote {generation}",
+        )
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    after = world.moved(generation, "previous", published_at=now)
+    return replace(after, flipped=max(world.flipped, generation))
 
 
-def _stepped_back(manifest: Manifest, kind: str) -> Manifest:
-    """Return what a generation becomes when another goes live."""
-    if manifest.state == "live":
-        return replace(manifest, state="previous" if kind == "flip" else "retired")
-    return replace(manifest, state="retired") if manifest.state == "previous" else manifest
-
-
-def _find(manifests: list[Manifest], generation: int) -> Manifest:
-    for manifest in manifests:
-        if manifest.generation == generation:
-            return manifest
-    known = ", ".join(str(manifest.generation) for manifest in manifests) or "none"
-    raise TransitionRefused("unknown", f"no generation {generation}; known: {known}")
-
-
-def _whole(client: Redis, namespace: str, manifest: Manifest) -> bool:
-    """Tell whether all keys of a generation still stand: none can have expired, and one is seen."""
-    shortest = timedelta(seconds=manifest.ttl_s * (1 - TTL_JITTER))
-    staged_at = instant(manifest.staged_at)
-    witness = Keys(namespace).popular(manifest.generation, "all")
-    return staged_at is not None and _now() < staged_at + shortest and bool(client.exists(witness))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+def refuse_unless_staged(manifest: Manifest) -> None:
+    """Raise `TransitionRefused` (`bad`, `not-staged`) for a generation that is not staged."""
+    if manifest.state == "bad":
+        raise TransitionRefused(
+            "bad", f"generation {manifest.generation} is marked bad: it never goes live"
+        )
+    if manifest.state != "staged":
+        raise TransitionRefused(
+            "not-staged", f"generation {manifest.generation} is {manifest.state}, not staged"
+        )

@@ -20,7 +20,7 @@ from nightshelf.answers import Result, Status, age_s, answer
 from nightshelf.connection import FAILURES, address, connect, server_version
 from nightshelf.contract import POINTER_CACHE_S, Keys, Manifest, RankedList
 from nightshelf.errors import CorruptValue, InvalidKey
-from nightshelf.generations import current, listing
+from nightshelf.generations import current, listing, pinned
 
 T = TypeVar("T")
 #: An answer found: what was asked for, where it was found, and the list.
@@ -87,13 +87,14 @@ class Shelf:
         try:
             live = current(self._client, self._keys.namespace)
             known = listing(self._client, self._keys.namespace)
+            held = pinned(self._client, self._keys.namespace)
             server = server_version(self._client)
         except CorruptValue as error:
             return Status(reachable=True, error=str(error))
         except FAILURES as error:
             return Status(reachable=False, error=str(error) or type(error).__name__)
         states = {manifest.generation: manifest.state for manifest in known}
-        return Status(True, live, age_s(live) if live else None, states, server)
+        return Status(True, live, age_s(live) if live else None, states, server, held)
 
     def _answer(
         self,

@@ -11,6 +11,7 @@ from rich.table import Table
 from nightshelf.answers import Result, Status
 from nightshelf.contract import Manifest, instant
 from nightshelf.words import age_words, reason_words, size_words
+from nightshelf.world import World
 
 _PUBLISH = "run the nightly flow to publish"
 
@@ -63,12 +64,14 @@ def show_status(status: Status, namespace: str, place: str) -> None:
         show_line(f"Live: generation {live.generation}, as of {_minute(live.as_of)} UTC, {age}")
         n_lists = live.counts.get("list", 0)
         show_line(f"{n_lists:,} lists of {live.list_length} by {', '.join(live.models)}")
+    if status.pinned is not None:
+        show_line(f"Pinned to generation {status.pinned}: no night goes live until it is unpinned")
     states = sorted(status.states.items(), reverse=True)
     if states:
         show_line("Generations: " + ", ".join(f"{number} {state}" for number, state in states))
 
 
-def show_generations(known: Sequence[Manifest], namespace: str) -> None:
+def show_generations(known: Sequence[Manifest], namespace: str, pinned: int | None) -> None:
     """Print a generation a row, newest first."""
     if not known:
         show_line(f"{namespace} has no generation: {_PUBLISH}")
@@ -89,7 +92,7 @@ def show_generations(known: Sequence[Manifest], namespace: str) -> None:
         _add(
             table,
             str(manifest.generation),
-            manifest.state,
+            f"{manifest.state}, pinned" if manifest.generation == pinned else manifest.state,
             _minute(manifest.as_of),
             _minute(manifest.published_at),
             f"{manifest.counts.get('list', 0):,}",
@@ -101,11 +104,42 @@ def show_generations(known: Sequence[Manifest], namespace: str) -> None:
     show_line("Times are UTC")
 
 
-def rollback_words(namespace: str, live: Manifest | None, target: Manifest) -> str:
-    """Say what a rollback would do."""
-    left = f"generation {live.generation} (as of {_minute(live.as_of)})" if live else "nothing live"
-    reached = f"generation {target.generation} (as of {_minute(target.as_of)})"
-    return f"{namespace}: from {left} back to {reached}"
+def plan_words(before: World, after: World) -> str:
+    """Say what a change of the world would do."""
+    parts = []
+    if after.live is not None and not before.is_live(after.live.generation):
+        back = before.live is not None and after.live.generation < before.live.generation
+        way = "back to" if back else "on to"
+        left = _generation(before.live) if before.live else "nothing live"
+        parts.append(f"from {left} {way} {_generation(after.live)}")
+    for old, new in zip(before.manifests, after.manifests, strict=True):
+        if new.state == "bad" != old.state:
+            parts.append(f"generation {new.generation} is marked bad")
+    if after.pinned != before.pinned and after.pinned is not None:
+        parts.append(f"pinned to generation {after.pinned}: no night goes live")
+    elif after.pinned != before.pinned:
+        parts.append(f"no longer pinned to generation {before.pinned}: the next night goes live")
+    return f"{before.namespace}: {'; '.join(parts)}"
+
+
+def live_words(world: World) -> str:
+    """Say what is live, and whether it is held."""
+    if world.live is None:
+        return f"{world.namespace}: nothing is live"
+    held = ", pinned" if world.pinned is not None else ""
+    return f"{world.namespace}: generation {world.live.generation} is live{held}"
+
+
+def extend_words(namespace: str, manifest: Manifest) -> str:
+    """Say what extending would do."""
+    ttl = age_words(manifest.ttl_s)
+    return f"{namespace}: every key of {_generation(manifest)} gets its TTL of {ttl} again"
+
+
+def retire_words(namespace: str, manifest: Manifest) -> str:
+    """Say what retiring would do."""
+    n_keys = sum(manifest.counts.values())
+    return f"{namespace}: delete the {n_keys:,} keys of {_generation(manifest)}, for good"
 
 
 def show_line(text: str) -> None:
@@ -139,6 +173,10 @@ def _plain(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
+
+
+def _generation(manifest: Manifest) -> str:
+    return f"generation {manifest.generation} (as of {_minute(manifest.as_of)})"
 
 
 def _minute(text: str) -> str:

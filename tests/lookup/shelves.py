@@ -1,13 +1,16 @@
 """A tiny generation, made by hand and published with the contract alone."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from redis import Redis
 
 from nightshelf.contract import Keys, Manifest, RankedList
-from nightshelf.generations import allot, flip, stage
+from nightshelf.errors import TransitionRefused
+from nightshelf.generations import allot, current, flip, stage
 
 SHOP = "shop"
 TTL_S = 3600
@@ -80,8 +83,17 @@ def age(client: Redis, generation: int, by: timedelta, *, namespace: str = SHOP)
     assert value is not None
     manifest = Manifest.from_json(value)
     earlier = datetime.fromisoformat(manifest.staged_at) - by
-    aged = replace(manifest, staged_at=earlier.isoformat(timespec="seconds"))
-    client.hset(keys.generations, str(generation), aged.to_json())
+    record(client, replace(manifest, staged_at=earlier.isoformat(timespec="seconds")), namespace)
+
+
+def record(client: Redis, manifest: Manifest, namespace: str = SHOP) -> None:
+    """Set a generation's manifest by hand, whatever its state."""
+    client.hset(Keys(namespace).generations, str(manifest.generation), manifest.to_json())
+
+
+def settle(client: Redis, *, namespace: str = SHOP) -> None:
+    """Make the last flip one of long ago: readers hold the pointer that is live."""
+    client.hset(Keys(namespace).fence, "moved_at", 1)
 
 
 def states(client: Redis, *, namespace: str = SHOP) -> dict[int, str]:
@@ -89,3 +101,30 @@ def states(client: Redis, *, namespace: str = SHOP) -> dict[int, str]:
     fields = client.hvals(Keys(namespace).generations)
     manifests = [Manifest.from_json(value) for value in fields]
     return {manifest.generation: manifest.state for manifest in manifests}
+
+
+def live(client: Redis) -> int | None:
+    manifest = current(client, SHOP)
+    return manifest.generation if manifest else None
+
+
+def refusal(act: Callable[[], object]) -> str:
+    with pytest.raises(TransitionRefused) as refused:
+        act()
+    return refused.value.reason
+
+
+def assert_consistent(client: Redis) -> None:
+    """One manifest says live: the pointer's, byte for byte; one is previous at most; pins hold."""
+    keys = Keys(SHOP)
+    with client.pipeline() as pipe:
+        pipe.get(keys.current)
+        pipe.hgetall(keys.generations)
+        pipe.hget(keys.fence, "pinned")
+        pointer, fields, held = pipe.execute()
+    by_state: dict[str, list[bytes]] = {}
+    for value in fields.values():
+        by_state.setdefault(Manifest.from_json(value).state, []).append(value)
+    assert by_state.get("live", []) == ([pointer] if pointer else [])
+    assert len(by_state.get("previous", [])) <= 1
+    assert held is None or int(held) == Manifest.from_json(pointer).generation

@@ -1,39 +1,14 @@
 """The command, as a person at a terminal and as a script would use it."""
 
-import json
-import os
-import pty
-import re
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from redis import Redis
-from typer.testing import CliRunner, Result
 
-from nightshelf import tables
-from nightshelf.cli import app
 from nightshelf.contract import Keys
-from nightshelf.generations import current
-from tests.lookup.shelves import SHOP, publish, staged, states
-
-LISTS = [["get", "ann"], ["similar", "A1"], ["popular"]]
-COMMANDS = [*LISTS, ["status"], ["generations"], ["rollback", "--yes"]]
-
-
-def run(url: str, *args: str, **env: str) -> Result:
-    return CliRunner().invoke(app, args, env={"REDIS_URL": url, "COLUMNS": "160", **env})
-
-
-def table_rows(result: Result) -> list[list[str]]:
-    """Return the cells of the rows, whose first is a number; columns are two blanks apart."""
-    lines = [line.strip() for line in result.stdout.splitlines()]
-    return [re.split(r"\s{2,}", line) for line in lines if line[:1].isdigit()]
-
-
-def document(result: Result) -> Any:
-    return json.loads(result.stdout)
+from tests.lookup.shelves import SHOP, publish, staged
+from tests.lookup.terminal import COMMANDS, LISTS, document, run, table_rows
 
 
 def test_get_as_a_table(redis_client: Redis, redis_url: str) -> None:
@@ -142,97 +117,6 @@ def test_generations(redis_client: Redis, redis_url: str) -> None:
     found = document(run(redis_url, "generations", "--json"))
     assert [each["generation"] for each in found["generations"]] == [2, 1]
     assert found["generations"][1]["state"] == "live"
-
-
-def test_rollback(redis_client: Redis, redis_url: str) -> None:
-    for _ in range(4):
-        publish(redis_client)
-    result = run(redis_url, "rollback", "--yes")
-    assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
-        "shop: from generation 4 (as of 2026-03-05) back to generation 3 (as of 2026-03-04)",
-        "shop: generation 3 is live",
-    ]
-    result = run(redis_url, "rollback", "--to", "1", "--yes", "--json")
-    assert document(result) == {"namespace": "shop", "from": 3, "to": 1}
-    assert states(redis_client) == {1: "live", 2: "retired", 3: "retired", 4: "retired"}
-    assert document(run(redis_url, "rollback", "--to", "1", "--json"))["to"] == 1
-
-
-@pytest.mark.parametrize(
-    ("args", "reason"),
-    [([], "nothing-older"), (["--to", "9"], "unknown"), (["--to", "2"], "not-staged")],
-)
-def test_rollback_refused(
-    redis_client: Redis, redis_url: str, args: list[str], reason: str
-) -> None:
-    publish(redis_client)
-    staged(redis_client)
-    result = run(redis_url, "rollback", "--yes", *args)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"refused ({reason}): ")
-    result = run(redis_url, "rollback", "--yes", "--json", *args)
-    assert result.exit_code == 1
-    assert document(result)["reason"] == reason
-    assert states(redis_client) == {1: "live", 2: "staged"}
-
-
-def test_rollback_without_a_terminal_needs_a_yes(redis_client: Redis, redis_url: str) -> None:
-    publish(redis_client)
-    publish(redis_client)
-    result = run(redis_url, "rollback")
-    assert result.exit_code == 2
-    assert "add --yes" in result.stderr
-    result = run(redis_url, "rollback", "--json")
-    assert result.exit_code == 2
-    assert "add --yes" in document(result)["error"]
-    assert states(redis_client) == {1: "previous", 2: "live"}
-
-
-@pytest.mark.parametrize(("typed", "code", "live"), [("y\n", 0, 1), ("n\n", 1, 2), ("\n", 1, 2)])
-def test_rollback_asks_at_a_terminal(
-    redis_client: Redis, redis_url: str, typed: str, code: int, live: int
-) -> None:
-    publish(redis_client)
-    publish(redis_client)
-    ours, theirs = pty.openpty()
-    try:
-        os.write(ours, typed.encode())
-        done = subprocess.run(
-            [sys.executable, "-c", "from nightshelf.cli import main; main()", "rollback"],
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "REDIS_URL": redis_url},
-            check=False,
-        )
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    assert done.returncode == code, done.stderr
-    assert "from generation 2" in done.stdout
-    assert "Go ahead?" in done.stderr
-    manifest = current(redis_client, SHOP)
-    assert manifest is not None
-    assert manifest.generation == live
-
-
-def test_rollback_stops_where_the_world_moved_while_it_asked(
-    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(redis_client)
-    publish(redis_client)
-    said = tables.rollback_words
-
-    def slowly(*args: Any) -> str:
-        publish(redis_client)
-        return said(*args)
-
-    monkeypatch.setattr(tables, "rollback_words", slowly)
-    result = run(redis_url, "rollback", "--yes")
-    assert result.exit_code == 1
-    assert "moved meanwhile" in result.stderr
-    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
 
 
 @pytest.mark.parametrize("args", COMMANDS, ids=lambda args: args[0])

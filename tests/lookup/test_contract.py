@@ -78,6 +78,7 @@ def test_golden_manifest() -> None:
     golden = (
         b'{"generation":7,"as_of":"2026-03-01T00:00:00+00:00","state":"live",'
         b'"staged_at":"2026-03-01T03:00:00+00:00","published_at":"2026-03-01T03:05:00+00:00",'
+        b'"extended_at":"","retired_at":"",'
         b'"models":["als"],"default_model":"als","list_length":50,"ttl_s":259200,'
         b'"counts":{"list":2},"n_bytes":120,"digest":"ab","config_hash":"cd","contract":1,'
         b'"metrics":{},"gates":{}}'

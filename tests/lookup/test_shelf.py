@@ -28,9 +28,9 @@ from redis.exceptions import TimeoutError as NoAnswer
 from nightshelf import Item, Result, Shelf
 from nightshelf.contract import POINTER_CACHE_S, Keys
 from nightshelf.errors import InvalidKey
-from nightshelf.generations import rollback, stage
+from nightshelf.operate import pin, rollback
 from tests.conftest import process_id
-from tests.lookup.shelves import SHOP, publish, ranked, staged
+from tests.lookup.shelves import SHOP, publish, ranked, record, staged
 
 KEYS = Keys(SHOP)
 NO_ID = ["", "x" * 513, "\ud800"]
@@ -421,6 +421,9 @@ def test_status(redis_client: Redis) -> None:
     assert status.server is not None
     assert status.server.startswith("valkey 9.")
     assert status.error is None
+    assert status.pinned is None
+    pin(redis_client, SHOP, 2)
+    assert shelf.status().pinned == 2
 
 
 def test_status_without_the_right_to_ask_for_the_version(
@@ -442,7 +445,7 @@ def test_age_of_a_generation_whose_time_is_none(redis_client: Redis) -> None:
     for published_at, known in [("", False), ("soon", False), ("2999-01-01T00:00:00+00:00", True)]:
         odd = replace(live, published_at=published_at)
         redis_client.set(KEYS.current, odd.to_json())
-        stage(redis_client, SHOP, odd)
+        record(redis_client, odd)
         age_s = Shelf(redis_client, SHOP).get("ann").age_s
         assert age_s == (0 if known else None)
 

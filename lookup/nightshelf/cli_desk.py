@@ -1,0 +1,122 @@
+"""Where every command reads, what options it has, and how it speaks (needs typer and rich)."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, NoReturn
+
+import typer
+from redis import Redis
+from redis.exceptions import RedisError
+
+from nightshelf import tables
+from nightshelf.answers import Result
+from nightshelf.connection import address, connect
+from nightshelf.contract import Keys
+from nightshelf.errors import CorruptValue, TransitionRefused
+from nightshelf.shelf import Shelf
+
+#: A person waits longer than a page does.
+TIMEOUT_S = 2.0
+
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-s", envvar="NIGHTSHELF_NAMESPACE", help="Whose lists.")
+]
+RedisUrl = Annotated[
+    str,
+    typer.Option("--redis-url", envvar="REDIS_URL", help="redis://user:password@host:port/db"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+SHOP = "shop"
+LOCAL = "redis://127.0.0.1:6379/0"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where one command reads, and how it speaks."""
+
+    client: Redis
+    namespace: str
+    as_json: bool
+
+    @property
+    def place(self) -> str:
+        """Where Redis is, without credentials."""
+        return address(self.client)
+
+    def open(self) -> Shelf:
+        """Return the shelf; a Redis out of reach raises, though the shelf would answer."""
+        self.client.ping()
+        return Shelf(self.client, self.namespace)
+
+    def show(self, shelf: Shelf, asked: str, wanted: str, result: Result) -> None:
+        """Print an answer; one from elsewhere than the source `wanted` is called a fallback."""
+        named = {item.item_id for item in result.items}
+        named |= {need for item in result.items for need in item.reason[1:]}
+        rows = tables.rows(result, shelf.item_features(sorted(named)))
+        if self.as_json:
+            self.document(asked=asked, **{**asdict(result), "items": rows})
+        else:
+            tables.show_list(result, rows, self.namespace, asked, fallback=result.source != wanted)
+
+    def document(self, **fields: Any) -> None:
+        """Print the one JSON document."""
+        _print({"namespace": self.namespace, **fields})
+
+    def agreed(self, plan: str, *, yes: bool, dry_run: bool) -> bool:
+        """Say what is about to happen, and tell whether to go on; a no ends the command."""
+        if not self.as_json:
+            tables.show_line(plan)
+        if dry_run:
+            if not self.as_json:
+                tables.show_line("Dry run: nothing was changed")
+            return False
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            _fail(self.as_json, f"{plan}: nobody is at a terminal to confirm; add --yes", code=2)
+        if not typer.confirm(f"{plan}. Go ahead?" if self.as_json else "Go ahead?", err=True):
+            _fail(self.as_json, "not confirmed; nothing was changed")
+        return True
+
+    def unusable(self, error: object) -> str:
+        """Say that Redis fails us."""
+        return f"cannot use Redis at {self.place} (see --redis-url): {error}"
+
+    def unreadable(self, error: object) -> str:
+        """Say that Redis holds something else than the contract's."""
+        return f"Redis at {self.place} holds what cannot be read: {error}"
+
+
+@contextmanager
+def open_desk(namespace: str, redis_url: str, as_json: bool) -> Iterator[Desk]:
+    """Open Redis, and say in one line what goes wrong."""
+    try:
+        Keys(namespace)
+        desk = Desk(connect(redis_url, timeout_s=TIMEOUT_S), namespace, as_json)
+    except ValueError as error:
+        _fail(as_json, str(error), code=2)
+    try:
+        yield desk
+    except TransitionRefused as error:
+        _fail(as_json, f"refused ({error.reason}): {error}", reason=error.reason)
+    except CorruptValue as error:
+        _fail(as_json, desk.unreadable(error))
+    except (RedisError, OSError) as error:
+        _fail(as_json, desk.unusable(error))
+    finally:
+        desk.client.close()
+
+
+def _fail(as_json: bool, message: str, *, code: int = 1, **fields: str) -> NoReturn:
+    if as_json:
+        _print({"error": message, **fields})
+    tables.show_error(message)
+    raise typer.Exit(code)
+
+
+def _print(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document, indent=2))

@@ -1,0 +1,150 @@
+"""What people do by hand when a night goes wrong: roll back, hold, promote, give up.
+
+Each has a rule beside it (`rolling_back`, `pinning`, ...), so that what it would do can be shown
+before it is done. Rules and states: docs/decisions/0004-fence.md.
+"""
+
+from dataclasses import replace
+
+from redis import Redis
+
+from nightshelf.contract import Manifest
+from nightshelf.errors import TransitionRefused
+from nightshelf.generations import flipped
+from nightshelf.upkeep import whole
+from nightshelf.world import Rule, World, change, look
+
+
+def rollback(
+    client: Redis, namespace: str, *, to: int | None = None, mark_bad: bool = False
+) -> Manifest:
+    """Make an earlier generation live again: `to`, or the newest whole one below the live one.
+
+    The generation left behind becomes `retired`, or `bad` with `mark_bad`, so a second call goes
+    further back rather than forward again; but one call goes one way, even where its answer is
+    lost or another operator rolls back at once. A pin moves along. Raises `TransitionRefused`
+    (`unknown`, `not-staged`, `bad`, `expired`, `nothing-older`, `live`, `contended`).
+    """
+    rule = rolling_back(client, namespace, to=to, mark_bad=mark_bad)
+    return _live(change(client, namespace, rule))
+
+
+def rolling_back(client: Redis, namespace: str, *, to: int | None, mark_bad: bool) -> Rule:
+    """Return the rule of `rollback`: target, and what is left for bad, are chosen here and now."""
+    seen = look(client, namespace)
+    number = _earlier(client, seen, to).generation
+    left = seen.live.generation if seen.live else None
+    if mark_bad and left == number:
+        raise TransitionRefused(
+            "live", f"generation {number} is live: roll back to another to mark it bad"
+        )
+
+    def rule(world: World) -> World:
+        after = _gone_back(client, world, number)
+        if mark_bad and left is not None and not after.is_live(left):
+            after = after.altered(left, state="bad")
+        return after
+
+    return rule
+
+
+def pin(client: Redis, namespace: str, generation: int) -> Manifest:
+    """Hold a generation live against every flip, until it is unpinned; return its manifest.
+
+    One that is not live is rolled back to in the same step. A pin does not stop the keys' TTL: see
+    `nightshelf.upkeep.extend`. Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`,
+    `expired`, `contended`).
+    """
+    return _live(change(client, namespace, pinning(client, generation)))
+
+
+def pinning(client: Redis, generation: int) -> Rule:
+    """Return the rule of `pin`."""
+    return lambda world: replace(_gone_back(client, world, generation), pinned=generation)
+
+
+def unpin(client: Redis, namespace: str) -> None:
+    """Let the next flip through again; what is live stays so."""
+    change(client, namespace, unpinning)
+
+
+def unpinning(world: World) -> World:
+    """Return the world without its pin: the rule of `unpin`."""
+    return replace(world, pinned=None)
+
+
+def promote(client: Redis, namespace: str, generation: int, *, force: bool = False) -> Manifest:
+    """Make a staged, complete generation live by hand: one that a gate or a pin held back.
+
+    `force` passes the fence (`fenced`) and takes a pin along (`pinned`); nothing passes the rest.
+    Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`, `expired`, `fenced`,
+    `pinned`, `contended`).
+    """
+    return _live(change(client, namespace, promoting(client, generation, force=force)))
+
+
+def promoting(client: Redis, generation: int, *, force: bool) -> Rule:
+    """Return the rule of `promote`."""
+
+    def rule(world: World) -> World:
+        after = flipped(world, generation, force=force)
+        if not world.is_live(generation):
+            _refuse_unless_whole(client, world, generation)
+        return after
+
+    return rule
+
+
+def mark_bad(client: Redis, namespace: str, generation: int) -> None:
+    """Mark a generation bad: it is never flipped, promoted or rolled back to.
+
+    Raises `TransitionRefused` (`unknown`, `contended`, and `live`: roll back from that one).
+    """
+
+    def rule(world: World) -> World:
+        if world.is_live(generation):
+            raise TransitionRefused(
+                "live", f"generation {generation} is live: roll back, and mark it bad with that"
+            )
+        return world.altered(generation, state="bad")
+
+    change(client, namespace, rule)
+
+
+def _gone_back(client: Redis, world: World, generation: int) -> World:
+    if world.is_live(generation):  # an answer was lost, or another operator was first
+        return world
+    _earlier(client, world, generation)
+    return world.moved(generation, "retired")
+
+
+def _earlier(client: Redis, world: World, to: int | None) -> Manifest:
+    """Choose what to go back to: `to`, or the newest whole one below the live one."""
+    if to is not None:
+        target = world.find(to)
+        if target.state == "bad":
+            raise TransitionRefused("bad", f"generation {to} is marked bad: it never goes live")
+        if target.state == "staged":
+            raise TransitionRefused(
+                "not-staged", f"generation {to} is staged: it has never been live; promote it"
+            )
+        _refuse_unless_whole(client, world, to)
+        return target
+    for older in world.manifests:
+        below = world.live is not None and older.generation < world.live.generation
+        been_live = older.state not in ("staged", "bad")
+        if below and been_live and whole(client, world.namespace, older):
+            return older
+    raise TransitionRefused("nothing-older", f"{world.namespace} has no older whole generation")
+
+
+def _refuse_unless_whole(client: Redis, world: World, generation: int) -> None:
+    if not whole(client, world.namespace, world.find(generation)):
+        raise TransitionRefused(
+            "expired", f"keys of generation {generation} have left Redis, or are about to"
+        )
+
+
+def _live(world: World) -> Manifest:
+    assert world.live is not None, "the rules here end with a generation live"
+    return world.live
