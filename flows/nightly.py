@@ -3,6 +3,7 @@
     step            what it does                             what it leaves in runs/<ns>/<gen>/
     check_inputs    every file readable, every column there  (nothing: it fails before all else)
     open_run        the next generation number               settings.json
+    clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
     clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
     build_features  who took to what, and how strongly       features/
     train_als       user and item factors                    model/
@@ -17,7 +18,8 @@
     flip            live, for every reader at once           (the pointer in Redis)
     write_report    to look at in the morning                report.html, .md, .json
 
-Up to the flip a failure, or a gate that blocks, leaves the live generation as it is.
+Up to the flip a failure leaves the live generation as it is, and so does a gate that blocks: then
+`keep_live` gives the live one its full time to live again. A pin leaves the new one staged.
 """
 
 import json
@@ -39,6 +41,7 @@ from tasks import (
     events,
     features,
     inputs,
+    live,
     measure,
     popularity,
     publish,
@@ -63,6 +66,7 @@ PATIENT = {
 
 check_inputs = as_task(inputs.check_inputs, timeout_seconds=HOUR_S)
 open_run = as_task(publish.open_run, **PATIENT)
+clear_orphans = as_task(live.clear_orphans, **PATIENT)
 clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
 build_features = as_task(features.build_features, timeout_seconds=2 * HOUR_S)
 train_als = as_task(train.train_als, timeout_seconds=4 * HOUR_S)
@@ -74,7 +78,8 @@ stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
 read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
 measure_lists = as_task(measure.measure, timeout_seconds=HOUR_S)
 check_gates = as_task(admit.check_gates, timeout_seconds=HOUR_S, **PATIENT)
-flip = as_task(publish.flip, **PATIENT)
+flip = as_task(live.flip, **PATIENT)
+keep_live = as_task(live.keep_live, **PATIENT)
 write_report = as_task(report.write_report, timeout_seconds=HOUR_S)
 
 
@@ -112,6 +117,7 @@ def nightly(
     run = open_run(redis, namespace, as_of, run_root)
     run.path("settings.json").write_text(json.dumps(settings.public(), indent=2) + "\n")
 
+    clear_orphans(run, redis)
     log = clean_events(run, checked, settings.events, now=datetime.now(UTC))
     built = build_features(run, log, settings.features)
     model = train_als(run, built, settings.train)
@@ -126,6 +132,8 @@ def nightly(
     served = read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, log, built, model, served, settings.topn)
     verdict = check_gates(run, redis, log, metrics, served, settings.gates)
+    if verdict.blocked:
+        keep_live(run, redis)
     state = "blocked" if verdict.blocked else flip(run, redis).state
 
     page = write_report(

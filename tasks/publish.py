@@ -158,12 +158,6 @@ def read_back(
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
 
 
-@step
-def flip(run: Run, client: Redis) -> Manifest:
-    """Make the staged generation live, for every reader at once."""
-    return generations.flip(client, run.namespace, run.generation)
-
-
 def _fetch(
     client: Redis, family: Family, digest: Digest, settings: PublishSettings
 ) -> Iterator[tuple[list[str], list[bytes]]]:

@@ -62,6 +62,7 @@ def test_a_log_gone_wrong_never_reaches_a_reader(
         serving = current(redis_client, NAMESPACE)
         assert serving is not None
         assert (serving.generation, serving.digest) == (good.generation, good.digest)
+        assert serving.extended_at > good.extended_at, "a bad week never empties the shelf"
 
     assert run(env, shop, shop.events, tmp_path)[0] == 0, "the mended log goes live again"
     mended = current(redis_client, NAMESPACE)

@@ -18,7 +18,8 @@ from tests.e2e.conftest import ROOT
 pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
 STEPS = [
-    *("check_inputs", "open_run", "clean_events", "build_features", "train_als", "top_n"),
+    *("check_inputs", "open_run", "clear_orphans", "clean_events", "build_features"),
+    *("train_als", "top_n"),
     *("popular_lists", "similar_items", "forecast", "stage", "read_back", "measure"),
     *("check_gates", "flip", "write_report"),
 ]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from redis.exceptions import OutOfMemoryError
 
 from nightshelf import Shelf, TransitionRefused, generations
 from nightshelf.contract import Keys, Manifest
+from nightshelf.operate import pin
 from tasks.encode import Entry, Family
 from tasks.errors import RedisUnavailable, VerificationError
-from tasks.publish import PublishSettings, connect, flip, open_run, read_back, stage
+from tasks.live import clear_orphans, flip, keep_live
+from tasks.publish import PublishSettings, connect, open_run, read_back, stage
 from tasks.records import Served, Staged
 from tasks.run import Run
 from tests.tasks.models import AS_OF, make_shelves, read_lists
@@ -366,3 +369,47 @@ def test_what_is_no_url_is_not_repeated(url: str, tmp_path: Path) -> None:
     text = refused(url, tmp_path)
     assert "percent-encoded" in text
     assert "s3cret" not in text
+
+
+def test_a_pin_leaves_the_night_staged(redis_client: Redis, tmp_path: Path) -> None:
+    values = publish(redis_client, tmp_path)
+    pin(redis_client, "shop", 1)
+    run = open_run(redis_client, "shop", AS_OF, tmp_path)
+    staged(redis_client, run, make_shelves(run, mark="n"))
+    assert flip(run, redis_client).state == "staged"
+    assert_live(redis_client, 1, values)
+
+
+def test_a_blocked_night_gives_the_live_one_its_full_time(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    run = open_run(redis_client, "shop", AS_OF, tmp_path)
+    assert keep_live(run, redis_client).n_keys == 0, "nothing is live yet"
+    values = publish(redis_client, tmp_path)
+    for key in values:
+        redis_client.expire(key, 60)
+    assert keep_live(run, redis_client).n_keys == len(values)
+    assert min(redis_client.ttl(key) for key in values) > 0.85 * TTL_S
+
+
+def test_the_next_night_clears_what_a_dead_publisher_left(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    dead = open_run(redis_client, "shop", AS_OF, tmp_path)
+    generations.stage(redis_client, "shop", Manifest(dead.generation, "2026-03-01T00:00:00+00:00"))
+    debris = [Keys("shop").list(dead.generation, "als", f"u{at}") for at in range(5)]
+    redis_client.mset(dict.fromkeys(debris, "half"))
+    values = publish(redis_client, tmp_path)
+    run = open_run(redis_client, "shop", AS_OF, tmp_path)
+    busy = generations.allot(redis_client, "shop")
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    generations.stage(redis_client, "shop", Manifest(busy, started, staged_at=started))
+
+    assert clear_orphans(run, redis_client).n_generations == 0, "too soon after the flip"
+    redis_client.hset(Keys("shop").fence, "moved_at", 0)
+    cleared = clear_orphans(run, redis_client)
+    assert (cleared.n_generations, cleared.n_keys) == (1, 5)
+    assert not redis_client.exists(*debris)
+    assert_live(redis_client, 2, values)
+    states = {each.generation: each.state for each in generations.listing(redis_client, "shop")}
+    assert states[busy] == "staged", "a live publisher is let be"
