@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 from redis import Redis
 
 from nightshelf import generations
-from nightshelf.contract import Keys, Manifest, RankedList
+from nightshelf.contract import Keys
+from nightshelf.values import Manifest, RankedList
 from tasks.gates import GateSettings, Verdict, figures, judge
 from tasks.measure import Metrics
 from tasks.overlap import Rows, jaccard, rank_biased_overlap

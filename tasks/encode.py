@@ -10,7 +10,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nightshelf.contract import Keys, RankedList
+from nightshelf.contract import Keys
+from nightshelf.values import RankedList
 from tasks.records import LIST_SCHEMA
 from tasks.run import Run
 

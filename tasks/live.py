@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from redis import Redis
 
 from nightshelf import generations
-from nightshelf.contract import Manifest
 from nightshelf.errors import TransitionRefused
 from nightshelf.upkeep import extend, orphans, retire
+from nightshelf.values import Manifest
 from tasks.run import Run, step
 
 

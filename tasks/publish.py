@@ -19,8 +19,9 @@ from redis.retry import Retry
 
 from nightshelf import generations
 from nightshelf.connection import address
-from nightshelf.contract import DEFAULT_TTL_S, Keys, Manifest, key_ttl_s
+from nightshelf.contract import DEFAULT_TTL_S, Keys, key_ttl_s
 from nightshelf.errors import CorruptValue
+from nightshelf.values import Manifest
 from tasks.encode import MODEL, Digest, Entry, Family, decode_lists
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from nightshelf.contract import Manifest
+from nightshelf.values import Manifest
 from tasks.gates import Verdict
 from tasks.measure import Metrics
 from tasks.pictures import all_pictures

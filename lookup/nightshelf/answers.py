@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from nightshelf.contract import Manifest, RankedList, Reason, instant
+from nightshelf.values import Manifest, RankedList, Reason, instant
 
 
 @dataclass(frozen=True)

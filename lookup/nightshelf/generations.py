@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 from redis import Redis
 
-from nightshelf.contract import Keys, Manifest
+from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
+from nightshelf.values import Manifest
 from nightshelf.world import World, change
 
 #: The next number: above all that Redis remembers and all that the run folders hold, so that a

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from redis import Redis
 
-from nightshelf.contract import Manifest
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import flipped
 from nightshelf.upkeep import whole
+from nightshelf.values import Manifest
 from nightshelf.world import Rule, World, change, look
 
 

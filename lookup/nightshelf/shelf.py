@@ -18,9 +18,10 @@ from redis import Redis
 
 from nightshelf.answers import Result, Status, age_s, answer
 from nightshelf.connection import FAILURES, address, connect, server_version
-from nightshelf.contract import POINTER_CACHE_S, Keys, Manifest, RankedList
+from nightshelf.contract import POINTER_CACHE_S, Keys
 from nightshelf.errors import CorruptValue, InvalidKey
 from nightshelf.generations import current, listing, pinned
+from nightshelf.values import Manifest, RankedList
 
 T = TypeVar("T")
 #: An answer found: what was asked for, where it was found, and the list.

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nightshelf.answers import Result, Status
-from nightshelf.contract import Manifest, instant
+from nightshelf.values import Manifest, instant
 from nightshelf.words import age_words, reason_words, size_words
 from nightshelf.world import World
 

@@ -10,8 +10,9 @@ from itertools import islice
 
 from redis import Redis
 
-from nightshelf.contract import POINTER_CACHE_S, TTL_JITTER, Keys, Manifest, instant, key_ttl_s
+from nightshelf.contract import POINTER_CACHE_S, TTL_JITTER, Keys, key_ttl_s
 from nightshelf.errors import TransitionRefused
+from nightshelf.values import Manifest, instant
 from nightshelf.world import Rule, World, change, look
 
 #: Keys a round trip: few enough to hold no reader up.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nightshelf.contract import Reason
+from nightshelf.values import Reason
 
 _ALONE = {
     "again": "you have been at it before",

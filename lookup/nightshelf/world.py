@@ -11,8 +11,9 @@ from typing import Any
 
 from redis import Redis
 
-from nightshelf.contract import Keys, Manifest
+from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
+from nightshelf.values import Manifest
 
 #: ARGV: expected pointer, new pointer, whether another generation goes live, then which key, field,
 #: expected, new for each field that is read or changed (empty: absent).

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from nightshelf.contract import Keys, Manifest, RankedList
+from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import allot, current, flip, stage
+from nightshelf.values import Manifest, RankedList
 
 SHOP = "shop"
 TTL_S = 3600

@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshelf.contract import (
-    MAX_ID_BYTES,
-    Keys,
-    Manifest,
-    RankedList,
-    decode_id,
-    encode_id,
-    encode_segment,
-    instant,
-    key_ttl_s,
-)
+from nightshelf.contract import MAX_ID_BYTES, Keys, decode_id, encode_id, encode_segment, key_ttl_s
 from nightshelf.errors import CorruptValue, InvalidKey
+from nightshelf.values import Manifest, RankedList, instant
 
 ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_ID_BYTES // 12)
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from nightshelf.contract import Keys, Manifest
+from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import (
     allot,
@@ -20,6 +20,7 @@ from nightshelf.generations import (
     stage,
 )
 from nightshelf.operate import mark_bad, rollback
+from nightshelf.values import Manifest
 from tests.lookup.conftest import Sleeper
 from tests.lookup.shelves import (
     SHOP,

@@ -9,11 +9,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from nightshelf.contract import Keys, Manifest
+from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import allot, flip, listing, pinned, stage
 from nightshelf.operate import mark_bad, pin, promote, rollback, unpin
 from nightshelf.upkeep import extend, retire
+from nightshelf.values import Manifest
 from tests.lookup.conftest import Sleeper
 from tests.lookup.shelves import (
     SHOP,

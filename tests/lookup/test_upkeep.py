@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from nightshelf import Shelf
-from nightshelf.contract import Keys, Manifest, key_ttl_s
+from nightshelf.contract import Keys, key_ttl_s
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import allot, current, flip, listing, stage
 from nightshelf.operate import mark_bad, pin, rollback
 from nightshelf.upkeep import BATCH_KEYS, STAGING_S, extend, orphans, retire, whole_until
+from nightshelf.values import Manifest
 from tests.lookup.conftest import Sleeper
 from tests.lookup.shelves import (
     SHOP,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from nightshelf.contract import Manifest
+from nightshelf.values import Manifest
 from tasks.records import LIST_SCHEMA, CleanLog, Features, Model, Served, Staged
 from tasks.run import Run
 

@@ -13,8 +13,9 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from nightshelf import Shelf, TransitionRefused, generations
-from nightshelf.contract import Keys, Manifest
+from nightshelf.contract import Keys
 from nightshelf.operate import pin
+from nightshelf.values import Manifest
 from tasks.encode import Entry, Family
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.live import clear_orphans, flip, keep_live
