@@ -1,6 +1,7 @@
 """Whether a staged generation may go live: its figures and lists against the live one's."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,6 +9,7 @@ from redis import Redis
 
 from nightshelf import generations
 from nightshelf.contract import Keys
+from nightshelf.upkeep import whole
 from nightshelf.values import Manifest, RankedList
 from tasks.gates import GateSettings, Verdict, figures, judge
 from tasks.measure import Metrics
@@ -15,8 +17,10 @@ from tasks.overlap import Rows, jaccard, rank_biased_overlap
 from tasks.records import CleanLog, Served
 from tasks.run import Run, step
 
-#: Users whose lists are compared: enough for a mean to three digits, few enough for one MGET.
+#: Users whose lists are compared: enough for a mean to two digits, few enough for one MGET.
 _SAMPLE = 2_000
+#: Places that are compared: memory grows with their square.
+_DEPTH = 50
 
 
 @step
@@ -26,7 +30,7 @@ def check_gates(
     """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes."""
     live = generations.current(client, run.namespace)
     tonight = figures(log, metrics)
-    overlap = _overlap(run, client, live, served) if live else {}
+    overlap = overlap_with(live, run, client, served.lists) if live else {}
     verdict = judge(tonight, live.metrics if live else {}, overlap, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}
     manifest = Manifest.from_json(run.path("manifest.json").read_bytes())
@@ -37,15 +41,21 @@ def check_gates(
     return verdict
 
 
-def _overlap(run: Run, client: Redis, live: Manifest, served: Served) -> dict[str, float]:
-    """Compare tonight's lists of users spread evenly over all with those that are live."""
-    table = pq.read_table(served.lists, columns=["key", "item_ids"])
-    step_size = max(1, len(table) // _SAMPLE)
-    sample = table.take(np.arange(0, len(table), step_size)).to_pydict()
+def overlap_with(live: Manifest, run: Run, client: Redis, lists: Path) -> dict[str, float]:
+    """Compare the first places of tonight's lists with the live ones, for users spread evenly.
+
+    Nothing where the live lists have expired: after a long outage there is nothing to compare
+    with, and the first good night must not be held back for it.
+    """
+    if not whole(client, run.namespace, live):
+        return {}
+    table = pq.read_table(lists, columns=["key", "item_ids"])
+    stride = max(1, -(-len(table) // _SAMPLE))
+    sample = table.take(np.arange(0, len(table), stride)).to_pydict()
     keys = [Keys(run.namespace).list(live.generation, live.default_model, u) for u in sample["key"]]
     values: list[bytes | None] = client.mget(keys) if keys else []  # type: ignore[assignment]
     pairs = [
-        (ours, list(RankedList.from_json(value).items))
+        (ours[:_DEPTH], list(RankedList.from_json(value).items[:_DEPTH]))
         for ours, value in zip(sample["item_ids"], values, strict=True)
         if value
     ]

@@ -1,0 +1,57 @@
+"""What tonight's lists are compared with, and when there is nothing to compare with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from nightshelf import Manifest, generations
+from tasks.admit import overlap_with
+from tasks.run import Run
+from tests.tasks.models import AS_OF, make_shelves
+from tests.tasks.test_publish import publish
+
+
+@pytest.fixture
+def live(redis_client: Redis, tmp_path: Path) -> Manifest:
+    publish(redis_client, tmp_path)
+    manifest = generations.current(redis_client, "shop")
+    assert manifest is not None
+    return manifest
+
+
+def tonight(root: Path, mark: str = "m") -> tuple[Run, Path]:
+    """Write tonight's lists as they would be read back."""
+    run = Run("shop", 2, AS_OF, root)
+    return run, make_shelves(run, mark=mark)[0].path
+
+
+def test_the_same_lists_overlap_wholly(live: Manifest, redis_client: Redis, tmp_path: Path) -> None:
+    run, lists = tonight(tmp_path)
+    found = overlap_with(live, run, redis_client, lists)
+    assert found["jaccard"] == 1.0
+    assert found["rank_biased_overlap"] > 0.5, "short lists are padded to the longest"
+
+
+def test_other_items_do_not_overlap(live: Manifest, redis_client: Redis, tmp_path: Path) -> None:
+    run, lists = tonight(tmp_path, mark="n")
+    found = overlap_with(live, run, redis_client, lists)
+    assert found == {"jaccard": 0.0, "rank_biased_overlap": 0.0}
+
+
+def test_other_users_do_not_overlap(live: Manifest, redis_client: Redis, tmp_path: Path) -> None:
+    run, lists = tonight(tmp_path)
+    keys = list(redis_client.scan_iter("shelf:shop:1:list:*"))
+    for key in keys:
+        redis_client.rename(key, key + b"-under-another-id")
+    found = overlap_with(live, run, redis_client, lists)
+    assert found == {"jaccard": 0.0, "rank_biased_overlap": 0.0}
+
+
+def test_after_a_long_outage_there_is_nothing_to_compare_with(
+    live: Manifest, redis_client: Redis, tmp_path: Path
+) -> None:
+    run, lists = tonight(tmp_path)
+    expired = replace(live, staged_at="2026-01-01T00:00:00+00:00")
+    assert overlap_with(expired, run, redis_client, lists) == {}
