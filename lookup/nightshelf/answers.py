@@ -4,10 +4,10 @@ Nothing here knows of Redis, so an answer can be kept, compared and sent on.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from nightshelf.values import Manifest, RankedList, Reason, instant
+from nightshelf.values import Canary, Manifest, RankedList, Reason, instant
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Result:
 class Status:
     """What stands in Redis: `live` is `None` where nothing does, `error` says what went wrong.
 
-    `pinned` is the generation that is held live against every flip, where one is.
+    `pinned` is the generation that is held live against every flip, where one is; `canary` the one
+    that a share of the users (`live.canary`) is served; `n_blocked` counts withdrawn items.
     """
 
     reachable: bool
@@ -49,6 +50,8 @@ class Status:
     states: Mapping[int, str] = field(default_factory=dict)
     server: str | None = None
     pinned: int | None = None
+    canary: Manifest | None = None
+    n_blocked: int = 0
     error: str | None = None
 
 
@@ -57,6 +60,16 @@ def answer(ranked: RankedList, n: int, source: str, live: Manifest) -> Result:
     items = tuple(map(Item, ranked.items[:n], ranked.scores[:n], ranked.reasons[:n]))
     model = live.default_model if source in ("list", "similar") else None
     return Result(items, source, live.generation, model, age_s(live))
+
+
+def as_live(live: Manifest, canary: Canary) -> Manifest:
+    """Return what the users of a canary read in place of the live manifest."""
+    return replace(
+        live,
+        generation=canary.generation,
+        default_model=canary.default_model,
+        published_at=canary.since,
+    )
 
 
 def age_s(manifest: Manifest) -> float | None:

@@ -1,4 +1,4 @@
-"""The command ``nightshelf``: read lists, see what is live, roll back, hold, tidy.
+"""The command ``nightshelf``: read lists, see what is live, roll back, hold, take off, tidy.
 
 Exit codes: 0 done, 1 refused or Redis out of reach, 2 not understood. With ``--json`` one document
 goes to stdout and nothing else; its fields are stable:
@@ -6,19 +6,27 @@ goes to stdout and nothing else; its fields are stable:
 - get, similar, popular: ``namespace``, ``asked``, ``source``, ``generation``, ``model``, ``age_s``,
   ``items`` of ``rank``, ``item_id``, ``title``, ``category``, ``score``, ``reason``, ``words``
 - status: ``namespace``, ``redis``, ``reachable``, ``server``, ``live`` (a manifest or null),
-  ``age_s``, ``states``, ``pinned`` (a generation or null), ``error``
+  ``age_s``, ``states``, ``pinned`` (a generation or null), ``canary`` (a manifest or null),
+  ``n_blocked``, ``error``
 - generations: ``namespace``, ``pinned``, ``generations`` (manifests, newest first)
-- rollback, promote, pin, unpin: ``namespace``, ``from``, ``to`` (what was live, and what is),
-  ``pinned``, ``states`` (of the generations whose state changes), ``dry_run``
+- rollback, promote, pin, unpin, canary: ``namespace``, ``from``, ``to`` (what was live, and what
+  is), ``pinned``, ``canary``, ``states`` (of the generations whose state changes), ``dry_run``
 - extend, retire: ``namespace``, ``generation``, ``keys`` (how many were extended or deleted),
   ``dry_run``
+- block, unblock: ``namespace``, ``items``, ``blocked`` (all that are, afterwards), ``dry_run``
+- forget: ``namespace``, ``user``, ``keys`` and ``entries`` (what was found), ``left`` (the same,
+  read back), ``staging`` (generations that a publisher is writing), ``dry_run``
+- diff, doctor: `nightshelf.diff_document`, `nightshelf.cli_doctor`
 - on exit codes 1 and 2 from Redis or its answer: ``error``, and ``reason`` for a refusal
 """
+
+from contextlib import suppress
+from importlib.metadata import entry_points
 
 try:
     import typer
 
-    from nightshelf import cli_operate, cli_read
+    from nightshelf import cli_diff, cli_doctor, cli_operate, cli_read, cli_upkeep, cli_withdraw
 except ModuleNotFoundError as absent:
     if absent.name not in ("typer", "rich"):
         raise
@@ -33,7 +41,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, a password among them
 )
 app.add_typer(cli_read.app)
+app.add_typer(cli_diff.app)
+app.add_typer(cli_doctor.app)
 app.add_typer(cli_operate.app)
+app.add_typer(cli_upkeep.app)
+app.add_typer(cli_withdraw.app)
+for _point in entry_points(group="nightshelf.commands"):
+    with suppress(ModuleNotFoundError):  # an app's install: no checkout, no pipeline
+        app.add_typer(_point.load())
 
 
 def main() -> None:

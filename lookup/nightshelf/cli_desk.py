@@ -15,7 +15,7 @@ from nightshelf import tables
 from nightshelf.answers import Result
 from nightshelf.connection import address, connect
 from nightshelf.contract import Keys
-from nightshelf.errors import CorruptValue, TransitionRefused
+from nightshelf.errors import CorruptValue, NightshelfError, TransitionRefused
 from nightshelf.shelf import Shelf
 
 #: A person waits longer than a page does.
@@ -29,6 +29,10 @@ RedisUrl = Annotated[
     typer.Option("--redis-url", envvar="REDIS_URL", help="redis://user:password@host:port/db"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Generation = Annotated[int, typer.Argument(metavar="GEN", help="Which generation.", min=1)]
+Force = Annotated[bool, typer.Option("--force", help="Even if it is held back for a reason.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
 SHOP = "shop"
 LOCAL = "redis://127.0.0.1:6379/0"
@@ -105,6 +109,8 @@ def open_desk(namespace: str, redis_url: str, as_json: bool) -> Iterator[Desk]:
         _fail(as_json, f"refused ({error.reason}): {error}", reason=error.reason)
     except CorruptValue as error:
         _fail(as_json, desk.unreadable(error))
+    except NightshelfError as error:
+        _fail(as_json, str(error))
     except (RedisError, OSError) as error:
         _fail(as_json, desk.unusable(error))
     finally:

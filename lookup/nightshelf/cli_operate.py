@@ -1,25 +1,41 @@
-"""The commands that change what is live or what is kept: each says first what it will do."""
+"""The commands that change what is live: each says first what it will do."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from nightshelf import operate, tables, upkeep
-from nightshelf.cli_desk import LOCAL, SHOP, Desk, Json, Namespace, RedisUrl, open_desk
+from nightshelf import operate, tables
+from nightshelf.canary import checked_share, releasing
+from nightshelf.cli_desk import (
+    LOCAL,
+    SHOP,
+    Desk,
+    DryRun,
+    Force,
+    Generation,
+    Json,
+    Namespace,
+    RedisUrl,
+    Yes,
+    open_desk,
+)
 from nightshelf.errors import TransitionRefused
 from nightshelf.world import Rule, World, change, look
 
-Generation = Annotated[int, typer.Argument(metavar="GEN", help="Which generation.", min=1)]
-OrLive = Annotated[
-    int | None, typer.Argument(metavar="[GEN]", help="Which; else the live one.", min=1)
-]
+
+def _share(percent: float) -> float:
+    try:
+        return checked_share(percent)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 To = Annotated[int | None, typer.Option("--to", help="Which; else the newest older one.")]
 MarkBad = Annotated[
     bool, typer.Option("--mark-bad", help="What is left behind shall never go live again.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Even if it is held back for a reason.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+Share = Annotated[float, typer.Option("--share", callback=_share, help="Percent of the users.")]
 
 app = typer.Typer()
 
@@ -83,52 +99,19 @@ def unpin(
         _carry_out(desk, operate.unpinning, yes=yes, dry_run=dry_run)
 
 
-@app.command(epilog="Examples: nightshelf extend; nightshelf extend 42 --dry-run")
-def extend(
-    generation: OrLive = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
-    """Give every key of a generation its full time to live again."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        manifest = upkeep.to_extend(look(desk.client, namespace), generation)
-        n_keys = 0
-        agreed = desk.agreed(tables.extend_words(namespace, manifest), yes=yes, dry_run=dry_run)
-        if agreed:
-            n_keys = upkeep.extend(desk.client, namespace, manifest.generation)
-        if as_json:
-            desk.document(generation=manifest.generation, keys=n_keys, dry_run=dry_run)
-        elif agreed:
-            total = sum(manifest.counts.values())
-            tables.show_line(f"{namespace}: {n_keys:,} of {total:,} keys extended")
-
-
-@app.command(epilog="Example: nightshelf retire 40")
-def retire(
+@app.command(epilog="Examples: nightshelf canary 43 --share 5; then promote 43, or rollback")
+def canary(
     generation: Generation,
-    force: Force = False,
+    share: Share,
     yes: Yes = False,
     dry_run: DryRun = False,
     namespace: Namespace = SHOP,
     redis_url: RedisUrl = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Delete a generation's keys: what is gone cannot be rolled back to."""
+    """Serve a staged generation to a share of the users; promote or rollback ends it."""
     with open_desk(namespace, redis_url, as_json) as desk:
-        world = look(desk.client, namespace)
-        upkeep.retiring(generation, force=force)(world)
-        plan = tables.retire_words(namespace, world.find(generation))
-        n_keys = 0
-        agreed = desk.agreed(plan, yes=yes, dry_run=dry_run)
-        if agreed:
-            n_keys = upkeep.retire(desk.client, namespace, generation, force=force)
-        if as_json:
-            desk.document(generation=generation, keys=n_keys, dry_run=dry_run)
-        elif agreed:
-            tables.show_line(f"{namespace}: {n_keys:,} keys deleted")
+        _carry_out(desk, releasing(desk.client, generation, share), yes=yes, dry_run=dry_run)
 
 
 def _carry_out(desk: Desk, rule: Rule, *, yes: bool, dry_run: bool) -> None:
@@ -152,7 +135,8 @@ def _carry_out(desk: Desk, rule: Rule, *, yes: bool, dry_run: bool) -> None:
             if new.state != old.state
         }
         live = {"from": _number(before), "to": _number(after)}
-        desk.document(**live, pinned=after.pinned, states=states, dry_run=dry_run)
+        canary = asdict(after.canary) if after.canary else None
+        desk.document(**live, pinned=after.pinned, canary=canary, states=states, dry_run=dry_run)
     elif agreed:
         tables.show_line(tables.live_words(after))
 

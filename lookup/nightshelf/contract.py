@@ -15,11 +15,14 @@ key                                    type   holds                             
 ``shelf:<ns>:<gen>:similar:<id>``      string items like this one                        base ± 10 %
 ``shelf:<ns>:<gen>:user:<id>``         string the user's feature row (JSON)              base ± 10 %
 ``shelf:<ns>:<gen>:item:<id>``         string the item's feature row (JSON)              base ± 10 %
+``shelf:<ns>:blocked``                 set    items withdrawn at once, on every path     none
+``shelf:<ns>:acted:<id>``              zset   items a user acted on since, by time       2 x base
+``shelf:<ns>:events``                  stream what apps tell; field ``user_id`` is raw   trimmed
 ====================================== ====== ========================================== ===========
 
 The fence holds ``allotted`` and ``flipped`` (the highest numbers given out, and made live by a
 publisher), ``pinned`` (the generation that is held live; absent where none is) and ``moved_at``
-(Unix seconds by the server's clock when another generation last went live).
+(Unix seconds by the server's clock when readers were last sent to another generation).
 
 A segment is ``all``, ``trending``, ``new``, ``category:<category>`` or ``segment:<user segment>``;
 the part after the colon is encoded like an id.
@@ -33,13 +36,22 @@ what it needs: ``["because", item]`` (the item of the user's own history that we
 ``["again"]`` (it is that item itself), ``["taste"]`` (no single item does),
 ``["popular", segment]``, ``["trending"]``, ``["new"]``, ``["similar", item]``.
 
-To read: GET ``current`` (keep it for about a second), take ``generation`` and ``default_model``
-from it, GET the list; if there is none, GET ``user:<id>`` for the user's ``segment``, then the
-popular lists of that segment and of ``all``.
+To read: GET ``current`` and SMEMBERS ``blocked`` (keep both for about a second), take
+``generation`` and ``default_model`` from the first, GET the list; if there is none, GET
+``user:<id>`` for the user's ``segment``, then the popular lists of that segment and of ``all``.
+Leave out what is blocked, wherever it stands, and call a reason that names it ``taste``; lists are
+longer than pages so that their tails fill.
+
+A canary is another generation for a share of the users. Where ``current`` holds ``canary``
+(``generation``, ``share`` in percent, ``default_model``), a user is in it if the first four bytes
+of SHA-256 over ``<canary's generation>:<user id>`` (UTF-8, not encoded), as a big-endian number,
+times 100, are below ``share`` times 2^32 (`in_canary`); such a user's keys are those of that
+generation.
 """
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import quote, unquote
 from zlib import crc32
 
@@ -132,6 +144,20 @@ class Keys:
         """What holds flips back: the highest numbers allotted and flipped, and the pin."""
         return f"shelf:{self.namespace}:fence"
 
+    @property
+    def blocked(self) -> str:
+        """The items that are withdrawn from every path."""
+        return f"shelf:{self.namespace}:blocked"
+
+    @property
+    def events(self) -> str:
+        """The stream of what apps tell."""
+        return f"shelf:{self.namespace}:events"
+
+    def acted(self, user: str) -> str:
+        """What a user acted on since the night."""
+        return f"shelf:{self.namespace}:acted:{encode_id(user)}"
+
     def prefix(self, generation: int) -> str:
         """What every key of a generation begins with."""
         return f"shelf:{self.namespace}:{generation}:"
@@ -167,3 +193,15 @@ def key_ttl_s(family: str, key: str, base_ttl_s: int) -> int:
         return FALLBACK_TTL_FACTOR * base_ttl_s
     share = crc32(key.encode()) / 0xFFFFFFFF
     return round(base_ttl_s * (1 - TTL_JITTER + 2 * TTL_JITTER * share))
+
+
+def in_canary(user: str, generation: int, share: float) -> bool:
+    """Tell whether a user is among the `share` percent who are served `generation` as a canary.
+
+    A greater share takes in all of a smaller one; another generation draws other users.
+
+    >>> [user for user in ("u1", "u2", "u3", "u4") if in_canary(user, 44, 50)]
+    ['u3']
+    """
+    hashed = sha256(f"{generation}:{user}".encode("utf-8", "surrogatepass"))
+    return int.from_bytes(hashed.digest()[:4], "big") * 100 < share * 2**32

@@ -31,6 +31,7 @@ class TransitionRefused(NightshelfError):  # noqa: N818
     - `bad` (marked so), `not-staged`, `incomplete` (half staged), `unknown`,
     - `expired` (its keys have left, or are about to), `nothing-older`, `nothing-live`,
     - `live`, `previous`, `staged` (it may be needed), `too-soon` (readers may still read it),
+    - `blocked` (a gate held it back), `superseded` (what is live has seen more),
     - `contended` (others changed the namespace meanwhile).
     """
 

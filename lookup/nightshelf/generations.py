@@ -12,7 +12,7 @@ from redis import Redis
 
 from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
-from nightshelf.values import Manifest
+from nightshelf.values import Manifest, instant
 from nightshelf.world import World, change
 
 #: The next number: above all that Redis remembers and all that the run folders hold, so that a
@@ -77,23 +77,26 @@ def flip(client: Redis, namespace: str, generation: int) -> Manifest:
 
     The generation that was live becomes `previous`; older ones become `retired` and leave by
     their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`, `fenced`,
-    `pinned`, `contended`).
+    `superseded`, `pinned`, `contended`).
     """
     after = change(client, namespace, lambda world: flipped(world, generation, force=False))
     return after.find(generation)
 
 
 def flipped(world: World, generation: int, *, force: bool) -> World:
-    """Return the world after a flip; `force` passes the fence, and takes the pin along."""
+    """Return the world after a flip; `force` passes fence and age, and takes the pin along."""
     if world.is_live(generation):  # an answer was lost on the way
         return world
-    target = world.find(generation)
-    refuse_unless_staged(target)
-    if not target.digest:  # recorded when all keys are written
-        raise TransitionRefused("incomplete", f"generation {generation} is half staged")
+    target = complete(world.find(generation))
     if generation <= world.flipped and not force:
         raise TransitionRefused(
             "fenced", f"generation {generation}: a newer one has been live already"
+        )
+    if world.live is not None and _older(target, world.live) and not force:
+        raise TransitionRefused(
+            "superseded",
+            f"generation {generation} is as of {target.as_of}, and generation "
+            f"{world.live.generation}, as of {world.live.as_of}, is live",
         )
     if world.pinned is not None and not force:
         raise TransitionRefused(
@@ -104,6 +107,20 @@ def flipped(world: World, generation: int, *, force: bool) -> World:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     after = world.moved(generation, "previous", published_at=now)
     return replace(after, flipped=max(world.flipped, generation))
+
+
+def _older(one: Manifest, other: Manifest) -> bool:
+    """Tell whether one has seen less of the log than the other, as far as both say."""
+    ours, theirs = instant(one.as_of), instant(other.as_of)
+    return ours is not None and theirs is not None and ours < theirs
+
+
+def complete(manifest: Manifest) -> Manifest:
+    """Return a staged generation whose keys are all written; `TransitionRefused` for any other."""
+    refuse_unless_staged(manifest)
+    if manifest.half:
+        raise TransitionRefused("incomplete", f"generation {manifest.generation} is half staged")
+    return manifest
 
 
 def refuse_unless_staged(manifest: Manifest) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from redis import Redis
 
+from nightshelf.canary import ending
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import flipped
-from nightshelf.upkeep import whole
+from nightshelf.upkeep import refuse_unless_whole, whole
 from nightshelf.values import Manifest
 from nightshelf.world import Rule, World, change, look
 
@@ -22,8 +23,11 @@ def rollback(
 
     The generation left behind becomes `retired`, or `bad` with `mark_bad`, so a second call goes
     further back rather than forward again; but one call goes one way, even where its answer is
-    lost or another operator rolls back at once. A pin moves along. Raises `TransitionRefused`
-    (`unknown`, `not-staged`, `bad`, `expired`, `nothing-older`, `live`, `contended`).
+    lost or another operator rolls back at once. A pin moves along. While a canary is out, a
+    rollback without `to` ends it and leaves the live generation where it is.
+
+    Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `expired`, `nothing-older`, `live`,
+    `contended`).
     """
     rule = rolling_back(client, namespace, to=to, mark_bad=mark_bad)
     return _live(change(client, namespace, rule))
@@ -32,6 +36,8 @@ def rollback(
 def rolling_back(client: Redis, namespace: str, *, to: int | None, mark_bad: bool) -> Rule:
     """Return the rule of `rollback`: target, and what is left for bad, are chosen here and now."""
     seen = look(client, namespace)
+    if to is None and seen.canary:
+        return ending(seen.canary.generation, mark_bad=mark_bad)
     number = _earlier(client, seen, to).generation
     left = seen.live.generation if seen.live else None
     if mark_bad and left == number:
@@ -76,7 +82,8 @@ def unpinning(world: World) -> World:
 def promote(client: Redis, namespace: str, generation: int, *, force: bool = False) -> Manifest:
     """Make a staged, complete generation live by hand: one that a gate or a pin held back.
 
-    `force` passes the fence (`fenced`) and takes a pin along (`pinned`); nothing passes the rest.
+    `force` passes the fence (`fenced`) and the age (`superseded`: what is live has seen more), and
+    takes a pin along (`pinned`); nothing passes the rest.
     Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`, `expired`, `fenced`,
     `pinned`, `contended`).
     """
@@ -89,7 +96,7 @@ def promoting(client: Redis, generation: int, *, force: bool) -> Rule:
     def rule(world: World) -> World:
         after = flipped(world, generation, force=force)
         if not world.is_live(generation):
-            _refuse_unless_whole(client, world, generation)
+            refuse_unless_whole(client, world, generation)
         return after
 
     return rule
@@ -106,7 +113,7 @@ def mark_bad(client: Redis, namespace: str, generation: int) -> None:
             raise TransitionRefused(
                 "live", f"generation {generation} is live: roll back, and mark it bad with that"
             )
-        return world.altered(generation, state="bad")
+        return ending(generation, mark_bad=True)(world)
 
     change(client, namespace, rule)
 
@@ -128,7 +135,7 @@ def _earlier(client: Redis, world: World, to: int | None) -> Manifest:
             raise TransitionRefused(
                 "not-staged", f"generation {to} is staged: it has never been live; promote it"
             )
-        _refuse_unless_whole(client, world, to)
+        refuse_unless_whole(client, world, to)
         return target
     for older in world.manifests:
         below = world.live is not None and older.generation < world.live.generation
@@ -136,13 +143,6 @@ def _earlier(client: Redis, world: World, to: int | None) -> Manifest:
         if below and been_live and whole(client, world.namespace, older):
             return older
     raise TransitionRefused("nothing-older", f"{world.namespace} has no older whole generation")
-
-
-def _refuse_unless_whole(client: Redis, world: World, generation: int) -> None:
-    if not whole(client, world.namespace, world.find(generation)):
-        raise TransitionRefused(
-            "expired", f"keys of generation {generation} have left Redis, or are about to"
-        )
 
 
 def _live(world: World) -> Manifest:

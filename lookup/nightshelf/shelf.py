@@ -11,31 +11,41 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from redis import Redis
 
-from nightshelf.answers import Result, Status, age_s, answer
+from nightshelf.answers import Result, Status, age_s, answer, as_live
 from nightshelf.connection import FAILURES, address, connect, server_version
-from nightshelf.contract import POINTER_CACHE_S, Keys
+from nightshelf.contract import POINTER_CACHE_S, Keys, in_canary
 from nightshelf.errors import CorruptValue, InvalidKey
 from nightshelf.generations import current, listing, pinned
 from nightshelf.values import Manifest, RankedList
 
 T = TypeVar("T")
-#: An answer found: what was asked for, where it was found, and the list.
-Found = tuple[str, str, RankedList]
+#: An answer found: what was asked for, where it was found, the list, and its generation.
+Found = tuple[str, str, RankedList, Manifest]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reader knows of the shelf for a second: what is live, and what is withdrawn."""
+
+    live: Manifest | None = None
+    blocked: frozenset[str] = frozenset()
 
 
 class Shelf:
     """The lists of one namespace. `InvalidKey` where the namespace is none.
 
     Reads never raise for a Redis that fails them: they answer from the next rung of own list,
-    segment's popular list, everyone's, last good copy, nothing. One answer is of one generation.
+    segment's popular list, everyone's, last good copy, nothing. One answer is of one generation,
+    and none holds an item that was blocked a second ago.
 
     Threads may share a shelf: the client's pool is thread-safe, and the two things kept between
-    calls (the pointer, the last good copy) are immutable values replaced whole, without locks;
+    calls (what was seen, the last good copy) are immutable values replaced whole, without locks;
     threads that refresh at once each read Redis and either's value serves.
     """
 
@@ -45,7 +55,7 @@ class Shelf:
         self._client = client
         self._keys = Keys(namespace)
         self._clock = clock
-        self._pointer: tuple[float, Manifest | None] = (-math.inf, None)
+        self._seen: tuple[float, Seen] = (-math.inf, Seen())
         self._last_good: tuple[Manifest, RankedList] | None = None
 
     @classmethod
@@ -79,7 +89,7 @@ class Shelf:
     def item_features(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the feature rows of items by id, leaving out those that Redis does not give."""
         with suppress(*FAILURES):
-            if live := self._live():
+            if live := self._look().live:
                 return self._fetch(ids, partial(self._keys.item, live.generation), _row)
         return {}
 
@@ -89,13 +99,17 @@ class Shelf:
             live = current(self._client, self._keys.namespace)
             known = listing(self._client, self._keys.namespace)
             held = pinned(self._client, self._keys.namespace)
+            n_blocked = self._client.scard(self._keys.blocked)
             server = server_version(self._client)
         except CorruptValue as error:
             return Status(reachable=True, error=str(error))
         except FAILURES as error:
             return Status(reachable=False, error=str(error) or type(error).__name__)
         states = {manifest.generation: manifest.state for manifest in known}
-        return Status(True, live, age_s(live) if live else None, states, server, held)
+        out = live.canary.generation if live and live.canary else None
+        canary = next((each for each in known if each.generation == out), None)
+        age = age_s(live) if live else None
+        return Status(True, live, age, states, server, held, canary, int(n_blocked))
 
     def _answer(
         self,
@@ -108,17 +122,34 @@ class Shelf:
             raise ValueError(f"n must be at least 1, not {n}")
         found: dict[str, Result] = {}
         with suppress(*FAILURES):
-            if live := self._live():
-                for name, source, ranked in ladder(live, asked):
-                    found[name] = answer(ranked, n, source, live)
-        kept = self._last_good
-        missing = answer(kept[1], n, "last-good", kept[0]) if kept else Result((), "none")
+            if live := self._look().live:
+                for name, source, ranked, of in ladder(live, asked):
+                    found[name] = answer(ranked, n, source, of)
+        missing = self._missing(n)
         return [found.get(name, missing) for name in asked]
 
+    def _missing(self, n: int) -> Result:
+        """Answer from the last good copy, which may be older than what is blocked by now."""
+        if not self._last_good:
+            return Result((), "none")
+        live, ranked = self._last_good
+        left = ranked.without(self._seen[1].blocked)
+        return answer(left, n, "last-good", live) if left.items else Result((), "none")
+
     def _personal(self, live: Manifest, users: Sequence[str]) -> Iterator[Found]:
+        chosen: dict[str, None] = {}
+        if out := live.canary:
+            drawn = [user for user in users if in_canary(user, out.generation, out.share)]
+            for found in self._of_one(as_live(live, out), drawn):
+                chosen[found[0]] = None
+                yield found
+        yield from self._of_one(live, [user for user in users if user not in chosen])
+
+    def _of_one(self, live: Manifest, users: Sequence[str]) -> Iterator[Found]:
+        """Find lists of one generation alone."""
         at = live.generation
         own = self._lists(users, partial(self._keys.list, at, live.default_model))
-        yield from ((user, "list", ranked) for user, ranked in own.items())
+        yield from ((user, "list", ranked, live) for user, ranked in own.items())
         strangers = [user for user in dict.fromkeys(users) if user not in own]
         if not strangers:
             return
@@ -129,7 +160,7 @@ class Shelf:
 
     def _alike(self, live: Manifest, items: Sequence[str]) -> Iterator[Found]:
         lists = self._lists(items, partial(self._keys.similar, live.generation))
-        yield from ((item, "similar", ranked) for item, ranked in lists.items())
+        yield from ((item, "similar", ranked, live) for item, ranked in lists.items())
         if not lists:
             yield from self._popular(live, dict.fromkeys(items, "all"))
 
@@ -143,28 +174,41 @@ class Shelf:
         for name, segment in wanted.items():
             nearest = segment if segment in lists else "all"
             if nearest in lists:
-                yield name, f"popular:{nearest}", lists[nearest]
+                yield name, f"popular:{nearest}", lists[nearest], live
 
-    def _live(self) -> Manifest | None:
-        """Return the live generation, as of at most `POINTER_CACHE_S` ago."""
+    def _look(self) -> Seen:
+        """Return what is live and what is blocked, as of at most `POINTER_CACHE_S` ago."""
         asked_at = self._clock()
-        seen_at, live = self._pointer
+        seen_at, seen = self._seen
         if asked_at - seen_at < POINTER_CACHE_S:
-            return live
-        value = self._client.get(self._keys.current)
+            return seen
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.get(self._keys.current)
+            pipe.smembers(self._keys.blocked)
+            pointer, blocked = pipe.execute(raise_on_error=False)
+        if isinstance(pointer, Exception):
+            raise pointer
         live = None
-        if value:
+        if pointer:
             with suppress(CorruptValue):
-                live = Manifest.from_json(value)
-        self._pointer = (asked_at, live)
+                live = Manifest.from_json(pointer)
+        # What cannot be read takes no list away: the blocked set that was read last holds on.
+        failed = isinstance(blocked, Exception)
+        seen = Seen(live, seen.blocked if failed else frozenset(map(_item, blocked)))
+        self._seen = (asked_at, seen)
         if live and not (self._last_good and self._last_good[0] == live):
-            everyone = self._lists(["all"], partial(self._keys.popular, live.generation))
-            if everyone:
-                self._last_good = (live, everyone["all"])
-        return live
+            # Kept whole: what is blocked today may be shown again before the next generation.
+            key = partial(self._keys.popular, live.generation)
+            everyone = self._fetch(["all"], key, RankedList.from_json).get("all")
+            if everyone and everyone.items:
+                self._last_good = (live, everyone)
+        return seen
 
     def _lists(self, names: Iterable[str], key: Callable[[str], str]) -> dict[str, RankedList]:
+        """Read the lists, less what is blocked; one of which nothing is left counts as absent."""
         lists = self._fetch(names, key, RankedList.from_json)
+        if blocked := self._seen[1].blocked:
+            lists = {name: ranked.without(blocked) for name, ranked in lists.items()}
         return {name: ranked for name, ranked in lists.items() if ranked.items}
 
     def _fetch(
@@ -182,6 +226,11 @@ class Shelf:
                 if value is not None:
                     decoded[name] = decode(value)
         return decoded
+
+
+def _item(member: bytes | str) -> str:
+    # A member that is no UTF-8 is no item's id, and masks none.
+    return member if isinstance(member, str) else member.decode(errors="replace")
 
 
 def _row(value: bytes) -> dict[str, Any]:

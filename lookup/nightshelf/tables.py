@@ -40,12 +40,14 @@ def show_list(
     if result.source == "none":
         show_line(f"Nothing is live in {namespace}: {_PUBLISH}")
         return
-    table = _table("rank", "item", "title", "category", "score", "reason", right=("rank", "score"))
+    table = new_table(
+        "rank", "item", "title", "category", "score", "reason", right=("rank", "score")
+    )
     for row in rows:
         title, category = (str(row[name] or "-") for name in ("title", "category"))
         score = f"{row['score']:.4g}"
-        _add(table, str(row["rank"]), row["item_id"], title, category, score, row["words"])
-    _console().print(table)
+        add_row(table, str(row["rank"]), row["item_id"], title, category, score, row["words"])
+    new_console().print(table)
     if fallback:
         show_line(f"{asked} has no list of its own here: this is a fallback")
     made = f", model {result.model}" if result.model else ""
@@ -61,9 +63,18 @@ def show_status(status: Status, namespace: str, place: str) -> None:
     else:
         live = status.live
         age = f"published {age_words(status.age_s)} ago"
-        show_line(f"Live: generation {live.generation}, as of {_minute(live.as_of)} UTC, {age}")
+        show_line(
+            f"Live: generation {live.generation}, as of {minute_words(live.as_of)} UTC, {age}"
+        )
         n_lists = live.counts.get("list", 0)
         show_line(f"{n_lists:,} lists of {live.list_length} by {', '.join(live.models)}")
+    if status.live and status.live.canary and status.canary:
+        out = status.live.canary
+        show_line(f"Canary: generation {out.generation} for {out.share:g} % of the users")
+        for manifest in (status.live, status.canary):
+            show_line(f"  {manifest.generation}: {figure_words(manifest)}")
+    if status.n_blocked:
+        show_line(f"Blocked: {status.n_blocked:,} items, on every path")
     if status.pinned is not None:
         show_line(f"Pinned to generation {status.pinned}: no night goes live until it is unpinned")
     states = sorted(status.states.items(), reverse=True)
@@ -77,7 +88,7 @@ def show_generations(known: Sequence[Manifest], namespace: str, pinned: int | No
         show_line(f"{namespace} has no generation: {_PUBLISH}")
         return
     numbers = ("gen", "lists", "keys", "bytes")
-    table = _table(
+    table = new_table(
         "gen",
         "state",
         "as of",
@@ -86,21 +97,23 @@ def show_generations(known: Sequence[Manifest], namespace: str, pinned: int | No
         "keys",
         "bytes",
         "digest",
+        "gates",
         right=numbers,
     )
     for manifest in known:
-        _add(
+        add_row(
             table,
             str(manifest.generation),
-            f"{manifest.state}, pinned" if manifest.generation == pinned else manifest.state,
-            _minute(manifest.as_of),
-            _minute(manifest.published_at),
+            _state(manifest, known, pinned),
+            minute_words(manifest.as_of),
+            minute_words(manifest.published_at),
             f"{manifest.counts.get('list', 0):,}",
             f"{sum(manifest.counts.values()):,}",
             size_words(manifest.n_bytes),
             manifest.digest[:8] or "-",
+            gate_words(manifest),
         )
-    _console().print(table)
+    new_console().print(table)
     show_line("Times are UTC")
 
 
@@ -112,6 +125,11 @@ def plan_words(before: World, after: World) -> str:
         way = "back to" if back else "on to"
         left = _generation(before.live) if before.live else "nothing live"
         parts.append(f"from {left} {way} {_generation(after.live)}")
+    if before.canary and not after.canary:
+        parts.append(f"the canary of generation {before.canary.generation} ends")
+    if after.canary and after.canary != before.canary:
+        out = after.canary
+        parts.append(f"generation {out.generation} as a canary for {out.share:g} % of the users")
     for old, new in zip(before.manifests, after.manifests, strict=True):
         if new.state == "bad" != old.state:
             parts.append(f"generation {new.generation} is marked bad")
@@ -127,7 +145,9 @@ def live_words(world: World) -> str:
     if world.live is None:
         return f"{world.namespace}: nothing is live"
     held = ", pinned" if world.pinned is not None else ""
-    return f"{world.namespace}: generation {world.live.generation} is live{held}"
+    out = world.canary
+    beside = f", {out.generation} a canary for {out.share:g} %" if out else ""
+    return f"{world.namespace}: generation {world.live.generation} is live{held}{beside}"
 
 
 def extend_words(namespace: str, manifest: Manifest) -> str:
@@ -144,42 +164,78 @@ def retire_words(namespace: str, manifest: Manifest) -> str:
 
 def show_line(text: str) -> None:
     """Print one plain line."""
-    _console().print(_plain(text), soft_wrap=True)
+    new_console().print(plain(text), soft_wrap=True)
 
 
 def show_error(text: str) -> None:
     """Print one red line to stderr."""
-    _console(stderr=True).print(_plain(text), style="red", soft_wrap=True)
+    new_console(stderr=True).print(plain(text), style="red", soft_wrap=True)
 
 
-def _table(*names: str, right: Sequence[str]) -> Table:
+def new_table(*names: str, right: Sequence[str]) -> Table:
+    """Begin a table; the columns in `right` hold numbers."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
 
 
-def _add(table: Table, *cells: str) -> None:
-    table.add_row(*map(_plain, cells))
+def add_row(table: Table, *cells: str) -> None:
+    """Add a row of plain text."""
+    table.add_row(*map(plain, cells))
 
 
-def _console(*, stderr: bool = False) -> Console:
+def new_console(*, stderr: bool = False) -> Console:
+    """Return a console on stdout or stderr as they are now."""
     # Made anew so that it follows sys.stdout; titles are no markup.
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Replace control characters: a title must not steer the terminal."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
 
 
+def gate_words(manifest: Manifest) -> str:
+    """Say which gates warned or blocked, or that all passed."""
+    told = {
+        outcome: [name for name, found in sorted(manifest.gates.items()) if found == outcome]
+        for outcome in ("block", "warn")
+    }
+    words = "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in told.items() if names)
+    return words or ("passed" if manifest.gates else "-")
+
+
+def figure_words(manifest: Manifest) -> str:
+    """Say what a generation's lists are like, in its headline figures."""
+    shown = ("coverage", "diversity", "full_share", "top_item_share")
+    figures = [(name.replace("_", " "), manifest.metrics.get(name)) for name in shown]
+    lists = f"{manifest.counts.get('list', 0):,} lists"
+    return ", ".join(
+        [lists, *(f"{name} {value:.3g}" for name, value in figures if value is not None)]
+    )
+
+
+def _state(manifest: Manifest, known: Sequence[Manifest], pinned: int | None) -> str:
+    """Name a generation's state, and what is special about it."""
+    words = [manifest.state]
+    if manifest.generation == pinned:
+        words.append("pinned")
+    canaries = [each.canary for each in known if each.canary]
+    words += [
+        f"canary {out.share:g} %" for out in canaries if out.generation == manifest.generation
+    ]
+    return ", ".join(words)
+
+
 def _generation(manifest: Manifest) -> str:
-    return f"generation {manifest.generation} (as of {_minute(manifest.as_of)})"
+    return f"generation {manifest.generation} (as of {minute_words(manifest.as_of)})"
 
 
-def _minute(text: str) -> str:
+def minute_words(text: str) -> str:
+    """Shorten a time to its minute, or its day at midnight."""
     time = instant(text)
     if time is None:
         return text or "-"

@@ -19,6 +19,8 @@ from nightshelf.world import Rule, World, change, look
 BATCH_KEYS = 1_000
 #: No night stages for so long: who began earlier has died.
 STAGING_S = 6 * 3600
+#: Generations, and days, of which the hash remembers all.
+KEPT = 100
 
 
 def whole(client: Redis, namespace: str, manifest: Manifest) -> bool:
@@ -26,6 +28,14 @@ def whole(client: Redis, namespace: str, manifest: Manifest) -> bool:
     until = whole_until(manifest)
     witness = Keys(namespace).popular(manifest.generation, "all")
     return until is not None and _now() < until and bool(client.exists(witness))
+
+
+def refuse_unless_whole(client: Redis, world: World, generation: int) -> None:
+    """Raise `TransitionRefused` (`expired`) for a generation that is not `whole`."""
+    if not whole(client, world.namespace, world.find(generation)):
+        raise TransitionRefused(
+            "expired", f"keys of generation {generation} have left Redis, or are about to"
+        )
 
 
 def whole_until(manifest: Manifest) -> datetime | None:
@@ -99,6 +109,10 @@ def retiring(generation: int, *, force: bool) -> Rule:
         manifest = world.find(generation)
         if world.is_live(generation):
             raise TransitionRefused("live", f"generation {generation} is live")
+        if world.canary and world.canary.generation == generation:
+            raise TransitionRefused(
+                "live", f"generation {generation} is a canary: end that with rollback"
+            )
         if world.moved_s_ago <= 2 * POINTER_CACHE_S:
             raise TransitionRefused(
                 "too-soon", "another generation went live a moment ago: try again in 3 seconds"
@@ -120,22 +134,40 @@ def retiring(generation: int, *, force: bool) -> Rule:
 
 
 def orphans(client: Redis, namespace: str) -> list[Manifest]:
-    """Return the generations whose staging nobody will finish, newest first.
+    """Return the generations that dead publishers have left staged, newest first.
 
-    They are half staged, and were begun `STAGING_S` ago or stand below the live one.
+    Begun `STAGING_S` ago, or below the live one: half staged; or whole and waiting for nobody,
+    where no gate has blocked them, no pin holds and no canary is out.
     """
     return _orphans(look(client, namespace))
 
 
 def _orphans(world: World) -> list[Manifest]:
     def abandoned(manifest: Manifest) -> bool:
+        if not manifest.half and (world.pinned is not None or world.canary is not None):
+            return False
+        if "block" in manifest.gates.values():
+            return False
         if world.live is not None and manifest.generation < world.live.generation:
             return True
         began = instant(manifest.staged_at)
         return began is not None and _now() - began > timedelta(seconds=STAGING_S)
 
-    half = [each for each in world.manifests if each.state == "staged" and not each.digest]
-    return [manifest for manifest in half if abandoned(manifest)]
+    return [each for each in world.manifests if each.state == "staged" and abandoned(each)]
+
+
+def prune(client: Redis, namespace: str) -> int:
+    """Forget generations beyond the newest `KEPT` whose keys have long gone; return how many.
+
+    What is marked bad is remembered, so that nothing brings it back.
+    """
+    long_ago = _now() - timedelta(days=KEPT)
+    old = [
+        str(each.generation)
+        for each in look(client, namespace).manifests[KEPT:]
+        if each.state == "retired" and (whole_until(each) or long_ago) <= long_ago
+    ]
+    return int(client.hdel(Keys(namespace).generations, *old)) if old else 0
 
 
 def _extended(generation: int, extended_at: str, ttl_s: int) -> Rule:

@@ -3,7 +3,7 @@
 import json
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,15 @@ class RankedList:
             }
         )
 
+    def without(self, blocked: Set[str]) -> "RankedList":
+        """Return the list without blocked items, which no reason names any longer either."""
+        kept = [at for at, item in enumerate(self.items) if item not in blocked]
+        return RankedList(
+            tuple(self.items[at] for at in kept),
+            tuple(self.scores[at] for at in kept),
+            tuple(_reason_without(self.reasons[at], blocked) for at in kept),
+        )
+
     @classmethod
     def from_json(cls, value: bytes) -> "RankedList":
         """Decode; `CorruptValue` where the value is not a list of this contract."""
@@ -55,15 +64,36 @@ class RankedList:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A staged generation that `share` percent of the users are served, since when (ISO 8601)."""
+
+    generation: int
+    share: float
+    default_model: str
+    since: str
+
+    @classmethod
+    def from_raw(cls, raw: dict[str, Any]) -> "Canary":
+        """Take from decoded JSON, passing over later fields; raises as `_UNREADABLE` lists."""
+        return cls(
+            operator.index(raw["generation"]),
+            _finite(raw["share"]),
+            _text(raw["default_model"]),
+            _text(raw["since"]),
+        )
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a generation is; the value of ``current`` and of each field of ``generations``.
 
     `state` is one of staged, live, previous, retired, bad. Times are ISO 8601 in UTC. `counts`
     gives keys a family. `digest` is SHA-256 over every key's tail and value
     (`tasks/publish.py`), so equal inputs and settings give equal digests. `metrics` are the figures
-    that the next night's gates compare with; `gates` gives pass, warn or block by gate. Its keys
-    have lived their TTL since `extended_at`, else since `staged_at`; from `retired_at` on they are
-    deleted.
+    that the next night's gates compare with; `gates` gives pass, warn or block by gate. `inputs`
+    (relation -> SHA-256 of its files), `config_hash` and `model_hash` say what it was made from.
+    Its keys have lived their TTL since `extended_at`, else since `staged_at`; from `retired_at` on
+    they are deleted. `canary` stands in the live one's alone.
     """
 
     generation: int
@@ -81,9 +111,17 @@ class Manifest:
     n_bytes: int = 0
     digest: str = ""
     config_hash: str = ""
+    model_hash: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
     contract: int = VERSION
     metrics: dict[str, float] = field(default_factory=dict)
     gates: dict[str, str] = field(default_factory=dict)
+    canary: Canary | None = None
+
+    @property
+    def half(self) -> bool:
+        """Whether its keys are being written, or were when its publisher died."""
+        return self.state == "staged" and not self.digest
 
     def to_json(self) -> bytes:
         """Encode as compact JSON."""
@@ -102,6 +140,7 @@ class Manifest:
                 models=tuple(map(_text, manifest.models)),
                 default_model=_text(manifest.default_model),
                 state=_text(manifest.state),
+                canary=Canary.from_raw(raw["canary"]) if raw.get("canary") else None,
             )
         except _UNREADABLE as error:
             raise CorruptValue(f"not a manifest: {value[:80]!r}") from error
@@ -122,6 +161,11 @@ def instant(text: str) -> datetime | None:
 
 #: What a value that is not ours can make of decoding: the last is JSON nested without end.
 _UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
+
+
+def _reason_without(reason: Reason, blocked: Set[str]) -> Reason:
+    names_an_item = reason[:1] in (("because",), ("similar",))
+    return ("taste",) if names_an_item and not blocked.isdisjoint(reason[1:]) else reason
 
 
 def _text(value: object) -> str:

@@ -13,9 +13,9 @@ from redis import Redis
 
 from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
-from nightshelf.values import Manifest
+from nightshelf.values import Canary, Manifest
 
-#: ARGV: expected pointer, new pointer, whether another generation goes live, then which key, field,
+#: ARGV: expected pointer, new pointer, whether readers are sent elsewhere, then which key, field,
 #: expected, new for each field that is read or changed (empty: absent).
 #: allow-oom: a full Redis must still be able to roll back.
 _COMPARE_AND_SET = """#!lua flags=allow-oom
@@ -42,8 +42,8 @@ class World:
     """One namespace at one moment: `manifests` newest first, `live` as the pointer has it.
 
     `flipped` is the highest number that a publisher made live, `pinned` the generation that is
-    held. `moved_s_ago` is how long another generation has been live, in whole seconds of the
-    server's clock; equal worlds may differ in it.
+    held. `moved_s_ago` is how long ago readers, or a canary's share of them, were sent to another
+    generation, in whole seconds of the server's clock; equal worlds may differ in it.
     """
 
     namespace: str
@@ -65,6 +65,11 @@ class World:
         """Tell whether the pointer names this generation."""
         return self.live is not None and self.live.generation == generation
 
+    @property
+    def canary(self) -> Canary | None:
+        """What a share of the users is served in the live generation's place."""
+        return self.live.canary if self.live else None
+
     def altered(self, generation: int, **fields: Any) -> "World":
         """Return the world with fields of one manifest set, and of its copy in the pointer."""
         new = replace(self.find(generation), **fields)
@@ -76,7 +81,7 @@ class World:
         )
 
     def moved(self, generation: int, left: str, **fields: Any) -> "World":
-        """Return the world with another generation live; a pin moves along.
+        """Return the world with another generation live; a pin moves along, a canary ends.
 
         What was live becomes `left`; what was previous becomes retired.
         """
@@ -85,7 +90,7 @@ class World:
         manifests = tuple(
             new
             if manifest.generation == generation
-            else replace(manifest, state=after.get(manifest.state, manifest.state))
+            else replace(manifest, state=after.get(manifest.state, manifest.state), canary=None)
             for manifest in self.manifests
         )
         pinned = generation if self.pinned is not None else None
@@ -148,11 +153,13 @@ def _look(client: Redis, namespace: str) -> tuple[World, _Raw]:
 
 
 def _difference(before: World, after: World, raw: _Raw) -> list[bytes | str]:
-    """Return the script's ARGV: the fence always, and of the manifests those that change."""
+    """Return the script's ARGV: the fence, and the manifests that change or that a canary is of."""
     pointer = raw.pointer
     if after.live is not None and after.live != before.live:
         pointer = after.live.to_json()
-    another = after.live is not None and not before.is_live(after.live.generation)
+    another = after.live is not None and (
+        not before.is_live(after.live.generation) or after.canary != before.canary
+    )
     arguments: list[bytes | str] = [raw.pointer, pointer, "another" if another else "same"]
     moved_at = raw.fence.get(b"moved_at", b"")  # there and back again is a move as well
     fence: dict[bytes, bytes | str] = {
@@ -162,8 +169,9 @@ def _difference(before: World, after: World, raw: _Raw) -> list[bytes | str]:
     }
     for name, value in fence.items():
         arguments += [_FENCE, name.decode(), raw.fence.get(name, b""), value]
+    out = after.canary.generation if after.canary else None  # must still be what the rule saw
     for old, new in zip(before.manifests, after.manifests, strict=True):
-        if new != old:
+        if new != old or new.generation == out:
             field_ = str(new.generation)
             arguments += [_GENERATIONS, field_, raw.generations[field_.encode()], new.to_json()]
     return arguments

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
+from nightshelf.answers import Result
 from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import allot, current, flip, stage
@@ -15,6 +16,20 @@ from nightshelf.values import Manifest, RankedList
 
 SHOP = "shop"
 TTL_S = 3600
+
+
+class Clock:
+    """A monotonic clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def ids(result: Result) -> tuple[str, ...]:
+    return tuple(item.item_id for item in result.items)
 
 
 def ranked(*items: str, reason: tuple[str, ...] = ("taste",)) -> RankedList:
@@ -61,7 +76,7 @@ def staged(client: Redis, generation: int | None = None, *, namespace: str = SHO
         pipe.execute()
     manifest = Manifest(
         generation=number,
-        as_of=f"2026-03-{number % 28 + 1:02}T00:00:00+00:00",
+        as_of=(datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=number)).isoformat(),
         staged_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ttl_s=TTL_S,
         counts={"list": 1, "popular": 4, "similar": 1, "user": 3, "item": 2},
@@ -109,6 +124,12 @@ def live(client: Redis) -> int | None:
     return manifest.generation if manifest else None
 
 
+def canary(client: Redis) -> int | None:
+    """Return the generation that the pointer has as a canary."""
+    manifest = current(client, SHOP)
+    return manifest.canary.generation if manifest and manifest.canary else None
+
+
 def refusal(act: Callable[[], object]) -> str:
     with pytest.raises(TransitionRefused) as refused:
         act()
@@ -116,7 +137,10 @@ def refusal(act: Callable[[], object]) -> str:
 
 
 def assert_consistent(client: Redis) -> None:
-    """One manifest says live: the pointer's, byte for byte; one is previous at most; pins hold."""
+    """One manifest says live: the pointer's, byte for byte; one is previous at most; pins hold.
+
+    No other manifest has a canary, and the canary is one that is staged.
+    """
     keys = Keys(SHOP)
     with client.pipeline() as pipe:
         pipe.get(keys.current)
@@ -129,3 +153,8 @@ def assert_consistent(client: Redis) -> None:
     assert by_state.get("live", []) == ([pointer] if pointer else [])
     assert len(by_state.get("previous", [])) <= 1
     assert held is None or int(held) == Manifest.from_json(pointer).generation
+    manifests = [Manifest.from_json(value) for value in fields.values()]
+    beside = [each for each in manifests if each.canary]
+    assert {each.state for each in beside} <= {"live"}
+    out = {each.canary.generation for each in beside if each.canary}
+    assert {each.state for each in manifests if each.generation in out} == {"staged"} or not out

@@ -9,7 +9,18 @@ from typer.testing import CliRunner, Result
 from nightshelf.cli import app
 
 LISTS = [["get", "ann"], ["similar", "A1"], ["popular"]]
-CHANGES = [["rollback"], ["promote", "2"], ["pin", "1"], ["unpin"], ["extend"], ["retire", "1"]]
+CHANGES = [
+    ["rollback"],
+    ["promote", "2"],
+    ["pin", "1"],
+    ["unpin"],
+    ["canary", "4", "--share", "5"],
+    ["extend"],
+    ["retire", "1"],
+    ["block", "A1"],
+    ["unblock", "A1"],
+    ["forget", "ann"],
+]
 COMMANDS = [*LISTS, ["status"], ["generations"], *([*args, "--yes"] for args in CHANGES)]
 
 

@@ -4,16 +4,18 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis import Redis
 
 from nightshelf import tables
+from nightshelf.canary import release
 from nightshelf.contract import Keys
-from nightshelf.generations import current, pinned
+from nightshelf.generations import current, listing, pinned
 from nightshelf.operate import mark_bad, pin
-from tests.lookup.shelves import SHOP, publish, settle, staged, states
+from tests.lookup.shelves import SHOP, publish, record, settle, staged, states
 from tests.lookup.terminal import CHANGES, document, run, table_rows
 
 
@@ -47,6 +49,7 @@ def test_rollback(redis_client: Redis, redis_url: str) -> None:
         "from": 3,
         "to": 1,
         "pinned": None,
+        "canary": None,
         "states": {"1": "live", "3": "retired"},
         "dry_run": False,
     }
@@ -158,6 +161,12 @@ PLANS = [
         {1: "live", 2: "retired", 3: "retired", 4: "staged"},
     ),
     (
+        ["canary", "4", "--share", "2.5"],
+        "shop: generation 4 as a canary for 2.5 % of the users",
+        "shop: generation 3 is live, 4 a canary for 2.5 %",
+        {1: "retired", 2: "previous", 3: "live", 4: "staged"},
+    ),
+    (
         ["extend"],
         "shop: every key of generation 3 (as of 2026-03-04) gets its TTL of 1 h again",
         "shop: 11 of 11 keys extended",
@@ -213,26 +222,113 @@ def test_changes_as_json(shop: Redis, redis_url: str) -> None:
         assert found.pop("dry_run") is False
         return found
 
-    held = {"from": 3, "to": 3, "pinned": 3, "states": {}}
+    held: dict[str, Any] = {"from": 3, "to": 3, "pinned": 3, "canary": None, "states": {}}
     assert said("pin", "3") == held
     assert said("pin", "3") == held
     assert said("promote", "4", "--force") == {
         "from": 3,
         "to": 4,
         "pinned": 4,
+        "canary": None,
         "states": {"2": "retired", "3": "previous", "4": "live"},
     }
     assert said("rollback", "--mark-bad") == {
         "from": 4,
         "to": 3,
         "pinned": 3,
+        "canary": None,
         "states": {"3": "live", "4": "bad"},
     }
-    assert said("unpin") == {"from": 3, "to": 3, "pinned": None, "states": {}}
+    assert said("unpin") == {
+        "from": 3,
+        "to": 3,
+        "pinned": None,
+        "canary": None,
+        "states": {},
+    }
     assert said("extend") == {"generation": 3, "keys": 11}
     assert said("extend", "1") == {"generation": 1, "keys": 11}
     settle(shop)
     assert said("retire", "1") == {"generation": 1, "keys": 11}
+
+
+def test_a_canary_as_json(shop: Redis, redis_url: str) -> None:
+    found = document(run(redis_url, "canary", "4", "--share", "5", "--yes", "--json"))
+    assert found["canary"].pop("since")
+    assert found == {
+        "namespace": "shop",
+        "from": 3,
+        "to": 3,
+        "pinned": None,
+        "canary": {"generation": 4, "share": 5.0, "default_model": "als"},
+        "states": {},
+        "dry_run": False,
+    }
+    found = document(run(redis_url, "rollback", "--mark-bad", "--yes", "--json"))
+    assert (found["from"], found["to"], found["canary"]) == (3, 3, None)
+    assert found["states"] == {"4": "bad"}
+
+
+@pytest.mark.parametrize(
+    ("args", "plan", "done"),
+    [
+        (["rollback"], "the canary of generation 4 ends", "generation 3 is live"),
+        (
+            ["rollback", "--mark-bad"],
+            "the canary of generation 4 ends; generation 4 is marked bad",
+            "generation 3 is live",
+        ),
+        (
+            ["promote", "4"],
+            "from generation 3 (as of 2026-03-04) on to generation 4 (as of 2026-03-05); "
+            "the canary of generation 4 ends",
+            "generation 4 is live",
+        ),
+        (
+            ["canary", "4", "--share", "50"],
+            "generation 4 as a canary for 50 % of the users",
+            "generation 3 is live, 4 a canary for 50 %",
+        ),
+        (
+            ["pin", "3"],
+            "pinned to generation 3: no night goes live",
+            "generation 3 is live, pinned, 4 a canary for 5 %",
+        ),
+    ],
+    ids=lambda _: "",
+)
+def test_what_follows_a_canary_is_said(
+    shop: Redis, redis_url: str, args: list[str], plan: str, done: str
+) -> None:
+    release(shop, SHOP, 4, 5)
+    assert run(redis_url, *args, "--yes").stdout.splitlines() == [f"shop: {plan}", f"shop: {done}"]
+
+
+def test_the_canary_is_shown(shop: Redis, redis_url: str) -> None:
+    assert document(run(redis_url, "status", "--json"))["canary"] is None
+    live, four = listing(shop, SHOP)[1], listing(shop, SHOP)[0]
+    figures = {"coverage": 0.0, "diversity": 0.51234, "ndcg": 0.1}
+    gates = {"overlap": "block", "coverage": "warn", "bytes": "warn", "lists": "pass"}
+    record(shop, replace(four, metrics=figures, gates=gates))
+    record(shop, replace(live, gates={"lists": "pass"}))
+    release(shop, SHOP, 4, 5)
+    lines = run(redis_url, "status").stdout.splitlines()
+    at = lines.index("Canary: generation 4 for 5 % of the users")
+    assert lines[at + 1 : at + 3] == ["  3: 1 lists", "  4: 1 lists, coverage 0, diversity 0.512"]
+    assert document(run(redis_url, "status", "--json"))["canary"]["generation"] == 4
+    rows = table_rows(run(redis_url, "generations"))
+    assert [row[1] for row in rows] == ["staged, canary 5 %", "live", "previous", "retired"]
+    assert [row[-1] for row in rows] == [
+        "block: overlap; warn: bytes, coverage",
+        "passed",
+        "-",
+        "-",
+    ]
+
+
+def test_get_is_what_the_user_reads(shop: Redis, redis_url: str) -> None:
+    release(shop, SHOP, 4, 100)
+    assert document(run(redis_url, "get", "ann", "--json"))["generation"] == 4
 
 
 def test_unpin(shop: Redis, redis_url: str) -> None:
@@ -275,6 +371,10 @@ def test_the_pin_is_shown(shop: Redis, redis_url: str) -> None:
         (["retire", "2"], "previous"),
         (["retire", "3", "--force"], "live"),
         (["retire", "4"], "staged"),
+        (["canary", "3", "--share", "5"], "not-staged"),
+        (["canary", "5", "--share", "5"], "bad"),
+        (["canary", "9", "--share", "5"], "unknown"),
+        (["canary", "4", "--share", "5", "-s", "empty"], "nothing-live"),
     ],
     ids=" ".join,
 )

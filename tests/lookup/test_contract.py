@@ -1,6 +1,7 @@
 """The contract, held by golden bytes and by properties."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from nightshelf.contract import MAX_ID_BYTES, Keys, decode_id, encode_id, encode_segment, key_ttl_s
 from nightshelf.errors import CorruptValue, InvalidKey
-from nightshelf.values import Manifest, RankedList, instant
+from nightshelf.values import Canary, Manifest, RankedList, instant
 
 ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_ID_BYTES // 12)
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -38,6 +39,9 @@ def test_golden_keys() -> None:
     assert keys.similar(7, "B-2_x.~") == "shelf:shop:7:similar:B-2_x.~"
     assert keys.user(7, "*") == "shelf:shop:7:user:%2A"
     assert keys.item(7, "\r\n") == "shelf:shop:7:item:%0D%0A"
+    assert keys.blocked == "shelf:shop:blocked"
+    assert keys.events == "shelf:shop:events"
+    assert keys.acted("a:b") == "shelf:shop:acted:a%3Ab"
 
 
 def test_golden_list() -> None:
@@ -65,17 +69,38 @@ def test_golden_manifest() -> None:
         n_bytes=120,
         digest="ab",
         config_hash="cd",
+        model_hash="ef",
+        inputs={"events": "01"},
     )
     golden = (
         b'{"generation":7,"as_of":"2026-03-01T00:00:00+00:00","state":"live",'
         b'"staged_at":"2026-03-01T03:00:00+00:00","published_at":"2026-03-01T03:05:00+00:00",'
         b'"extended_at":"","retired_at":"",'
         b'"models":["als"],"default_model":"als","list_length":50,"ttl_s":259200,'
-        b'"counts":{"list":2},"n_bytes":120,"digest":"ab","config_hash":"cd","contract":1,'
-        b'"metrics":{},"gates":{}}'
+        b'"counts":{"list":2},"n_bytes":120,"digest":"ab","config_hash":"cd",'
+        b'"model_hash":"ef","inputs":{"events":"01"},"contract":1,'
+        b'"metrics":{},"gates":{},"canary":null}'
     )
     assert manifest.to_json() == golden
     assert Manifest.from_json(golden) == manifest
+    canary = Canary(8, 2.5, "als", "2026-03-01T04:00:00+00:00")
+    beside = golden.replace(
+        b'"canary":null',
+        b'"canary":{"generation":8,"share":2.5,"default_model":"als",'
+        b'"since":"2026-03-01T04:00:00+00:00"}',
+    )
+    assert replace(manifest, canary=canary).to_json() == beside
+    assert Manifest.from_json(beside) == replace(manifest, canary=canary)
+
+
+def test_an_earlier_manifest_and_a_later_canary_are_understood() -> None:
+    earlier = b'{"generation":7,"as_of":"","metrics":{},"gates":{}}'
+    assert Manifest.from_json(earlier) == Manifest(7, "")
+    later = (
+        b'{"generation":7,"as_of":"","canary":'
+        b'{"generation":8,"share":5,"default_model":"als","since":"","mood":"calm"}}'
+    )
+    assert Manifest.from_json(later).canary == Canary(8, 5, "als", "")
 
 
 def test_manifest_passes_over_fields_of_a_later_version() -> None:
@@ -93,6 +118,18 @@ def test_manifest_passes_over_fields_of_a_later_version() -> None:
         b"{}",
         b'{"generation":"7","as_of":""}',
         b'{"generation":7,"as_of":"","models":[1]}',
+        b'{"generation":7,"as_of":"","canary":[1]}',
+        b'{"generation":7,"as_of":"","canary":{"generation":8,"share":5}}',
+        *(
+            b'{"generation":7,"as_of":"","canary":'
+            b'{"generation":%b,"share":%b,"default_model":%b,"since":""}}' % odd
+            for odd in [
+                (b'"8"', b"5", b'"als"'),
+                (b"8", b'"5"', b'"als"'),
+                (b"8", b"NaN", b'"als"'),
+                (b"8", b"5", b"1"),
+            ]
+        ),
         b"[" * 100_000,
         b"\xff",
     ],

@@ -13,9 +13,10 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
+from nightshelf.canary import release
 from nightshelf.generations import flip, pinned
 from nightshelf.operate import mark_bad, pin, promote, rollback, unpin
-from tests.lookup.shelves import SHOP, assert_consistent, live, refusal, staged, states
+from tests.lookup.shelves import SHOP, assert_consistent, canary, live, refusal, staged, states
 
 
 class History(RuleBasedStateMachine):
@@ -32,6 +33,7 @@ class History(RuleBasedStateMachine):
         self.highest = 0
         self.held = False
         self.previous: int | None = None
+        self.canary: int | None = None
 
     @property
     def live(self) -> int | None:
@@ -42,7 +44,7 @@ class History(RuleBasedStateMachine):
         return sorted(self.waiting | self.bad | set(self.been_live))
 
     def go_forward(self, number: int) -> None:
-        self.previous = self.live
+        self.previous, self.canary = self.live, None
         self.been_live.append(number)
         self.waiting.remove(number)
         self.highest = max(self.highest, number)
@@ -50,7 +52,13 @@ class History(RuleBasedStateMachine):
     def go_back(self, number: int) -> None:
         if number != self.live:
             self.been_live.append(number)
-            self.previous = None
+            self.previous = self.canary = None
+
+    def give_up(self, number: int) -> None:
+        self.waiting.discard(number)
+        self.bad.add(number)
+        if self.canary == number:
+            self.canary = None
 
     def why_not_forward(self, number: int, *, force: bool = False) -> str | None:
         if number in self.bad:
@@ -94,17 +102,36 @@ class History(RuleBasedStateMachine):
             assert promote(self.client, SHOP, number, force=force).generation == number
             self.go_forward(number)
 
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), share=st.sampled_from([0.5, 5, 100]))
+    def release(self, data: st.DataObject, share: float) -> None:
+        number = data.draw(st.sampled_from(self.known))
+        if self.live is None or number not in self.waiting:
+            why = "bad" if number in self.bad else "not-staged"
+            reason = why if self.live else "nothing-live"
+            assert refusal(lambda: release(self.client, SHOP, number, share)) == reason
+        else:
+            release(self.client, SHOP, number, share)
+            self.canary = number
+
     @rule(bad=st.booleans())
     def back(self, bad: bool) -> None:
+        if self.canary:
+            left = self.canary
+            assert rollback(self.client, SHOP, mark_bad=bad).generation == self.live
+            self.canary = None
+            if bad:
+                self.give_up(left)
+            return
         older = {number for number in self.been_live if number < (self.live or 0)} - self.bad
         if not older:
             assert refusal(lambda: rollback(self.client, SHOP, mark_bad=bad)) == "nothing-older"
             return
-        left = self.live
+        left_live = self.live
         assert rollback(self.client, SHOP, mark_bad=bad).generation == max(older)
         self.go_back(max(older))
-        if bad and left:
-            self.bad.add(left)
+        if bad and left_live:
+            self.bad.add(left_live)
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())
@@ -140,8 +167,7 @@ class History(RuleBasedStateMachine):
             assert refusal(lambda: mark_bad(self.client, SHOP, number)) == "live"
             return
         mark_bad(self.client, SHOP, number)
-        self.waiting.discard(number)
-        self.bad.add(number)
+        self.give_up(number)
 
     @invariant()
     def agrees(self) -> None:
@@ -154,6 +180,7 @@ class History(RuleBasedStateMachine):
             expected[self.live] = "live"
         assert states(self.client) == expected
         assert live(self.client) == self.live
+        assert canary(self.client) == self.canary
         assert pinned(self.client, SHOP) == (self.live if self.held else None)
         assert_consistent(self.client)
 

@@ -18,8 +18,17 @@ from nightshelf import Shelf
 from nightshelf.contract import Keys, key_ttl_s
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import allot, current, flip, listing, stage
-from nightshelf.operate import mark_bad, pin, rollback
-from nightshelf.upkeep import BATCH_KEYS, STAGING_S, extend, orphans, retire, whole_until
+from nightshelf.operate import mark_bad, pin, rollback, unpin
+from nightshelf.upkeep import (
+    BATCH_KEYS,
+    KEPT,
+    STAGING_S,
+    extend,
+    orphans,
+    prune,
+    retire,
+    whole_until,
+)
 from nightshelf.values import Manifest
 from tests.lookup.conftest import Sleeper
 from tests.lookup.shelves import (
@@ -315,7 +324,7 @@ def test_a_rollback_that_slept_through_its_targets_retirement(
     assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
 
 
-def test_orphans_are_half_staged_and_abandoned(redis_client: Redis) -> None:
+def test_orphans_are_staged_and_abandoned(redis_client: Redis) -> None:
     now = datetime.now(UTC)
 
     def half(hours: float) -> int:
@@ -325,21 +334,39 @@ def test_orphans_are_half_staged_and_abandoned(redis_client: Redis) -> None:
         return number
 
     assert orphans(redis_client, SHOP) == []
-    below = half(0)
-    publish(redis_client)
-    waiting = staged(redis_client)
-    age(redis_client, waiting, timedelta(days=1))
+    below, unflipped = half(0), staged(redis_client)
+    blocked = staged(redis_client)
+    record(redis_client, replace(manifest_of(redis_client, blocked), gates={"events": "block"}))
+    held = publish(redis_client).generation
+    pin(redis_client, SHOP, held)
+    assert [each.generation for each in orphans(redis_client, SHOP)] == [below]
+    unpin(redis_client, SHOP)
+    late = staged(redis_client)
+    age(redis_client, late, timedelta(days=1))
+    staged(redis_client)
     half(STAGING_S / 3600 - 0.1)
     dead = half(STAGING_S / 3600 + 0.1)
     bad = half(48)
     mark_bad(redis_client, SHOP, bad)
     record(redis_client, Manifest(99, "2026-03-01T00:00:00+00:00", staged_at="?"))
     found = [manifest.generation for manifest in orphans(redis_client, SHOP)]
-    assert found == [dead, below]
+    assert found == [dead, late, unflipped, below]
     settle(redis_client)
     for number in found:
         retire(redis_client, SHOP, number)
     assert orphans(redis_client, SHOP) == []
+
+
+def test_generations_of_long_ago_are_forgotten(redis_client: Redis) -> None:
+    for _ in range(KEPT + 5):
+        publish(redis_client)
+    assert prune(redis_client, SHOP) == 0, "their keys may stand"
+    mark_bad(redis_client, SHOP, 2)
+    for number in (1, 2, 3, 4, 50):
+        age(redis_client, number, timedelta(days=KEPT + 1))
+    assert prune(redis_client, SHOP) == 3
+    assert set(states(redis_client)) == {2, *range(5, KEPT + 6)}
+    assert_consistent(redis_client)
 
 
 def test_readers_notice_neither_extending_nor_retiring(redis_url: str, redis_client: Redis) -> None:

@@ -1,0 +1,63 @@
+"""A canary: a staged generation that a share of the users is served, to see how it does.
+
+It stands in the live generation's manifest, so that readers learn of it from the pointer, and any
+move of the pointer ends it (docs/decisions/0011-canary.md).
+"""
+
+from datetime import UTC, datetime
+
+from redis import Redis
+
+from nightshelf.errors import TransitionRefused
+from nightshelf.generations import complete
+from nightshelf.upkeep import refuse_unless_whole
+from nightshelf.values import Canary
+from nightshelf.world import Rule, World, change
+
+
+def release(client: Redis, namespace: str, generation: int, share: float) -> None:
+    """Serve `share` percent of the users a staged, complete generation in place of the live one.
+
+    Who is among them: `nightshelf.contract.in_canary`. It ends when a generation goes live, this
+    one or another, or by a rollback; a second call changes the share. `ValueError` for a share that
+    is not above 0 and at most 100; `TransitionRefused` (`unknown`, `not-staged`, `bad`,
+    `incomplete`, `expired`, `nothing-live`, `contended`).
+    """
+    change(client, namespace, releasing(client, generation, share))
+
+
+def releasing(client: Redis, generation: int, share: float) -> Rule:
+    """Return the rule of `release`."""
+    percent = checked_share(share)
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def rule(world: World) -> World:
+        if world.live is None:
+            raise TransitionRefused("nothing-live", "a canary stands beside what is live: promote")
+        target = complete(world.find(generation))
+        refuse_unless_whole(client, world, generation)
+        out = Canary(generation, percent, target.default_model, since)
+        return world.altered(world.live.generation, canary=out)
+
+    return rule
+
+
+def checked_share(percent: float) -> float:
+    """Return a share, in percent; `ValueError` unless it is above 0 and at most 100."""
+    if not 0 < percent <= 100:
+        raise ValueError(f"a canary's share must be above 0 and at most 100 percent, not {percent}")
+    return percent
+
+
+def ending(generation: int, *, mark_bad: bool) -> Rule:
+    """Return the rule that ends a generation's canary, if it is out; `mark_bad` gives it up."""
+
+    def rule(world: World) -> World:
+        after = world
+        if world.live and world.canary and world.canary.generation == generation:
+            after = world.altered(world.live.generation, canary=None)
+        if mark_bad and not after.is_live(generation):
+            after = after.altered(generation, state="bad")
+        return after
+
+    return rule

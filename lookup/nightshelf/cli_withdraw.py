@@ -1,0 +1,108 @@
+"""The commands that take something out at once: an item off every path, a user out of Redis."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from redis import Redis
+
+from nightshelf import erase, tables, tables_withdraw, withdraw
+from nightshelf.cli_desk import LOCAL, SHOP, Desk, DryRun, Json, Namespace, RedisUrl, Yes, open_desk
+from nightshelf.contract import encode_id
+from nightshelf.errors import InvalidKey
+from nightshelf.world import look
+
+
+def _id(raw: str) -> str:
+    try:
+        encode_id(raw)
+    except InvalidKey as error:
+        raise typer.BadParameter(str(error)) from None
+    return raw
+
+
+Items = Annotated[list[str], typer.Argument(metavar="ITEM...", parser=_id, help="Which items.")]
+User = Annotated[str, typer.Argument(metavar="USER", parser=_id, help="Who is to be forgotten.")]
+Act = Callable[[Redis, str, list[str]], int]
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: nightshelf block B2 A7")
+def block(
+    items: Items,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    namespace: Namespace = SHOP,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Take items off every list, fallback and page, within a second or two."""
+    with open_desk(namespace, redis_url, as_json) as desk:
+        plan = tables_withdraw.block_words(namespace, items)
+        _carry_out(desk, withdraw.block, items, plan, yes=yes, dry_run=dry_run)
+
+
+@app.command(epilog="Example: nightshelf unblock B2 --yes")
+def unblock(
+    items: Items,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    namespace: Namespace = SHOP,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Let blocked items be shown again."""
+    with open_desk(namespace, redis_url, as_json) as desk:
+        plan = tables_withdraw.unblock_words(namespace, items)
+        _carry_out(desk, withdraw.unblock, items, plan, yes=yes, dry_run=dry_run)
+
+
+@app.command(epilog="Example: nightshelf forget u42 --dry-run")
+def forget(
+    user: User,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    namespace: Namespace = SHOP,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Delete all that Redis holds of a user, and prove it by reading back.
+
+    The event log and the folders of runs are files, and not reached from here.
+    """
+    with open_desk(namespace, redis_url, as_json) as desk:
+        found = erase.traces(desk.client, namespace, user)
+        left = found
+        plan = tables_withdraw.forget_words(namespace, user, found)
+        if desk.agreed(plan, yes=yes, dry_run=dry_run):
+            found, left = erase.forget(desk.client, namespace, user)
+        staging = [each.generation for each in look(desk.client, namespace).manifests if each.half]
+        if as_json:
+            kept = {"keys": left.keys, "entries": left.entries}
+            desk.document(
+                user=user,
+                keys=found.keys,
+                entries=found.entries,
+                left=kept,
+                staging=staging,
+                dry_run=dry_run,
+            )
+        else:
+            tables_withdraw.show_forgotten(user, left, staging, dry_run=dry_run)
+        if left and not dry_run:
+            raise typer.Exit(1)
+
+
+def _carry_out(
+    desk: Desk, act: Act, items: list[str], plan: str, *, yes: bool, dry_run: bool
+) -> None:
+    """Say what will be done, ask, do it, and show all that is blocked then."""
+    blocked = withdraw.blocked(desk.client, desk.namespace)
+    if desk.agreed(plan, yes=yes, dry_run=dry_run):
+        act(desk.client, desk.namespace, items)
+        blocked = withdraw.blocked(desk.client, desk.namespace)
+    if desk.as_json:
+        desk.document(items=items, blocked=blocked, dry_run=dry_run)
+    elif not dry_run:
+        tables.show_line(tables_withdraw.blocked_words(desk.namespace, blocked))

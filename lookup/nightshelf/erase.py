@@ -1,0 +1,74 @@
+"""Erasure: a user taken out of everything that Redis holds, proven by reading back.
+
+What is on disk is not reached from here: the event log, and the folders of runs. A user whom the
+log still knows has a list again the next night.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from nightshelf.contract import Keys, encode_id
+from nightshelf.upkeep import BATCH_KEYS
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What Redis holds of one user: keys of any generation, and entries of the event stream."""
+
+    keys: tuple[str, ...]
+    entries: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.entries)
+
+
+def traces(client: Redis, namespace: str, user: str) -> Traces:
+    """Find a user's lists and feature rows in every generation, acted set and stream entries.
+
+    Every key of the server is looked at, a thousand at a time: also generations that nothing
+    remembers are found. `InvalidKey` where `user` is no id.
+    """
+    encoded = encode_id(user)
+    ours = re.compile(
+        rf"shelf:{re.escape(namespace)}:"
+        rf"(\d+:(list:[^:]+|user)|acted):{re.escape(encoded)}".encode()
+    )
+    # Neither a namespace nor an encoded id has a character that MATCH takes for a pattern.
+    found = client.scan_iter(match=f"shelf:{namespace}:*:{encoded}", count=BATCH_KEYS)
+    keys = {key.decode() for key in found if ours.fullmatch(key)}
+    entries = (
+        name.decode()
+        for name, fields in _entries(client, Keys(namespace).events)
+        if fields.get(b"user_id") == user.encode()
+    )
+    return Traces(tuple(sorted(keys)), tuple(entries))
+
+
+def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
+    """Delete every trace of a user; return what was found, and what a second look still finds."""
+    found = traces(client, namespace, user)
+    for names in _batches(found.keys):
+        client.unlink(*names)
+    for names in _batches(found.entries):
+        client.xdel(Keys(namespace).events, *names)
+    return found, traces(client, namespace, user)
+
+
+def _batches(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for at in range(0, len(names), BATCH_KEYS):
+        yield names[at : at + BATCH_KEYS]
+
+
+def _entries(client: Redis, stream: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """Yield the entries of a stream, a thousand at a time, oldest first."""
+    after = "-"
+    while True:
+        batch: list[Any] = client.xrange(stream, min=after, count=BATCH_KEYS)  # type: ignore[assignment]
+        yield from batch
+        if len(batch) < BATCH_KEYS:
+            return
+        after = f"({batch[-1][0].decode()}"
