@@ -3,6 +3,7 @@
     step            what it does                             what it leaves in runs/<ns>/<gen>/
     check_inputs    every file readable, every column there  (nothing: it fails before all else)
     open_run        the next generation number               settings.json
+    take_over       what a run that broke off had finished   made_from.json
     clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
     clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
     build_features  who took to what, and how strongly       features/
@@ -19,7 +20,8 @@
     write_report    to look at in the morning                report.html, .md, .json
 
 Up to the flip a failure leaves the live generation as it is, and so does a gate that blocks: then
-`keep_live` gives the live one its full time to live again. A pin leaves the new one staged.
+`keep_live` gives the live one its full time to live again. A pin leaves the new one staged. A night
+that a newer one has overtaken ends before it trains (`flows._overtaken.py`).
 """
 
 import json
@@ -30,11 +32,13 @@ from typing import Annotated
 import typer
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
 from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task, redis_failed
+from flows._overtaken import later_night_waits, superseded, waited_for
 from nightshelf.errors import NightshelfError
 from tasks import (
     admit,
@@ -46,6 +50,7 @@ from tasks import (
     popularity,
     publish,
     report,
+    resume,
     similar,
     topn,
     train,
@@ -66,6 +71,8 @@ PATIENT = {
 
 check_inputs = as_task(inputs.check_inputs, timeout_seconds=HOUR_S)
 open_run = as_task(publish.open_run, **PATIENT)
+take_over = as_task(resume.take_over)
+newer_night = as_task(live.newer_night, **PATIENT)
 clear_orphans = as_task(live.clear_orphans, **PATIENT)
 clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
 build_features = as_task(features.build_features, timeout_seconds=2 * HOUR_S)
@@ -97,7 +104,7 @@ def nightly(
     namespace: str = "shop",
     as_of: datetime | None = None,
     run_root: Path = Path("runs"),
-) -> report.Report:
+) -> report.Report | State[None]:
     """Build and publish tonight's lists.
 
     Args:
@@ -110,16 +117,23 @@ def nightly(
 
     """
     settings = load_settings()
+    if as_of is None and later_night_waits(namespace):
+        return waited_for()
     as_of = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
 
     checked = check_inputs(events, items, users, settings.inputs)
     redis = publish.connect(settings.redis_url.get_secret_value(), settings.publish)
     run = open_run(redis, namespace, as_of, run_root)
     run.path("settings.json").write_text(json.dumps(settings.public(), indent=2) + "\n")
+    if newer := newer_night(run, redis):
+        return superseded(run, newer)
 
+    take_over(run, checked, settings.digest())
     clear_orphans(run, redis)
     log = clean_events(run, checked, settings.events, now=datetime.now(UTC))
     built = build_features(run, log, settings.features)
+    if newer := newer_night(run, redis):
+        return superseded(run, newer)
     model = train_als(run, built, settings.train)
 
     lists = top_n(run, built, model, settings.topn, settings.train)
@@ -128,7 +142,10 @@ def nightly(
 
     shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
     forecast(run, redis, shelves)
-    staged = stage(run, redis, shelves, settings.publish, settings.topn.n, settings.digest())
+    staged = stage(
+        run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
+        model_hash=model.digest, inputs=checked.digests,
+    )  # fmt: skip
     served = read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, log, built, model, served, settings.topn)
     verdict = check_gates(run, redis, log, metrics, served, settings.gates)
@@ -184,10 +201,14 @@ def main(
     Redis is REDIS_URL, settings are NIGHTSHELF_<STEP>__<NAME> or nightshelf.toml.
     """
     try:
-        page = nightly(events, items, users, namespace, as_of, run_root)
+        night = nightly(events, items, users, namespace, as_of, run_root, return_state=True)
+        page = night.result()
     except (NightshelfError, RedisError) as error:
         Console(stderr=True).print(f"[bold red]The night failed:[/] {escape(str(error))}")
         raise typer.Exit(1) from None
+    if not isinstance(page, report.Report):
+        Console(stderr=True).print(f"Superseded: {escape(str(night.message))}", soft_wrap=True)
+        raise typer.Exit(1)
     Console().print(f"Report: {page.html}", soft_wrap=True)
 
 

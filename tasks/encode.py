@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -64,7 +65,7 @@ class Family:
             for group in chosen:
                 table = parquet.read_row_group(group)
                 stride = max(1, table.num_rows * len(chosen) // n)
-                rows += table.take(list(range(0, table.num_rows, stride))).to_pylist()
+                rows += table.take(np.arange(0, table.num_rows, stride)).to_pylist()
         return [self._entry(row) for row in rows]
 
     def _entry(self, row: dict[str, Any]) -> Entry:

@@ -13,7 +13,7 @@ from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import TooManyBadRows
 from tasks.inputs import CONTRACT, Inputs, Kind, Relation
 from tasks.records import CleanLog
-from tasks.run import Run, step
+from tasks.run import Run, computed
 
 #: The name under which a row's path is read: a log's own column `filename` stays out of the way.
 _FILE = "nightshelf_file"
@@ -41,7 +41,7 @@ class EventSettings:
     clock_tolerance_s: int = 3600
 
 
-@step
+@computed
 def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: datetime) -> CleanLog:
     """Judge every row of the three relations, and write the good and the bad ones apart.
 

@@ -13,7 +13,7 @@ from pydantic import PositiveFloat
 from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import NothingToLearn
 from tasks.records import CleanLog, Features
-from tasks.run import Run, step
+from tasks.run import Run, computed
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class FeatureSettings:
     view_types: tuple[str, ...] = ("view", "click")
 
 
-@step
+@computed
 def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:
     """Turn the clean log into the interaction matrix and the feature rows.
 

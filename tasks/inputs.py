@@ -41,7 +41,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from tasks.errors import InputError
-from tasks.parquet import BrokenFile, find_files, prove_readable, read_schema
+from tasks.parquet import BrokenFile, digest_of, find_files, prove_readable, read_schema
 
 RelationName = Literal["events", "items", "users"]
 Kind = Literal["text", "time", "number", "flag", "texts"]
@@ -123,11 +123,15 @@ class FileGroup:
 
 @dataclass(frozen=True)
 class Relation:
-    """One checked relation, and the files that were set aside (path -> reason)."""
+    """One checked relation, and the files that were set aside (path -> reason).
+
+    `digest` is SHA-256 over the names and contents of the files that are read.
+    """
 
     name: RelationName
     groups: tuple[FileGroup, ...]
     set_aside: dict[str, str]
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,12 @@ class Inputs:
     def set_aside(self) -> dict[str, str]:
         """Files that could not be read, of all three: path -> reason."""
         return self.events.set_aside | self.items.set_aside | self.users.set_aside
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of each relation that there is."""
+        relations = (self.events, self.items, self.users)
+        return {relation.name: relation.digest for relation in relations if relation.digest}
 
 
 def check_inputs(events: Path, items: Path, users: Path | None, settings: InputSettings) -> Inputs:
@@ -182,7 +192,8 @@ def check_relation(
         FileGroup(tuple(files), {ours: theirs for ours, theirs, _ in found})
         for found, files in groups.items()
     )
-    return Relation(name, tuple(typed), set_aside)
+    digest = digest_of(path, [file for files in groups.values() for file in files])
+    return Relation(name, tuple(typed), set_aside, digest)
 
 
 def _match(

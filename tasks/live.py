@@ -2,12 +2,13 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from redis import Redis
 
 from nightshelf import generations
 from nightshelf.errors import TransitionRefused
-from nightshelf.upkeep import extend, orphans, retire
+from nightshelf.upkeep import extend, orphans, prune, retire
 from nightshelf.values import Manifest
 from tasks.run import Run, step
 
@@ -27,13 +28,27 @@ class Cleared:
     n_keys: int
 
 
+def newer_night(run: Run, client: Redis) -> Manifest | None:
+    """Return the live generation where it has seen more than this run may: it is not to be left.
+
+    A night that starts late, or was started for a day long gone, ends here before it computes.
+    """
+    live = generations.current(client, run.namespace)
+    if live is None or datetime.fromisoformat(live.as_of) <= run.as_of:
+        return None
+    return live
+
+
 @step
 def flip(run: Run, client: Redis) -> Manifest:
-    """Make the staged generation live, for every reader at once; a pin leaves it staged."""
+    """Make the staged generation live, for every reader at once.
+
+    A pin leaves it staged, and so does a generation that has seen more and went live meanwhile.
+    """
     try:
         return generations.flip(client, run.namespace, run.generation)
     except TransitionRefused as refused:
-        if refused.reason != "pinned":
+        if refused.reason not in ("pinned", "superseded"):
             raise
         return Manifest.from_json(run.path("manifest.json").read_bytes())
 
@@ -48,7 +63,11 @@ def keep_live(run: Run, client: Redis) -> Kept:
 
 @step
 def clear_orphans(run: Run, client: Redis) -> Cleared:
-    """Delete what publishers that died half-way have left; what one still writes is let be."""
+    """Delete what publishers that died have left, and forget generations of long ago.
+
+    What a publisher still writes is let be, and what waits for an operator.
+    """
+    prune(client, run.namespace)
     n_keys = n_generations = 0
     for orphan in orphans(client, run.namespace):
         with suppress(TransitionRefused):  # somebody else is at it, or it is too soon

@@ -1,5 +1,6 @@
 """Parquet files in and out: found, proven readable, written whole."""
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import InputError
+from tasks.run import file_hash
 
 
 class BrokenFile(Exception):  # noqa: N818 - a condition of one file, not an error of the night
@@ -52,6 +54,14 @@ def prove_readable(file: Path, columns: list[str]) -> None:
                 raise BrokenFile(f"damaged (holds {rows:,} rows of {parquet.metadata.num_rows:,})")
     except (pa.ArrowException, OSError) as error:
         raise BrokenFile(f"damaged ({_first_line(error)})") from error
+
+
+def digest_of(root: Path, files: Iterable[Path]) -> str:
+    """Return SHA-256 over files in the order of their paths under `root`, names and contents."""
+    digest = hashlib.sha256()
+    for name, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
+        digest.update(f"{name}\0{file_hash(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

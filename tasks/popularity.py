@@ -22,7 +22,7 @@ from tasks.kernel import walk
 from tasks.lists import Catalogue, list_batch, load_catalogue
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, CleanLog, Features, Lists
-from tasks.run import Run, step
+from tasks.run import Run, computed
 from tasks.topn import TopNSettings
 from tasks.train import load_matrix
 
@@ -37,7 +37,7 @@ class PopularitySettings:
     past_days: PositiveInt = 28
 
 
-@step
+@computed
 def popular_lists(
     run: Run,
     log: CleanLog,

@@ -4,7 +4,7 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -27,6 +27,7 @@ from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
 from tasks.run import Progress, Run, highest_generation, no_progress, step
+from tasks.sample import check_sample
 
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
@@ -85,6 +86,8 @@ def stage(
     list_length: int,
     config_hash: str,
     *,
+    model_hash: str = "",
+    inputs: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> Staged:
     """Write every key of the generation with its TTL; readers do not see it yet."""
@@ -97,6 +100,8 @@ def stage(
         list_length=list_length,
         ttl_s=settings.ttl_s,
         config_hash=config_hash,
+        model_hash=model_hash,
+        inputs=dict(inputs or {}),
     )
     generations.stage(client, run.namespace, manifest)
     total = sum(pq.read_metadata(family.path).num_rows for family in shelves)
@@ -131,7 +136,8 @@ def read_back(
 ) -> Served:
     """Read every staged key, prove the digest, and keep the lists as a reader will get them.
 
-    Raises `VerificationError` where a key is missing or a value differs.
+    Raises `VerificationError` where a key is missing, a value differs, or a list of a random sample
+    is not the computed one.
     """
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     n_keys = 0
@@ -156,6 +162,9 @@ def read_back(
             f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
             f"digest {digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; {_ALTERED}"
         )
+    for family in shelves:
+        if family.holds_lists:
+            check_sample(family, paths[family.name], seed=run.generation)
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
 
 

@@ -73,13 +73,18 @@ class Features:
 
 @dataclass(frozen=True)
 class Model:
-    """ALS factors as Parquet: `id` and `factors` (k float32), in the order of `Features`."""
+    """ALS factors as Parquet: `id` and `factors` (k float32), in the order of `Features`.
+
+    `settings` is what they were trained with, `digest` SHA-256 over both files.
+    """
 
     user_factors: Path
     item_factors: Path
     n_users: int
     n_items: int
     n_factors: int
+    settings: Path
+    digest: str
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 ::
 
     runs/<namespace>/<generation>/
-        steps.jsonl             one line a finished step: name, seconds, counts
+        steps.jsonl             one line a finished step: name, seconds, counts, record, files
         settings.json           every setting of the night
+        made_from.json          what it was made from: as_of, inputs, settings and code by hash
         quarantine.parquet      bad rows, each with its reason
         events.parquet          the clean log; items.parquet, users.parquet beside it
         features/               interactions.npz, seen.npz, user and item feature rows
@@ -17,14 +18,15 @@
         report.json .md .html   what to look at in the morning
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 #: Called with (done, total) now and then by steps that take long.
 Progress = Callable[[int, int], None]
@@ -57,15 +59,28 @@ class Run:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def note(self, step: str, seconds: float, record: object) -> None:
+    def note(self, step: str, seconds: float, record: object, /, **more: object) -> None:
         """Append a finished step to the journal."""
-        line = {"step": step, "seconds": round(seconds, 3), **_counts(record)}
+        self.append({"step": step, "seconds": round(seconds, 3), **_counts(record), **more})
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Append a line to the journal."""
         with self.path("steps.jsonl").open("a") as journal:
             journal.write(json.dumps(line) + "\n")
 
+    def journal(self) -> list[dict[str, Any]]:
+        """Return the journal, in the order in which the steps finished.
+
+        A line that a crash cut short is left out: its step did not finish.
+        """
+        path = self.folder / "steps.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return [json.loads(line) for line in lines]
+
     def steps(self) -> list[dict[str, Any]]:
-        """Return the journal, in the order in which the steps finished."""
-        return [json.loads(line) for line in self.path("steps.jsonl").read_text().splitlines()]
+        """Return names, seconds and counts of the finished steps."""
+        hidden = ("record", "files")
+        return [{k: v for k, v in line.items() if k not in hidden} for line in self.journal()]
 
 
 def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
@@ -81,6 +96,27 @@ def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run
     return journalled
 
 
+def computed(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
+    """Journal a step all of whose work is in the files that its record names.
+
+    Where the run has taken the step over from another (`tasks/resume.py`), it is not done again.
+    """
+
+    @wraps(function)
+    def once(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        for line in run.journal():
+            if line["step"] == function.__name__ and "taken_from" in line:
+                return cast("R", _unpacked(function, line["record"], run.folder))
+        started = time.perf_counter()
+        record = function(run, *args, **kwargs)
+        seconds = time.perf_counter() - started
+        packed, files = _packed(record, run.folder), _files(record, run.folder)
+        run.note(function.__name__, seconds, record, record=packed, files=files)
+        return record
+
+    return once
+
+
 def highest_generation(root: Path, namespace: str) -> int:
     """Return the highest generation that has a folder under `root`, 0 where there is none."""
     folder = root / namespace
@@ -92,6 +128,35 @@ def midnight(now: datetime | None = None) -> datetime:
     """Return the last midnight in UTC: a night's usual `as_of`."""
     now = now or datetime.now(UTC)
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _files(record: object, folder: Path) -> dict[str, str]:
+    """Return the files that a record names, relative to the run's folder, each with its hash."""
+    paths = (value for value in vars(record).values() if isinstance(value, Path))
+    return {str(path.relative_to(folder)): file_hash(path) for path in paths}
+
+
+def _packed(record: object, folder: Path) -> dict[str, Any]:
+    """Return a record as JSON knows it, its paths relative to the run's folder."""
+    return {
+        name: str(value.relative_to(folder)) if isinstance(value, Path) else value
+        for name, value in vars(record).items()
+    }
+
+
+def _unpacked(function: Callable[..., object], packed: dict[str, Any], folder: Path) -> object:
+    """Return the record that `function` gave when it was run."""
+    kind = function.__annotations__["return"]
+    paths = {each.name for each in fields(kind) if each.type is Path}
+    return kind(
+        **{name: folder / value if name in paths else value for name, value in packed.items()}
+    )
 
 
 def _counts(record: object) -> dict[str, Any]:

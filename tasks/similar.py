@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 from tasks.lists import list_batch, load_catalogue
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
-from tasks.run import Progress, Run, no_progress, step
+from tasks.run import Progress, Run, computed, no_progress
 from tasks.topn import TopNSettings, rank
 from tasks.train import Factors, load_factors
 
@@ -23,7 +23,7 @@ class SimilarSettings:
     n: PositiveInt = 20
 
 
-@step
+@computed
 def similar_items(
     run: Run,
     features: Features,

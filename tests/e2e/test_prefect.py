@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -18,8 +19,8 @@ from tests.e2e.conftest import ROOT
 pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
 STEPS = [
-    *("check_inputs", "open_run", "clear_orphans", "clean_events", "build_features"),
-    *("train_als", "top_n"),
+    *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
+    *("build_features", "newer_night", "train_als", "top_n"),
     *("popular_lists", "similar_items", "forecast", "stage", "read_back", "measure"),
     *("check_gates", "flip", "write_report"),
 ]
@@ -114,3 +115,22 @@ def test_a_bad_log_fails_the_run_with_its_message_and_no_traceback(
     logs = ask(deployed, "logs", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
     assert not any("Traceback" in line["message"] for line in logs)
     assert not redis_client.keys("shelf:broken:*"), "nothing was touched"
+
+
+def test_of_late_runs_only_the_newest_computes(
+    deployed: dict[str, str], shop: Shop, redis_client: Redis, tmp_path: Path
+) -> None:
+    files = {"events": shop.events, "items": shop.items, "users": shop.users}
+    given = files | {"namespace": "late", "run_root": tmp_path}
+    for days in (2, 1):  # nobody was there to take them
+        parameters = json.dumps(given, default=str)
+        when = ("--start-at", (datetime.now(UTC) - timedelta(days=days)).isoformat())
+        prefect(deployed, "deployment", "run", "nightly/nightly", "--params", parameters, *when)
+    for _ in range(2):
+        prefect(deployed, "worker", "start", "--pool", "nightshelf", "--run-once", "--limit", "1")
+    late = {"flow_runs": {"name": {"like_": "late as of"}}, "sort": "EXPECTED_START_TIME_ASC"}
+    runs = ask(deployed, "flow_runs", late)
+    assert [run["state"]["name"] for run in runs] == ["Superseded", "Completed"], [
+        run["state"]["message"] for run in runs
+    ]
+    assert [path.name for path in (tmp_path / "late").iterdir()] == ["1"]

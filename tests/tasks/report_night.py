@@ -116,7 +116,9 @@ def _model(run: Run, users: list[str], factors: Mapping[str, Sequence[float]]) -
     vectors = pa.array(list(factors.values()), pa.list_(pa.float32(), n_factors))
     table = {"id": pa.array(list(factors), pa.string()), "factors": vectors}
     path = _table(run, "model/item_factors", table)
-    return Model(run.path("model/user_factors.parquet"), path, len(users), len(factors), n_factors)
+    return Model(
+        run.path("model/user_factors.parquet"), path, len(users), len(factors), n_factors, path, ""
+    )
 
 
 def _served(run: Run, lists: Mapping[str, Sequence[str]]) -> Served:

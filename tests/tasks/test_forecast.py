@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
@@ -29,6 +30,19 @@ def test_the_forecast_is_within_ten_percent(own_redis_client: Redis, tmp_path: P
     assert found.n_bytes == pytest.approx(taken, rel=0.1)
     assert found.n_free is None, "no limit is set"
     assert sum(found.families.values()) == found.n_bytes
+
+
+def test_a_block_of_users_without_lists_is_no_hindrance(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    run = open_run(redis_client, "shop", AS_OF, tmp_path)
+    shelves = make_shelves(run)
+    whole = forecast(run, redis_client, shelves)
+    lists = pq.read_table(shelves[0].path)
+    with pq.ParquetWriter(shelves[0].path, lists.schema) as writer:
+        writer.write_table(lists.slice(0, 0))  # a row group of its own
+        writer.write_table(lists)
+    assert forecast(run, redis_client, shelves) == whole
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru", "volatile-ttl"])

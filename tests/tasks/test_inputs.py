@@ -282,3 +282,50 @@ def test_the_contract_is_documented_where_it_is_checked() -> None:
         for relation, columns in CONTRACT.items()
         for column, (_, required) in columns.items()
     }
+
+
+def test_each_relation_that_is_there_has_a_digest(tmp_path: Path) -> None:
+    paths = {name: save(table, tmp_path / name / "a.parquet") for name, table in GOOD.items()}
+    settings = InputSettings()
+    whole = check_inputs(paths["events"], paths["items"], paths["users"], settings).digests
+    assert list(whole) == ["events", "items", "users"]
+    assert len(set(whole.values())) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in whole.values())
+    without = check_inputs(paths["events"], paths["items"], None, settings).digests
+    assert without == {name: whole[name] for name in ("events", "items")}
+
+
+def test_one_file_of_any_name_and_a_folder_are_told_apart_by_what_they_hold(tmp_path: Path) -> None:
+    def digest(path: Path) -> str:
+        return check_relation("items", path, {}, skip_broken_files=False).digest
+
+    table = GOOD["items"]
+    one, two = (save(table, tmp_path / name / "x.parquet") for name in ("one", "two"))
+    renamed = save(table, tmp_path / "three/y.parquet")
+    assert digest(one) == digest(two) == digest(renamed)
+    assert digest(one.parent) == digest(two.parent) != digest(renamed.parent)
+    save(table, two.with_name("z.parquet"))
+    assert digest(one.parent) != digest(two.parent)
+
+
+def test_files_that_differ_in_type_are_all_in_the_digest(tmp_path: Path) -> None:
+    def digest() -> str:
+        return check_relation("items", tmp_path, {}, skip_broken_files=False).digest
+
+    save(pa.table({"item_id": ["b"], "category": ["x"]}), tmp_path / "a.parquet")
+    save(pa.table({"item_id": [1], "category": ["x"]}), tmp_path / "b.parquet")
+    before = digest()
+    save(pa.table({"item_id": [2], "category": ["x"]}), tmp_path / "b.parquet")
+    assert digest() != before
+
+
+def test_a_file_that_is_set_aside_is_not_in_the_digest(tmp_path: Path) -> None:
+    def digest() -> str:
+        return check_relation("items", tmp_path, {}, skip_broken_files=True).digest
+
+    save(GOOD["items"], tmp_path / "a.parquet")
+    before = digest()
+    (tmp_path / "b.parquet").write_bytes(b"cut")
+    assert digest() == before
+    save(GOOD["items"], tmp_path / "b.parquet")
+    assert digest() != before, "restored, it is read, and counts"

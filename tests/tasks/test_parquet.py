@@ -1,5 +1,8 @@
 """Files in and out: what is found, what is broken, and that no damage is read as data."""
 
+import hashlib
+import os
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from tasks.errors import InputError
 from tasks.parquet import (
     BrokenFile,
+    digest_of,
     find_files,
     prove_readable,
     read_schema,
@@ -143,3 +147,70 @@ def test_a_write_that_fails_leaves_the_old_file(whole: Path) -> None:
         write_parquet(whole, TABLE.schema, batches())
     assert whole.read_bytes() == before
     assert find_files("events", whole.parent) == [whole]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    for name in ("date=2026-02-01/a", "date=2026-02-02/a", "date=2026-02-02/b"):
+        path = tmp_path / "log" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "log"
+
+
+def digest(root: Path) -> str:
+    return digest_of(root, find_files("events", root))
+
+
+def test_the_digest_of_files_is_as_defined(log: Path) -> None:
+    text = ""
+    for name in ("date=2026-02-01/a", "date=2026-02-02/a", "date=2026-02-02/b"):
+        text += f"{name}.parquet\0{hashlib.sha256(name.encode()).hexdigest()}\n"
+    assert digest(log) == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo -n x >> date=2026-02-02/a.parquet",
+        "truncate --size=-1 date=2026-02-02/a.parquet",
+        "touch date=2026-02-02/c.parquet",
+        "rm date=2026-02-02/b.parquet",
+        "mv date=2026-02-02/b.parquet date=2026-02-02/c.parquet",
+        "mv date=2026-02-02/b.parquet date=2026-02-01/b.parquet",
+        "mv date=2026-02-01 date=2026-02-03",
+        "mv date=2026-02-01/a.parquet x; mv date=2026-02-02/a.parquet date=2026-02-01;"
+        "mv x date=2026-02-02/a.parquet",
+    ],
+)
+def test_the_digest_changes_with_any_content_name_or_number_of_files(
+    log: Path, command: str
+) -> None:
+    before = digest(log)
+    assert os.system(f"cd '{log}' && {command}") == 0
+    assert digest(log) != before
+
+
+def test_the_digest_is_blind_to_where_and_when(log: Path, tmp_path: Path) -> None:
+    before = digest(log)
+    shutil.copytree(log, tmp_path / "x/copy", copy_function=shutil.copy)
+    for file in (tmp_path / "x").rglob("*.parquet"):
+        os.utime(file, (0, 0))
+    assert digest(tmp_path / "x/copy") == before
+    files = find_files("events", log)
+    assert digest_of(log, reversed(files)) == before, "the order of the names counts, no other"
+
+
+def test_the_digest_of_one_file_is_its_contents_alone(tmp_path: Path) -> None:
+    one, two, other = (tmp_path / name for name in ("one.parquet", "two.parquet", "other.parquet"))
+    for path, text in ((one, "a"), (two, "a"), (other, "b")):
+        path.write_text(text)
+    assert digest(one) == digest(two) != digest(other)
+
+
+def test_two_short_files_are_not_one_long_one(tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("a", "ab")]
+    for path in names:
+        path.write_text("b")
+    assert digest_of(tmp_path, names[:1]) != digest_of(tmp_path, names)
+    assert digest_of(tmp_path, []) == hashlib.sha256().hexdigest()

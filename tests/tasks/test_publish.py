@@ -107,6 +107,24 @@ def test_the_manifest_tells_what_was_staged(redis_client: Redis, tmp_path: Path)
     )
 
 
+def test_the_manifest_tells_what_the_lists_were_made_from(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    run = open_run(redis_client, "shop", AS_OF, tmp_path)
+    inputs = {"events": "e" * 64, "items": "1" * 64}
+    stage(
+        run, redis_client, make_shelves(run), SETTINGS, list_length=10, config_hash="c0ffee",
+        model_hash="feed", inputs=inputs,
+    )  # fmt: skip
+    (found,) = generations.listing(redis_client, "shop")
+    assert (found.model_hash, found.inputs) == ("feed", inputs)
+    assert Manifest.from_json(run.path("manifest.json").read_bytes()) == found
+    flip(run, redis_client)
+    live = generations.current(redis_client, "shop")
+    assert live is not None
+    assert (live.model_hash, live.inputs) == ("feed", inputs), "and so does the pointer"
+
+
 @pytest.mark.parametrize(
     ("max_batch_keys", "max_batch_bytes"), [(7, 2**20), (1_000, 2_000), (5, 1_200), (1, 1)]
 )

@@ -30,7 +30,7 @@ def model_of(night: Learnt, factors: Factors) -> Model:
     column = pa.FixedSizeListArray.from_arrays(pa.array(factors.reshape(-1)), factors.shape[1])
     path = night.run.path("model/item_factors.parquet")
     write_table(path, pa.table({"id": pa.array(ids), "factors": column}))
-    return Model(path.with_name("none"), path, 1, len(ids), factors.shape[1])
+    return Model(path.with_name("none"), path, 1, len(ids), factors.shape[1], path, "")
 
 
 def cosine(left: Factors, right: Factors) -> float:

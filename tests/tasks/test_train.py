@@ -1,7 +1,8 @@
 """Training on planted structure, and what it does when the numbers run away."""
 
+import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -144,3 +145,21 @@ def fit_to_infinity(als: object, *_: object, **__: object) -> None:
         user_factors=np.ones((20, 8), np.float32),
         item_factors=np.full((40, 8), np.inf, np.float32),
     )
+
+
+def test_the_model_has_a_digest_of_its_factors(tmp_path: Path) -> None:
+    models = [
+        trained(checkerboard(tmp_path, generation=n), settings)
+        for n, settings in enumerate([SETTINGS, SETTINGS, replace(SETTINGS, seed=1)], start=1)
+    ]
+    text = "".join(
+        f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in (models[0].item_factors, models[0].user_factors)
+    )
+    assert models[0].digest == hashlib.sha256(text.encode()).hexdigest()
+    assert models[1].digest == models[0].digest != models[2].digest
+
+
+def test_the_model_names_the_settings_that_it_was_trained_with(tmp_path: Path) -> None:
+    model = trained(checkerboard(tmp_path))
+    assert json.loads(model.settings.read_text()) == asdict(SETTINGS)

@@ -1,0 +1,47 @@
+"""The last check before a flip that does not go through bytes: lists as served, against computed.
+
+The digest proves that Redis holds what was encoded; a sample proves that what was encoded is what
+was computed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.encode import Family
+from tasks.errors import VerificationError
+
+SAMPLE = 200
+#: Scores are stored with 6 significant digits.
+_RELATIVE = 1e-5
+
+
+def check_sample(family: Family, served: Path, *, seed: int) -> None:
+    """Compare up to `SAMPLE` random lists of a family, as read back, with those computed.
+
+    Raises `VerificationError` for a list that is missing, or differs in items, scores or reasons.
+    """
+    keys = pq.read_table(family.path, columns=["key"]).column("key").combine_chunks()
+    chosen = np.random.default_rng(seed).permutation(len(keys))[:SAMPLE]
+    sample = keys.take(np.sort(chosen))
+    computed, found = (_rows(path, sample) for path in (family.path, served))
+    for key, row in computed.items():
+        if key not in found or not _same(row, found[key]):
+            raise VerificationError(
+                f"the {family.name} of {key} as read back is not the one in {family.path}; the "
+                "live generation is untouched. Was the file written again while it was published?"
+            )
+
+
+def _rows(path: Path, keys: Any) -> dict[str, dict[str, Any]]:
+    rows = pq.read_table(path, filters=pc.field("key").isin(keys)).to_pylist()
+    return {row.pop("key"): row for row in rows}
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    ours, theirs = one.pop("scores"), other.pop("scores")
+    near = np.shape(ours) == np.shape(theirs) and np.allclose(ours, theirs, rtol=_RELATIVE, atol=0)
+    return one == other and near

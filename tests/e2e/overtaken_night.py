@@ -1,0 +1,47 @@
+"""A night that a newer one overtakes while it builds its features, for `test_superseded.py`.
+
+`python -m tests.e2e.overtaken_night EVENTS ITEMS NAMESPACE AS_OF ROOT` prints its state's name.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from flows import nightly as night
+from tasks.live import flip
+from tasks.publish import PublishSettings, connect, open_run, stage
+from tasks.run import Run
+from tests.tasks.models import make_shelves
+
+
+def overtaken(task: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a newer night go live while a task runs."""
+
+    @wraps(task)
+    def slow(run: Run, *args: Any, **kwargs: Any) -> Any:
+        settings = PublishSettings()
+        client = connect(os.environ["REDIS_URL"], settings)
+        newer = open_run(client, run.namespace, run.as_of + timedelta(days=1), run.root)
+        stage(newer, client, make_shelves(newer), settings, list_length=10, config_hash="")
+        flip(newer, client)
+        return task(run, *args, **kwargs)
+
+    return slow
+
+
+def main(events: str, items: str, namespace: str, as_of: str, root: str) -> None:
+    """Run the night."""
+    setattr(night, "build_features", overtaken(night.build_features))  # noqa: B010 - a Task's place
+    state = night.nightly(
+        Path(events), Path(items), None, namespace, datetime.fromisoformat(as_of), Path(root),
+        return_state=True,
+    )  # fmt: skip
+    print(state.name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
