@@ -1,0 +1,88 @@
+"""The commands of `nightshelf` that need what a night leaves on disk: `republish` and `why`.
+
+The package `nightshelf` finds them where it is installed from a checkout, by the entry point
+`nightshelf.commands`; apps that only read lists install neither these nor the pipeline
+(docs/decisions/0014-shelfops.md). What they need is imported when they run: every other command
+of `nightshelf` should start at once.
+
+With ``--json`` their documents have the stable fields
+
+- republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
+  ``state`` (live, staged or null), ``digest``, ``dry_run``
+- why: ``namespace`` and the fields of `shelfops.why.Answer`, with ``position``
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nightshelf.cli_desk import (
+    LOCAL,
+    SHOP,
+    DryRun,
+    Force,
+    Json,
+    Namespace,
+    RedisUrl,
+    Yes,
+    open_desk,
+)
+from nightshelf.errors import NightshelfError
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run: runs/<namespace>/<gen>.")
+]
+User = Annotated[str, typer.Argument(metavar="USER", help="Whose list.")]
+ItemId = Annotated[
+    str | None, typer.Argument(metavar="ITEM", help="An item: why it is there, or is not.")
+]
+Runs = Annotated[Path, typer.Option("--runs", help="Where the runs' folders are.")]
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: nightshelf republish runs/shop/42")
+def republish(
+    folder: Folder,
+    force: Force = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Publish a run's lists again from its folder, under the next number, with the same digest."""
+    with open_desk(folder.resolve().parent.name, redis_url, as_json) as desk:
+        with _pipeline():
+            from shelfops.republish import carry_out
+        carry_out(desk, redis_url, folder, force=force, yes=yes, dry_run=dry_run)
+
+
+@app.command(epilog="Examples: nightshelf why u42; nightshelf why u42 B2 --json")
+def why(
+    user: User,
+    item: ItemId = None,
+    runs: Runs = Path("runs"),
+    namespace: Namespace = SHOP,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Trace a user's list: what is known, what each rule left out, and why an item is there."""
+    with open_desk(namespace, redis_url, as_json) as desk:
+        with _pipeline():
+            from shelfops.why import show_answer
+        show_answer(desk, user, item, runs)
+
+
+@contextmanager
+def _pipeline() -> Iterator[None]:
+    """Say in one line what an install without the pipeline lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as absent:
+        raise NightshelfError(
+            f"{absent.name} is not installed, and this command needs the pipeline: in the "
+            "checkout, pip install '.[pipeline]', or make install"
+        ) from None

@@ -1,0 +1,157 @@
+"""`nightshelf why`: what a user is served, and why an item is in the list or not."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from nightshelf.answers import Result
+from nightshelf.cli_desk import Desk
+from nightshelf.contract import Keys
+from nightshelf.errors import CorruptValue
+from nightshelf.shelf import Shelf
+from nightshelf.values import Manifest, RankedList
+from nightshelf.withdraw import blocked
+from nightshelf.world import World, look
+from shelfops import why_words
+from tasks.errors import RunFolderError
+from tasks.republish import open_source
+from tasks.why import Person, Place, trace
+from tasks.why_night import load_night
+
+#: As many as a list can hold.
+_ALL = 1_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that is known: what Redis serves, and what the run's folder tells of how it came about.
+
+    `own` says how the user's own key stands: ``served``, ``absent``, ``unreadable`` or ``blocked``
+    (all of its items are). `person` is `None` for a user without factors, `place` where no item was
+    asked for; `missing` says why the folder tells nothing. `rows` are the feature rows of the items
+    that the answer names.
+    """
+
+    user: str
+    item: str | None
+    served: Result
+    manifest: Manifest | None
+    canary: bool
+    own: str
+    row: dict[str, Any] | None
+    blocked: bool
+    acted: bool
+    person: Person | None
+    place: Place | None
+    missing: str | None
+    rows: dict[str, dict[str, Any]]
+
+    @property
+    def position(self) -> int | None:
+        """Where the item stands in what is served, from 1."""
+        ids = [item.item_id for item in self.served.items]
+        return ids.index(self.item) + 1 if self.item in ids else None
+
+
+def show_answer(desk: Desk, user: str, item: str | None, runs: Path) -> None:
+    """Find out, and say."""
+    found = _answer(desk, desk.open(), user, item, runs)
+    if desk.as_json:
+        desk.document(**asdict(found), position=found.position)
+    else:
+        why_words.show(found, desk.namespace)
+
+
+def _answer(desk: Desk, shelf: Shelf, user: str, item: str | None, runs: Path) -> Answer:
+    client, keys = desk.client, Keys(desk.namespace)
+    own_acted = keys.acted(user)  # refuses what is no id, before anything is asked
+    served, world = shelf.get(user, _ALL), look(client, desk.namespace)
+    manifest = _maker(served, world)
+    off = frozenset(blocked(client, desk.namespace))
+    own, row, rows = "absent", None, {}
+    person, place, missing = None, None, None
+    if manifest:
+        at = manifest.generation
+        value: Any = client.get(keys.list(at, manifest.default_model, user))
+        own = _own(value, off)
+        row = _rows(client, {user: keys.user(at, user)}).get(user)
+        person, place, missing = _traced(runs / desk.namespace / str(at), manifest, user, item)
+        named = sorted(_named(served, item, place))
+        rows = _rows(client, {name: keys.item(at, name) for name in named})
+    return Answer(
+        user=user,
+        item=item,
+        served=served,
+        manifest=manifest,
+        canary=bool(manifest and world.canary and manifest.generation == world.canary.generation),
+        own=own,
+        row=row,
+        blocked=item in off,
+        acted=item is not None and client.zscore(own_acted, item) is not None,
+        person=person,
+        place=place,
+        missing=missing,
+        rows=rows,
+    )
+
+
+def _maker(served: Result, world: World) -> Manifest | None:
+    """Return the generation that answers, or should: the live one where all its keys are gone."""
+    return world.live if served.generation is None else world.find(served.generation)
+
+
+def _own(value: bytes | None, off: frozenset[str]) -> str:
+    if value is None:
+        return "absent"
+    try:
+        left = RankedList.from_json(value).without(off).items
+    except CorruptValue:
+        return "unreadable"
+    return "served" if left else "blocked"
+
+
+def _traced(
+    folder: Path, manifest: Manifest, user: str, item: str | None
+) -> tuple[Person | None, Place | None, str | None]:
+    """Trace in the generation's folder, or say why that cannot be."""
+    try:
+        _, there = open_source(folder)
+        if there.digest != manifest.digest:
+            raise RunFolderError(
+                f"{folder} is of other lists (digest {there.digest[:12]}) than those that are "
+                f"served (digest {manifest.digest[:12]})"
+            )
+        return *trace(load_night(folder), user, item), None
+    except RunFolderError as error:
+        return None, None, f"{error}; name the folder of the runs with --runs"
+
+
+def _named(served: Result, item: str | None, place: Place | None) -> set[str]:
+    """Return the items that the answer names."""
+    found = {item} if item else set()
+    if place:
+        found |= {each.item_id for each in place.because} | {each.item_id for each in place.rivals}
+    for each in served.items:
+        if each.item_id == item:
+            found |= {*each.reason[1:]}
+    return found
+
+
+def _rows(client: Redis, keys: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return feature rows by id, leaving out those that Redis does not have."""
+    values: Iterable[bytes | None] = client.mget(list(keys.values())) if keys else []  # type: ignore[assignment]
+    return {name: _row(value) for name, value in zip(keys, values, strict=True) if value}
+
+
+def _row(value: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(value)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise CorruptValue(f"not a feature row: {value[:80]!r}")
+    return row

@@ -1,0 +1,132 @@
+"""`nightshelf republish` at a terminal and in a script."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from redis import Redis
+
+from nightshelf.operate import mark_bad, pin
+from tests.lookup.shelves import states
+from tests.lookup.terminal import document, run
+from tests.shelfops.night import PASSED, contents, make_night
+
+PLAN = (
+    "shop: the {n} keys of generation 1 (as of 2026-03-01, digest {digest}) go live under the "
+    "next number, {now}"
+)
+
+
+@pytest.fixture
+def folder(redis_client: Redis, tmp_path: Path) -> Path:
+    """The folder of a night, its Redis empty."""
+    made = make_night(redis_client, tmp_path).folder
+    redis_client.flushdb()
+    return made
+
+
+def plan(folder: Path, now: str) -> str:
+    parquet = (*folder.glob("lists/*.parquet"), *folder.glob("features/*s.parquet"))
+    paths = [path for path in parquet if not path.name.endswith("_ids.parquet")]
+    digest = (folder / "manifest.json").read_text().split('"digest":"')[1][:8]
+    n_keys = sum(pq.read_metadata(path).num_rows for path in paths)
+    return PLAN.format(n=n_keys, digest=digest, now=now)
+
+
+def test_it_is_said_first_and_then_done(redis_client: Redis, redis_url: str, folder: Path) -> None:
+    nothing = plan(folder, "nothing is live now")
+    result = run(redis_url, "republish", str(folder), "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [nothing, "Dry run: nothing was changed"]
+    result = run(redis_url, "republish", str(folder))
+    assert (result.exit_code, result.stdout.splitlines()) == (2, [nothing])
+    assert "nobody is at a terminal to confirm; add --yes" in result.stderr
+    assert not redis_client.dbsize()
+
+    result = run(redis_url, "republish", str(folder), "--yes")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [nothing, "shop: generation 2 is live"]
+    assert result.stderr.strip() == ""
+    result = run(redis_url, "republish", str(folder), "--yes")
+    assert result.stdout.splitlines() == [
+        plan(folder, "in place of generation 2 (as of 2026-03-01)"),
+        "shop: generation 3 is live",
+    ]
+
+
+def test_as_json(redis_client: Redis, redis_url: str, folder: Path) -> None:
+    planned = document(run(redis_url, "republish", str(folder), "--dry-run", "--json"))
+    digest = planned.pop("digest")
+    assert len(digest) == 64
+    assert planned == {
+        "namespace": "shop",
+        "source": 1,
+        "generation": None,
+        "state": None,
+        "dry_run": True,
+    }
+    done = document(run(redis_url, "republish", str(folder), "--yes", "--json"))
+    assert done == {
+        "namespace": "shop",
+        "source": 1,
+        "generation": 2,
+        "state": "live",
+        "digest": digest,
+        "dry_run": False,
+    }
+    assert states(redis_client) == {2: "live"}
+
+
+def test_a_pin_is_told_before_and_after(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    folder = make_night(redis_client, tmp_path).folder
+    pin(redis_client, "shop", 1)
+    result = run(redis_url, "republish", str(folder), "--yes")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        plan(folder, "but stay staged: shop is pinned to generation 1"),
+        "shop: generation 1 is live, pinned; 2 stays staged: unpin, then promote 2",
+    ]
+    assert states(redis_client) == {1: "live", 2: "staged"}
+
+
+@pytest.mark.parametrize(("gates", "forced"), [({"jaccard": "block"}, 0), ({}, 0), (PASSED, 1)])
+def test_refused_unless_forced_and_bad_always(
+    redis_client: Redis, redis_url: str, tmp_path: Path, gates: dict[str, str], forced: int
+) -> None:
+    folder = make_night(redis_client, tmp_path, gates=gates, live=False).folder
+    bad = gates == PASSED
+    if bad:
+        mark_bad(redis_client, "shop", 1)
+    reason = "bad" if bad else "blocked"
+    result = run(redis_url, "republish", str(folder), "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"refused ({reason}): generation 1 of shop")
+    assert result.stderr.count("\n") == 1
+    result = run(redis_url, "republish", str(folder), "--yes", "--json")
+    assert (result.exit_code, document(result)["reason"]) == (1, reason)
+    result = run(redis_url, "republish", str(folder), "--yes", "--force")
+    assert result.exit_code == forced
+    assert states(redis_client) == ({1: "bad"} if bad else {1: "staged", 2: "live"})
+
+
+def test_a_folder_that_is_none(redis_url: str, redis_client: Redis, folder: Path) -> None:
+    for wrong in (folder.parent, folder.parent / "7"):
+        result = run(redis_url, "republish", str(wrong), "--yes")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith(f"{wrong} holds no manifest.json of a staged generation")
+        assert "runs/<namespace>/<generation>" in result.stderr
+        assert result.stderr.count("\n") == 1
+    (folder / "lists/similar.parquet").unlink()
+    result = run(redis_url, "republish", str(folder), "--yes", "--json")
+    assert result.exit_code == 1
+    assert "similar.parquet is missing" in document(result)["error"]
+    assert not contents(redis_client, 2)
+    assert not redis_client.dbsize()
+
+
+def test_redis_out_of_reach(dead_url: str, folder: Path) -> None:
+    result = run(dead_url, "republish", str(folder), "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("cannot use Redis at 127.0.0.1:")
