@@ -1,6 +1,7 @@
-"""Nights that went wrong upstream: a gate keeps them from readers, and the last good one serves."""
+"""Fault 4: nights that went wrong upstream never reach a reader, and the last good one serves."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -35,8 +36,20 @@ def run(env: dict[str, str], shop: Shop, events: Path, root: Path) -> tuple[int,
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
+def write(root: Path, shop: Shop, sql: str) -> Path:
+    wrong = root / "wrong.parquet"
+    with duckdb.connect() as db:
+        db.read_parquet(f"{shop.events}/*/*.parquet").create_view("log")
+        db.sql(sql).write_parquet(str(wrong))
+    return wrong
+
+
 def test_a_log_gone_wrong_never_reaches_a_reader(
-    prefect_env: dict[str, str], redis_url: str, redis_client: Redis, tmp_path: Path
+    prefect_env: dict[str, str],
+    redis_url: str,
+    redis_client: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
 ) -> None:
     env = prefect_env | {"REDIS_URL": redis_url}
     shop = make_shop(tmp_path / "shop", SHOP)
@@ -44,12 +57,12 @@ def test_a_log_gone_wrong_never_reaches_a_reader(
     good = current(redis_client, NAMESPACE)
     assert good is not None
 
-    for number, (sql, said) in enumerate(WRONG.values(), start=2):
-        wrong = tmp_path / "wrong.parquet"
-        with duckdb.connect() as db:
-            db.read_parquet(f"{shop.events}/*/*.parquet").create_view("log")
-            db.sql(sql).write_parquet(str(wrong))
-        code, out = run(env, shop, wrong, tmp_path)
+    code, out = run(env, shop, write(tmp_path, shop, "SELECT * FROM log LIMIT 0"), tmp_path)
+    assert (code, current(redis_client, NAMESPACE)) == (1, good), "an empty log teaches nothing"
+    assert "it holds no events" in out
+
+    for number, (sql, said) in enumerate(WRONG.values(), start=3):
+        code, out = run(env, shop, write(tmp_path, shop, sql), tmp_path)
         assert code == 1
         assert said in out.split("The night failed:")[1]
         assert "Traceback" not in out
@@ -67,5 +80,10 @@ def test_a_log_gone_wrong_never_reaches_a_reader(
     assert run(env, shop, shop.events, tmp_path)[0] == 0, "the mended log goes live again"
     mended = current(redis_client, NAMESPACE)
     assert mended is not None
-    assert (mended.generation, mended.digest) == (len(WRONG) + 2, good.digest)
+    assert (mended.generation, mended.digest) == (len(WRONG) + 3, good.digest)
     assert mended.metrics["jaccard"] == 1.0
+    figure(
+        4,
+        f"an empty log teaches nothing; {', '.join(WRONG)}: {len(WRONG)} nights, {len(WRONG)} "
+        "blocked by a gate; the last good one serves, its life extended; the mended log goes live",
+    )

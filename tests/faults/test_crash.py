@@ -1,0 +1,137 @@
+"""Fault 9: a night that dies after any of its steps goes on there when it is started again."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+from prefect import Task
+from redis import Redis
+
+from data.shop import Shop, make_shop
+from flows import nightly
+from nightshelf import Shelf
+from tasks.run import Run, highest_generation
+from tests.faults.crash_night import CRASHING, SHOP, WHOLE
+from tests.tasks.models import read_lists
+
+EVE = 1  # the generation that is live when the crashes begin
+#: What a good night has no use for.
+IDLE = {"keep_live"}
+_READ_EVERY_S = 0.01
+
+
+class Answer(NamedTuple):
+    """What a reader was given for one user."""
+
+    user: str
+    source: str
+    generation: int | None
+    items: list[str]
+
+
+def test_a_night_goes_on_after_its_last_finished_step(
+    prefect_env: dict[str, str],
+    redis_url: str,
+    redis_client: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    shop, root = make_shop(tmp_path / "shop", SHOP), tmp_path / "runs"
+    root.mkdir()
+    env = prefect_env | {"REDIS_URL": redis_url}
+    ends, answers = crash(env, redis_client, shop, root)
+    whole, eve, *crashes, last = ends
+    assert (whole, eve, last) == ("0 the whole night", "0 the day before", "0 let live")
+    n_crashes = len(crashes)
+    steps = [end.removeprefix("-9 ") for end in crashes]
+    tasks = {name for name, each in vars(nightly).items() if isinstance(each, Task)}
+    assert set(steps) == tasks - IDLE, "killed after every step of the night"
+
+    went_on(root)
+    digest = digest_of(Run(WHOLE, 1, SHOP.end, root))
+    finished = [run for run in runs(root) if run.generation > EVE and digest_of(run)]
+    assert len(finished) > 3
+    assert {digest_of(run) for run in finished} == {digest}
+    n_wrong = len(wrong(answers, root))
+    assert (n_wrong, len(answers) > 1_000) == (0, True)
+    assert {EVE, highest_generation(root, CRASHING)} <= {answer.generation for answer in answers}
+    figure(
+        9,
+        f"{n_crashes} crashes, every rerun went on after the last finished step and computed none "
+        f"twice, digest equal to that of a whole night, {n_wrong} wrong answers to readers",
+    )
+
+
+def crash(
+    env: dict[str, str], client: Redis, shop: Shop, root: Path
+) -> tuple[list[str], list[Answer]]:
+    """Let the nights run; return how each ended, and what a reader was given meanwhile."""
+    users = pq.read_table(shop.users, columns=["user_id"])["user_id"].to_pylist()
+    command = [sys.executable, "-m", "tests.faults.crash_night", str(shop.events.parent), str(root)]
+    choose, shelf = random.Random(0), Shelf(client, CRASHING)
+    answers: list[Answer] = []
+    with (
+        (root / "said").open("wb") as said,
+        (root / "log").open("wb") as log,
+        subprocess.Popen(command, env=env, stdout=said, stderr=log) as nights,
+    ):
+        while nights.poll() is None:
+            asked = choose.sample(users, 4)
+            answers += map(answer, asked, shelf.get_many(asked, 50))
+            time.sleep(_READ_EVERY_S)
+    assert nights.returncode == 0, (root / "log").read_text()
+    first = next(at for at, each in enumerate(answers) if each.generation == EVE)
+    return (root / "said").read_text().splitlines(), answers[first:]
+
+
+def answer(user: str, result: Any) -> Answer:
+    items = [item.item_id for item in result.items]
+    return Answer(user, result.source, result.generation, items)
+
+
+def went_on(root: Path) -> None:
+    """Each run took over all that those before it had computed, and computed the next at most."""
+    whole = names(Run(WHOLE, 1, SHOP.end, root), taken=False)
+    assert len(whole) > 3
+    _, *crashed, last = runs(root)
+    done: list[str] = []
+    for run in crashed:
+        assert names(run, taken=True) == done
+        done += names(run, taken=False)
+    assert done == whole, "no finished step was computed twice"
+    assert names(last, taken=False) == whole, "a finished night that is started again is made anew"
+
+
+def runs(root: Path) -> list[Run]:
+    newest = highest_generation(root, CRASHING)
+    return [Run(CRASHING, number, SHOP.end, root) for number in range(EVE, newest + 1)]
+
+
+def names(run: Run, *, taken: bool) -> list[str]:
+    """Return the computed steps of a run's journal: those taken over, or its own."""
+    lines = [line for line in run.journal() if "record" in line]
+    return [line["step"] for line in lines if ("taken_from" in line) == taken]
+
+
+def digest_of(run: Run) -> str | None:
+    path = run.folder / "manifest.json"
+    return str(json.loads(path.read_text())["digest"]) if path.exists() else None
+
+
+def wrong(answers: list[Answer], root: Path) -> list[Answer]:
+    """Return the answers to users with a list that are not it, as an undisturbed night made it."""
+    eve, whole = (
+        read_lists(root / namespace / "1/lists/lists.parquet") for namespace in (CRASHING, WHOLE)
+    )
+    return [
+        each
+        for each in answers
+        for listed in [(eve if each.generation == EVE else whole).get(each.user)]
+        if listed and (each.source, each.items) != ("list", listed["item_ids"])
+    ]
