@@ -1,4 +1,4 @@
-"""The compiled inner loops of the exact lists; plain arrays in, plain arrays out."""
+"""The compiled inner loops: a walk, a score, a reason; plain arrays in, plain arrays out."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -13,12 +13,13 @@ Double = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 F = TypeVar("F", bound=Callable[..., object])
 
-#: Candidates looked at before the first widening, as a multiple of the list's length.
-_FIRST_LOOK = 4
-
 
 def compiled(function: F) -> F:
-    """Compile a function at its first call, without the GIL; its types stay as written."""
+    """Compile a function at its first call, without the GIL; its types stay as written.
+
+    The cache on disk knows a function by its own file: after a change to a function that others
+    call from other files, remove `tasks/__pycache__`.
+    """
     return cast(F, njit(nogil=True, cache=True)(function))
 
 
@@ -59,92 +60,6 @@ def exact_score(user: Single, item: Single) -> float:
     for f in range(len(user)):
         total += np.float64(user[f]) * np.float64(item[f])
     return total
-
-
-@compiled
-def list_user(
-    rough: Single,
-    user: Single,
-    items: Single,
-    margin: float,
-    categories: Positions,
-    n_categories: int,
-    page_size: int,
-    max_per_category: int,
-    out: Positions,
-    scores: Double,
-) -> int:
-    """Find one user's exact list from rough scores (-inf: must not be shown), widening as needed.
-
-    `margin` bounds |rough - exact|. Every item that is not a candidate has an exact score below
-    `floor` + margin, so a list is proven once its last item scores above that.
-    """
-    n_items, look = len(rough), _FIRST_LOOK * len(out)
-    while True:
-        floor = -np.inf
-        if look < n_items:
-            floor = float(np.partition(rough, n_items - look)[n_items - look])
-        candidates = np.flatnonzero((rough >= floor) & (rough > -np.inf))
-        exact = np.empty(len(candidates))
-        for at in range(len(candidates)):
-            exact[at] = exact_score(user, items[candidates[at]])
-        ranks = np.argsort(-exact, kind="mergesort")  # stable, so equal scores stay in id order
-        order = candidates[ranks]
-        n = walk(order, categories, n_categories, page_size, max_per_category, out)
-        for at in range(n):
-            scores[at] = exact_score(user, items[out[at]])
-        if floor == -np.inf or (n == len(out) and scores[n - 1] > floor + margin):
-            return n
-        look *= 4
-
-
-@compiled
-def list_block(
-    rough: Single,
-    users: Single,
-    items: Single,
-    longest: float,
-    available: Flags,
-    seen_from: Positions,
-    seen: Positions,
-    categories: Positions,
-    n_categories: int,
-    page_size: int,
-    max_per_category: int,
-    out: Positions,
-    scores: Double,
-    lengths: Positions,
-) -> None:
-    """Find the lists of a block of users; `rough` (users x items, float32) is overwritten.
-
-    Row r's seen items are `seen[seen_from[r]:seen_from[r + 1]]`; `longest` is the largest norm of
-    an item.
-    """
-    n_factors = users.shape[1]
-    for r in range(len(users)):
-        row = rough[r]
-        for item in range(len(row)):
-            if not available[item]:
-                row[item] = -np.inf
-        for at in range(seen_from[r], seen_from[r + 1]):
-            row[seen[at]] = -np.inf
-        norm = np.sqrt(exact_score(users[r], users[r]))
-        # Higham, Accuracy and Stability of Numerical Algorithms, 3.5: |error| <= k u / (1 - k u)
-        # |x||y| for any order of summation; twice that, for the rounding of the bound itself, and
-        # 1e-30 for products too small for float32.
-        margin = 2 * n_factors * 2.0**-24 * norm * longest + 1e-30
-        lengths[r] = list_user(
-            row,
-            users[r],
-            items,
-            margin,
-            categories,
-            n_categories,
-            page_size,
-            max_per_category,
-            out[r],
-            scores[r],
-        )
 
 
 @compiled

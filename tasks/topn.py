@@ -19,12 +19,14 @@ import scipy.sparse as sp
 from pydantic import Field, PositiveInt
 from threadpoolctl import threadpool_limits
 
-from tasks.kernel import list_block
+from tasks.kernel_bounds import Stock, arrange, gather
+from tasks.kernel_desk import Rules, open_desk, rules_for
+from tasks.kernel_lists import TILE_USERS, list_block
 from tasks.lists import Catalogue, list_batch, load_catalogue
 from tasks.parquet import write_parquet
 from tasks.reasons import NOTHING, Explainer
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
-from tasks.run import Progress, Run, no_progress, step
+from tasks.run import Progress, Run, computed, no_progress
 from tasks.train import Factors, TrainSettings, load_factors, load_matrix
 
 #: Users a block: enough for BLAS to run at its rate, few enough that all cores get some.
@@ -37,7 +39,8 @@ class TopNSettings:
 
     - `n`: items a list, 1 to 1,000.
     - `page_size`, `max_per_category`: at most so many of a category in each page of so many.
-    - `max_bytes`: memory for blocks of scores, over all threads; each holds one user's at least.
+    - `max_bytes`: memory for scores and candidates, over all threads; each holds one user's at
+      least.
     """
 
     n: Annotated[int, Field(ge=1, le=1_000)] = 50
@@ -56,7 +59,7 @@ class Block:
     lengths: npt.NDArray[np.int64]
 
 
-@step
+@computed
 def top_n(
     run: Run,
     features: Features,
@@ -98,25 +101,23 @@ def rank(
     """Yield the exact lists of all users (rows of `users`), block by block, in order.
 
     The answer depends on neither block size nor number of threads: BLAS finds the candidates,
-    and those are scored again in one fixed order. At most `max_bytes` of scores stand at a time.
+    and those are scored again in one fixed order. At most `max_bytes` of scores and candidates
+    stand at a time.
     """
     workers = os.cpu_count() or 1
-    budget = settings.max_bytes // (4 * max(len(items), 1) * workers)
-    size = max(1, min(_BLOCK_USERS, budget))
-    seen_from = seen.indptr.astype(np.int64)  # one type, so that the kernel compiles once
-    longest = float(np.linalg.norm(items.astype(np.float64), axis=1).max(initial=0.0))
+    stock = arrange(items, catalogue.categories, catalogue.available)
+    cap = settings.max_per_category
+    rules = rules_for(settings.n, settings.page_size, cap, catalogue.n_categories)
+    size, tile_users = _room(settings.max_bytes // workers, stock, rules)
 
     def block(first: int) -> Block:
-        rows = users[first : first + size]
-        out = np.full((len(rows), settings.n), -1, np.int32)
-        scores = np.zeros((len(rows), settings.n))
-        lengths = np.zeros(len(rows), np.int64)
-        list_block(
-            rows @ items.T, rows, items, longest, catalogue.available,
-            seen_from[first : first + len(rows) + 1], seen.indices,
-            catalogue.categories, catalogue.n_categories,
-            settings.page_size, settings.max_per_category, out, scores, lengths,
-        )  # fmt: skip
+        crowd = gather(users, seen, stock, first, size)
+        n_users = len(crowd.factors)
+        desk = open_desk(n_users, tile_users, stock, rules)
+        out = np.full((n_users, settings.n), -1, np.int32)
+        scores = np.zeros((n_users, settings.n))
+        lengths = np.zeros(n_users, np.int64)
+        list_block(crowd, stock, desk, rules, out, scores, lengths)
         return Block(first, out, scores, lengths)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
@@ -127,6 +128,17 @@ def rank(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _room(max_bytes: int, stock: Stock, rules: Rules) -> tuple[int, int]:
+    """Return how many users a block and a tile of scores may hold, each in half the memory."""
+    one, two, tile = (
+        sum(part.nbytes for part in open_desk(*sizes, stock, rules))
+        for sizes in ((1, 1), (2, 1), (2, 2))
+    )
+    users = (max_bytes // 2 - one) // (two - one)
+    tile_users = max_bytes // 2 // (tile - two)
+    return max(1, min(_BLOCK_USERS, users)), max(1, min(TILE_USERS, tile_users))
 
 
 def _batch(

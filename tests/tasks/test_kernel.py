@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks.kernel import exact_score, list_block, list_user, walk
+from tasks import kernel_bounds
+from tasks.kernel import exact_score, walk
+from tasks.kernel_bounds import Crowd, Stock, arrange, gather
+from tasks.kernel_desk import open_desk, rules_for
+from tasks.kernel_lists import scan, walk_kept
+from tasks.kernel_settle import exact_scores, settle
+from tasks.train import Factors
 from tests.tasks.models import dot, walked
 
 
@@ -52,32 +59,62 @@ def test_exact_score_adds_up_in_float64_from_the_first_to_the_last(
     assert exact_score(user, item) == dot(user, item)
 
 
+@pytest.mark.parametrize("n_places", [0, 1, 7, 8, 9, 20])
+def test_scores_side_by_side_are_the_scores_one_by_one(n_places: int) -> None:
+    rng = np.random.default_rng(n_places)
+    user, items = factors(rng, 33), factors(rng, 30, 33)
+    places, out = rng.permutation(30)[:n_places], np.zeros(n_places + 7)
+    exact_scores(user, items, places, np.empty((8, 33)), out)
+    assert out[:n_places].tolist() == [dot(user, items[place]) for place in places]
+
+
+def factors(rng: np.random.Generator, *shape: int) -> Factors:
+    """Draw numbers whose sum depends on the order of summation."""
+    wide = rng.standard_normal(shape) * 10.0 ** rng.uniform(-6, 6, shape)
+    return wide.astype(np.float32)
+
+
+def alone(user: Factors, stock: Stock) -> Crowd:
+    """Make a crowd of one, who has seen nothing."""
+    nothing = sp.csr_matrix((1, len(stock.place)), dtype=np.float32)
+    return gather(user.reshape(1, -1), nothing, stock, 0, 1)
+
+
 @hypothesis_settings(max_examples=300)
 @given(
     n_items=st.integers(1, 120),
     n=st.integers(1, 5),
-    page_size=st.integers(1, 4),
+    page_size=st.integers(1, 8),
     cap=st.integers(1, 3),
     n_categories=st.integers(1, 5),
+    n_fresh=st.integers(1, 20),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_rough_scores_may_lie_by_the_margin_and_the_list_is_exact(
-    n_items: int, n: int, page_size: int, cap: int, n_categories: int, seed: int
+    n_items: int, n: int, page_size: int, cap: int, n_categories: int, n_fresh: int, seed: int
 ) -> None:
     """Every rough score is off by up to 1.9, so that neighbours change places; some are masked."""
     rng = np.random.default_rng(seed)
     scores = np.round(rng.exponential(3, n_items), 1).astype(np.float32)
     kinds = rng.integers(0, n_categories, n_items).astype(np.int32)
-    rough = scores + rng.uniform(-1.9, 1.9, n_items).astype(np.float32)
+    stock = arrange(scores.reshape(-1, 1), kinds, np.ones(n_items, np.bool_))
+    rough = scores[stock.ids] + rng.uniform(-1.9, 1.9, n_items).astype(np.float32)
     masked = rng.random(n_items) < 0.1
     rough[masked] = -np.inf
-    out, found = np.full(n, -1, np.int32), np.zeros(n)
-    user, items = np.ones(1, np.float32), scores.reshape(-1, 1)
-    length = list_user(rough, user, items, 2.0, kinds, n_categories, page_size, cap, out, found)
-    ranked = sorted(np.flatnonzero(~masked).tolist(), key=lambda item: (-scores[item], item))
-    wanted = walked(ranked, kinds.tolist(), n, page_size, cap)
-    assert out[:length].tolist() == wanted
-    assert found[:length].tolist() == scores[wanted].tolist()
+    crowd = alone(np.ones(1, np.float32), stock)._replace(margin=np.array([2.0]))
+    rules = rules_for(n, page_size, cap, n_categories)
+    desk = open_desk(1, 1, stock, rules)._replace(fresh=np.empty((1, n_fresh), np.int32))
+    desk.active[0] = 0
+    scan(rough.reshape(1, -1), 0, 0, crowd, stock, desk, rules)
+    settle(0, crowd, stock, desk, rules)
+    if not desk.full[0]:
+        out, found = np.full(n, -1, np.int32), np.zeros(n)
+        length = walk_kept(0, stock, desk, rules, out, found)
+        shown = stock.ids[~masked].tolist()
+        ranked = sorted(shown, key=lambda item: (-scores[item], item))
+        wanted = walked(ranked, kinds.tolist(), n, page_size, cap)
+        assert stock.ids[out[:length]].tolist() == wanted
+        assert found[:length].tolist() == scores[wanted].tolist()
 
 
 def test_the_margin_covers_what_a_matrix_product_may_round_away() -> None:
@@ -86,41 +123,48 @@ def test_the_margin_covers_what_a_matrix_product_may_round_away() -> None:
     heights = np.array([*range(12), 20])
     items = np.ones((13, k), np.float32)
     items[:, 0] += heights.astype(np.float32) * np.float32(step)
-    rough = (k + heights * step).astype(np.float32).reshape(1, -1)
-    rough[0, 12] -= np.float32(0.95 * k * 2.0**-24 * k)  # k u |x||y|, the norms being 8 and 8
-    assert (rough[0, 12] < rough[0, :12]).all()
-    out, scores, lengths = np.full((1, 1), -1, np.int32), np.zeros((1, 1)), np.zeros(1, np.int64)
-    everything, nothing = np.ones(13, np.bool_), np.zeros(2, np.int64)
-    user, kinds = np.ones((1, k), np.float32), np.zeros(13, np.int32)
-    list_block(
-        rough,
-        user,
-        items,
-        8.0,
-        everything,
-        nothing,
-        kinds[:0],
-        kinds,
-        1,
-        1,
-        1,
-        out,
-        scores,
-        lengths,
-    )
-    assert out.tolist() == [[12]]
-    assert scores.tolist() == [[64 + 20 * step]]
+    stock = arrange(items, np.zeros(13, np.int32), np.ones(13, np.bool_))
+    rough = (k + heights[stock.ids] * step).astype(np.float32).reshape(1, -1)
+    assert stock.ids[0] == 12
+    rough[0, 0] -= np.float32(0.95 * k * 2.0**-24 * k)  # k u |x||y|, the norms being 8 and 8
+    assert (rough[0, 0] < rough[0, 1:]).all()
+    crowd, rules = alone(np.ones(k, np.float32), stock), rules_for(1, 1, 1, 1)
+    desk = open_desk(1, 1, stock, rules)
+    desk.active[0] = 0
+    for first, end in ((1, 13), (0, 1)):  # the others have set the threshold before it comes
+        scan(rough[:, first:end], 0, first, crowd, stock, desk, rules)
+        settle(0, crowd, stock, desk, rules)
+    assert desk.kept[0, : desk.n_kept[0]].tolist() == [0]
+    assert desk.scores[0, 0] == 64 + 20 * step
 
 
-@pytest.mark.parametrize("widenings", [0, 1, 2, 3])
-def test_the_look_widens_until_the_caps_are_met(widenings: int) -> None:
-    """One category fills the ranks down to where the other begins, past each width of the look."""
-    n, n_items = 4, 2_000
-    begins = 4 * n * 4**widenings - 3  # the last three candidates of the look that finds enough
-    kinds = np.zeros(n_items, np.int32)
-    kinds[begins : begins + 2] = 1
-    scores = np.arange(n_items, 0, -1).astype(np.float32)
-    out, found = np.full(n, -1, np.int32), np.zeros(n)
-    user, items = np.ones(1, np.float32), scores.reshape(-1, 1)
-    length = list_user(scores.copy(), user, items, 1e-3, kinds, 2, 4, 2, out, found)
-    assert out[:length].tolist() == [0, 1, begins, begins + 1]
+@given(
+    n_items=st.integers(1, 60),
+    k=st.sampled_from([1, 2, 5, 32]),
+    lean=st.sampled_from([0.0, 1.0, 10.0]),
+    scale=st.sampled_from([0.0, 1e-20, 1.0, 1e15]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_no_score_is_above_its_blocks_bound(
+    n_items: int, k: int, lean: float, scale: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    items = ((rng.standard_normal((n_items, k)) + lean) * scale).astype(np.float32)
+    items *= rng.choice([0.0, 1e-3, 1.0], (n_items, 1)).astype(np.float32)
+    available = rng.random(n_items) < 0.9
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel_bounds, "_HEAD_ITEMS", 5)
+        patch.setattr(kernel_bounds, "_BLOCK_ITEMS", 3)
+        patch.setattr(kernel_bounds, "_STRIP_ITEMS", 12)
+        stock = arrange(items, np.zeros(n_items, np.int32), available)
+    assert sorted(stock.ids.tolist()) == np.flatnonzero(available).tolist()
+    assert stock.place[stock.ids].tolist() == list(range(len(stock.ids)))
+    assert (stock.place[~available] == -1).all()
+    for user in (*items[:3], *(rng.standard_normal((3, k)) + lean).astype(np.float32)):
+        crowd = alone(user, stock)
+        for b in range(len(stock.starts) - 1):
+            exact = [dot(user, item) for item in stock.items[stock.starts[b] : stock.starts[b + 1]]]
+            along = max(crowd.along[0] * stock.least[b], crowd.along[0] * stock.most[b])
+            bound = along + crowd.aside[0] * stock.aside[b]
+            assert max(exact) <= bound + crowd.margin[0] / 2
+            assert max(exact) <= crowd.reach[0] + crowd.margin[0] / 2

@@ -1,5 +1,8 @@
 """`rank` against the definition in plain Python, and the file of lists as a whole."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -12,9 +15,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from threadpoolctl import threadpool_info
 
-from tasks import topn
-from tasks.kernel import list_block
+from tasks import kernel_bounds, kernel_desk, topn
+from tasks.kernel_bounds import Crowd, Stock
+from tasks.kernel_desk import Desk
+from tasks.kernel_lists import list_block
 from tasks.settings import Settings
 from tasks.topn import TopNSettings, rank, top_n
 from tasks.train import Factors, TrainSettings, load_factors, train_als
@@ -28,7 +34,7 @@ from tests.tasks.models import (
     unpacked,
 )
 
-KINDS = ("grid", "real", "near ties", "zero", "negative", "extreme")
+KINDS = ("grid", "real", "near ties", "zero", "negative", "extreme", "beyond")
 
 
 def factors(rng: np.random.Generator, kind: str, n: int, k: int) -> Factors:
@@ -43,6 +49,8 @@ def factors(rng: np.random.Generator, kind: str, n: int, k: int) -> Factors:
         drawn = -rng.random((n, k))
     elif kind == "extreme":
         drawn = rng.standard_normal((n, k)) * 10.0 ** rng.uniform(-20, 15, (n, 1))
+    elif kind == "beyond":  # float32 products overflow
+        drawn = rng.standard_normal((n, k)) * 10.0 ** rng.uniform(-30, 25, (n, 1))
     else:
         drawn = rng.standard_normal((n, k))
     return drawn.astype(np.float32)
@@ -77,16 +85,47 @@ def ranked(problem: Problem, settings: TopNSettings) -> list[list[tuple[int, flo
     return unpacked(rank(problem.users, problem.items, catalogue, seen, settings))
 
 
-@hypothesis_settings(max_examples=400)
+def sizes(head: int, block: int, fresh: int, kept: int) -> AbstractContextManager[None]:
+    """Have blocks of items and buffers of candidates of these sizes, however small."""
+
+    @contextmanager
+    def patched() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernel_bounds, "_HEAD_ITEMS", head)
+            patch.setattr(kernel_bounds, "_BLOCK_ITEMS", block)
+            patch.setattr(kernel_bounds, "_STRIP_ITEMS", 4 * block)
+            patch.setattr(kernel_desk, "_LEAST_FRESH", fresh)
+            patch.setattr(kernel_desk, "_MOST_FRESH", fresh)
+            patch.setattr(kernel_desk, "_KEPT_LISTS", kept)
+            yield
+
+    return patched()
+
+
+@hypothesis_settings(max_examples=500)
 @given(
     problem=problems(),
-    n=st.sampled_from([1, 3, 10, 200]),
+    n=st.sampled_from([1, 3, 10, 200, 1_000]),
     page_size=st.integers(1, 12),
     cap=st.integers(1, 15),
+    head=st.sampled_from([1, 20, 1024]),
+    block=st.sampled_from([1, 7, 256]),
+    fresh=st.sampled_from([1, 5, 64]),
+    kept=st.sampled_from([1, 8]),
 )
-def test_rank_is_the_definition(problem: Problem, n: int, page_size: int, cap: int) -> None:
+def test_rank_is_the_definition(
+    problem: Problem,
+    n: int,
+    page_size: int,
+    cap: int,
+    head: int,
+    block: int,
+    fresh: int,
+    kept: int,
+) -> None:
     settings = TopNSettings(n=n, page_size=page_size, max_per_category=cap)
-    assert ranked(problem, settings) == defined(problem, n, page_size, cap)
+    with sizes(head, block, fresh, kept):
+        assert ranked(problem, settings) == defined(problem, n, page_size, cap)
 
 
 def big_problem(seed: int = 1) -> Problem:
@@ -104,53 +143,133 @@ def big_problem(seed: int = 1) -> Problem:
 
 
 def test_caps_that_bind_late_are_met_from_far_down_the_ranking() -> None:
-    problem = big_problem()
-    lists = ranked(problem, TopNSettings(n=20, page_size=10, max_per_category=5))
+    """For most users more items stand above the list's end than the desk may keep."""
+    problem, settings = big_problem(), TopNSettings(n=20, page_size=10, max_per_category=5)
+    with sizes(100, 50, 16, kept=2):
+        lists = ranked(problem, settings)
     assert lists == defined(problem, 20, 10, 5)
-    plain = defined(problem, 20, 20, 20)
     deep = sum(
         1
-        for diverse, mine, user in zip(lists, plain, problem.users, strict=True)
-        if mine and (problem.items @ user > diverse[-1][1]).sum() > 4 * 20
+        for diverse, user in zip(lists, problem.users, strict=True)
+        if diverse and (problem.items @ user > diverse[-1][1]).sum() > 2 * 20
     )
-    assert deep > 10  # users for whom four lists' worth of candidates prove nothing
+    assert deep > 10
+
+
+def test_a_page_that_can_never_fill_ends_the_list() -> None:
+    """Two categories, at most 3 of each in a page of 10: six items, and no walk to the bottom."""
+    problem, settings = big_problem(), TopNSettings(n=20, page_size=10, max_per_category=3)
+    lists = ranked(problem, settings)
+    assert lists == defined(problem, 20, 10, 3)
+    assert {len(mine) for mine in lists} == {0, 6}
 
 
 @pytest.mark.parametrize(
-    ("block_users", "max_bytes", "threads"),
-    [(1, 2**28, 2), (7, 2**28, 1), (512, 2**28, 5), (512, 1, 3), (512, 100_000, 2)],
+    ("block_users", "max_bytes", "threads", "head", "block"),
+    [
+        (1, 2**28, 2, 1024, 256),
+        (7, 2**28, 1, 64, 16),
+        (512, 2**28, 5, 1, 1),
+        (512, 1, 3, 300, 100),
+        (512, 400_000, 2, 1024, 256),
+    ],
 )
 def test_the_answer_depends_on_neither_blocks_nor_threads(
-    monkeypatch: pytest.MonkeyPatch, block_users: int, max_bytes: int, threads: int
+    monkeypatch: pytest.MonkeyPatch,
+    block_users: int,
+    max_bytes: int,
+    threads: int,
+    head: int,
+    block: int,
 ) -> None:
     problem = big_problem()
     monkeypatch.setattr(topn, "_BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
-    lists = ranked(problem, TopNSettings(n=20, max_bytes=max_bytes))
-    assert lists == defined(problem, 20, 10, 3)
+    with sizes(head, block, fresh=16, kept=4):
+        lists = ranked(problem, TopNSettings(n=20, max_per_category=6, max_bytes=max_bytes))
+    assert lists == defined(problem, 20, 10, 6)
 
 
-@pytest.mark.parametrize(("max_bytes", "threads"), [(600_000, 3), (50_000, 2), (12_000, 1)])
+def test_the_answer_depends_on_no_other_user() -> None:
+    problem, settings = big_problem(), TopNSettings(n=20, max_per_category=6)
+    order = np.random.default_rng(4).permutation(len(problem.users))
+    seen = [problem.seen[user] for user in order]
+    shuffled = replace(problem, users=problem.users[order], seen=seen)
+    lists = ranked(problem, settings)
+    assert ranked(shuffled, settings) == [lists[user] for user in order]
+
+
+def test_blocks_of_items_out_of_reach_are_not_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One item in a hundred is long; once those are scored, no short one can enter a list."""
+    rng = np.random.default_rng(2)
+    items = rng.standard_normal((3_000, 8)).astype(np.float32)
+    items[np.arange(3_000) % 100 != 0] *= np.float32(1e-3)
+    problem = Problem(
+        users=rng.standard_normal((40, 8)).astype(np.float32),
+        items=items,
+        categories=np.zeros(3_000, np.int32),
+        available=np.ones(3_000, np.bool_),
+        seen=[set() for _ in range(40)],
+    )
+
+    def spoiled(crowd: Crowd, stock: Stock, desk: Desk, *rest: Any) -> None:
+        stock.items[100:] = np.nan  # would be met by whoever scored them
+        list_block(crowd, stock, desk, *rest)
+
+    monkeypatch.setattr(topn, "list_block", spoiled)
+    with sizes(100, 50, fresh=16, kept=8):
+        lists = ranked(problem, TopNSettings(n=3))
+    assert lists == defined(problem, 3, 10, 3)
+
+
+def test_blas_keeps_to_one_thread_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+
+    def watched(*args: Any) -> None:
+        list_block(*args)
+        found.extend(
+            pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+        )
+
+    monkeypatch.setattr(topn, "list_block", watched)
+    ranked(big_problem(), TopNSettings(n=3))
+    assert set(found) == {1}
+
+
+@pytest.mark.parametrize(("max_bytes", "threads"), [(600_000, 3), (200_000, 2), (40_000, 1)])
 def test_no_more_scores_than_the_budget_stand_at_a_time(
     monkeypatch: pytest.MonkeyPatch, max_bytes: int, threads: int
 ) -> None:
     lock, standing, heights = Lock(), 0, []
 
-    def weighed(rough: Factors, *rest: Any) -> None:
+    def weighed(crowd: Crowd, stock: Stock, desk: Desk, *rest: Any) -> None:
         nonlocal standing
+        weight = sum(part.nbytes for part in desk)
         with lock:
-            standing += rough.nbytes
+            standing += weight
             heights.append(standing)
-        list_block(rough, *rest)
+        list_block(crowd, stock, desk, *rest)
         with lock:
-            standing -= rough.nbytes
+            standing -= weight
 
     monkeypatch.setattr(topn, "list_block", weighed)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     problem = big_problem()
     assert len(ranked(problem, TopNSettings(n=5, max_bytes=max_bytes))) == len(problem.users)
     assert max(heights) <= max_bytes
-    assert max(heights) > max_bytes // threads // 2  # and the budget is used
+    assert max(heights) > max_bytes // threads // 4  # and the budget is used
+
+
+@pytest.mark.parametrize("n_users", [0, 2])
+def test_a_catalogue_of_which_nothing_is_available_gives_empty_lists(n_users: int) -> None:
+    problem = Problem(
+        users=np.ones((n_users, 3), np.float32),
+        items=np.ones((4, 3), np.float32),
+        categories=np.zeros(4, np.int32),
+        available=np.zeros(4, np.bool_),
+        seen=[set() for _ in range(n_users)],
+    )
+    assert ranked(problem, TopNSettings(n=5)) == [[]] * n_users
 
 
 def test_unused_places_are_told_apart_from_item_0() -> None:
@@ -162,10 +281,12 @@ def test_unused_places_are_told_apart_from_item_0() -> None:
         seen=[{0}, {0, 1}],
     )
     settings = TopNSettings(n=4)
-    (block,) = rank(problem.users, problem.items, problem.catalogue, problem.seen_matrix, settings)
-    assert block.lengths.tolist() == [1, 0]
-    assert block.items.tolist() == [[1, -1, -1, -1], [-1, -1, -1, -1]]
-    assert block.scores.tolist() == [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    blocks = list(
+        rank(problem.users, problem.items, problem.catalogue, problem.seen_matrix, settings)
+    )
+    assert [length for block in blocks for length in block.lengths] == [1, 0]
+    assert [row for block in blocks for row in block.items.tolist()] == [[1, -1, -1, -1], [-1] * 4]
+    assert [row for block in blocks for row in block.scores.tolist()] == [[1.0, 0, 0, 0], [0.0] * 4]
 
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1_001}, {"page_size": 0}, {"max_bytes": 0}])

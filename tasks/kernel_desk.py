@@ -1,0 +1,91 @@
+"""What the search for a block of lists holds at a time, and by which rules it walks."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.kernel import Double, Single
+from tasks.kernel_bounds import Stock
+
+#: Candidates kept, as a multiple of the list's length; who needs more is scored in full.
+_KEPT_LISTS = 8
+#: Candidates that wait to be ranked: two and a half lists' worth, within these limits.
+_LEAST_FRESH, _MOST_FRESH = 64, 256
+
+
+class Rules(NamedTuple):
+    """How long a list is, and how diverse; `last_page` is the last that a walk can reach."""
+
+    n: int
+    page_size: int
+    max_per_category: int
+    n_categories: int
+    last_page: int
+
+
+class Desk(NamedTuple):
+    """What a search holds for each user of a block, and its scratch.
+
+    - `fresh` (u x f), `n_fresh` (u): places that passed the threshold, not yet ranked.
+    - `kept`, `scores` (u x c), `n_kept` (u): the best so far by exact score, in order.
+    - `floor` (u): the exact score at which the list ends so far; `bar` (u): what a rough score must
+      reach, the floor less the margin, infinite once the user is to be scored in `full`.
+    """
+
+    fresh: npt.NDArray[np.int32]
+    n_fresh: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int32]
+    scores: Double
+    n_kept: npt.NDArray[np.int64]
+    floor: Double
+    bar: Single
+    full: npt.NDArray[np.bool_]
+    active: npt.NDArray[np.int64]
+    cursor: npt.NDArray[np.int64]
+    rows: Single
+    tile: Single
+    ids: npt.NDArray[np.int32]
+    exact: Double
+    order: npt.NDArray[np.int64]
+    products: Double
+    merged: npt.NDArray[np.int32]
+    merged_scores: Double
+    page_of: npt.NDArray[np.int64]
+    taken: npt.NDArray[np.int64]
+
+
+def rules_for(n: int, page_size: int, max_per_category: int, n_categories: int) -> Rules:
+    """Return the rules of a walk, cut to what the categories leave room for in one page."""
+    room = n_categories * max_per_category
+    longest = n if room >= page_size else min(n, room)  # page 1 never fills
+    return Rules(longest, page_size, max_per_category, n_categories, (longest - 1) // page_size)
+
+
+def open_desk(n_users: int, tile_users: int, stock: Stock, rules: Rules) -> Desk:
+    """Allocate for a block of users, none of whom has a candidate yet."""
+    n_fresh = max(_LEAST_FRESH, min(_MOST_FRESH, 5 * rules.n // 2))
+    n_kept, n_factors = _KEPT_LISTS * rules.n, stock.items.shape[1]
+    tile_users, widest = min(n_users, tile_users), int(np.diff(stock.starts).max(initial=1))
+    return Desk(
+        fresh=np.empty((n_users, n_fresh), np.int32),
+        n_fresh=np.zeros(n_users, np.int64),
+        kept=np.empty((n_users, n_kept), np.int32),
+        scores=np.empty((n_users, n_kept)),
+        n_kept=np.zeros(n_users, np.int64),
+        floor=np.full(n_users, -np.inf),
+        bar=np.full(n_users, np.finfo(np.float32).min),  # -inf marks what must not be shown
+        full=np.zeros(n_users, np.bool_),
+        active=np.empty(n_users, np.int64),
+        cursor=np.empty(n_users, np.int64),
+        rows=np.empty((tile_users, n_factors), np.float32),
+        tile=np.empty(tile_users * widest, np.float32),
+        ids=np.empty(n_fresh, np.int32),
+        exact=np.empty(n_fresh + 7),
+        order=np.empty(n_fresh, np.int64),
+        products=np.empty((8, n_factors)),
+        merged=np.empty(n_fresh + n_kept, np.int32),
+        merged_scores=np.empty(n_fresh + n_kept),
+        page_of=np.empty(rules.n_categories, np.int64),
+        taken=np.empty(rules.n_categories, np.int64),
+    )
