@@ -16,7 +16,7 @@ goes to stdout and nothing else; its fields are stable:
 - block, unblock: ``namespace``, ``items``, ``blocked`` (all that are, afterwards), ``dry_run``
 - forget: ``namespace``, ``user``, ``keys`` and ``entries`` (what was found), ``left`` (the same,
   read back), ``staging`` (generations that a publisher is writing), ``dry_run``
-- diff, doctor: `nightshelf.diff_document`, `nightshelf.cli_doctor`
+- diff, doctor: see `nightshelf.diff_document`, `nightshelf.cli_doctor`; republish, why: `shelfops`
 - on exit codes 1 and 2 from Redis or its answer: ``error``, and ``reason`` for a refusal
 """
 

@@ -17,6 +17,8 @@ from tests.e2e.brute_force import BruteForce
 
 pytestmark = pytest.mark.e2e
 SAMPLE = 200
+#: A night costs half a minute, and determinism is the same on all of them.
+TWICE = "online-retail"
 
 LOGS = {
     "online-retail": (["data.online_retail", "online-retail/online_retail.csv.gz"], "2011-12-10"),
@@ -49,12 +51,12 @@ def test_a_night_on_a_real_log(
         path = tmp_path / "log" / f"{flag}.parquet"
         night += [f"--{flag}", path] if path.exists() else []
     night += ["--run-root", tmp_path / "runs"]
-    for _ in range(2):
-        run_python(*night, env=env)
+    run_python(*night, env=env)
     first, second = (Run(name, n, datetime.now(UTC), tmp_path / "runs") for n in (1, 2))
-
-    assert _digest(first) == _digest(second), "the same input gives the same digest"
-    check_published(second, Shelf(redis_client, name))
+    check_published(first, Shelf(redis_client, name))
+    if name == TWICE:
+        run_python(*night, env=env)
+        assert _digest(first) == _digest(second), "the same input gives the same digest"
 
 
 def check_published(run: Run, shelf: Shelf) -> None:

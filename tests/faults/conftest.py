@@ -46,7 +46,7 @@ def figure(request: pytest.FixtureRequest) -> Callable[[int, str], None]:
     url = next((n for n in _FIXTURES if n in request.fixturenames), None)
     server = _server(request.getfixturevalue(url)) if url else ""
 
-    def record(fault: int, measured: str) -> None:
+    def record(fault: int, measured: str, server: str = server) -> None:
         assert fault in TITLES, f"fault {fault} has no title in {__name__}"
         print(f"fault {fault} ({TITLES[fault]}), {server or 'any server'}: {measured}")
         request.config.stash.setdefault(_FIGURES, []).append((fault, measured, server))

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from nightshelf import Shelf, generations
+from nightshelf.connection import server_version
 from tasks.republish import open_source, republish
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of, user
 from tests.faults.processes import publishing
@@ -26,7 +27,7 @@ def answered(shelf: Shelf) -> set[str]:
 
 @pytest.mark.parametrize("kind", ["valkey", "redis"])
 def test_a_server_lost_in_mid_publish(
-    kind: str, tmp_path: Path, figure: Callable[[int, str], None]
+    kind: str, tmp_path: Path, figure: Callable[..., None]
 ) -> None:
     saved = tmp_path / "saved"
     saved.mkdir()
@@ -56,10 +57,12 @@ def test_a_server_lost_in_mid_publish(
         assert n_lost(client, {key.replace(old, new, 1): values[key] for key in values}) == 0
         with closing(Redis.from_url(server.url)) as fresh:
             assert answered(Shelf(fresh, SHOP)) == {"list"}
+            name = (server_version(fresh) or "").capitalize()
     figure(
         7,
         f"away: {N_ASKED} of {N_ASKED} reads answered from the last good copy; back with its RDB: "
-        f"0 of {len(values)} keys lost; back empty: republished, digest as before",
+        f"0 of {len(values):,} keys lost; back empty: republished, digest as before",
+        name,
     )
 
 

@@ -22,10 +22,6 @@ WRONG = {
         "SELECT * REPLACE (event_id || n::VARCHAR AS event_id) FROM log, range(2) AS r(n)",
         EVENTS + "2, expected at least 0.7 and at most 1.6",
     ),
-    "no views": (
-        "SELECT * FROM log WHERE event_type <> 'view'",
-        "shift of the mix of event types (total variation distance): 0.",
-    ),
 }
 
 
