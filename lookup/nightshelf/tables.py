@@ -14,6 +14,8 @@ from nightshelf.words import age_words, reason_words, size_words
 from nightshelf.world import World
 
 _PUBLISH = "run the nightly flow to publish"
+#: Columns that a narrow terminal must not break.
+_WHOLE = ("gen", "as of", "published", "bytes", "digest")
 
 
 def rows(result: Result, features: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -176,7 +178,9 @@ def new_table(*names: str, right: Sequence[str]) -> Table:
     """Begin a table; the columns in `right` hold numbers."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in names:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
+        if name in right:
+            table.columns[-1].justify = "right"
     return table
 
 
