@@ -14,8 +14,8 @@ from nightshelf.words import age_words, reason_words, size_words
 from nightshelf.world import World
 
 _PUBLISH = "run the nightly flow to publish"
-#: Columns that a narrow terminal must not break.
-_WHOLE = ("gen", "as of", "published", "bytes", "digest")
+#: What a narrow terminal must leave a column, so that it breaks at spaces alone.
+_WIDTHS = {"state": 9, "as of": 10, "published": 10, "bytes": 7, "digest": 8}
 
 
 def rows(result: Result, features: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -89,14 +89,13 @@ def show_generations(known: Sequence[Manifest], namespace: str, pinned: int | No
     if not known:
         show_line(f"{namespace} has no generation: {_PUBLISH}")
         return
-    numbers = ("gen", "lists", "keys", "bytes")
+    numbers = ("gen", "lists", "bytes")
     table = new_table(
         "gen",
         "state",
         "as of",
         "published",
         "lists",
-        "keys",
         "bytes",
         "digest",
         "gates",
@@ -110,7 +109,6 @@ def show_generations(known: Sequence[Manifest], namespace: str, pinned: int | No
             minute_words(manifest.as_of),
             minute_words(manifest.published_at),
             f"{manifest.counts.get('list', 0):,}",
-            f"{sum(manifest.counts.values()):,}",
             size_words(manifest.n_bytes),
             manifest.digest[:8] or "-",
             gate_words(manifest),
@@ -178,7 +176,7 @@ def new_table(*names: str, right: Sequence[str]) -> Table:
     """Begin a table; the columns in `right` hold numbers."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
+        table.add_column(name, overflow="fold", min_width=_WIDTHS.get(name))
         if name in right:
             table.columns[-1].justify = "right"
     return table

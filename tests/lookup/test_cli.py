@@ -112,8 +112,8 @@ def test_generations(redis_client: Redis, redis_url: str) -> None:
         ["1", "live", "2026-03-02"],
     ]
     assert rows[0][3] == "-"
-    assert rows[0][4:6] == ["1", "11"]
-    assert rows[0][7:] == ["00000000", "-"]
+    assert rows[0][4:6] == ["1", "663 B"]
+    assert rows[0][6:] == ["00000000", "-"]
     found = document(run(redis_url, "generations", "--json"))
     assert [each["generation"] for each in found["generations"]] == [2, 1]
     assert found["generations"][1]["state"] == "live"
