@@ -1,25 +1,35 @@
 """A generation as keys and values, in one fixed order, so that a digest can be taken over it."""
 
 import hashlib
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nightshelf.contract import Keys
-from nightshelf.values import RankedList
-from tasks.records import LIST_SCHEMA
+from nightshelf.contract import MAX_ID_BYTES, Keys
+from tasks.decode import decode_lists
+from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
+from tasks.resp import framed
 from tasks.run import Run
+from tasks.texts import Texts, flags_of
+
+__all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "families"]
 
 #: The one model that a night trains; apps find its name in the manifest.
 MODEL = "als"
 _BATCH_ROWS = 5_000
 _SAMPLED_GROUPS = 16
+#: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
+_RESERVED = ~flags_of(b"-._~" + string.ascii_letters.encode() + string.digits.encode())
+_ANY_ID = "0"
+#: Read as positions among distinct strings, as Parquet keeps them.
+_REPETITIVE = [f"{name}.list.element" for name in ("item_ids", "codes", "because")]
 
 
 class Entry(NamedTuple):
@@ -28,6 +38,22 @@ class Entry(NamedTuple):
     family: str
     key: str
     value: bytes
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Keys of one family and their values, in order."""
+
+    family: str
+    keys: Texts
+    values: Texts
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def slice(self, start: int, stop: int) -> "Entries":
+        """Return entries `start` to `stop` (not included), without copying them."""
+        return Entries(self.family, self.keys.slice(start, stop), self.values.slice(start, stop))
 
 
 @dataclass(frozen=True)
@@ -46,15 +72,58 @@ class Family:
 
     def ids(self, batch_rows: int) -> Iterator[list[str]]:
         """Yield the ids, batch by batch, in the file's order."""
+        return (ids.to_pylist() for ids in self.id_arrays(batch_rows))
+
+    def id_arrays(self, batch_rows: int) -> Iterator[pa.Array]:
+        """Yield the ids as `ids` does, as Arrow strings."""
         with pq.ParquetFile(self.path) as parquet:
             for batch in parquet.iter_batches(batch_rows, columns=[self.id_column]):
-                yield batch.column(0).to_pylist()
+                yield batch.column(0)
+
+    def keys_of(self, ids: pa.Array) -> Texts:
+        """Return the keys of ids; `key_of` each where a character needs care.
+
+        Raises `nightshelf.InvalidKey` as `key_of` does.
+        """
+        raw_ids = Texts.of(ids)
+        sizes = raw_ids.lengths
+        fits = bool(((sizes > 0) & (sizes <= MAX_ID_BYTES)).all())
+        # A segment is more than an id.
+        if self.name == "popular" or not fits or raw_ids.holds_any(_RESERVED):
+            return Texts.of([self.key_of(raw).encode() for raw in ids.to_pylist()])
+        prefix = self.key_of(_ANY_ID).removesuffix(_ANY_ID)
+        return Texts.of(pc.binary_join_element_wise(prefix, ids, ""))
+
+    def bulks(self) -> Iterator[Entries]:
+        """Yield the keys with their values, in the file's order, some thousands at a time."""
+        for batch in self._batches():
+            keys, rows = self.keys_of(batch[self.id_column]), batch.drop_columns(self.id_column)
+            values = encode_lists(rows) if self.holds_lists else encode_rows(rows)
+            yield Entries(self.name, keys, values)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, the strings of lists as positions among distinct ones where they can be.
+
+        Arrow can hand them over so within a row group alone, whose dictionary they share, and not
+        where the group outgrew its dictionary while it was written.
+        """
+        distinct = _REPETITIVE if self.holds_lists else None
+        with (
+            pq.ParquetFile(self.path, read_dictionary=distinct) as parquet,
+            pq.ParquetFile(self.path) as plain,
+        ):
+            for group in range(parquet.num_row_groups):
+                try:
+                    table = parquet.read_row_group(group)
+                except pa.ArrowNotImplementedError:
+                    table = plain.read_row_group(group)
+                yield from table.combine_chunks().to_batches(_BATCH_ROWS)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the keys with their values, in the file's order."""
-        with pq.ParquetFile(self.path) as parquet:
-            for batch in parquet.iter_batches(_BATCH_ROWS):
-                yield from map(self._entry, batch.to_pylist())
+        """Yield the keys with their values, in the file's order, one by one."""
+        for bulk in self.bulks():
+            for key, value in zip(bulk.keys, bulk.values, strict=True):
+                yield Entry(self.name, key.decode(), value)
 
     def sample(self, n: int) -> list[Entry]:
         """Return about `n` entries, spread evenly over the file; all of them where it has fewer."""
@@ -66,11 +135,13 @@ class Family:
                 table = parquet.read_row_group(group)
                 stride = max(1, table.num_rows * len(chosen) // n)
                 rows += table.take(np.arange(0, table.num_rows, stride)).to_pylist()
-        return [self._entry(row) for row in rows]
+        return [self.entry(row) for row in rows]
 
-    def _entry(self, row: dict[str, Any]) -> Entry:
-        key = self.key_of(row.pop(self.id_column))
-        return Entry(self.name, key, _encode_list(row) if self.holds_lists else _encode_row(row))
+    def entry(self, row: dict[str, Any]) -> Entry:
+        """Return a row of the file as a key and its value: the definition of `bulks`."""
+        values = dict(row)
+        key = self.key_of(values.pop(self.id_column))
+        return Entry(self.name, key, (encode_list if self.holds_lists else encode_row)(values))
 
 
 def families(
@@ -102,34 +173,10 @@ class Digest:
         tail = key[self._prefix :].encode()
         self._hash.update(b"%d %d " % (len(tail), len(value)) + tail + value)
 
+    def add_all(self, keys: Texts, values: Texts) -> None:
+        """Take in many keys and their values, as `add` does one after the other."""
+        self._hash.update(framed(keys, values, self._prefix).data)
+
     def hexdigest(self) -> str:
         """Return the digest of all so far, in hexadecimal."""
         return self._hash.hexdigest()
-
-
-def _encode_list(row: dict[str, Any]) -> bytes:
-    reasons = (
-        (code, what) if what else (code,)
-        for code, what in zip(row["codes"], row["because"], strict=True)
-    )
-    return RankedList(tuple(row["item_ids"]), tuple(row["scores"]), tuple(reasons)).to_json()
-
-
-def _encode_row(row: dict[str, Any]) -> bytes:
-    """Encode a feature row as JSON; times are ISO 8601 in UTC."""
-    return orjson.dumps(row, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
-
-
-def decode_lists(ids: list[str], values: list[bytes]) -> pa.RecordBatch:
-    """Turn values of one family back into rows of `LIST_SCHEMA`, under their ids.
-
-    Raises `nightshelf.CorruptValue` where a value is no list.
-    """
-    rows = []
-    for raw, value in zip(ids, values, strict=True):
-        ranked = RankedList.from_json(value)
-        reasons = [(*reason, "", "")[:2] for reason in ranked.reasons]  # many need nothing
-        codes, because = ([reason[at] for reason in reasons] for at in (0, 1))
-        columns = (raw, ranked.items, ranked.scores, codes, because)
-        rows.append(dict(zip(LIST_SCHEMA.names, columns, strict=True)))
-    return pa.RecordBatch.from_pylist(rows, LIST_SCHEMA)

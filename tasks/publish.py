@@ -5,10 +5,12 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,15 +21,20 @@ from redis.retry import Retry
 
 from nightshelf import generations
 from nightshelf.connection import address
-from nightshelf.contract import DEFAULT_TTL_S, Keys, key_ttl_s
+from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
-from tasks.encode import MODEL, Digest, Entry, Family, decode_lists
+from tasks.batches import cut, packed
+from tasks.decode import decode_bulk
+from tasks.encode import MODEL, Digest, Family
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
+from tasks.resp import mget_command
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 from tasks.sample import check_sample
+from tasks.texts import Texts
+from tasks.wire import Wire, ahead, wire
 
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
@@ -39,6 +46,7 @@ class PublishSettings:
     ttl_s: PositiveInt = DEFAULT_TTL_S
     max_batch_keys: PositiveInt = 1_000
     max_batch_bytes: PositiveInt = 4 * 2**20
+    n_connections: PositiveInt = 2
     timeout_s: PositiveFloat = 30.0
 
 
@@ -108,15 +116,16 @@ def stage(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     counts = {family.name: 0 for family in shelves}
     n_bytes = 0
-    for batch in _batches(chain.from_iterable(family.entries() for family in shelves), settings):
-        pipeline = client.pipeline(transaction=False)
-        for family, key, value in batch:
-            pipeline.set(key, value, ex=key_ttl_s(family, key, settings.ttl_s))
-            digest.add(key, value)
-            counts[family] += 1
-            n_bytes += len(key) + len(value)
-        pipeline.execute()  # raises for the first reply that is an error
-        progress(sum(counts.values()), total)
+    entries = chain.from_iterable(family.bulks() for family in shelves)
+    groups = cut(entries, settings.max_batch_keys, settings.max_batch_bytes)
+    batches = packed(groups, digest, settings.ttl_s, settings.n_connections)
+    with wire(client, settings.n_connections) as redis, ThreadPoolExecutor(1, "encode") as encoder:
+        for batch in ahead(batches, encoder):
+            redis.write(batch.shares)
+            for family, n in batch.counts.items():
+                counts[family] += n
+            n_bytes += batch.n_bytes
+            progress(sum(counts.values()), total)
     manifest = replace(manifest, counts=counts, n_bytes=n_bytes, digest=digest.hexdigest())
     generations.stage(client, run.namespace, manifest)
     path = run.path("manifest.json")
@@ -142,21 +151,21 @@ def read_back(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     n_keys = 0
     paths = {}
+    with wire(client, settings.n_connections) as redis, ThreadPoolExecutor(1, "decode") as decoder:
 
-    def fetched(family: Family) -> Iterator[tuple[list[str], list[bytes]]]:
-        nonlocal n_keys
-        for ids, values in _fetch(client, family, digest, settings):
-            n_keys += len(ids)
-            progress(n_keys, staged.n_keys)
-            yield ids, values
+        def fetched(family: Family) -> Iterator[Any]:
+            nonlocal n_keys
+            for rows in ahead(_fetch(redis, family, digest, settings), decoder):
+                n_keys += len(rows)
+                progress(n_keys, staged.n_keys)
+                yield rows
 
-    for family in shelves:
-        if family.holds_lists:
-            paths[family.name] = run.path(f"served/{family.path.name}")
-            batches = (_decoded(family, ids, values) for ids, values in fetched(family))
-            write_parquet(paths[family.name], LIST_SCHEMA, batches)
-        else:
-            deque(fetched(family), maxlen=0)
+        for family in shelves:
+            if family.holds_lists:
+                paths[family.name] = run.path(f"served/{family.path.name}")
+                write_parquet(paths[family.name], LIST_SCHEMA, fetched(family))
+            else:
+                deque(fetched(family), maxlen=0)
     if digest.hexdigest() != staged.digest:
         raise VerificationError(
             f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
@@ -169,41 +178,32 @@ def read_back(
 
 
 def _fetch(
-    client: Redis, family: Family, digest: Digest, settings: PublishSettings
-) -> Iterator[tuple[list[str], list[bytes]]]:
-    """Yield a family's ids with the values that Redis holds for them."""
-    for ids in family.ids(settings.max_batch_keys):
-        keys = [family.key_of(raw) for raw in ids]
-        values: list[bytes | None] = client.mget(keys)  # type: ignore[assignment]
-        for key, value in zip(keys, values, strict=True):
-            if value is None:
-                raise VerificationError(
-                    f"{key} is gone right after it was written; the live generation is untouched. "
-                    "Look at maxmemory and maxmemory-policy: an allkeys-* or volatile-* policy "
-                    "evicts in silence."
-                )
-            digest.add(key, value)
-        yield ids, [value for value in values if value is not None]
+    redis: Wire, family: Family, digest: Digest, settings: PublishSettings
+) -> Iterator[pa.RecordBatch | pa.Array]:
+    """Yield a family's lists as Redis holds them, or only the ids where it holds none."""
+    for ids in family.id_arrays(settings.max_batch_keys):
+        keys = family.keys_of(ids)
+        values = _values(redis, keys)
+        digest.add_all(keys, values)
+        yield _decoded(family, ids, values) if family.holds_lists else ids
 
 
-def _decoded(family: Family, ids: list[str], values: list[bytes]) -> pa.RecordBatch:
+def _values(redis: Wire, keys: Texts) -> Texts:
+    """Return the values of keys, an equal share of them asked for over each connection."""
+    edges = sorted({len(keys) * share // redis.n for share in range(redis.n + 1)})
+    commands = [mget_command(keys.slice(*edge)) for edge in pairwise(edges)]
+    found = [value for reply in redis.ask(commands) for value in reply]
+    if None in found:
+        raise VerificationError(
+            f"{keys[found.index(None)].decode()} is gone right after it was written; the live "
+            "generation is untouched. Look at maxmemory and maxmemory-policy: an allkeys-* or "
+            "volatile-* policy evicts in silence."
+        )
+    return Texts.of(found)
+
+
+def _decoded(family: Family, ids: pa.Array, values: Texts) -> pa.RecordBatch:
     try:
-        return decode_lists(ids, values)
+        return decode_bulk(ids, values)
     except CorruptValue as error:
         raise VerificationError(f"a {family.name} was altered: {error}; {_ALTERED}") from error
-
-
-def _batches(entries: Iterator[Entry], settings: PublishSettings) -> Iterator[list[Entry]]:
-    """Group entries so that neither their number nor their bytes pass the bounds."""
-    batch: list[Entry] = []
-    n_bytes = 0
-    for entry in entries:
-        size = len(entry.key) + len(entry.value)
-        full = len(batch) == settings.max_batch_keys or n_bytes + size > settings.max_batch_bytes
-        if batch and full:
-            yield batch
-            batch, n_bytes = [], 0
-        batch.append(entry)
-        n_bytes += size
-    if batch:
-        yield batch

@@ -18,6 +18,7 @@ from tasks.publish import PublishSettings, read_back, stage
 from tasks.records import LIST_SCHEMA
 from tasks.run import Run
 from tasks.sample import SAMPLE, check_sample
+from tasks.texts import Texts
 from tests.tasks.models import AS_OF, make_shelves
 
 Row = dict[str, Any]
@@ -159,18 +160,25 @@ def test_the_seed_decides_which_lists_of_a_large_family_are_compared(tmp_path: P
 
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
-        patch.setattr(sample, "SAMPLE", 25)
+        patch.setattr(sample, "SAMPLE", 20)
+        patch.setattr(sample, "_RUN", 5)
         one, again, other = compared(1), compared(1), compared(2)
     assert one == again
-    assert len(one) == len(other) == 25
+    assert len(one) == len(other) == 20
     assert len(one & other) < 10
 
 
-def reversed_lists(row: Row) -> bytes:
-    """Encode a list back to front: a bug that stages and reads back without a difference."""
-    items = row["item_ids"][::-1]
-    reasons = [(code,) for code in row["codes"]]
-    return RankedList(tuple(items), tuple(row["scores"]), tuple(reasons)).to_json()
+def reversed_lists(rows: pa.RecordBatch) -> Texts:
+    """Encode lists back to front: a bug that stages and reads back without a difference."""
+    lists = [
+        RankedList(
+            tuple(row["item_ids"][::-1]),
+            tuple(row["scores"]),
+            tuple((code,) for code in row["codes"]),
+        )
+        for row in rows.to_pylist()
+    ]
+    return Texts.of([ranked.to_json() for ranked in lists])
 
 
 def test_a_bug_in_the_encoder_is_caught_where_the_digest_agrees(
@@ -179,7 +187,7 @@ def test_a_bug_in_the_encoder_is_caught_where_the_digest_agrees(
     run, settings = Run("shop", 1, AS_OF, tmp_path), PublishSettings()
     shelves = make_shelves(run)
     with monkeypatch.context() as patch:
-        patch.setattr(encode, "_encode_list", reversed_lists)
+        patch.setattr(encode, "encode_lists", reversed_lists)
         staged = stage(run, redis_client, shelves, settings, list_length=10, config_hash="")
         patch.setattr("tasks.publish.check_sample", lambda *_, **__: None)
         assert read_back(run, redis_client, shelves, staged, settings).digest == staged.digest

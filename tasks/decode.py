@@ -1,0 +1,66 @@
+"""Values read from Redis as rows of `LIST_SCHEMA` again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from nightshelf.values import RankedList
+from tasks.kernel_parse import parse_lists
+from tasks.records import LIST_SCHEMA
+from tasks.texts import Bytes, Offsets, Texts
+
+#: Fewest bytes of a value that an item (`"a",0.1,0`) and a reason (`["a"]`) can take.
+_ITEM_BYTES, _REASON_BYTES = 5, 4
+
+
+def decode_lists(ids: Sequence[str], values: Sequence[bytes]) -> pa.RecordBatch:
+    """Turn values of one family back into rows of `LIST_SCHEMA`, under their ids: the definition.
+
+    Raises `nightshelf.CorruptValue` where a value is no list.
+    """
+    rows = []
+    for raw, value in zip(ids, values, strict=True):
+        ranked = RankedList.from_json(value)
+        reasons = [(*reason, "", "")[:2] for reason in ranked.reasons]  # many need nothing
+        codes, because = ([reason[at] for reason in reasons] for at in (0, 1))
+        columns = (raw, ranked.items, ranked.scores, codes, because)
+        rows.append(dict(zip(LIST_SCHEMA.names, columns, strict=True)))
+    return pa.RecordBatch.from_pylist(rows, LIST_SCHEMA)
+
+
+def decode_bulk(ids: pa.Array, values: Texts) -> pa.RecordBatch:
+    """Do as `decode_lists` does, compiled wherever the values are as `RankedList` writes them."""
+    parsed = _parsed(ids, values)
+    return parsed or decode_lists(ids.to_pylist(), list(values))
+
+
+def _parsed(ids: pa.Array, values: Texts) -> pa.RecordBatch | None:
+    n, size = len(values), values.n_bytes
+    n_items, n_reasons = size // _ITEM_BYTES + 1, size // _REASON_BYTES + 1
+    rows, why = np.zeros(n + 1, np.int64), np.empty(n_items, np.int64)
+    scores = np.empty(n_items)
+    texts = [
+        (np.empty(size, np.uint8), np.zeros(most + 1, np.int64))
+        for most in (n_items, n_reasons, n_reasons)
+    ]
+    items, codes, because = texts
+    found = parse_lists(values.offsets, values.data, rows, *items, scores, why, *codes, *because)
+    if found < 0:
+        return None
+    try:
+        reasons = [_strings(*text, found) for text in (codes, because)]
+        flat = [_strings(*items, rows[-1]), pa.array(scores[: rows[-1]])]
+    except pa.ArrowInvalid:  # bytes that are no UTF-8
+        return None
+    flat += [reason.take(pa.array(why[: rows[-1]])) for reason in reasons]
+    places = pa.array(rows.astype(np.int32))
+    lists = [pa.ListArray.from_arrays(places, column) for column in flat]
+    return pa.RecordBatch.from_arrays([ids.cast(pa.string()), *lists], schema=LIST_SCHEMA)
+
+
+def _strings(data: Bytes, ends: Offsets, n: int) -> pa.Array:
+    places = pa.array(ends[: n + 1].astype(np.int32))
+    strings = pa.StringArray.from_buffers(n, places.buffers()[1], pa.py_buffer(data[: ends[n]]))
+    strings.validate(full=True)
+    return strings

@@ -1,0 +1,80 @@
+"""Lists put together from texts that are ready: what `RankedList.to_json` writes, compiled."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.kernel import Positions, compiled
+from tasks.kernel_text import literal, put, put_byte, put_literal, put_number
+from tasks.texts import Bytes, Offsets
+
+#: Bytes that a list and an item of it need beside the texts, at most.
+LIST_ROOM, ITEM_ROOM = 64, 32
+_ITEMS, _SCORES = literal(b'{"items":['), literal(b'],"scores":[')
+_REASONS, _WHY = literal(b'],"reasons":['), literal(b'],"why":[')
+_END = literal(b"]}")
+_COMMA, _OPEN, _CLOSE = b",[]"
+_QUOTES = 2  # the length of the empty text, in its quotes
+
+
+@compiled
+def write_lists(
+    rows: Positions,
+    items: Positions,
+    item_at: Offsets,
+    item_text: Bytes,
+    score_text: Bytes,
+    score_lengths: npt.NDArray[np.int64],
+    codes: Positions,
+    code_at: Offsets,
+    code_text: Bytes,
+    because: Positions,
+    because_at: Offsets,
+    because_text: Bytes,
+    out: Bytes,
+    ends: Offsets,
+) -> None:
+    """Write row r's list, of places `rows[r]` to `rows[r + 1]`; it ends at `ends[r + 1]`.
+
+    `items`, `codes` and `because` are positions among distinct texts, which stand as JSON in their
+    quotes between the offsets `*_at`; no text comes twice.
+    """
+    n_because = len(because_at) - 1
+    # A reason's position in its own list, and the row for which that was found.
+    known_at = np.full((len(code_at) - 1) * n_because, -1, np.int64)
+    known_as = np.empty(len(known_at), np.int64)
+    at = ends[0]
+    for r in range(len(rows) - 1):
+        first, stop = rows[r], rows[r + 1]
+        at = put_literal(out, at, _ITEMS)
+        for i in range(first, stop):
+            if i > first:
+                at = put_byte(out, at, _COMMA)
+            at = put(out, at, item_text, item_at[items[i]], item_at[items[i] + 1])
+        at = put_literal(out, at, _SCORES)
+        for i in range(first, stop):
+            if i > first:
+                at = put_byte(out, at, _COMMA)
+            at = put(out, at, score_text[i], 0, score_lengths[i])
+        at = put_literal(out, at, _REASONS)
+        n = 0
+        for i in range(first, stop):
+            reason = codes[i] * n_because + because[i]
+            if known_at[reason] == r:
+                continue
+            known_at[reason], known_as[reason] = r, n
+            if n > 0:
+                at = put_byte(out, at, _COMMA)
+            n += 1
+            at = put_byte(out, at, _OPEN)
+            at = put(out, at, code_text, code_at[codes[i]], code_at[codes[i] + 1])
+            start, end = because_at[because[i]], because_at[because[i] + 1]
+            if end - start > _QUOTES:
+                at = put(out, put_byte(out, at, _COMMA), because_text, start, end)
+            at = put_byte(out, at, _CLOSE)
+        at = put_literal(out, at, _WHY)
+        for i in range(first, stop):
+            if i > first:
+                at = put_byte(out, at, _COMMA)
+            at = put_number(out, at, known_as[codes[i] * n_because + because[i]])
+        at = put_literal(out, at, _END)
+        ends[r + 1] = at

@@ -1,0 +1,111 @@
+"""Scores as JSON: what `json.dumps(float(f"{score:.6g}"))` writes, in whole numbers.
+
+Six significant digits are a whole number n below 10^6 and a power of ten. Scaling by an exact power
+(10^22 is the last that float64 holds) rounds once, by at most 2^-53 of 10^6; so wherever the scaled
+score is further than `_DOUBT` from the middle between two whole numbers, n is proven. A decimal of
+up to 15 digits comes back whole from float64 (IEEE 754-2019, 5.12.2), so the shortest text that
+gives the same float is n without its trailing zeros. Everything else is left to Python.
+"""
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.kernel import compiled
+from tasks.kernel_text import inlined, put_byte, put_number
+from tasks.texts import Bytes
+
+#: Room for the longest: a sign, 16 digits, ".0".
+WIDTH = 24
+#: Where the exact power of ten for 6 digits is at most 10^22, and Python writes no "e+".
+_SMALLEST, _LARGEST = -17, 15
+_DOUBT = 1e-6
+_POWERS = np.array([float(f"1e{power}") for power in range(23)])
+_LEVELS = np.array([float(f"1e{power}") for power in range(_SMALLEST, _LARGEST + 2)])
+_ZERO, _POINT, _MINUS, _E = b"0.-e"
+
+
+def score_texts(scores: npt.NDArray[np.float64]) -> tuple[Bytes, npt.NDArray[np.int64]]:
+    """Return each score's text in a row of `WIDTH` bytes, and how many bytes of it count.
+
+    Raises `ValueError` for a score that is not finite: JSON has no word for it.
+    """
+    texts = np.empty((len(scores), WIDTH), np.uint8)
+    lengths = np.empty(len(scores), np.int64)
+    _write_plain(scores, texts, lengths)
+    for at in np.flatnonzero(lengths == 0):
+        text = json.dumps(float(f"{scores[at]:.6g}"), allow_nan=False).encode()
+        lengths[at] = len(text)
+        texts[at, : len(text)] = np.frombuffer(text, np.uint8)
+    return texts, lengths
+
+
+@compiled
+def _write_plain(
+    scores: npt.NDArray[np.float64], texts: Bytes, lengths: npt.NDArray[np.int64]
+) -> None:
+    """Write every score whose digits are proven; the length of the others is 0."""
+    exponent = 0  # neighbours in a list are of about one size
+    for i in range(len(scores)):
+        size, out, at, lengths[i] = abs(scores[i]), texts[i], 0, 0
+        if np.signbit(scores[i]):
+            at = put_byte(out, at, _MINUS)
+        if size == 0:
+            lengths[i] = _put_decimal(out, at, 0, 0)
+            continue
+        if not _LEVELS[0] <= size < _LEVELS[-1]:
+            continue
+        while size >= _LEVELS[exponent + 1 - _SMALLEST]:
+            exponent += 1
+        while size < _LEVELS[exponent - _SMALLEST]:
+            exponent -= 1
+        scaled = size * _POWERS[5 - exponent] if exponent <= 5 else size / _POWERS[exponent - 5]
+        if abs(scaled - np.floor(scaled) - 0.5) < _DOUBT:
+            continue
+        digits, carried = int(np.rint(scaled)), 0
+        if digits == 1_000_000:
+            digits, carried = 100_000, 1
+        if exponent + carried <= _LARGEST:
+            lengths[i] = _put_decimal(out, at, digits, exponent + carried)
+
+
+@inlined
+def _put_decimal(out: Bytes, at: int, digits: int, exponent: int) -> int:
+    """Write a number as Python's `repr` does: 6 digits, the first of which is 10^`exponent`."""
+    if exponent < -4:
+        end = _put_six(out, at, digits, 1)
+        end = put_byte(out, put_byte(out, end, _E), _MINUS)
+        if exponent > -10:
+            end = put_byte(out, end, _ZERO)
+        return put_number(out, end, -exponent)
+    if exponent < 0:
+        at = put_byte(out, put_byte(out, at, _ZERO), _POINT)
+        for _ in range(-exponent - 1):
+            at = put_byte(out, at, _ZERO)
+        return _put_six(out, at, digits, 0)
+    if exponent < 5:
+        end = _put_six(out, at, digits, exponent + 1)
+        return end if end > at + exponent + 1 else put_byte(out, put_byte(out, end, _POINT), _ZERO)
+    at = put_number(out, at, digits)
+    for _ in range(exponent - 5):
+        at = put_byte(out, at, _ZERO)
+    return put_byte(out, put_byte(out, at, _POINT), _ZERO)
+
+
+@inlined
+def _put_six(out: Bytes, at: int, digits: int, head: int) -> int:
+    """Write 6 digits, a point after the first `head` (none at 0), without zeros at the end.
+
+    Where all digits after the point are zeros, the point goes with them.
+    """
+    left, last = np.uint32(digits), at + 5 + (head > 0)
+    for place in range(5, -1, -1):
+        if place + 1 == head:
+            out[at + head] = _POINT
+        shorter = left // np.uint32(10)
+        out[at + place + (0 < head <= place)] = _ZERO + (left - shorter * np.uint32(10))
+        left = shorter
+    while last >= at + max(head, 1) and (out[last] == _ZERO or last == at + head > at):
+        last -= 1
+    return last + 1

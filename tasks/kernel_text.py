@@ -1,0 +1,68 @@
+"""The smallest compiled pieces of text: bytes copied, whole numbers written."""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+from tasks.texts import Bytes
+
+F = TypeVar("F", bound=Callable[..., object])
+_ZERO = ord("0")
+
+
+def inlined(function: F) -> F:
+    """Compile a small function into whatever compiled code calls it.
+
+    A call of its own counts references to every array it is given: more work than the few bytes.
+    """
+    return cast(F, njit(nogil=True, cache=True, forceinline=True, error_model="numpy")(function))
+
+
+def literal(text: bytes) -> Bytes:
+    """Return bytes as an array, a constant of compiled code."""
+    return np.frombuffer(text, np.uint8)
+
+
+@inlined
+def put(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
+    """Copy `data[start:stop]` to `out[at:]`; returns where it ends."""
+    for offset in range(stop - start):
+        out[at + offset] = data[start + offset]
+    return at + stop - start
+
+
+@inlined
+def put_literal(out: Bytes, at: int, data: Bytes) -> int:
+    """Copy all of `data`; returns where it ends."""
+    return put(out, at, data, 0, len(data))
+
+
+@inlined
+def put_byte(out: Bytes, at: int, byte: int) -> int:
+    """Write one byte; returns where it ends."""
+    out[at] = byte
+    return at + 1
+
+
+@inlined
+def n_digits(number: int) -> int:
+    """Count the decimal digits of a number from 0 on."""
+    n = 1
+    while number >= 10:
+        number //= 10
+        n += 1
+    return n
+
+
+@inlined
+def put_number(out: Bytes, at: int, number: int) -> int:
+    """Write a number from 0 on in decimal; returns where it ends."""
+    end = at + n_digits(number)
+    place = end
+    while place > at:
+        place -= 1
+        out[place] = _ZERO + number % 10
+        number //= 10
+    return end

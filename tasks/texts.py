@@ -1,0 +1,69 @@
+"""Many byte strings in one piece of memory, as compiled code likes them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+
+
+def flags_of(some: bytes) -> npt.NDArray[np.bool_]:
+    """Return a flag for each of the 256 bytes: whether it is one of `some`."""
+    return np.isin(np.arange(256), list(some))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Byte strings end to end: string i is `data[offsets[i]:offsets[i + 1]]`; read-only.
+
+    `offsets` has one number more than there are strings, and need not begin at 0.
+    """
+
+    offsets: Offsets
+    data: Bytes
+
+    def __post_init__(self) -> None:
+        self.offsets.flags.writeable = self.data.flags.writeable = False
+
+    @classmethod
+    def of(cls, strings: Sequence[bytes] | pa.Array) -> "Texts":
+        """Take over byte strings, or an Arrow array of text without nulls."""
+        array = strings if isinstance(strings, pa.Array) else pa.array(strings, pa.large_binary())
+        array = array.cast(pa.large_binary())
+        _, offsets, data = array.buffers()
+        places = np.frombuffer(offsets, np.int64) if offsets else np.zeros(1, np.int64)
+        return cls(
+            places[array.offset : array.offset + len(array) + 1],
+            np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, at: int) -> bytes:
+        return self.data[self.offsets[at] : self.offsets[at + 1]].tobytes()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self[at] for at in range(len(self)))
+
+    @property
+    def lengths(self) -> Offsets:
+        """Bytes a string."""
+        return np.diff(self.offsets)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all strings together."""
+        return int(self.offsets[-1] - self.offsets[0])
+
+    def holds_any(self, flags: npt.NDArray[np.bool_]) -> bool:
+        """Tell whether any string holds a byte whose flag (of 256) is set."""
+        return bool(flags[self.data[self.offsets[0] : self.offsets[-1]]].any())
+
+    def slice(self, start: int, stop: int) -> "Texts":
+        """Return strings `start` to `stop` (not included), without copying them."""
+        return Texts(self.offsets[start : stop + 1], self.data)

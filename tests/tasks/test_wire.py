@@ -1,0 +1,176 @@
+"""Several connections at once: what a server's answers, and silences, turn into."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from socket import AF_INET, SOCK_STREAM, socket
+from subprocess import DEVNULL, Popen
+from threading import Thread
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff, NoBackoff
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import NoPermissionError, OutOfMemoryError, RedisError
+from redis.exceptions import TimeoutError as TooSlow
+from redis.retry import Retry
+
+from nightshelf.contract import Keys
+from tasks.batches import packed
+from tasks.encode import Digest, Entries
+from tasks.publish import PublishSettings, connect, read_back, stage
+from tasks.run import Run
+from tasks.texts import Texts
+from tasks.wire import ahead, wire
+from tests.tasks.models import AS_OF, make_shelves
+
+PREFIX = Keys("shop").prefix(1)
+OK = b"+OK\r\n"
+
+
+def shares(n: int, n_shares: int = 1, family: str = "list") -> Any:
+    keys, values = ([b"%s%03d" % (start, at) for at in range(n)] for start in (b"k", b"secret"))
+    entries = Entries(family, Texts.of(keys), Texts.of(values))
+    (batch,) = packed([[entries]], Digest(""), 100, n_shares)
+    return batch.shares
+
+
+@contextmanager
+def answering(answers: list[bytes]) -> Iterator[str]:
+    """Run a server that greets, then gives the next of `answers` to a connection, and closes."""
+    with socket(AF_INET, SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def serve() -> None:
+            for answer in answers:
+                near, _ = listener.accept()
+                with near:
+                    while b"SET\r\n$4" not in (said := near.recv(65_536)):
+                        near.sendall(OK * said.count(b"SETINFO"))
+                    near.sendall(answer)
+
+        server = Thread(target=serve)
+        server.start()
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0?protocol=2"
+        server.join()
+
+
+def write_to(answers: list[bytes], n: int, family: str = "list") -> None:
+    with answering(answers) as url, closing(Redis.from_url(url, socket_timeout=2)) as client:
+        client.set_retry(Retry(NoBackoff(), len(answers) - 1))
+        with wire(client, 1) as redis:
+            redis.write(shares(n, family=family))
+
+
+def test_every_reply_is_awaited() -> None:
+    write_to([OK * 3], 3)
+    with pytest.raises(Unreachable):
+        write_to([OK * 2], 3)
+
+
+def test_what_a_cut_connection_lost_is_sent_again() -> None:
+    write_to([OK * 2, b"", OK * 3], 3)
+    write_to([OK * 2 + b"+O", OK * 3], 3)
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind"),
+    [
+        (b"-OOM command not allowed\r\n" + OK * 2, OutOfMemoryError),
+        (OK * 2 + b"-OOM command not allowed\r\n", OutOfMemoryError),
+        (OK + b"-NOPERM no right\r\n-OOM late\r\n", NoPermissionError),
+        (OK + b"$-1\r\n" + OK, RedisError),
+        (OK + b"+QUEUED\r\n" + OK, RedisError),
+    ],
+)
+def test_the_first_reply_that_is_not_ok_is_raised_with_its_family(
+    replies: bytes, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match="family 'similar'") as raised:
+        write_to([replies], 3, "similar")
+    assert "secret" not in str(raised.value)
+
+
+def test_what_a_server_says_unasked_is_no_reply() -> None:
+    """RESP3's pushes (a server may, for maintenance) come between the replies."""
+    write_to([OK + b">2\r\n+server\r\n+moves\r\n" + OK * 2], 3)
+
+
+def test_a_connection_goes_on_after_an_error(own_redis_client: Redis) -> None:
+    with wire(own_redis_client, 2) as redis:
+        own_redis_client.config_set("maxmemory", 1)
+        with pytest.raises(OutOfMemoryError):
+            redis.write(shares(100, 2))
+        own_redis_client.config_set("maxmemory", 0)
+        redis.write(shares(100, 2))
+        assert redis.ask([b"*1\r\n$6\r\nDBSIZE\r\n"] * 2) == [100, 100]
+
+
+def test_a_silent_server_is_given_up_in_time() -> None:
+    with socket(AF_INET, SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0?protocol=2"
+        with closing(Redis.from_url(url, socket_timeout=0.1)) as client:
+            client.set_retry(Retry(NoBackoff(), 1))
+            started = time.monotonic()
+            with pytest.raises(TooSlow), wire(client, 2) as redis:
+                redis.write(shares(4, 2))
+            assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("n_connections", [1, 2, 5])
+def test_any_number_of_connections(redis_client: Redis, tmp_path: Path, n_connections: int) -> None:
+    run = Run("shop", 1, AS_OF, tmp_path)
+    shelves = make_shelves(run)
+    settings = replace(PublishSettings(max_batch_keys=7), n_connections=n_connections)
+    staged = stage(run, redis_client, shelves, settings, 10, "")
+    assert read_back(run, redis_client, shelves, staged, settings).n_keys == 82
+    digest = Digest(PREFIX)
+    for entry in (entry for family in shelves for entry in family.entries()):
+        digest.add(entry.key, entry.value)
+        assert redis_client.get(entry.key) == entry.value
+    assert staged.digest == digest.hexdigest()
+
+
+def test_a_unix_socket_and_a_login(tmp_path: Path) -> None:
+    if (binary := shutil.which("redis-server")) is None:
+        pytest.skip("redis-server is not installed")
+    options = ["--port", "0", "--unixsocket", str(tmp_path / "s"), "--save", "", "--requirepass"]
+    with Popen([binary, *options, "pass word"], stdout=DEVNULL) as server:
+        settings = PublishSettings()
+        with closing(connect(f"unix://:pass%20word@{tmp_path / 's'}", settings)) as client:
+            client.set_retry(Retry(ConstantBackoff(0.05), 200))  # until it is up
+            run = Run("shop", 1, AS_OF, tmp_path)
+            shelves = make_shelves(run)
+            try:
+                read_back(
+                    run, client, shelves, stage(run, client, shelves, settings, 10, ""), settings
+                )
+            finally:
+                server.kill()
+
+
+def test_ahead_keeps_order_and_passes_errors_on() -> None:
+    def counted(stop: Callable[[int], None]) -> Iterator[int]:
+        for at in range(5):
+            stop(at)
+            yield at
+
+    def fail(at: int) -> None:
+        if at == 3:
+            raise RuntimeError("no more")
+
+    with ThreadPoolExecutor(1) as threads:
+        assert list(ahead(counted(lambda at: None), threads)) == [0, 1, 2, 3, 4]
+        found = []
+        with pytest.raises(RuntimeError, match="no more"):
+            for at in ahead(counted(fail), threads):
+                found.append(at)
+        assert found == [0, 1, 2]
