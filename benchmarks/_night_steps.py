@@ -86,12 +86,12 @@ def whole_night(clock: Clock, log: MadeLog, root: Path, redis: Redis, settings: 
     )  # fmt: skip
     served = clock(publish.read_back, run, redis, shelves, staged, settings.publish)
     metrics = clock(measure.measure, run, clean, built, model, served, settings.topn)
-    verdict = clock(admit.check_gates, run, redis, clean, metrics, served, settings.gates)
+    verdict = clock(admit.check_gates, run, redis, clean, metrics, None, served, settings.gates)
     state = clock(live.flip, run, redis).state
     clock(
         report.write_report,
         run, clean, built, model, staged,
-        metrics=metrics, verdict=verdict, targets=settings.targets, state=state,
+        metrics=metrics, quality=None, verdict=verdict, targets=settings.targets, state=state,
     )  # fmt: skip
     if state != "live":
         raise SystemExit(f"the night did not go live: {state}, {verdict.reasons()}")

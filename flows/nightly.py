@@ -11,6 +11,7 @@
     top_n           every user's exact, diverse list         lists/lists.parquet
     popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
     similar_items   items like this one                      lists/similar.parquet
+    evaluate        how lists of days ago have done (if set)  holdout/quality.json
     forecast        does it fit beside what Redis holds?     (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
     read_back       out of Redis again, proven by a digest   served/
@@ -55,9 +56,11 @@ from tasks import (
     topn,
     train,
 )
+from tasks import evaluate as foresight
 from tasks import forecast as memory
 from tasks.encode import families
 from tasks.errors import GateBlocked
+from tasks.holdout import Recipe
 from tasks.run import midnight
 from tasks.settings import load_settings
 
@@ -80,6 +83,7 @@ train_als = as_task(train.train_als, timeout_seconds=4 * HOUR_S)
 top_n = as_task(topn.top_n, timeout_seconds=2 * HOUR_S)
 popular_lists = as_task(popularity.popular_lists, timeout_seconds=HOUR_S)
 similar_items = as_task(similar.similar_items, timeout_seconds=HOUR_S)
+evaluate = as_task(foresight.evaluate, timeout_seconds=6 * HOUR_S)
 forecast = as_task(memory.forecast, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
 read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
@@ -140,6 +144,11 @@ def nightly(
     popular = popular_lists(run, log, built, settings.popularity, settings.topn, settings.features)
     like = similar_items(run, built, model, settings.similar, settings.topn)
 
+    quality = None
+    if settings.evaluate.holdout_days:
+        recipe = Recipe(settings.features, settings.train, settings.topn, settings.popularity)
+        quality = evaluate(run, log, settings.evaluate, recipe)
+
     shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
     forecast(run, redis, shelves)
     staged = stage(
@@ -148,14 +157,14 @@ def nightly(
     )  # fmt: skip
     served = read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, log, built, model, served, settings.topn)
-    verdict = check_gates(run, redis, log, metrics, served, settings.gates)
+    verdict = check_gates(run, redis, log, metrics, quality, served, settings.gates)
     if verdict.blocked:
         keep_live(run, redis)
     state = "blocked" if verdict.blocked else flip(run, redis).state
 
     page = write_report(
         run, log, built, model, staged,
-        metrics=metrics, verdict=verdict, targets=settings.targets, state=state,
+        metrics=metrics, quality=quality, verdict=verdict, targets=settings.targets, state=state,
     )  # fmt: skip
     show(page, namespace)
     if verdict.blocked:

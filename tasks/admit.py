@@ -11,6 +11,7 @@ from nightshelf import generations
 from nightshelf.contract import Keys
 from nightshelf.upkeep import whole
 from nightshelf.values import Manifest, RankedList
+from tasks.evaluate import Quality
 from tasks.gates import GateSettings, Verdict, figures, judge
 from tasks.measure import Metrics
 from tasks.overlap import Rows, jaccard, rank_biased_overlap
@@ -25,11 +26,17 @@ _DEPTH = 50
 
 @step
 def check_gates(
-    run: Run, client: Redis, log: CleanLog, metrics: Metrics, served: Served, settings: GateSettings
+    run: Run,
+    client: Redis,
+    log: CleanLog,
+    metrics: Metrics,
+    quality: Quality | None,
+    served: Served,
+    settings: GateSettings,
 ) -> Verdict:
     """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes."""
     live = generations.current(client, run.namespace)
-    tonight = figures(log, metrics)
+    tonight = figures(log, metrics, quality)
     overlap = overlap_with(live, run, client, served.lists) if live else {}
     verdict = judge(tonight, live.metrics if live else {}, overlap, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat
 
+from tasks.evaluate import Quality
 from tasks.measure import Metrics
 from tasks.records import CleanLog
 
@@ -17,6 +18,7 @@ GateName = Literal[
     "full_share_drop",
     "coverage_ratio",
     "diversity_ratio",
+    "ndcg_ratio",
     "jaccard",
     "rank_biased_overlap",
     "top_item_share",
@@ -38,6 +40,7 @@ class GateSettings:
     full_share_drop_max: Share = 0.2
     coverage_ratio_min: NonNegativeFloat = 0.5
     diversity_ratio_min: NonNegativeFloat = 0.7
+    ndcg_ratio_min: NonNegativeFloat = 0.8
     jaccard_min: Share = 0.05
     rank_biased_overlap_min: Share = 0.05
     top_item_share_max: Share = 0.95
@@ -89,6 +92,7 @@ GATES: Mapping[GateName, str] = {
     "full_share_drop": "fall of the share of full lists, from the live generation's",
     "coverage_ratio": "catalogue coverage, against the live generation",
     "diversity_ratio": "category diversity, against the live generation",
+    "ndcg_ratio": "how well lists of days ago have done (NDCG@10), against the live generation",
     "jaccard": "what a user's list has in common with the live one (Jaccard)",
     "rank_biased_overlap": "what the top of it has in common (rank-biased overlap)",
     "top_item_share": "share of the lists that show the most shown item",
@@ -97,10 +101,15 @@ GATES: Mapping[GateName, str] = {
     "event_mix_shift": "shift of the mix of event types (total variation distance)",
 }
 _MIX = "events:"
+#: The mean over fewer users moves by a fifth from night to night by itself.
+_FEWEST_JUDGED = 200
 
 
-def figures(log: CleanLog, metrics: Metrics) -> dict[str, float]:
-    """Return what tonight's gates look at, and the next night's will compare with."""
+def figures(log: CleanLog, metrics: Metrics, quality: Quality | None) -> dict[str, float]:
+    """Return what tonight's gates look at, and the next night's will compare with.
+
+    `ndcg_at_10`, its `holdout_days` and `judged_users` are there where it was measured.
+    """
     own = metrics.full_share + metrics.short_share
     judged = log.rows_read - log.n_after_as_of
     return {
@@ -111,6 +120,7 @@ def figures(log: CleanLog, metrics: Metrics) -> dict[str, float]:
         "top_item_share": metrics.top_item_share,
         "quarantined_share": log.n_quarantined / max(judged, 1),
         "events": log.n_events + log.n_duplicates,
+        **_foresight(quality),
         **{f"{_MIX}{kind}": n for kind, n in log.event_types.items()},
     }
 
@@ -133,6 +143,7 @@ def judge(
         values["full_share_drop"] = live["full_share"] - tonight["full_share"]
     for name in ("lists", "events", "coverage", "diversity"):
         values[f"{name}_ratio"] = tonight[name] / live[name] if live.get(name) else None
+    values["ndcg_ratio"] = _ndcg_ratio(tonight, live)
     values |= {name: overlap.get(name) for name in ("jaccard", "rank_biased_overlap")}
     values["event_mix_shift"] = _mix_shift(tonight, live)
     return Verdict(tuple(_gate(name, values.get(name), settings) for name in GATES))
@@ -155,6 +166,24 @@ def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:
         bound = getattr(settings, f"{name}_{ending}", None)
         if bound is not None:
             yield word, bound
+
+
+def _foresight(quality: Quality | None) -> dict[str, float]:
+    if quality is None or not quality.n_users:
+        return {}
+    return {
+        "ndcg_at_10": quality.lists["ndcg_at_10"],
+        "holdout_days": quality.holdout_days,
+        "judged_users": quality.n_users,
+    }
+
+
+def _ndcg_ratio(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:
+    """Compare what enough users and as many days have judged: more days hold more to foresee."""
+    few = min(night.get("judged_users", 0) for night in (tonight, live)) < _FEWEST_JUDGED
+    if few or tonight["holdout_days"] != live["holdout_days"] or not live["ndcg_at_10"]:
+        return None
+    return tonight["ndcg_at_10"] / live["ndcg_at_10"]
 
 
 def _mix_shift(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:

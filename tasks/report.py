@@ -1,5 +1,6 @@
 """The morning's report: one JSON with everything, one page for people, one Markdown for Prefect."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,12 +8,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from nightshelf.values import Manifest
+from tasks.evaluate import Quality
 from tasks.gates import Verdict
 from tasks.measure import Metrics
 from tasks.pictures import all_pictures
 from tasks.records import CleanLog, Features, Model, Staged
 from tasks.report_html import to_html
 from tasks.report_markdown import to_markdown
+from tasks.report_quality import figure
 from tasks.report_text import count, percent, ratio
 from tasks.run import Run, step
 
@@ -56,6 +59,7 @@ def write_report(
     staged: Staged,
     *,
     metrics: Metrics,
+    quality: Quality | None,
     verdict: Verdict,
     targets: Targets,
     state: str,
@@ -64,7 +68,7 @@ def write_report(
 
     `state` is what became of the generation: "live" or "blocked".
     """
-    headline = judge(metrics, targets)
+    headline = judge(metrics, quality, targets)
     facts = {
         "format": _FORMAT,
         "night": {
@@ -79,6 +83,7 @@ def write_report(
         "input": _input(clean, features),
         "model": {"users": model.n_users, "items": model.n_items, "factors": model.n_factors},
         "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
+        "foresight": _foresight(quality),
         "memory": _memory(staged, metrics),
         "steps": run.steps(),
         "curves": orjson.loads(metrics.curves.read_bytes()),
@@ -95,7 +100,7 @@ def write_report(
     return Report(**paths, headline=headline)
 
 
-def judge(metrics: Metrics, targets: Targets) -> tuple[Headline, ...]:
+def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:
     """Hold the figures that have targets against them."""
     n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
     return (
@@ -111,8 +116,17 @@ def judge(metrics: Metrics, targets: Targets) -> tuple[Headline, ...]:
             f"over {targets.diversity:g}",
             metrics.diversity > targets.diversity,
         ),
+        *_foreseen(quality),
         Headline("Broken rules", count(n_broken), "none", n_broken == 0),
     )
+
+
+def _foreseen(quality: Quality | None) -> Iterator[Headline]:
+    """Yield NDCG@10, where it was measured, against that of the popular list."""
+    if quality and quality.n_users:
+        lists, popular = (of["ndcg_at_10"] for of in (quality.lists, quality.popularity))
+        target = f"over {figure(popular)}, the popular list's"
+        yield Headline("Foresight (NDCG@10)", figure(lists), target, lists > popular)
 
 
 def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
@@ -129,6 +143,12 @@ def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
         "quarantined_by_reason": clean.quarantined,
         "set_aside": clean.set_aside,
     }
+
+
+def _foresight(quality: Quality | None) -> dict[str, Any] | None:
+    if quality is None:
+        return None
+    return {name: value for name, value in asdict(quality).items() if name != "path"}
 
 
 def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from string import Template
 from typing import Any
 
 from tasks.pictures import COLOURS, Picture
+from tasks.report_quality import HEADS, foresight, foresight_rows
 from tasks.report_text import (
     GATE_HEADS,
     INPUT_NAMES,
@@ -56,6 +57,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             gate_rows(facts["gates"]),
         ),
         rules=_table("Rules, checked on what Redis holds", _FIGURES, table_of(lists, RULES)),
+        foresight=_foresight(facts["foresight"]),
         input=_table(
             "What was read",
             ("Input", "Count"),
@@ -111,6 +113,12 @@ def _standfirst(facts: Mapping[str, Any]) -> str:
         f"{count(lists['n_fallback'])} of {count(lists['n_users'])} known users get a fallback, "
         f"and {count(log['quarantined'])} bad rows were set apart."
     )
+
+
+def _foresight(quality: Mapping[str, Any] | None) -> str:
+    rows = foresight_rows(quality)
+    table = _table("How lists of days ago have done", HEADS, rows) if rows else ""
+    return f"<p>{escape(foresight(quality))}</p>{table}"
 
 
 def _tiles(facts: Mapping[str, Any]) -> str:
@@ -171,7 +179,7 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -
         for row in rows
     )
     body = body or f'<tr><td colspan="{len(header)}">None.</td></tr>'
-    kinds = {_FIGURES: "figures", GATE_HEADS: "figures", _FILES: "files"}
+    kinds = {_FIGURES: "figures", GATE_HEADS: "figures", HEADS: "figures", _FILES: "files"}
     kind = kinds.get(tuple(header), "amounts")
     return (
         f'<div class="scroll"><table class="{kind}"><caption>{escape(caption)}</caption>'

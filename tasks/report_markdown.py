@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.pictures import Picture
+from tasks.report_quality import HEADS, foresight, foresight_rows
 from tasks.report_text import (
     GATE_HEADS,
     INPUT_NAMES,
@@ -55,6 +56,8 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         _table(figures, table_of(facts["lists"], QUALITY)),
         _table(figures, table_of(facts["lists"], REACH)),
         _table(figures, table_of(facts["lists"], RULES)),
+        escape(foresight(facts["foresight"])),
+        _table(HEADS, foresight_rows(facts["foresight"])),
         "## The log",
         *_images(pictures[3:4]),
         _table(("Input", "Count"), [(INPUT_NAMES[key], count(log[key])) for key in INPUT_NAMES]),

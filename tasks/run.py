@@ -12,6 +12,7 @@
         model/                  user_factors.parquet, item_factors.parquet, settings.json
         lists/                  lists.parquet, popular.parquet, similar.parquet: as computed
         served/                 the same three, as they were read back from Redis
+        holdout/                the night as it was some days ago, and quality.json: how it did
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show
         gates.json              each gate's figure, limit and outcome
@@ -22,7 +23,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -41,17 +42,25 @@ def no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One night: its namespace, its generation number, and the instant that it may see up to."""
+    """One night: its namespace, its generation number, and the instant that it may see up to.
+
+    `part` is where in the night's folder it works: at the top, or as a smaller night inside.
+    """
 
     namespace: str
     generation: int
     as_of: datetime
     root: Path
+    part: Path = Path()
 
     @property
     def folder(self) -> Path:
         """The run's folder, which `path` makes when first asked for an artifact."""
-        return self.root / self.namespace / str(self.generation)
+        return self.root / self.namespace / str(self.generation) / self.part
+
+    def inside(self, part: str, as_of: datetime) -> "Run":
+        """Return a smaller night inside this one: a folder and a journal of its own."""
+        return replace(self, as_of=as_of, part=self.part / part)
 
     def path(self, name: str) -> Path:
         """Return the path of an artifact, its folder made."""

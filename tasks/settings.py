@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from tasks.errors import SettingsError
+from tasks.evaluate import EvaluateSettings
 from tasks.events import EventSettings
 from tasks.features import FeatureSettings
 from tasks.gates import GateSettings
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     topn: TopNSettings = TopNSettings()
     popularity: PopularitySettings = PopularitySettings()
     similar: SimilarSettings = SimilarSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
     publish: PublishSettings = PublishSettings()
     gates: GateSettings = GateSettings()
     targets: Targets = Targets()

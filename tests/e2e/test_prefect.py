@@ -21,7 +21,7 @@ SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
 STEPS = [
     *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
     *("build_features", "newer_night", "train_als", "top_n"),
-    *("popular_lists", "similar_items", "forecast", "stage", "read_back", "measure"),
+    *("popular_lists", "similar_items", "evaluate", "forecast", "stage", "read_back", "measure"),
     *("check_gates", "flip", "write_report"),
 ]
 
@@ -33,7 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 @pytest.fixture(scope="module")
 def deployed(prefect_env: dict[str, str], redis_url: str) -> dict[str, str]:
-    env = prefect_env | {"REDIS_URL": redis_url}
+    env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS": "7"}
     prefect(env, "work-pool", "create", "nightshelf", "--type", "process")
     prefect(env, "--no-prompt", "deploy", "--all")
     return env
@@ -95,6 +95,9 @@ def test_a_worker_runs_the_deployment(
     assert "](data:image/" in report["data"], "the pictures are in the artifact itself"
     headline = json.loads(artifacts["by-worker-headline"]["data"])
     assert [row["target"] for row in headline][:2] == ["over 50 %", "over 0.7"]
+    assert headline[2]["figure"] == "Foresight (NDCG@10)"
+    kept = {path.name for path in (tmp_path / "by-worker/1/holdout").iterdir()}
+    assert kept == {"quality.json", "steps.jsonl"}
 
     user = pq.read_table(tmp_path / "by-worker/1/lists/lists.parquet")["key"][0].as_py()
     assert Shelf(redis_client, "by-worker").get(user).source == "list"

@@ -44,7 +44,7 @@ def test_a_night_goes_on_after_its_last_finished_step(
 ) -> None:
     shop, root = make_shop(tmp_path / "shop", SHOP), tmp_path / "runs"
     root.mkdir()
-    env = prefect_env | {"REDIS_URL": redis_url}
+    env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS": "3"}
     ends, answers = crash(env, redis_client, shop, root)
     whole, eve, *crashes, last = ends
     assert (whole, eve, last) == ("0 the whole night", "0 the day before", "0 let live")

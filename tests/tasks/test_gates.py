@@ -1,20 +1,31 @@
 """Each gate at its limit, what it compares with, and what it says when it blocks."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from tasks.gates import GATES, GateName, GateSettings, judge
+from tasks.evaluate import Quality
+from tasks.gates import GATES, GateName, GateSettings, figures, judge
+from tasks.measure import measure
+from tasks.topn import TopNSettings
+from tests.tasks.report_night import make_night
 
 NIGHT = {
     "lists": 1_000.0,
     "full_share": 0.9,
     "coverage": 0.6,
     "diversity": 0.7,
+    "ndcg_at_10": 0.08,
+    "holdout_days": 7,
+    "judged_users": 200,
     "top_item_share": 0.3,
     "quarantined_share": 0.001,
     "events": 50_000.0,
     "events:view": 800.0,
     "events:purchase": 200.0,
 }
+FORESIGHT = {"ndcg_at_10": 0.01, "holdout_days": 7.0, "judged_users": 200.0}
 OVERLAP = {"jaccard": 0.5, "rank_biased_overlap": 0.6}
 STRICT = GateSettings(warn=())
 
@@ -36,6 +47,7 @@ def test_a_night_like_the_last_passes_every_gate() -> None:
         ("full_share_drop", {"full_share": 0.75}, {"full_share": 0.69}),
         ("coverage_ratio", {"coverage": 0.31}, {"coverage": 0.29}),
         ("diversity_ratio", {"diversity": 0.5}, {"diversity": 0.48}),
+        ("ndcg_ratio", {"ndcg_at_10": 0.065}, {"ndcg_at_10": 0.063}),
         ("jaccard", {"jaccard": 0.05}, {"jaccard": 0.049}),
         ("rank_biased_overlap", {"rank_biased_overlap": 0.05}, {"rank_biased_overlap": 0.049}),
         ("top_item_share", {"top_item_share": 0.95}, {"top_item_share": 0.96}),
@@ -60,6 +72,40 @@ def test_the_first_night_has_nothing_to_compare_with() -> None:
     expected = dict.fromkeys(GATES, "no comparison") | absolute
     assert {gate.name: gate.outcome for gate in verdict.gates} == expected
     assert not verdict.blocked
+
+
+@pytest.mark.parametrize(
+    ("tonight", "live"),
+    [
+        ({}, FORESIGHT),
+        (FORESIGHT, {}),
+        ({}, {}),
+        (FORESIGHT, FORESIGHT | {"holdout_days": 30}),
+        (FORESIGHT, FORESIGHT | {"ndcg_at_10": 0.0}),
+        (FORESIGHT | {"judged_users": 199}, FORESIGHT),
+        (FORESIGHT, FORESIGHT | {"judged_users": 199}),
+    ],
+)
+def test_foresight_is_compared_only_with_its_like_and_where_enough_users_judge(
+    tonight: dict[str, float], live: dict[str, float]
+) -> None:
+    bare = {name: figure for name, figure in NIGHT.items() if name not in FORESIGHT}
+    verdict = judge(bare | tonight, bare | live, OVERLAP, STRICT)
+    outcomes = {gate.name: gate.outcome for gate in verdict.gates}
+    assert outcomes == dict.fromkeys(GATES, "pass") | {"ndcg_ratio": "no comparison"}
+
+
+def test_what_was_foreseen_is_a_figure_where_it_was_measured(tmp_path: Path) -> None:
+    night = make_night(tmp_path, catalogue={}, history={}, lists={})
+    metrics = measure(
+        *(night.run, night.clean, night.features, night.model, night.served), TopNSettings()
+    )
+    blank = Quality(7, "2026-02-22T00:00:00+00:00", tmp_path)
+    judged = replace(blank, n_users=3, lists={"ndcg_at_10": 0.25})
+    plain = figures(night.clean, metrics, None)
+    assert figures(night.clean, metrics, blank) == plain
+    foreseen = {"ndcg_at_10": 0.25, "holdout_days": 7, "judged_users": 3}
+    assert figures(night.clean, metrics, judged) == plain | foreseen
 
 
 def test_no_lists_at_all_block() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
+from tasks.evaluate import Quality
 from tasks.gates import Gate, Verdict
 from tasks.measure import Metrics, measure
 from tasks.pictures import all_pictures
@@ -55,12 +56,31 @@ BLOCKS = Gate("jaccard", 0.01, "at least 0.05", "block", "what is in common")
 ALONE = Gate("rows_ratio", None, "at least 0.7", "no comparison", "rows read")
 
 
+FORESEEN = Quality(
+    holdout_days=7,
+    cut="2026-02-22T00:00:00+00:00",
+    path=Path("holdout/quality.json"),
+    n_users=1_234,
+    n_relevant=5_678,
+    lists={f"{name}_at_10": 0.0793 for name in ("ndcg", "recall", "hit_rate", "reciprocal_rank")},
+    popularity=dict.fromkeys(
+        ("ndcg_at_10", "recall_at_10", "hit_rate_at_10", "reciprocal_rank_at_10"), 0.0345
+    ),
+    ndcg_error=0.0021,
+)
+
+
 def written(
-    night: Night, metrics: Metrics | None = None, state: str = "live", *gates: Gate
+    night: Night,
+    metrics: Metrics | None = None,
+    state: str = "live",
+    *gates: Gate,
+    quality: Quality | None = None,
 ) -> Report:
     return write_report(
         *(night.run, night.clean, night.features, night.model, night.staged),
         metrics=metrics or measured(night),
+        quality=quality,
         verdict=Verdict(gates or (PASSES, ALONE)),
         targets=Targets(),
         state=state,
@@ -99,7 +119,7 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "curves format gates headline input lists memory model night steps targets"
+        "curves foresight format gates headline input lists memory model night steps targets"
     )
     assert facts["night"] == {
         "namespace": "shop",
@@ -193,11 +213,62 @@ def test_a_blocked_generation_says_so_first(night: Night) -> None:
 
 def test_met_targets_show_as_met(night: Night) -> None:
     good = replace(measured(night), coverage=0.51, diversity=0.71)
-    assert all(row.met for row in judge(good, Targets()))
+    assert all(row.met for row in judge(good, None, Targets()))
     page = Page(written(night, good).html.read_text())
     assert "Every target met" in page.text
     assert "✗" not in page.text
     assert page.values("class").count("state live") == 1
+
+
+def test_foresight_stands_beside_that_of_the_popular_list(night: Night) -> None:
+    report = written(night, quality=FORESEEN)
+    row = ("Foresight (NDCG@10)", "0.0793", "over 0.0345, the popular list's", True)
+    assert tuple(report.headline[2]) == row
+    facts = json.loads(report.json.read_text())["foresight"]
+    assert facts["lists"] == FORESEEN.lists
+    assert "path" not in facts
+    page, markdown = Page(report.html.read_text()).text, report.md.read_text()
+    for text in (page, markdown):
+        assert "judged by what 1,234 users took to in the 7 days since" in text
+        assert "NDCG@10 0.0793 (standard error 0.0021), the popular list 0.0345." in text
+        assert "without the exploration rules" not in text
+    assert "| Recall@10 | 0.0793 | 0.0345 |" in markdown
+
+
+def test_foresight_below_that_of_the_popular_list_is_a_missed_target(night: Night) -> None:
+    worse = replace(FORESEEN, popularity=FORESEEN.lists, lists=FORESEEN.popularity)
+    assert not written(night, quality=worse).headline[2].met
+    even = replace(FORESEEN, popularity=FORESEEN.lists)
+    assert not written(night, quality=even).headline[2].met
+
+
+def test_what_rules_cost_is_told(night: Night) -> None:
+    dear = replace(FORESEEN, plain=dict.fromkeys(FORESEEN.lists, 0.0811))
+    cost = "NDCG@10 0.0793, 0.0811 without the exploration rules: -2.2 %."
+    nothing = replace(FORESEEN, plain=dict.fromkeys(FORESEEN.lists, 0.0))
+    assert cost in Page(written(night, quality=dear).html.read_text()).text
+    text = Page(written(night, quality=nothing).html.read_text()).text
+    assert "0.0000 without the exploration rules." in text
+
+
+@pytest.mark.parametrize(
+    ("quality", "says"),
+    [
+        (None, "not measured: NIGHTSHELF_EVALUATE__HOLDOUT_DAYS."),
+        (
+            Quality(7, "2026-02-22T00:00:00+00:00", Path("holdout/quality.json")),
+            "not measured: nobody had a list as of Sunday 22 February 2026, 00:00 UTC and took to "
+            "anything new since (NIGHTSHELF_EVALUATE__HOLDOUT_DAYS is 7).",
+        ),
+    ],
+)
+def test_foresight_that_was_not_measured_says_why(
+    night: Night, quality: Quality | None, says: str
+) -> None:
+    report = written(night, quality=quality)
+    assert len(report.headline) == 3
+    assert says in Page(report.html.read_text()).text
+    assert escape(says) in report.md.read_text()
 
 
 def test_numbers_read_well(night: Night) -> None:

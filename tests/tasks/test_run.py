@@ -37,6 +37,20 @@ def test_artifacts_have_a_folder_a_generation(run: Run, tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_smaller_night_has_a_folder_and_a_journal_of_its_own(run: Run, tmp_path: Path) -> None:
+    eve = AS_OF - timedelta(days=7)
+    inner = run.inside("holdout", eve)
+    assert (inner.as_of, inner.generation, inner.namespace) == (eve, 7, "shop")
+    inner.note("inner", 0.0, None)
+    run.note("outer", 0.0, None)
+    assert inner.folder == tmp_path / "shop" / "7" / "holdout"
+    assert inner.inside("plain", eve).folder == inner.folder / "plain"
+    assert [[line["step"] for line in each.steps()] for each in (run, inner)] == [
+        ["outer"],
+        ["inner"],
+    ]
+
+
 def test_steps_are_journalled_in_order_with_their_counts(run: Run) -> None:
     @step
     def count(run: Run, n: int, *, share: float) -> Counted:
