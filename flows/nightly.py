@@ -156,7 +156,9 @@ def nightly(
         model_hash=model.digest, inputs=checked.digests,
     )  # fmt: skip
     served = read_back(run, redis, shelves, staged, settings.publish)
-    metrics = measure_lists(run, log, built, model, served, settings.topn)
+    metrics = measure_lists(
+        run, log, built, model, served, settings.topn, score_kept=lists.score_kept
+    )
     verdict = check_gates(run, redis, log, metrics, quality, served, settings.gates)
     if verdict.blocked:
         keep_live(run, redis)

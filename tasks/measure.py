@@ -8,8 +8,9 @@ import orjson
 import pyarrow.parquet as pq
 
 from tasks import metrics
+from tasks.ceiling import count_lists, most_lists
 from tasks.metrics_curves import curves
-from tasks.metrics_input import load_evidence
+from tasks.metrics_input import Evidence, load_evidence
 from tasks.records import CleanLog, Features, Model, Served
 from tasks.run import Run, step
 from tasks.topn import TopNSettings
@@ -29,6 +30,9 @@ class Metrics:
     - `n_fallback`: known users without a list of their own; `n_distinct`: items in some list.
     - `n_seen`, `n_unavailable`, `n_breaches`: places in the lists that show what the user has
       seen, what is not available, and more of a category than a page has room for. All must be 0.
+    - `n_over_ceiling`: items that stand in more lists than the ceiling allows; must be 0.
+      `explored_share`: places that explore, 0 to 1. `score_kept`: scores of the lists over those of
+      the plain exact ones. Each is none where its rule is not in force.
     - `families`: lists read back, by family of keys.
     - `curves`: JSON, what the report's pictures show.
     """
@@ -54,6 +58,9 @@ class Metrics:
     n_breaches: int
     families: dict[str, int]
     curves: Path
+    n_over_ceiling: int | None = None
+    explored_share: float | None = None
+    score_kept: float | None = None
 
 
 @step
@@ -64,8 +71,14 @@ def measure(
     model: Model,
     served: Served,
     listing: TopNSettings,
+    *,
+    score_kept: float | None = None,
 ) -> Metrics:
-    """Measure the lists as served, and count every place that breaks a rule of theirs."""
+    """Measure the lists as served, and count every place that breaks a rule of theirs.
+
+    Where lists are reranked without the category rule, it still binds what was explored.
+    `score_kept` is as it was computed.
+    """
     evidence = load_evidence(features, model, served)
     exposure, counts = evidence.exposure, evidence.exposure.counts
     n_users = features.n_known_users
@@ -93,7 +106,11 @@ def measure(
         n_seen=evidence.n_seen,
         n_unavailable=evidence.n_unavailable,
         n_breaches=metrics.category_breaches(
-            exposure, evidence.categories, listing.page_size, listing.max_per_category
+            exposure,
+            evidence.categories,
+            listing.page_size,
+            listing.max_per_category,
+            None if listing.rerank == "cap" else evidence.explored,
         ),
         families={
             family: pq.read_metadata(path).num_rows
@@ -104,4 +121,23 @@ def measure(
             )
         },
         curves=path,
+        n_over_ceiling=(
+            _over_ceiling(evidence, features.n_items, listing)
+            if listing.max_item_share < 1
+            else None
+        ),
+        explored_share=_explored_share(evidence) if listing.explore_slots else None,
+        score_kept=score_kept,
     )
+
+
+def _over_ceiling(evidence: Evidence, n_items: int, listing: TopNSettings) -> int:
+    """Count the items in more lists than the ceiling allows; the model has the first `n_items`."""
+    modelled = np.arange(len(evidence.available)) < n_items
+    n_lists = count_lists(evidence.seen, evidence.available & modelled)
+    most = most_lists(listing.max_item_share, n_lists)
+    return int(np.count_nonzero(evidence.exposure.counts > most))
+
+
+def _explored_share(evidence: Evidence) -> float:
+    return float(evidence.explored.mean()) if len(evidence.explored) else 0.0

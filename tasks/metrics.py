@@ -264,12 +264,17 @@ def popularity_lift(counts: Ints, popularity: Ints) -> float:
 
 
 def category_breaches(
-    exposure: Exposure, categories: Ints, page_size: int, max_per_category: int
+    exposure: Exposure,
+    categories: Ints,
+    page_size: int,
+    max_per_category: int,
+    bound: Bools | None = None,
 ) -> int:
     """Count the places that a category has beyond its room, over all pages of all lists.
 
     A page is `page_size` places in a row from the top of a list; a category with k > max places
-    on a page counts k - max.
+    on a page counts k - max, but no more than it has places that the rule binds: `bound` tells of
+    each entry of the lists whether it does (all, where not given).
 
     >>> exposure = Exposure(np.array([0, 1, 2], np.int32), np.array([0, 3]), n_items=3)
     >>> category_breaches(exposure, np.array([0, 0, 0]), page_size=2, max_per_category=1)
@@ -279,8 +284,10 @@ def category_breaches(
     n_pages = int(exposure.lengths.max(initial=0)) // page_size + 1
     width = int(categories.max(initial=0)) + 1
     pages = exposure.owners * n_pages + places // page_size
-    _, sizes = np.unique(pages * width + categories[exposure.items], return_counts=True)
-    return int(np.maximum(sizes - max_per_category, 0).sum())
+    keys = pages * width + categories[exposure.items]
+    _, where, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    n_bound = sizes if bound is None else np.bincount(where, bound, minlength=len(sizes))
+    return int(np.minimum(np.maximum(sizes - max_per_category, 0), n_bound).sum())
 
 
 def _ratio(part: float | Number, whole: float | Number) -> float:

@@ -30,6 +30,7 @@ class Evidence:
     - `popularity`: users who interacted with each item.
     - `factors`: (n_items, n_factors), zeros where the model does not know an item.
     - `seen`: sparse, users x items, an entry where a list must not show the item.
+    - `explored`: which entries of the lists were dealt to explore, by their reason's code.
     """
 
     exposure: Exposure
@@ -41,6 +42,7 @@ class Evidence:
     popularity: Ints
     factors: Floats
     seen: sparse.csr_array
+    explored: Bools
 
     @property
     def n_seen(self) -> int:
@@ -59,7 +61,7 @@ class Evidence:
 
 def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
     """Read the night's files into arrays that share one numbering of items and of users."""
-    lists = _read(served.lists, ["key", "item_ids"])
+    lists = _read(served.lists, ["key", "item_ids", "codes"])
     catalogue = _read(features.items, ["item_id", "category", "available"])
     entries = pc.list_flatten(lists["item_ids"])
     universe = pc.unique(
@@ -72,6 +74,7 @@ def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
     interactions = sparse.load_npz(features.interactions)
     seen = sparse.csr_array(sparse.load_npz(features.seen))
     seen.resize((seen.shape[0], len(universe)))
+    explored = pc.equal(_one(pc.list_flatten(lists["codes"])), "discover")
     lengths = pc.list_value_length(lists["item_ids"]).to_numpy()
     return Evidence(
         exposure=Exposure(
@@ -87,6 +90,7 @@ def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
         popularity=np.bincount(interactions.indices, minlength=len(universe)),
         factors=_factors(model, universe),
         seen=seen,
+        explored=explored.to_numpy(zero_copy_only=False),
     )
 
 

@@ -89,11 +89,16 @@ class Model:
 
 @dataclass(frozen=True)
 class Lists:
-    """A file of lists (`LIST_SCHEMA`), as computed."""
+    """A file of lists (`LIST_SCHEMA`), as computed.
+
+    `score_kept` is the sum of the scores over that of the plain exact lists, where other rules than
+    theirs are in force.
+    """
 
     path: Path
     n_lists: int
     n_full: int
+    score_kept: float | None = None
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def write_report(
 def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:
     """Hold the figures that have targets against them."""
     n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
+    n_broken += metrics.n_over_ceiling or 0
     return (
         Headline(
             "Catalogue coverage",

@@ -143,6 +143,20 @@ QUALITY = (
         "lower is better",
         "The share of the lists that show the item that most lists show.",
     ),
+    Figure(
+        "explored_share",
+        "Places that explore",
+        percent,
+        "for information",
+        "Places given to new items and to those that few lists show.",
+    ),
+    Figure(
+        "score_kept",
+        "Score kept",
+        percent,
+        "higher is better",
+        "The lists' scores against those of the plain exact lists: the price of the rules.",
+    ),
 )
 
 REACH = (
@@ -195,6 +209,13 @@ RULES = (
         "must be 0",
         "Places that a category has beyond its room on a page.",
     ),
+    Figure(
+        "n_over_ceiling",
+        "Over the ceiling",
+        count,
+        "must be 0",
+        "Items that stand in more lists than one item may.",
+    ),
 )
 
 #: What the input's counts are called, by their name in the report's JSON.
@@ -229,8 +250,12 @@ def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def table_of(values: Mapping[str, Any], figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:
-    """Return rows of name, value, which way is good, and what the figure says."""
+    """Return rows of name, value, which way is good, and what the figure says.
+
+    A figure without a value, its rule not being in force, has no row.
+    """
     return [
         (figure.name, figure.form(values[figure.field]), figure.good, figure.says)
         for figure in figures
+        if values[figure.field] is not None
     ]

@@ -34,6 +34,7 @@ A list is compact JSON (docs/decisions/0005-payload.md)::
 ``why[i]`` is the position in ``reasons`` of the reason for ``items[i]``. A reason is a code and
 what it needs: ``["because", item]`` (the item of the user's own history that weighs most),
 ``["again"]`` (it is that item itself), ``["taste"]`` (no single item does),
+``["discover", category]`` (a category of the user's taste, an item that few are shown),
 ``["popular", segment]``, ``["trending"]``, ``["new"]``, ``["similar", item]``.
 
 To read: GET ``current`` and SMEMBERS ``blocked`` (keep both for about a second), take

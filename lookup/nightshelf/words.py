@@ -19,6 +19,8 @@ def reason_words(reason: Reason, titles: Mapping[str, str]) -> str:
     'because of Night lamp'
     >>> reason_words(("popular", "category:Toys"), {})
     'popular in Toys'
+    >>> reason_words(("discover", "Toys"), {})
+    'something else in Toys'
     """
     code, *needs = reason or ("",)
     if not needs:
@@ -26,6 +28,8 @@ def reason_words(reason: Reason, titles: Mapping[str, str]) -> str:
     what = needs[0]
     if code == "popular":
         return "popular with everyone" if what == "all" else f"popular in {segment_words(what)}"
+    if code == "discover":
+        return f"something else in {what}"
     verb = {"because": "because of", "similar": "like"}.get(code, code)
     return f"{verb} {titles.get(what, what)}"
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nightshelf.contract import MAX_ID_BYTES, Keys, decode_id, encode_id, encode_segment, key_ttl_s
 from nightshelf.errors import CorruptValue, InvalidKey
 from nightshelf.values import Canary, Manifest, RankedList, instant
+from nightshelf.words import reason_words
 
 ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_ID_BYTES // 12)
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -56,6 +57,17 @@ def test_golden_list() -> None:
     ).encode()
     assert ranked.to_json() == golden
     assert RankedList.from_json(golden).reasons == ranked.reasons
+
+
+def test_golden_reason_of_what_was_explored() -> None:
+    ranked = RankedList(("A7",), (0.5,), (("discover", "Toys & Games"),))
+    golden = b'{"items":["A7"],"scores":[0.5],"reasons":[["discover","Toys & Games"]],"why":[0]}'
+    assert ranked.to_json() == golden
+    assert RankedList.from_json(golden) == ranked
+    assert ranked.without({"Toys & Games"}) == ranked  # a category, and no item
+    assert (
+        reason_words(ranked.reasons[0], {"Toys & Games": "a"}) == "something else in Toys & Games"
+    )
 
 
 def test_golden_manifest() -> None:

@@ -1,6 +1,6 @@
 """A night's folder made by hand: small, lawful, and every figure of it known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ def make_night(
     catalogue: Mapping[str, tuple[str | None, bool]],
     lists: Mapping[str, Sequence[str]],
     history: Mapping[str, Sequence[str]],
+    explored: Mapping[str, Collection[str]] | None = None,
     seen: Mapping[str, Sequence[str]] | None = None,
     factors: Mapping[str, Sequence[float]] | None = None,
     only_in_file: int = 0,
@@ -45,7 +46,8 @@ def make_night(
     """Write the folder.
 
     `catalogue` gives each item's category and whether it is available; `history` what each user
-    took, a day each; `only_in_file` counts users known without any event.
+    took, a day each; `explored` the items of each list that were dealt to explore; `only_in_file`
+    counts users known without any event.
     """
     run = Run(namespace, 7, AS_OF, root)
     users = sorted(history)
@@ -87,7 +89,12 @@ def make_night(
         n_catalogue=len(catalogue),
     )
     return Night(
-        run, clean, features, _model(run, users, factors), _served(run, lists), _staged(run)
+        run,
+        clean,
+        features,
+        _model(run, users, factors),
+        _served(run, lists, explored or {}),
+        _staged(run),
     )
 
 
@@ -121,7 +128,9 @@ def _model(run: Run, users: list[str], factors: Mapping[str, Sequence[float]]) -
     )
 
 
-def _served(run: Run, lists: Mapping[str, Sequence[str]]) -> Served:
+def _served(
+    run: Run, lists: Mapping[str, Sequence[str]], explored: Mapping[str, Collection[str]]
+) -> Served:
     paths = {}
     for family, content in (("lists", lists), ("popular", {"all": ["a"]}), ("similar", {})):
         rows = [
@@ -129,7 +138,9 @@ def _served(run: Run, lists: Mapping[str, Sequence[str]]) -> Served:
                 "key": key,
                 "item_ids": list(items),
                 "scores": [1.0] * len(items),
-                "codes": ["taste"] * len(items),
+                "codes": [
+                    "discover" if item in explored.get(key, ()) else "taste" for item in items
+                ],
                 "because": [""] * len(items),
             }
             for key, items in content.items()

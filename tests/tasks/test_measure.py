@@ -21,7 +21,7 @@ CATALOGUE: dict[str, tuple[str | None, bool]] = {
 HISTORY = {"u1": ["a", "b"], "u2": ["a"], "u3": ["c", "a"]}
 
 
-def measured(night: Night, **settings: int) -> Metrics:
+def measured(night: Night, **settings: Any) -> Metrics:
     listing = TopNSettings(**{"n": 2, "page_size": 2, "max_per_category": 1} | settings)
     return measure(night.run, night.clean, night.features, night.model, night.served, listing)
 
@@ -57,6 +57,30 @@ def test_every_broken_rule_is_counted(tmp_path: Path) -> None:
     }
     found = measured(night_of(tmp_path, lists))
     assert (found.n_seen, found.n_unavailable, found.n_breaches) == (1, 2, 1)
+
+
+def test_only_the_rules_in_force_are_counted(tmp_path: Path) -> None:
+    """Two mugs on a page of u1, three on one of u2, where one was dealt to explore."""
+    lists = {"u1": ["c", "d"], "u2": ["c", "d", "b", "e"]}
+    explored = {"u2": ["d", "e"]}
+    night = night_of(tmp_path, lists, explored=explored)
+    assert measured(night).n_breaches == 2
+    for rerank in ("none", "mmr"):
+        assert measured(night, rerank=rerank).n_breaches == 1  # d, which the rule still binds
+    off, on = measured(night), measured(night, explore_slots=1, max_item_share=0.5)
+    assert (off.explored_share, off.n_over_ceiling, off.score_kept) == (None, None, None)
+    assert on.explored_share == pytest.approx(2 / 6)
+    assert on.n_over_ceiling == 2
+
+
+def test_the_ceiling_counts_those_who_would_have_a_list(tmp_path: Path) -> None:
+    """u3 has seen all that the model knows: of 3 lists there would be 2, so 60 % is one list."""
+    history = HISTORY | {"u3": ["a", "b", "c"]}
+    night = night_of(tmp_path, {"u1": ["c"], "u2": ["c", "b"]}, history=history)
+    assert measured(night, max_item_share=0.6).n_over_ceiling == 1
+    assert measured(night, max_item_share=0.9).n_over_ceiling == 1
+    alone = night_of(tmp_path / "alone", {"u1": ["c"], "u2": ["b"]}, history=history)
+    assert measured(alone, max_item_share=0.6).n_over_ceiling == 0
 
 
 def test_seen_is_what_the_matrix_says_and_not_the_history(tmp_path: Path) -> None:

@@ -202,6 +202,18 @@ def test_missed_targets_show_as_missed(night: Night) -> None:
     assert report.md.read_text().count("✗ **missed**") == 2
 
 
+def test_rules_of_exposure_show_where_they_are_in_force(night: Night) -> None:
+    names = ("Places that explore", "Score kept", "Over the ceiling")
+    plain = Page(written(night).html.read_text()).text
+    assert not any(name in plain for name in names)
+    ruled = replace(measured(night), explored_share=0.1, score_kept=0.934, n_over_ceiling=2)
+    report = written(night, ruled)
+    for text in (Page(report.html.read_text()).text, report.md.read_text()):
+        assert all(name in text for name in names)
+        assert "93.4 %" in text
+    assert report.headline[-1][:2] == ("Broken rules", "2")
+
+
 def test_a_blocked_generation_says_so_first(night: Night) -> None:
     report = written(night, None, "blocked", PASSES, BLOCKS, ALONE)
     assert "Kept from going live by 1 gate" in Page(report.html.read_text()).text
