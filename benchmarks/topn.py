@@ -41,9 +41,9 @@ from tasks.events import clean_events
 from tasks.features import build_features
 from tasks.inputs import check_inputs
 from tasks.lists import Catalogue, load_catalogue
+from tasks.rank import Block, TopNSettings, rank
 from tasks.run import Run
 from tasks.settings import Settings
-from tasks.topn import Block, TopNSettings, rank
 from tasks.train import Factors, load_factors, load_matrix, train_als
 
 Work = Callable[[], object]

@@ -10,18 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import floor
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-if TYPE_CHECKING:
-    from tasks.topn import Block
+from tasks.rank import Block
 
 Rows = npt.NDArray[np.int64]
 #: Makes the lists of some users again: positions (r), and what they must not be shown (r x items).
-Relist = Callable[[Rows, sp.csr_matrix], "Block"]
+Relist = Callable[[Rows, sp.csr_matrix], Block]
 
 
 def most_lists(share: float, n_lists: int) -> int:
@@ -43,8 +41,8 @@ def count_lists(seen: sp.csr_matrix, available: npt.NDArray[np.bool_]) -> int:
 
 
 def hold_down(
-    lists: "Block", most: int, seen: sp.csr_matrix, relist: Relist
-) -> tuple["Block", sp.csr_matrix]:
+    lists: Block, most: int, seen: sp.csr_matrix, relist: Relist
+) -> tuple[Block, sp.csr_matrix]:
     """Bring every item down to at most `most` lists.
 
     `lists` are those of all users (rows of `seen`). Returns them anew, and `seen` with all that

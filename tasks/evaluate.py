@@ -18,9 +18,10 @@ from tasks.errors import NothingToLearn
 from tasks.hits import outcome
 from tasks.holdout import Past, Recipe, past_night
 from tasks.metrics_ranking import Floats, Hits, Ints, at_depth, ndcg
+from tasks.rank import TopNSettings
 from tasks.records import CleanLog
 from tasks.run import Run, computed
-from tasks.topn import TopNSettings, top_n
+from tasks.topn import top_n
 
 #: Places that are judged beside the whole list: what a first page shows.
 DEPTH = 10

@@ -11,7 +11,6 @@ the list's own item stays.
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,8 @@ import scipy.sparse as sp
 
 from tasks.kernel_explore import Places, Tastes, explore_lists, open_table
 from tasks.lists import Catalogue
+from tasks.rank import Block
 from tasks.train import Factors
-
-if TYPE_CHECKING:
-    from tasks.topn import Block
 
 Flags = npt.NDArray[np.bool_]
 
@@ -71,12 +68,12 @@ def explore(
     users: Factors,
     items: Factors,
     catalogue: Catalogue,
-    lists: "Block",
+    lists: Block,
     seen: sp.csr_matrix,
     favourites: Favourites,
     new: Flags,
     places: Places,
-) -> tuple["Block", Flags]:
+) -> tuple[Block, Flags]:
     """Return the lists of all users with their exploring places dealt out, and which those are.
 
     `seen` holds what each user must not be shown, the ceiling's part included; `new` (items) are

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from tasks.duck import connect, one_file, query, write_query
 from tasks.features import FeatureSettings, build_features
 from tasks.popularity import PopularitySettings, popular_lists
+from tasks.rank import TopNSettings
 from tasks.records import CleanLog, Features, Lists, Model
 from tasks.run import Run
-from tasks.topn import TopNSettings, top_n
+from tasks.topn import top_n
 from tasks.train import TrainSettings, train_als
 
 

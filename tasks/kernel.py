@@ -60,36 +60,3 @@ def exact_score(user: Single, item: Single) -> float:
     for f in range(len(user)):
         total += np.float64(user[f]) * np.float64(item[f])
     return total
-
-
-@compiled
-def because_block(
-    gram: Double,
-    items: Single,
-    history_from: Positions,
-    history: Positions,
-    confidence: Double,
-    listed: Positions,
-    lengths: Positions,
-    out: Positions,
-) -> None:
-    """Find for each listed item the item of the user's history that adds most to its score.
-
-    Score of j = sum over liked i of c_i * y_j' W^-1 y_i, W = Y'Y + reg I + sum (|c| - 1) y y' over
-    all of the history (Hu, Koren and Volinsky 2008, section 5). `gram` is Y'Y + reg I in float64.
-    An item disliked (c < 0) shapes W and adds nothing: its preference is 0. -1 where nothing adds.
-    """
-    for r in range(len(lengths)):
-        mine = history[history_from[r] : history_from[r + 1]]
-        weight = confidence[history_from[r] : history_from[r + 1]]
-        taken = items[mine].astype(np.float64)
-        scaled = taken * (np.abs(weight) - 1).reshape(-1, 1)
-        system = gram + np.dot(taken.T, scaled)
-        wanted = items[listed[r, : lengths[r]]].astype(np.float64)
-        shares = np.dot(taken, np.linalg.solve(system, np.ascontiguousarray(wanted.T)))
-        for at in range(lengths[r]):
-            best, most = -1, 0.0
-            for h in range(len(mine)):
-                if weight[h] > 0 and weight[h] * shares[h, at] > most:  # of equals the smallest id
-                    best, most = mine[h], weight[h] * shares[h, at]
-            out[r, at] = best

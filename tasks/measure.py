@@ -11,9 +11,9 @@ from tasks import metrics
 from tasks.ceiling import count_lists, most_lists
 from tasks.metrics_curves import curves
 from tasks.metrics_input import Evidence, load_evidence
+from tasks.rank import TopNSettings
 from tasks.records import CleanLog, Features, Model, Served
 from tasks.run import Run, step
-from tasks.topn import TopNSettings
 
 _OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
 

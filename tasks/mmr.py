@@ -11,37 +11,29 @@ variety alone decides. The cosine is that of the item factors, 0 for an item of 
 before the first choice.
 """
 
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.ahead import ahead
 from tasks.kernel_mmr import diversify_block, unit_rows
+from tasks.rank import Block
 from tasks.train import Factors
-
-if TYPE_CHECKING:
-    from tasks.topn import Block
 
 #: Candidates a user, as a multiple of the list's length.
 POOL_LISTS = 4
 
 
-def diversify(
-    pools: Iterable["Block"], items: Factors, n: int, mmr_lambda: float
-) -> Iterator["Block"]:
+def diversify(pools: Iterable[Block], items: Factors, n: int, mmr_lambda: float) -> Iterator[Block]:
     """Yield lists of at most `n` items chosen from the pools, block by block, in order.
 
     `pools` are the users' best items in order of score; `mmr_lambda` is 0 (variety alone) to 1
     (the pool's own order). The blocks are worked on side by side; none depends on another.
     """
-    workers = os.cpu_count() or 1
     units = unit_rows(items)
 
-    def choose(pool: "Block") -> "Block":
+    def choose(pool: Block) -> Block:
         out = np.full((len(pool.lengths), n), -1, np.int32)
         scores, lengths = np.zeros(out.shape), np.zeros(len(out), np.int64)
         diversify_block(
@@ -49,11 +41,4 @@ def diversify(
         )
         return replace(pool, items=out, scores=scores, lengths=lengths)
 
-    with ThreadPoolExecutor(workers) as threads:
-        waiting: deque[Future[Block]] = deque()
-        for pool in pools:
-            waiting.append(threads.submit(choose, pool))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    yield from ahead(choose, (pool for pool in pools))

@@ -21,9 +21,9 @@ from tasks.features import FeatureSettings, open_log
 from tasks.kernel import walk
 from tasks.lists import Catalogue, list_batch, load_catalogue
 from tasks.parquet import write_parquet
+from tasks.rank import TopNSettings
 from tasks.records import LIST_SCHEMA, CleanLog, Features, Lists
 from tasks.run import Run, computed
-from tasks.topn import TopNSettings
 from tasks.train import load_matrix
 
 Scores = npt.NDArray[np.float64]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
-from tasks.kernel import because_block
+from tasks.kernel_reasons import Ground, because_block, open_table
 from tasks.train import Factors, TrainSettings, confidence
 
 #: No single item of the history adds to the score.
@@ -15,13 +16,13 @@ NOTHING = -1
 
 @dataclass(frozen=True)
 class Explainer:
-    """ALS's own decomposition of a score over the user's history, in bulk.
+    """ALS's own decomposition of a score over the user's history, in bulk; safe in threads.
 
-    `gram` is Y'Y + reg I (k x k, float64), `history` the signed confidences (users x items).
+    `history` holds the signed confidences (users x items). An answer depends on neither the block
+    nor the thread that it is given in. Of shares that agree to nine digits, the smallest id wins.
     """
 
-    gram: npt.NDArray[np.float64]
-    items: Factors
+    ground: Ground
     history: sp.csr_matrix
 
     @classmethod
@@ -29,9 +30,14 @@ class Explainer:
         cls, interactions: sp.csr_matrix, items: Factors, training: TrainSettings
     ) -> "Explainer":
         """Prepare with the strengths (users x items) and the settings that were trained on."""
+        history = confidence(interactions, training.alpha)
+        history.sort_indices()
         wide = items.astype(np.float64)
-        gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
-        return cls(gram, items, confidence(interactions, training.alpha))
+        with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
+            gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
+            eased = np.ascontiguousarray(np.linalg.solve(gram, wide.T).T)
+        lengths = np.linalg.norm(wide, axis=1)
+        return cls(Ground(np.ascontiguousarray(items), eased, gram, lengths), history)
 
     def __call__(
         self, first: int, listed: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
@@ -42,8 +48,9 @@ class Explainer:
         """
         out = np.full(listed.shape, NOTHING, np.int32)
         spans = self.history.indptr[first : first + len(lengths) + 1]
+        longest, k = int(np.diff(spans).max(initial=1)), len(self.ground.gram)
+        table = open_table(longest, listed.shape[1], k)
         because_block(
-            self.gram, self.items, spans, self.history.indices,
-            self.history.data.astype(np.float64), listed, lengths, out,
-        )  # fmt: skip
+            self.ground, table, spans, self.history.indices, self.history.data, listed, lengths, out
+        )
         return out

@@ -30,9 +30,9 @@ from tasks.gates import GateSettings
 from tasks.inputs import InputSettings
 from tasks.popularity import PopularitySettings
 from tasks.publish import PublishSettings
+from tasks.rank import TopNSettings
 from tasks.report import Targets
 from tasks.similar import SimilarSettings
-from tasks.topn import TopNSettings
 from tasks.train import TrainSettings
 
 _PREFIX = "NIGHTSHELF_"

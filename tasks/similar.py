@@ -10,9 +10,9 @@ from pydantic import PositiveInt
 
 from tasks.lists import list_batch, load_catalogue
 from tasks.parquet import write_parquet
+from tasks.rank import TopNSettings, rank
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
 from tasks.run import Progress, Run, computed, no_progress
-from tasks.topn import TopNSettings, rank
 from tasks.train import Factors, load_factors
 
 

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from tasks.errors import RunFolderError
 from tasks.lists import Catalogue, load_catalogue
-from tasks.topn import TopNSettings
+from tasks.rank import TopNSettings
 from tasks.train import Factors, TrainSettings, load_factors
 
 T = TypeVar("T")

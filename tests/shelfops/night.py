@@ -19,9 +19,10 @@ from tasks.encode import families
 from tasks.live import flip
 from tasks.popularity import PopularitySettings, popular_lists
 from tasks.publish import PublishSettings, open_run, read_back, stage
+from tasks.rank import TopNSettings
 from tasks.run import Run
 from tasks.similar import SimilarSettings, similar_items
-from tasks.topn import TopNSettings, top_n
+from tasks.topn import top_n
 from tasks.train import TrainSettings, train_als
 from tests.tasks.models import AS_OF, Event, learn, weighing
 

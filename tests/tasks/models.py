@@ -15,9 +15,9 @@ import scipy.sparse as sp
 from tasks.encode import Family, families
 from tasks.features import FeatureSettings, build_features
 from tasks.lists import Catalogue
+from tasks.rank import Block
 from tasks.records import LIST_SCHEMA, CleanLog, Features
 from tasks.run import Run
-from tasks.topn import Block
 from tasks.train import Factors
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)

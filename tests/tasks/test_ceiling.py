@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks import topn
+from tasks import rank as rank_module
 from tasks.ceiling import Rows, count_lists, hold_down, most_lists
-from tasks.topn import Block, TopNSettings, rank
+from tasks.exposure import whole
+from tasks.rank import Block, TopNSettings, rank
 from tests.tasks.models import Problem, defined, unpacked
 
 Lists = list[list[tuple[int, float]]]
@@ -39,7 +40,7 @@ def held(problem: Problem, settings: TopNSettings) -> tuple[Lists, sp.csr_matrix
 
     def relist(rows: Rows, hidden: sp.csr_matrix) -> Block:
         blocks = rank(problem.users[rows], problem.items, catalogue, hidden, settings)
-        return topn._whole(blocks)
+        return whole(blocks)
 
     most = most_lists(settings.max_item_share, count_lists(seen, catalogue.available))
     lists, hidden = hold_down(relist(np.arange(len(problem.users)), seen), most, seen, relist)
@@ -150,7 +151,7 @@ def test_the_answer_depends_on_neither_blocks_nor_threads(
 ) -> None:
     settings = TopNSettings(n=10, max_item_share=0.1)
     expected, _ = held(crowd(), settings)
-    monkeypatch.setattr(topn, "_BLOCK_USERS", block_users)
+    monkeypatch.setattr(rank_module, "BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     assert held(crowd(), settings)[0] == expected
 
@@ -162,7 +163,7 @@ def test_only_those_who_lost_something_are_listed_again() -> None:
 
     def relist(rows: Rows, hidden: sp.csr_matrix) -> Block:
         asked.append(len(rows))
-        return topn._whole(rank(problem.users[rows], problem.items, catalogue, hidden, settings))
+        return whole(rank(problem.users[rows], problem.items, catalogue, hidden, settings))
 
     before = relist(np.arange(60), seen)
     items = before.items.copy()

@@ -15,10 +15,10 @@ from tasks import evaluate as module
 from tasks.evaluate import EvaluateSettings, Quality, evaluate, plain
 from tasks.holdout import Recipe, past_night
 from tasks.popularity import PopularitySettings
+from tasks.rank import TopNSettings
 from tasks.records import CleanLog
 from tasks.resume import adopt
 from tasks.run import Run
-from tasks.topn import TopNSettings
 from tasks.train import TrainSettings
 from tests.tasks.models import AS_OF, Event, make_log, read_lists, weighing
 from tests.tasks.test_metrics_ranking import defined

@@ -17,12 +17,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks import topn
+from tasks import rank as rank_module
 from tasks.explore import Favourites, explore, load_favourites, load_new
+from tasks.exposure import whole
 from tasks.kernel_explore import Places
+from tasks.rank import TopNSettings, rank
 from tasks.records import Lists
 from tasks.settings import Settings
-from tasks.topn import TopNSettings, rank, top_n
+from tasks.topn import top_n
 from tasks.train import TrainSettings, train_als
 from tests.tasks.models import AS_OF, Event, Learnt, Problem, dot, learn, read_lists, unpacked
 
@@ -78,10 +80,10 @@ def dealt(shop: Shop, settings: TopNSettings, most: int) -> tuple[list[Row], lis
     """Return the lists with their exploring places dealt out, and those places."""
     problem, slots = shop.problem, settings.explore_slots
     catalogue, seen = problem.catalogue, problem.seen_matrix
-    whole = topn._whole(rank(problem.users, problem.items, catalogue, seen, settings))
+    plain = whole(rank(problem.users, problem.items, catalogue, seen, settings))
     places = Places(settings.n, settings.page_size, slots, settings.max_per_category, most)
     lists, explored = explore(
-        problem.users, problem.items, catalogue, whole, seen, shop.favourites, shop.new, places
+        problem.users, problem.items, catalogue, plain, seen, shop.favourites, shop.new, places
     )
     return unpacked([lists]), [set(np.flatnonzero(row).tolist()) for row in explored]
 
@@ -330,7 +332,7 @@ def test_the_answer_depends_on_neither_blocks_nor_threads(
 ) -> None:
     rules = replace(SMALL, rerank="mmr", max_item_share=0.3, explore_slots=2)
     _, expected = listed(night, rules)
-    monkeypatch.setattr(topn, "_BLOCK_USERS", block_users)
+    monkeypatch.setattr(rank_module, "BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     assert listed(night, rules)[1] == expected
 

@@ -8,7 +8,7 @@ import pytest
 from tasks.evaluate import Quality
 from tasks.gates import GATES, GateName, GateSettings, figures, judge
 from tasks.measure import measure
-from tasks.topn import TopNSettings
+from tasks.rank import TopNSettings
 from tests.tasks.report_night import make_night
 
 NIGHT = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.measure import Metrics, measure
-from tasks.topn import TopNSettings
+from tasks.rank import TopNSettings
 from tests.tasks.report_night import Night, make_night
 
 CATALOGUE: dict[str, tuple[str | None, bool]] = {

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks import topn
+from tasks import rank as rank_module
 from tasks.mmr import POOL_LISTS, diversify
-from tasks.topn import TopNSettings, rank
+from tasks.rank import TopNSettings, rank
 from tasks.train import Factors
 from tests.tasks.models import Problem, defined, dot, unpacked
 
@@ -110,7 +110,7 @@ def test_the_answer_depends_on_neither_blocks_nor_threads(
     monkeypatch: pytest.MonkeyPatch, block_users: int, threads: int
 ) -> None:
     expected = diverse(crowd(), TopNSettings(n=10))
-    monkeypatch.setattr(topn, "_BLOCK_USERS", block_users)
+    monkeypatch.setattr(rank_module, "BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     assert diverse(crowd(), TopNSettings(n=10)) == expected
 

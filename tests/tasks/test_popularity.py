@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tasks.popularity import PopularitySettings, popular_lists
-from tasks.topn import TopNSettings
+from tasks.rank import TopNSettings
 from tests.tasks.models import (
     AS_OF,
     Event,

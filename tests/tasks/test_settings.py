@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from tasks.errors import SettingsError
 from tasks.features import FeatureSettings
+from tasks.rank import TopNSettings
 from tasks.settings import Settings, load_settings
-from tasks.topn import TopNSettings
 
 SECRET = "hunter2"
 URL = f"redis://shop:{SECRET}@cache.example:6380/2"

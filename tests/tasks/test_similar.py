@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from tasks.parquet import write_table
+from tasks.rank import TopNSettings
 from tasks.records import Model
 from tasks.similar import SimilarSettings, similar_items
-from tasks.topn import TopNSettings
 from tasks.train import Factors
 from tests.tasks.models import AS_OF, Learnt, dot, learn, read_lists
 

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from threadpoolctl import threadpool_info
 
-from tasks import kernel_bounds, kernel_desk, topn
+from tasks import kernel_bounds, kernel_desk
+from tasks import rank as rank_module
 from tasks.kernel_bounds import Crowd, Stock
 from tasks.kernel_desk import Desk
 from tasks.kernel_lists import list_block
+from tasks.rank import TopNSettings, rank
 from tasks.settings import Settings
-from tasks.topn import TopNSettings, rank, top_n
+from tasks.topn import top_n
 from tasks.train import Factors, TrainSettings, load_factors, train_als
 from tests.tasks.models import (
     AS_OF,
@@ -183,7 +185,7 @@ def test_the_answer_depends_on_neither_blocks_nor_threads(
     block: int,
 ) -> None:
     problem = big_problem()
-    monkeypatch.setattr(topn, "_BLOCK_USERS", block_users)
+    monkeypatch.setattr(rank_module, "BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     with sizes(head, block, fresh=16, kept=4):
         lists = ranked(problem, TopNSettings(n=20, max_per_category=6, max_bytes=max_bytes))
@@ -216,7 +218,7 @@ def test_blocks_of_items_out_of_reach_are_not_scored(monkeypatch: pytest.MonkeyP
         stock.items[100:] = np.nan  # would be met by whoever scored them
         list_block(crowd, stock, desk, *rest)
 
-    monkeypatch.setattr(topn, "list_block", spoiled)
+    monkeypatch.setattr(rank_module, "list_block", spoiled)
     with sizes(100, 50, fresh=16, kept=8):
         lists = ranked(problem, TopNSettings(n=3))
     assert lists == defined(problem, 3, 10, 3)
@@ -231,7 +233,7 @@ def test_blas_keeps_to_one_thread_a_worker(monkeypatch: pytest.MonkeyPatch) -> N
             pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
         )
 
-    monkeypatch.setattr(topn, "list_block", watched)
+    monkeypatch.setattr(rank_module, "list_block", watched)
     ranked(big_problem(), TopNSettings(n=3))
     assert set(found) == {1}
 
@@ -252,7 +254,7 @@ def test_no_more_scores_than_the_budget_stand_at_a_time(
         with lock:
             standing -= weight
 
-    monkeypatch.setattr(topn, "list_block", weighed)
+    monkeypatch.setattr(rank_module, "list_block", weighed)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     problem = big_problem()
     assert len(ranked(problem, TopNSettings(n=5, max_bytes=max_bytes))) == len(problem.users)
@@ -318,7 +320,7 @@ def shop_events() -> list[Event]:
 def test_the_file_holds_every_list_by_definition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topn, "_BLOCK_USERS", 5)
+    monkeypatch.setattr(rank_module, "BLOCK_USERS", 5)
     events = shop_events()
     weights = {"view": 1.0, "purchase": 5.0, "dislike": -3.0}
     night = learn(tmp_path, events, SHOP, seen=("purchase",), weights=weights)

@@ -12,8 +12,9 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tasks.errors import ModelError
+from tasks.rank import TopNSettings
 from tasks.records import Model
-from tasks.topn import TopNSettings, top_n
+from tasks.topn import top_n
 from tasks.train import TrainSettings, load_factors, train_als
 from tests.tasks.models import AS_OF, Event, Learnt, learn, read_lists
 

@@ -16,8 +16,8 @@ from redis import Redis
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import RunFolderError
+from tasks.rank import TopNSettings, rank
 from tasks.reasons import NOTHING, Explainer
-from tasks.topn import TopNSettings, rank
 from tasks.train import Factors, TrainSettings, confidence
 from tasks.why import Person, Place, Rival, trace
 from tasks.why_night import Night, load_night

@@ -1,0 +1,30 @@
+"""Work done in threads, a few pieces ahead of whoever takes it on."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ahead(work: Callable[[T], R], pieces: Generator[T, None, None]) -> Generator[R, None, None]:
+    """Yield `work` of each piece, in order; at most one more than there are cores stand finished.
+
+    BLAS is held to one thread: the pieces fill the machine. `pieces` is closed at the end, before
+    BLAS gets its threads back, so that a generator which holds BLAS itself does not outlast it.
+    """
+    workers = os.cpu_count() or 1
+    with threadpool_limits(1, "blas"), closing(pieces), ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[R]] = deque()
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
