@@ -119,3 +119,5 @@ def _person(person: Person) -> Iterator[str]:
         f"List: {person.n_listed} taken from the top by score; {person.n_no_room} passed over, "
         f"their category full ({person.max_per_category} in a page of {person.page_size})"
     )
+    if person.trades:
+        yield f"Beyond that, {', '.join(person.trades)} shaped the list: places may differ from it"

@@ -6,7 +6,7 @@ the days that followed (`tasks/hits.py`). Why so: docs/decisions/0017-offline-me
 
 import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,15 +18,12 @@ from tasks.errors import NothingToLearn
 from tasks.hits import outcome
 from tasks.holdout import Past, Recipe, past_night
 from tasks.metrics_ranking import Floats, Hits, Ints, at_depth, ndcg
-from tasks.rank import TopNSettings
 from tasks.records import CleanLog
 from tasks.run import Run, computed
 from tasks.topn import top_n
 
 #: Places that are judged beside the whole list: what a first page shows.
 DEPTH = 10
-#: Rules by which a list gives up some of its aim for something else; what they cost is measured.
-_TRADES = ("explore_slots", "max_item_share", "rerank")
 
 
 @dataclass(frozen=True)
@@ -83,15 +80,9 @@ def evaluate(run: Run, log: CleanLog, settings: EvaluateSettings, recipe: Recipe
     return quality
 
 
-def plain(listing: TopNSettings) -> TopNSettings:
-    """Return the settings without the rules that give up some of a list's aim."""
-    names = (each.name for each in fields(listing))
-    return TopNSettings(**{name: getattr(listing, name) for name in names if name not in _TRADES})
-
-
 def _judged(blank: Quality, then: Past, log: CleanLog, recipe: Recipe) -> Quality:
     """Fill in what the past night's lists came to."""
-    bare = plain(recipe.topn)
+    bare = recipe.topn.plain
     others = []
     if bare != recipe.topn:
         aside = then.run.inside("plain", then.run.as_of)

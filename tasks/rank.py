@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ from tasks.train import Factors
 
 #: Users a block: enough for BLAS to run at its rate, few enough that all cores get some.
 BLOCK_USERS = 512
+#: Rules that trade, and the value that turns each off.
+_TRADES = {"rerank": "cap", "max_item_share": 1.0, "explore_slots": 0}
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,14 @@ class TopNSettings:
             )
 
     @property
-    def plain(self) -> bool:
-        """Whether lists are the exact walk and nothing else."""
-        return self.rerank == "cap" and self.max_item_share == 1 and not self.explore_slots
+    def trades(self) -> tuple[str, ...]:
+        """The rules in force by which lists give up some of the walk for something else."""
+        return tuple(name for name, off in _TRADES.items() if getattr(self, name) != off)
+
+    @property
+    def plain(self) -> "TopNSettings":
+        """These settings without such rules: the exact walk and nothing else."""
+        return replace(self, **_TRADES)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,10 @@ def top_n(
     explain = Explainer.of(load_matrix(features.interactions), items, training)
     kept: float | None = None
     lists: Parts
-    if settings.plain:
-        lists = ((each, None) for each in rank(users, items, catalogue, seen, settings))
-    else:
+    if settings.trades:
         kept, lists = ruled(run, features, user_ids, users, items, catalogue, seen, settings)
+    else:
+        lists = ((each, None) for each in rank(users, items, catalogue, seen, settings))
     n_lists = n_full = 0
 
     def explained(part: tuple[Block, Flags | None]) -> tuple[Block, pa.RecordBatch]:

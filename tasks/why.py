@@ -25,6 +25,7 @@ class Person:
     - `n_candidates`: what is left to walk; `n_listed`: the list's length.
     - `n_no_room`: candidates above the list's end that their category had no room for, being
       `max_per_category` in a page of `page_size`.
+    - `trades`: rules that moved places after the walk, or took its place; the trace is the walk.
     """
 
     n_history: int
@@ -37,6 +38,7 @@ class Person:
     seen_types: tuple[str, ...]
     max_per_category: int
     page_size: int
+    trades: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def trace(night: Night, user: str, item: str | None) -> tuple[Person | None, Pla
         seen_types=night.seen_types,
         max_per_category=night.rules.max_per_category,
         page_size=night.rules.page_size,
+        trades=night.rules.trades,
     )
     if item is None:
         return person, None

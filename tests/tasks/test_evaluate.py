@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tasks import evaluate as module
-from tasks.evaluate import EvaluateSettings, Quality, evaluate, plain
+from tasks.evaluate import EvaluateSettings, Quality, evaluate
 from tasks.holdout import Recipe, past_night
 from tasks.popularity import PopularitySettings
 from tasks.rank import TopNSettings
@@ -232,13 +232,10 @@ def test_a_rerun_takes_the_figures_over(tmp_path: Path, monkeypatch: pytest.Monk
     assert taken.path.read_bytes() == quality.path.read_bytes()
 
 
-def test_what_a_rule_costs_is_told_beside_the_lists_without_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_TRADES", ("max_per_category",))
-    ruled = replace(RECIPE, topn=TopNSettings(n=6, max_per_category=1))
-    bare = replace(RECIPE, topn=plain(ruled.topn))
-    assert bare.topn == TopNSettings(n=6)
+def test_what_a_rule_costs_is_told_beside_the_lists_without_it(tmp_path: Path) -> None:
+    ruled = replace(RECIPE, topn=TopNSettings(n=6, max_per_category=1, rerank="none"))
+    bare = replace(RECIPE, topn=ruled.topn.plain)
+    assert bare.topn == TopNSettings(n=6, max_per_category=1)
     with_rule = night_of(tmp_path / "ruled", random_log(1)).judged(ruled)
     without = night_of(tmp_path / "bare", random_log(1)).judged(bare)
     assert with_rule.plain == without.lists != with_rule.lists

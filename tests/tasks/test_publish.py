@@ -1,8 +1,6 @@
 """Publishing to a real server, and every way that it can be cut short."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -248,47 +246,6 @@ def test_a_failure_at_any_point_of_staging_leaves_the_live_generation(
         assert_live(redis_client, 1, before)
     after = publish(redis_client, tmp_path, "new")
     assert_live(redis_client, run.generation + 1, after)
-
-
-PUBLISHER = """
-import sys
-from pathlib import Path
-from tasks.publish import PublishSettings, connect, open_run, stage
-from tests.tasks.models import AS_OF, make_shelves
-
-def stop(done, total):
-    print(done, total, flush=True)
-    sys.stdin.read()  # for ever: whoever started this does not write
-
-settings = PublishSettings(max_batch_keys=30)
-client = connect(sys.argv[1], settings)
-run = open_run(client, "shop", AS_OF, Path(sys.argv[2]))
-stage(run, client, make_shelves(run, mark="half"), settings, 10, "", progress=stop)
-"""
-
-
-def test_a_publisher_killed_while_it_stages_leaves_the_old_lists_unmixed(
-    redis_client: Redis, redis_url: str, tmp_path: Path
-) -> None:
-    before = publish(redis_client, tmp_path, "old")
-    command = [sys.executable, "-c", PUBLISHER, redis_url, str(tmp_path)]
-    with subprocess.Popen(
-        command,
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as publisher:
-        assert publisher.stdout is not None
-        assert publisher.stdout.readline() == "30 82\n"
-        publisher.kill()
-    assert publisher.returncode == -9
-    left = list(redis_client.scan_iter("shelf:shop:2:*"))
-    assert len(left) == 30
-    assert all(redis_client.ttl(key) > 0 for key in left)  # what it left behind goes by itself
-    assert_live(redis_client, 1, before)
-    after = publish(redis_client, tmp_path, "new")
-    assert_live(redis_client, 3, after)
 
 
 def limit_memory(client: Redis, policy: str, headroom_bytes: int) -> None:

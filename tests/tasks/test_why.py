@@ -147,6 +147,7 @@ def test_every_items_place_is_by_definition(
         seen_types=("like",),
         max_per_category=cap,
         page_size=page_size,
+        trades=(),
     )
     assert trace(night, f"u{user}", None) == (person, None)
 
