@@ -25,6 +25,7 @@ def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
         duckdb.connect(config={"temp_directory": spill}) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # the step tells its own
         yield connection
 
 
