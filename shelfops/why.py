@@ -24,6 +24,9 @@ from tasks.why_night import load_night
 
 #: As many as a list can hold.
 _ALL = 1_000
+#: What the document tells of an answer and of its items.
+_SERVED = ("source", "generation", "model", "age_s")
+_ITEM = ("item_id", "score", "reason")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,10 @@ def show_answer(desk: Desk, user: str, item: str | None, runs: Path) -> None:
     """Find out, and say."""
     found = _answer(desk, desk.open(), user, item, runs)
     if desk.as_json:
-        desk.document(**asdict(found), position=found.position)
+        about = {name: getattr(found.served, name) for name in _SERVED}
+        items = [{name: getattr(item, name) for name in _ITEM} for item in found.served.items]
+        served = {"items": items, **about}
+        desk.document(**{**asdict(found), "served": served}, position=found.position)
     else:
         why_words.show(found, desk.namespace)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from nightshelf.reading.found import FAVORITES
 from nightshelf.tables import minute_words, show_line
 from nightshelf.upkeep import whole_until
 from nightshelf.words import segment_words
@@ -62,6 +63,8 @@ def _fallback(answer: "Answer") -> Iterator[str]:
     wanted = (answer.row or {}).get("segment")
     if kind != "popular":
         yield "Why this: no popular list is left either; run the night, or republish a run's folder"
+    elif segment == FAVORITES:
+        yield "Why this: what is popular in the user's favourite categories, from each in turn"
     elif segment != "all":
         yield f"Why this: {segment_words(segment)} is the user's segment, and has a popular list"
     elif wanted:

@@ -6,17 +6,21 @@ Nothing here knows of Redis, so an answer can be kept, compared and sent on.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from nightshelf.values import Canary, Manifest, RankedList, Reason, instant
+from nightshelf.values import Canary, Manifest, Reason, instant
 
 
-@dataclass(frozen=True)
-class Item:
-    """One recommendation; scores compare within a list only, `reason` is the contract's."""
+class Item(NamedTuple):
+    """One recommendation; scores compare within a list only, `reason` is the contract's.
+
+    `metadata` is the item's feature row where it was asked for and Redis gave it.
+    """
 
     item_id: str
     score: float
     reason: Reason
+    metadata: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,11 @@ class Result:
     """A list for a page, best first, and where it comes from.
 
     `source` is ``list`` (the user's own), ``similar``, ``popular:<segment>`` (a fallback, unless it
-    was asked for), ``last-good`` (Redis or its generation is gone: the popular list that this
-    process saw last) or ``none`` (no items: this process has never read a published generation).
-    `model` is `None` where no model made the list; `age_s` counts from publication.
+    was asked for), ``popular:favorites`` (the popular lists of the user's favourite categories, in
+    turn), ``last-good`` (Redis or its generation is gone: the popular list that this process saw
+    last) or ``none`` (no items). `model` is `None` where no model made the list; `age_s` counts
+    from publication, and is `None` for a generation that is live no longer. `cached` says that
+    Redis was not asked, or did not answer. `cursor` asks for the next page; `None` at the end.
     """
 
     items: tuple[Item, ...]
@@ -34,6 +40,8 @@ class Result:
     generation: int | None = None
     model: str | None = None
     age_s: float | None = None
+    cached: bool = False
+    cursor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,13 +63,6 @@ class Status:
     error: str | None = None
 
 
-def answer(ranked: RankedList, n: int, source: str, live: Manifest) -> Result:
-    """Cut a list of the generation `live` to its first `n` items."""
-    items = tuple(map(Item, ranked.items[:n], ranked.scores[:n], ranked.reasons[:n]))
-    model = live.default_model if source in ("list", "similar") else None
-    return Result(items, source, live.generation, model, age_s(live))
-
-
 def as_live(live: Manifest, canary: Canary) -> Manifest:
     """Return what the users of a canary read in place of the live manifest."""
     return replace(
@@ -78,3 +79,23 @@ def age_s(manifest: Manifest) -> float | None:
     if published_at is None:
         return None
     return max(0.0, (datetime.now(UTC) - published_at).total_seconds())
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a shelf has met since it was opened.
+
+    `causes` counts, by cause (`nightshelf.reading.causes`), what Redis did not give; `sources`
+    counts answers by where they came from; `hits` and `misses` are of the copies kept in the
+    process, `stale` those that served though their time was up; `entries` and `n_bytes` are what is
+    kept now. `breaker_open`: Redis has failed over and over and is hardly asked.
+    """
+
+    causes: Mapping[str, int]
+    sources: Mapping[str, int]
+    hits: int
+    misses: int
+    stale: int
+    entries: int
+    n_bytes: int
+    breaker_open: bool

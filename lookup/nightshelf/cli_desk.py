@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -62,7 +62,9 @@ class Desk:
         named |= {need for item in result.items for need in item.reason[1:]}
         rows = tables.rows(result, shelf.item_features(sorted(named)))
         if self.as_json:
-            self.document(asked=asked, **{**asdict(result), "items": rows})
+            about = ("source", "generation", "model", "age_s")
+            told = {name: getattr(result, name) for name in about}
+            self.document(asked=asked, **told, items=rows)
         else:
             tables.show_list(result, rows, self.namespace, asked, fallback=result.source != wanted)
 

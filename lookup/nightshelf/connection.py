@@ -1,8 +1,12 @@
 """The way to Redis for a read path: quick to give up, and silent about passwords."""
 
+from typing import Any
+
 from redis import BlockingConnectionPool, Redis
+from redis import asyncio as aio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 #: What a page can wait for a list. The client's own defaults are seconds, retried.
@@ -17,35 +21,42 @@ def connect(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> Redis:
     Threads share its 50 connections; `ValueError` where `url` is none. Resolving a host's name is
     the system's own time.
     """
+    retry = Retry(NoBackoff(), 0)
+    return Redis.from_pool(_pool(BlockingConnectionPool, url, timeout_s, retry))
+
+
+def connect_async(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> "aio.Redis":
+    """Return what `connect` does, for asyncio."""
+    retry = AsyncRetry(NoBackoff(), 0)
+    return aio.Redis.from_pool(_pool(aio.BlockingConnectionPool, url, timeout_s, retry))
+
+
+def _pool(kind: Any, url: str, timeout_s: float, retry: object) -> Any:
     try:
-        pool = BlockingConnectionPool.from_url(
+        return kind.from_url(
             url,
             timeout=timeout_s,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
+            retry=retry,
             protocol=2,  # RESP3 lets a server in maintenance relax the timeouts to 10 s
+            driver_info=None,  # a greeting less, two round trips, on every new connection
         )
     except ValueError:  # its text can hold part of a password
         raise ValueError(
             "not a Redis URL: expected redis://[user:password@]host:port/db, "
             "with the password percent-encoded"
         ) from None
-    return Redis.from_pool(pool)
 
 
-def address(client: Redis) -> str:
+def deadline_s(client: "Redis | aio.Redis") -> float:
+    """Return what a client was told to wait for an answer, `READ_TIMEOUT_S` if nothing."""
+    timeout_s: float | None = client.connection_pool.connection_kwargs.get("socket_timeout")
+    return timeout_s or READ_TIMEOUT_S
+
+
+def address(client: "Redis | aio.Redis") -> str:
     """Return host:port/db, or a socket's path; never credentials."""
     at = client.connection_pool.connection_kwargs
     place = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
     return f"{place}/{at.get('db', 0)}"
-
-
-def server_version(client: Redis) -> str | None:
-    """Name the server and its version; `None` where this login may not ask."""
-    try:
-        about = client.info("server")
-    except ResponseError:
-        return None
-    name = about.get("server_name", "redis")
-    return f"{name} {about.get(f'{name}_version', about.get('redis_version', '?'))}"

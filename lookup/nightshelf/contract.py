@@ -16,8 +16,11 @@ key                                    type   holds                             
 ``shelf:<ns>:<gen>:user:<id>``         string the user's feature row (JSON)              base ± 10 %
 ``shelf:<ns>:<gen>:item:<id>``         string the item's feature row (JSON)              base ± 10 %
 ``shelf:<ns>:blocked``                 set    items withdrawn at once, on every path     none
-``shelf:<ns>:acted:<id>``              zset   items a user acted on since, by time       2 x base
+``shelf:<ns>:unavailable``             set    items out of stock since the night         none
+``shelf:<ns>:acted:<id>``              zset   items the user is done with, by time       2 x base
+``shelf:<ns>:waiting``                 zset   users who ask for a fresh list, by time    2 x base
 ``shelf:<ns>:events``                  stream what apps tell; field ``user_id`` is raw   trimmed
+``shelf:<ns>:invalidate``              (channel) what readers shall drop                 -
 ====================================== ====== ========================================== ===========
 
 The fence holds ``allotted`` and ``flipped`` (the highest numbers given out, and made live by a
@@ -37,11 +40,21 @@ what it needs: ``["because", item]`` (the item of the user's own history that we
 ``["discover", category]`` (a category of the user's taste, an item that few are shown),
 ``["popular", segment]``, ``["trending"]``, ``["new"]``, ``["similar", item]``.
 
-To read: GET ``current`` and SMEMBERS ``blocked`` (keep both for about a second), take
-``generation`` and ``default_model`` from the first, GET the list; if there is none, GET
-``user:<id>`` for the user's ``segment``, then the popular lists of that segment and of ``all``.
-Leave out what is blocked, wherever it stands, and call a reason that names it ``taste``; lists are
-longer than pages so that their tails fill.
+To read: GET ``current`` and SMEMBERS ``blocked`` and ``unavailable`` (keep them for a second), take
+``generation`` and ``default_model`` from the first, GET the list and ZRANGE ``acted:<id>`` 0 -1; if
+there is no list, GET ``user:<id>`` for the user's ``favorite_categories`` and ``segment``, then the
+popular lists of those categories (taking from each in turn), of that segment and of ``all``.
+Leave out what is blocked, unavailable or acted on, wherever it stands, and call a reason that names
+what is blocked ``taste``; lists are longer than pages so that their tails fill.
+
+To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sends the same),
+``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``,
+``generation``, ``model``, ``variant``, ``position`` (from 1). What takes an item off a user's lists
+also adds it to ``acted:<id>`` with its time in Unix seconds (the latest `MAX_ACTED` stay), what
+asks for a fresh list adds the raw user id to ``waiting`` likewise, and what changes anything of a
+user publishes ``user:<id>`` on ``invalidate``. The other messages there: ``item:<id>`` (its row has
+changed), ``seen`` (``blocked`` or ``unavailable`` has), ``forget:<id>`` (nothing of that user may
+be kept).
 
 A canary is another generation for a share of the users. Where ``current`` holds ``canary``
 (``generation``, ``share`` in percent, ``default_model``), a user is in it if the first four bytes
@@ -70,6 +83,11 @@ FALLBACK_TTL_FACTOR = 2
 #: How long a reader may hold the pointer; nothing of a generation may leave sooner after a flip.
 POINTER_CACHE_S = 1.0
 
+#: Items that are kept masked for one user: beyond any shopper, and a bound on what a robot costs.
+MAX_ACTED = 1_000
+
+#: What an id needs no encoding for.
+_PLAIN = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_ID_BYTES}}}")
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _PLAIN_SEGMENTS = ("all", "trending", "new")
 _NAMED_SEGMENTS = ("category", "segment")
@@ -84,6 +102,8 @@ def encode_id(raw: str) -> str:
     >>> encode_id("a:b c/é")
     'a%3Ab%20c%2F%C3%A9'
     """
+    if _PLAIN.fullmatch(raw):
+        return raw
     try:
         encoded = quote(raw, safe="")
     except UnicodeEncodeError as error:
@@ -151,21 +171,45 @@ class Keys:
         return f"shelf:{self.namespace}:blocked"
 
     @property
+    def unavailable(self) -> str:
+        """The items that have gone out of stock since the night."""
+        return f"shelf:{self.namespace}:unavailable"
+
+    @property
+    def waiting(self) -> str:
+        """The users who ask for a fresh list."""
+        return f"shelf:{self.namespace}:waiting"
+
+    @property
+    def invalidate(self) -> str:
+        """The channel on which readers are told what to drop."""
+        return f"shelf:{self.namespace}:invalidate"
+
+    @property
     def events(self) -> str:
         """The stream of what apps tell."""
         return f"shelf:{self.namespace}:events"
 
+    @property
+    def masked(self) -> str:
+        """What the keys of `acted` begin with; the user's encoded id follows."""
+        return f"shelf:{self.namespace}:acted:"
+
     def acted(self, user: str) -> str:
-        """What a user acted on since the night."""
-        return f"shelf:{self.namespace}:acted:{encode_id(user)}"
+        """What a user is done with since the night."""
+        return f"{self.masked}{encode_id(user)}"
 
     def prefix(self, generation: int) -> str:
         """What every key of a generation begins with."""
         return f"shelf:{self.namespace}:{generation}:"
 
+    def lists(self, generation: int, model: str) -> str:
+        """What the keys of a model's lists begin with; the user's encoded id follows."""
+        return f"{self.prefix(generation)}list:{encode_id(model)}:"
+
     def list(self, generation: int, model: str, user: str) -> str:
         """A user's list."""
-        return f"{self.prefix(generation)}list:{encode_id(model)}:{encode_id(user)}"
+        return f"{self.lists(generation, model)}{encode_id(user)}"
 
     def popular(self, generation: int, segment: str) -> str:
         """A fallback list."""

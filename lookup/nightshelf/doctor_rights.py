@@ -35,6 +35,8 @@ def needed(keys: Keys) -> dict[str, tuple[str, ...]]:
             f"HGETALL {generations}",
             f"SMEMBERS {blocked}",
             f"SCARD {blocked}",
+            f"ZRANGE {keys.acted('user')} 0 -1",
+            f"SUBSCRIBE {keys.invalidate}",
         ),
         "publish": (
             "INFO",
@@ -45,12 +47,14 @@ def needed(keys: Keys) -> dict[str, tuple[str, ...]]:
             f"UNLINK {key}",
             f"HSET {fence} allotted 1",
             f"HDEL {fence} pinned",
+            f"PUBLISH {keys.invalidate} seen",
         ),
         "operate": (
             f"SADD {blocked} item",
             f"SREM {blocked} item",
             f"XRANGE {events} - +",
             f"XDEL {events} 0-1",
+            f"ZSCORE {keys.waiting} user",
             f"PTTL {key}",
             f"MEMORY USAGE {key}",
         ),

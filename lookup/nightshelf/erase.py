@@ -12,18 +12,23 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.contract import Keys, encode_id
+from nightshelf.tell import tell
 from nightshelf.upkeep import BATCH_KEYS
 
 
 @dataclass(frozen=True)
 class Traces:
-    """What Redis holds of one user: keys of any generation, and entries of the event stream."""
+    """What Redis holds of one user: keys of any generation, and entries of the event stream.
+
+    `waiting`: the user is among those who wait for a fresh list.
+    """
 
     keys: tuple[str, ...]
     entries: tuple[str, ...]
+    waiting: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.entries)
+        return bool(self.keys or self.entries or self.waiting)
 
 
 def traces(client: Redis, namespace: str, user: str) -> Traces:
@@ -45,16 +50,22 @@ def traces(client: Redis, namespace: str, user: str) -> Traces:
         for name, fields in _entries(client, Keys(namespace).events)
         if fields.get(b"user_id") == user.encode()
     )
-    return Traces(tuple(sorted(keys)), tuple(entries))
+    waiting = client.zscore(Keys(namespace).waiting, user) is not None
+    return Traces(tuple(sorted(keys)), tuple(entries), waiting)
 
 
 def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
-    """Delete every trace of a user; return what was found, and what a second look still finds."""
+    """Delete every trace of a user; return what was found, and what a second look still finds.
+
+    Processes that listen drop what they keep; others have it until its time is up.
+    """
     found = traces(client, namespace, user)
     for names in _batches(found.keys):
         client.unlink(*names)
     for names in _batches(found.entries):
         client.xdel(Keys(namespace).events, *names)
+    client.zrem(Keys(namespace).waiting, user)
+    tell(client, namespace, f"forget:{encode_id(user)}")
     return found, traces(client, namespace, user)
 
 

@@ -2,6 +2,7 @@
 
 - `NightshelfError`
     - `InvalidKey` (also a `ValueError`): an id, namespace or segment that cannot be part of a key.
+    - `InvalidCursor` (also a `ValueError`): a cursor that is none, or of another question.
     - `CorruptValue`: a value under one of our keys that this version cannot read.
     - `TransitionRefused`: a change of generations that was not made, and why.
 
@@ -16,6 +17,10 @@ class NightshelfError(Exception):
 
 class InvalidKey(NightshelfError, ValueError):  # noqa: N818 - reads better at the call site
     """An id, a namespace or a segment that cannot be part of a key."""
+
+
+class InvalidCursor(NightshelfError, ValueError):  # noqa: N818
+    """A cursor that this shelf did not give out, or not for what is asked with it."""
 
 
 class CorruptValue(NightshelfError):  # noqa: N818

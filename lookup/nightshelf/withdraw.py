@@ -1,8 +1,8 @@
 """The kill-switch: items taken off every path at once, and put back.
 
-Readers learn of it with the pointer, so within `POINTER_CACHE_S`, and mask what is blocked
-wherever it stands: lists, fallbacks, similar items, copies kept in the process. What was masked is
-made up for from the lists' tails.
+Readers learn of it with the pointer, so within `POINTER_CACHE_S`, or at once where they listen, and
+mask what is blocked wherever it stands: lists, fallbacks, similar items, copies kept in the
+process. What was masked is made up for from the lists' tails.
 """
 
 from collections.abc import Collection
@@ -10,6 +10,7 @@ from collections.abc import Collection
 from redis import Redis
 
 from nightshelf.contract import Keys, encode_id
+from nightshelf.tell import tell
 
 #: A full Redis must still be able to take an item off.
 _ADD = """#!lua flags=allow-oom
@@ -23,13 +24,16 @@ def block(client: Redis, namespace: str, items: Collection[str]) -> int:
     key, n_new = Keys(namespace).blocked, 0
     for batch in _batches(items):
         n_new += int(client.eval(_ADD, 1, key, *batch))
+    tell(client, namespace, "seen")
     return n_new
 
 
 def unblock(client: Redis, namespace: str, items: Collection[str]) -> int:
     """Let items be shown again; return how many were blocked. `InvalidKey` for no id."""
     key = Keys(namespace).blocked
-    return sum(int(client.srem(key, *batch)) for batch in _batches(items))
+    n_freed = sum(int(client.srem(key, *batch)) for batch in _batches(items))
+    tell(client, namespace, "seen")
+    return n_freed
 
 
 def blocked(client: Redis, namespace: str) -> list[str]:

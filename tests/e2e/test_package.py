@@ -1,4 +1,4 @@
-"""What an app installs: one package, that needs redis alone."""
+"""What an app installs: one package, that needs redis and cachetools alone."""
 
 import subprocess
 import sys
@@ -27,12 +27,12 @@ def test_the_wheel_holds_the_lookup_package_only(wheel: Path) -> None:
     assert tops == {"nightshelf", wheel.name.rsplit("-", 3)[0] + ".dist-info"}
 
 
-def test_its_core_needs_redis_alone(wheel: Path, tmp_path: Path) -> None:
-    """Import the wheel where nothing but redis and hiredis can be found."""
+def test_its_core_needs_redis_and_cachetools_alone(wheel: Path, tmp_path: Path) -> None:
+    """Import the wheel where nothing but redis, hiredis and cachetools can be found."""
     with ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     site = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    for name in ("redis", "hiredis"):
+    for name in ("redis", "hiredis", "cachetools"):
         (tmp_path / name).symlink_to(site / name)
     code = f"import sys; sys.path.append({str(tmp_path)!r})\nfrom nightshelf import Shelf"
     app = [sys.executable, "-I", "-S", "-c"]

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from nightshelf.connection import server_version
-
 TITLES = {
     1: "Publisher killed (kill -9) at 10, 50, 95 % of its writing, just before and after its flip",
     2: "Publisher frozen (SIGSTOP) before or inside its flip; wakes after a newer night went live",
@@ -94,4 +92,6 @@ def rewritten(page: str, lines: list[str]) -> str:
 
 def _server(url: str) -> str:
     with closing(Redis.from_url(url)) as client:
-        return (server_version(client) or "").capitalize()
+        about: dict[str, str] = client.info("server")
+    name = about.get("server_name", "redis")
+    return f"{name} {about.get(f'{name}_version', about['redis_version'])}".capitalize()

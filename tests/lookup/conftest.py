@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from tests.lookup.colours import COLOURS, Line, ShelfOf, opening, watched
+
 
 class Sleeper(Redis):
     """A client that sleeps through `others` between reading the world and changing it."""
@@ -24,3 +26,21 @@ def sleeper(redis_url: str, redis_client: Redis) -> Iterator[Any]:
     """A sleeper on the session's server."""
     with closing(Sleeper.from_url(redis_url)) as client:
         yield client
+
+
+@pytest.fixture(params=COLOURS)
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def shelf_of(colour: str) -> Iterator[ShelfOf]:
+    """Opens shelves, of threads and of asyncio in turn."""
+    with opening(colour) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    with watched(monkeypatch) as watching:
+        yield watching

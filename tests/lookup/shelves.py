@@ -12,10 +12,13 @@ from nightshelf.answers import Result
 from nightshelf.contract import Keys
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import allot, current, flip, stage
+from nightshelf.settings import ReadSettings
 from nightshelf.values import Manifest, RankedList
 
 SHOP = "shop"
 TTL_S = 3600
+#: Nothing is kept in the process: every call goes to Redis.
+UNKEPT = ReadSettings(max_bytes=0)
 
 
 class Clock:

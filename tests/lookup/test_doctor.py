@@ -167,8 +167,8 @@ def login(lacks: str = "", excess: str = "") -> Login:
     return Login("joe", may | {each: each.split()[0] in excess.split() for each in EXCESSIVE})
 
 
-PUBLISH = "INFO SCAN EVAL SET EXPIRE UNLINK HSET HDEL"
-OPERATE = "SADD SREM XRANGE XDEL PTTL MEMORY"
+PUBLISH = "INFO SCAN EVAL SET EXPIRE UNLINK HSET HDEL PUBLISH"
+OPERATE = "SADD SREM XRANGE XDEL ZSCORE PTTL MEMORY"
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,15 @@
 """Every rung of the fallback ladder, and a Redis that fails in every way it can."""
 
-import os
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -30,64 +26,29 @@ from nightshelf import Item, Result, Shelf
 from nightshelf.contract import POINTER_CACHE_S, Keys
 from nightshelf.errors import InvalidKey
 from nightshelf.operate import pin, rollback
-from tests.conftest import process_id
-from tests.lookup.shelves import SHOP, Clock, ids, publish, ranked, record, staged
+from tests.lookup.colours import Line, ShelfOf
+from tests.lookup.shelves import SHOP, UNKEPT, Clock, ids, publish, ranked, record, staged
 
 KEYS = Keys(SHOP)
 NO_ID = ["", "x" * 513, "\ud800"]
-
-
-class Pipe(Pipeline):
-    """A faulty client's pipeline: one command to count, and to fail."""
-
-    owner: "Faulty"
-
-    def execute(self, raise_on_error: bool = True) -> list[Any]:
-        self.owner.count("+".join(command[0][0] for command in self.command_stack))
-        return super().execute(raise_on_error)
-
-
-class Faulty(Redis):
-    """A client that counts its round trips, and raises `fault` where there is one."""
-
-    fault: Exception | None = None
-    good_for = 0
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.commands: list[str] = []
-
-    def count(self, command: str) -> None:
-        self.commands.append(command)
-        if self.fault and len(self.commands) > self.good_for:
-            raise self.fault
-
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipe:
-        pipe = Pipe(self.connection_pool, self.response_callbacks, transaction, shard_hint)
-        pipe.owner = self
-        return pipe
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        self.count(args[0])
-        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-
-
-@pytest.fixture
-def faulty(redis_url: str, redis_client: Redis) -> Any:
-    with closing(Faulty.from_url(redis_url)) as client:
-        yield client
 
 
 def timeless(result: Result) -> Result:
     return replace(result, age_s=None)
 
 
-def test_own_list(redis_client: Redis) -> None:
+def test_own_list(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     publish(redis_client)
-    result = Shelf(redis_client, SHOP).get("ann", 2)
+    result = shelf_of(redis_url).get("ann", 2)
     because = ("because", "C1")
     assert timeless(result) == Result(
-        (Item("A1", 1.0, because), Item("B1", 0.5, because)), "list", 1, "als", None
+        (Item("A1", 1.0, because), Item("B1", 0.5, because)),
+        "list",
+        1,
+        "als",
+        None,
+        False,
+        "1.2.-.list%3Aals",
     )
     assert result.age_s is not None
     assert 0 <= result.age_s < 60
@@ -104,23 +65,30 @@ def test_own_list(redis_client: Redis) -> None:
     ],
 )
 def test_who_has_no_list_gets_the_nearest(
-    redis_client: Redis, user: str, source: str, items: tuple[str, ...]
+    redis_client: Redis,
+    user: str,
+    source: str,
+    items: tuple[str, ...],
+    shelf_of: ShelfOf,
+    redis_url: str,
 ) -> None:
     publish(redis_client)
-    result = Shelf(redis_client, SHOP).get(user)
+    result = shelf_of(redis_url).get(user)
     assert (result.source, ids(result)) == (source, items)
     assert (result.generation, result.model) == (1, None)
 
 
-def test_no_segment_is_not_a_segment_of_that_name(redis_client: Redis) -> None:
+def test_no_segment_is_not_a_segment_of_that_name(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
     publish(redis_client)
     redis_client.set(KEYS.popular(1, "segment:None"), ranked("decoy").to_json())
-    assert Shelf(redis_client, SHOP).get("dot").source == "popular:all"
+    assert shelf_of(redis_url).get("dot").source == "popular:all"
 
 
-def test_similar_and_popular(redis_client: Redis) -> None:
+def test_similar_and_popular(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     publish(redis_client)
-    shelf = Shelf(redis_client, SHOP)
+    shelf = shelf_of(redis_url)
     alike = shelf.similar("A1")
     assert (alike.source, ids(alike), alike.model) == ("similar", ("B1", "C1"), "als")
     assert alike.items[0].reason == ("similar", "A1")
@@ -130,52 +98,59 @@ def test_similar_and_popular(redis_client: Redis) -> None:
 
 
 @pytest.mark.parametrize("name", ["zz", *NO_ID])
-def test_unknown_items_and_segments_get_what_everyone_likes(redis_client: Redis, name: str) -> None:
+def test_unknown_items_and_segments_get_what_everyone_likes(
+    redis_client: Redis, name: str, shelf_of: ShelfOf, redis_url: str
+) -> None:
     publish(redis_client)
-    shelf = Shelf(redis_client, SHOP)
+    shelf = shelf_of(redis_url)
     for result in (shelf.similar(name), shelf.popular(name), shelf.popular(f"category:{name}")):
         assert (result.source, ids(result)) == ("popular:all", ("B1", "C1", "A1"))
 
 
-def test_item_features(redis_client: Redis) -> None:
+def test_item_features(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     publish(redis_client)
     redis_client.set(KEYS.item(1, "odd"), b"[1]")
-    rows = Shelf(redis_client, SHOP).item_features(["A1", "zz", "odd", *NO_ID])
+    rows = shelf_of(redis_url).item_features(["A1", "zz", "odd", *NO_ID])
     assert rows == {"A1": {"title": "Lamp 1", "category": "Lamps"}}
-    assert Shelf(redis_client, SHOP).item_features([]) == {}
+    assert shelf_of(redis_url).item_features([]) == {}
 
 
 @given(
     users=st.lists(st.sampled_from(["ann", "bob", "cid", "dot", "eve", *NO_ID]), max_size=8),
     n=st.integers(1, 5),
 )
-def test_many_is_each(redis_client: Redis, users: list[str], n: int) -> None:
+def test_many_is_each(
+    redis_client: Redis, users: list[str], n: int, shelf_of: ShelfOf, redis_url: str
+) -> None:
     redis_client.flushdb()
     publish(redis_client)
-    shelf = Shelf(redis_client, SHOP)
+    shelf = shelf_of(redis_url)
     together = [timeless(result) for result in shelf.get_many(users, n)]
-    assert together == [timeless(Shelf(redis_client, SHOP).get(user, n)) for user in users]
+    assert together == [timeless(shelf_of(redis_url).get(user, n)) for user in users]
     assert all(len(result.items) <= n for result in together)
 
 
-def test_round_trips(redis_client: Redis, faulty: Faulty) -> None:
+def test_round_trips(redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line) -> None:
     publish(redis_client)
-    shelf = Shelf(faulty, SHOP, clock=Clock())
+    shelf = shelf_of(redis_url, settings=UNKEPT, clock=Clock())
 
     def commands(users: list[str]) -> list[str]:
-        faulty.commands.clear()
+        line.batches.clear()
         shelf.get_many(users)
-        return faulty.commands
+        return line.batches
 
-    assert commands(["ann"]) == ["GET+SMEMBERS", "MGET", "MGET"]  # seen, last good copy, list
-    assert commands(["ann", "ann"]) == ["MGET"]
-    assert commands(["ann", "bob", "eve"]) == ["MGET"] * 3
+    # What is live and withdrawn, the last good copy, the list and what it is masked by.
+    assert commands(["ann"]) == ["GET+SMEMBERS+SMEMBERS", "MGET", "MGET+ZRANGE"]
+    assert commands(["ann", "ann"]) == ["MGET+ZRANGE"]
+    assert commands(["ann", "bob", "eve"]) == ["MGET+ZRANGE+ZRANGE+ZRANGE", "MGET", "MGET"]
     assert commands([]) == []
 
 
 @pytest.mark.parametrize("n", [0, -1])
-def test_n_is_at_least_one(redis_client: Redis, dead_url: str, n: int) -> None:
-    for shelf in (Shelf(redis_client, SHOP), Shelf.from_url(dead_url, SHOP)):
+def test_n_is_at_least_one(
+    redis_client: Redis, dead_url: str, n: int, shelf_of: ShelfOf, redis_url: str
+) -> None:
+    for shelf in (shelf_of(redis_url), Shelf.from_url(dead_url, SHOP)):
         for ask in (shelf.get, shelf.similar, shelf.popular):
             with pytest.raises(ValueError, match="n must be at least 1"):
                 ask("ann", n)
@@ -183,9 +158,9 @@ def test_n_is_at_least_one(redis_client: Redis, dead_url: str, n: int) -> None:
             shelf.get_many([], n)
 
 
-def test_namespace_that_is_none(redis_client: Redis) -> None:
+def test_namespace_that_is_none(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     with pytest.raises(InvalidKey):
-        Shelf(redis_client, "a:b")
+        shelf_of(redis_url, "a:b")
 
 
 @pytest.mark.parametrize(
@@ -217,19 +192,23 @@ def test_corrupt_values_count_as_absent(
             assert result.source == "popular:all" or (texts and value == b"\xff\x00")
 
 
-def test_a_key_of_another_type_counts_as_absent(redis_client: Redis) -> None:
+def test_a_key_of_another_type_counts_as_absent(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
     publish(redis_client)
     key = KEYS.list(1, "als", "ann")
     redis_client.delete(key)
     redis_client.lpush(key, "x")
-    assert Shelf(redis_client, SHOP).get("ann").source == "popular:all"
+    assert shelf_of(redis_url).get("ann").source == "popular:all"
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"{}", b"[" * 100_000, b'{"generation":"1"}'])
-def test_corrupt_pointer_is_nothing_live(redis_client: Redis, value: bytes) -> None:
+def test_corrupt_pointer_is_nothing_live(
+    redis_client: Redis, value: bytes, shelf_of: ShelfOf, redis_url: str
+) -> None:
     publish(redis_client)
     redis_client.set(KEYS.current, value)
-    shelf = Shelf(redis_client, SHOP)
+    shelf = shelf_of(redis_url)
     assert shelf.get("ann") == Result((), "none")
     status = shelf.status()
     assert status.reachable
@@ -237,16 +216,18 @@ def test_corrupt_pointer_is_nothing_live(redis_client: Redis, value: bytes) -> N
     assert (status.error is None) == (value == b"")
 
 
-def test_nothing_published(redis_client: Redis) -> None:
-    shelf = Shelf(redis_client, SHOP)
+def test_nothing_published(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
+    shelf = shelf_of(redis_url)
     assert shelf.get_many(["ann", ""]) == [Result((), "none")] * 2
     assert shelf.similar("A1") == shelf.popular() == Result((), "none")
     assert shelf.item_features(["A1"]) == {}
 
 
-def test_a_flip_is_seen_once_the_pointer_is_a_second_old(redis_client: Redis) -> None:
+def test_a_flip_is_seen_once_the_pointer_is_a_second_old(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
     clock = Clock()
-    shelf = Shelf(redis_client, SHOP, clock=clock)
+    shelf = shelf_of(redis_url, clock=clock)
     publish(redis_client)
     assert shelf.get("ann").generation == 1
     publish(redis_client)
@@ -263,7 +244,9 @@ def test_a_flip_is_seen_once_the_pointer_is_a_second_old(redis_client: Redis) ->
 def test_an_answer_is_of_one_generation(redis_client: Redis) -> None:
     publish(redis_client)
     ticks = iter(range(10**9))
-    shelf = Shelf(redis_client, SHOP, clock=lambda: float(next(ticks)))  # the pointer never keeps
+    shelf = Shelf(
+        redis_client, SHOP, settings=UNKEPT, clock=lambda: float(next(ticks))
+    )  # the pointer never keeps
 
     def read(_: int) -> set[int | None]:
         seen = set()
@@ -282,9 +265,28 @@ def test_an_answer_is_of_one_generation(redis_client: Redis) -> None:
     assert len(seen) > 1
 
 
-def test_the_last_good_copy_serves_where_the_generation_has_left(redis_client: Redis) -> None:
+def test_what_the_process_has_is_not_asked_for(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line
+) -> None:
+    publish(redis_client)
+    shelf = shelf_of(redis_url, clock=Clock())
+    first = {user: shelf.get(user) for user in ("ann", "bob", "eve")}
+    line.batches.clear()
+    again = {user: shelf.get(user) for user in first}
+    assert line.batches == []
+    assert {user: replace(timeless(result), cached=False) for user, result in again.items()} == {
+        user: timeless(result) for user, result in first.items()
+    }
+    assert all(result.cached for result in again.values())
+    assert not any(result.cached for result in first.values())
+    assert shelf.counters().hits > 0
+
+
+def test_the_last_good_copy_serves_where_the_generation_has_left(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
     clock = Clock()
-    shelf = Shelf(redis_client, SHOP, clock=clock)
+    shelf = shelf_of(redis_url, settings=UNKEPT, clock=clock)
     publish(redis_client)
     assert shelf.get("ann").source == "list"
     redis_client.flushdb()
@@ -295,14 +297,16 @@ def test_the_last_good_copy_serves_where_the_generation_has_left(redis_client: R
     assert result.age_s is not None
 
 
-def test_the_last_good_copy_follows_the_pointer(redis_client: Redis, faulty: Faulty) -> None:
+def test_the_last_good_copy_follows_the_pointer(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line
+) -> None:
     clock = Clock()
-    shelf = Shelf(faulty, SHOP, clock=clock)
+    shelf = shelf_of(redis_url, settings=UNKEPT, clock=clock)
     for number in (1, 2):
         publish(redis_client)
         clock.now_s = 10.0 * number
         assert shelf.get("ann").generation == number
-    faulty.fault = NoConnection("gone")
+    line.fault = NoConnection("gone")
     assert ids(shelf.get("ann")) == ("B2", "C2", "A2")
 
 
@@ -324,16 +328,21 @@ def test_the_last_good_copy_follows_the_pointer(redis_client: Redis, faulty: Fau
 )
 @pytest.mark.parametrize("good_for", range(5))
 def test_no_fault_reaches_the_reader(
-    redis_client: Redis, faulty: Faulty, fault: Exception, good_for: int
+    redis_client: Redis,
+    shelf_of: ShelfOf,
+    redis_url: str,
+    line: Line,
+    fault: Exception,
+    good_for: int,
 ) -> None:
     """Redis fails after `good_for` commands; a failure costs one command, the rest is not tried."""
     publish(redis_client)
-    faulty.fault, faulty.good_for = fault, good_for
-    shelf = Shelf(faulty, SHOP, clock=Clock())
+    line.fault, line.good_for = fault, good_for
+    shelf = shelf_of(redis_url, settings=UNKEPT, clock=Clock())
     sources = [result.source for result in shelf.get_many(["ann", "bob"])]
     missing = "none" if good_for < 2 else "last-good"
     assert sources == ["list" if good_for > 2 else missing, missing]
-    assert len(faulty.commands) == good_for + 1
+    assert len(line.batches) == good_for + 1
     for result in (shelf.get("ann"), shelf.popular(), shelf.similar("A1")):
         assert result.source == missing
     assert shelf.item_features(["A1"]) == {}
@@ -349,28 +358,6 @@ def test_dead_port(dead_url: str) -> None:
     status = shelf.status()
     assert not status.reachable
     assert "refused" in (status.error or "")
-
-
-def test_frozen_server(own_redis_url: str, own_redis_client: Redis) -> None:
-    clock = Clock()
-    shelf = Shelf.from_url(own_redis_url, SHOP)
-    shelf._clock = clock
-    publish(own_redis_client)
-    assert shelf.get("ann").source == "list"
-    pid = process_id(own_redis_url)
-    os.kill(pid, signal.SIGSTOP)
-    for now_s in (0.5, 2.0, 4.0):  # the pointer kept, and the pointer asked for
-        clock.now_s = now_s
-        started = time.perf_counter()
-        result = shelf.get("ann")
-        took_s = time.perf_counter() - started
-        assert (result.source, ids(result)) == ("last-good", ("B1", "C1", "A1"))
-        assert took_s < 0.5
-    assert not shelf.status().reachable
-    os.kill(pid, signal.SIGCONT)
-    own_redis_client.ping()  # awake again: this client waits longer
-    clock.now_s = 6.0
-    assert shelf.get("ann").source == "list"
 
 
 def test_wrong_password(own_redis_url: str, own_redis_client: Redis) -> None:
@@ -412,8 +399,8 @@ def test_more_threads_than_connections(redis_url: str, redis_client: Redis) -> N
     assert "list" in sources
 
 
-def test_status(redis_client: Redis) -> None:
-    shelf = Shelf(redis_client, SHOP)
+def test_status(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
+    shelf = shelf_of(redis_url)
     assert shelf.status().live is None
     publish(redis_client)
     live = publish(redis_client)
@@ -445,18 +432,22 @@ def test_status_without_the_right_to_ask_for_the_version(
     assert Shelf.from_url(url, SHOP).get("ann").source == "list"
 
 
-def test_age_of_a_generation_whose_time_is_none(redis_client: Redis) -> None:
+def test_age_of_a_generation_whose_time_is_none(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
     live = publish(redis_client)
     for published_at, known in [("", False), ("soon", False), ("2999-01-01T00:00:00+00:00", True)]:
         odd = replace(live, published_at=published_at)
         redis_client.set(KEYS.current, odd.to_json())
         record(redis_client, odd)
-        age_s = Shelf(redis_client, SHOP).get("ann").age_s
+        age_s = shelf_of(redis_url).get("ann").age_s
         assert age_s == (0 if known else None)
 
 
-def test_age_counts_from_publication(redis_client: Redis) -> None:
+def test_age_counts_from_publication(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
     live = publish(redis_client)
     an_hour_ago = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat()
     redis_client.set(KEYS.current, replace(live, published_at=an_hour_ago).to_json())
-    assert Shelf(redis_client, SHOP).get("eve").age_s == pytest.approx(3600, abs=30)
+    assert shelf_of(redis_url).get("eve").age_s == pytest.approx(3600, abs=30)

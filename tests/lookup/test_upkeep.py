@@ -34,6 +34,7 @@ from tests.lookup.conftest import Sleeper
 from tests.lookup.shelves import (
     SHOP,
     TTL_S,
+    UNKEPT,
     age,
     assert_consistent,
     publish,
@@ -375,8 +376,8 @@ def test_readers_notice_neither_extending_nor_retiring(redis_url: str, redis_cli
     done = threading.Event()
 
     def reader(_: int) -> tuple[int, set[str]]:
-        with closing(Redis.from_url(redis_url)) as client:
-            shelf = Shelf(client, SHOP)
+        with closing(Redis.from_url(redis_url, socket_timeout=10)) as client:
+            shelf = Shelf(client, SHOP, settings=UNKEPT)
             n_reads, sources = 0, set()
             while not done.is_set():
                 sources.add(shelf.get("ann").source)

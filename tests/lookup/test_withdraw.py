@@ -19,7 +19,7 @@ from nightshelf.errors import InvalidKey
 from nightshelf.values import RankedList, Reason
 from nightshelf.withdraw import block, blocked, unblock
 from tests.conftest import process_id
-from tests.lookup.shelves import SHOP, Clock, ids, publish, ranked, staged
+from tests.lookup.shelves import SHOP, UNKEPT, Clock, ids, publish, ranked, staged
 
 KEYS = Keys(SHOP)
 Read = Callable[[Shelf], Result]
@@ -127,7 +127,7 @@ def test_the_last_good_copy_has_it_again_once_unblocked(redis_client: Redis) -> 
     clock = Clock()
     publish(redis_client)
     block(redis_client, SHOP, ["A1", "B1", "C1"])
-    shelf = Shelf(redis_client, SHOP, clock=clock)
+    shelf = Shelf(redis_client, SHOP, settings=UNKEPT, clock=clock)
     assert shelf.get("ann") == Result((), "none")
     unblock(redis_client, SHOP, ["B1", "C1"])
     clock.now_s = POINTER_CACHE_S
@@ -198,7 +198,7 @@ def test_a_key_of_another_type_takes_no_list_away(redis_client: Redis) -> None:
     clock = Clock()
     publish(redis_client)
     block(redis_client, SHOP, ["A1"])
-    shelf = Shelf(redis_client, SHOP, clock=clock)
+    shelf = Shelf(redis_client, SHOP, settings=UNKEPT, clock=clock)
     assert ids(shelf.get("ann")) == ("B1", "C1")
     redis_client.set(KEYS.blocked, "A1")
     publish(redis_client)

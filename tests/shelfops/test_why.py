@@ -168,10 +168,10 @@ def test_what_the_user_did_since(shop: Shop) -> None:
         ),
         (
             "done",
-            "popular:all",
+            "popular:favorites",
             "18 events in the log, no segment",
             "no candidate is left: 18 items seen, 1 unavailable",
-            "without a segment, what is popular with everyone is all there is",
+            "what is popular in the user's favourite categories, from each in turn",
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_segment_without_a_list(shop: Shop) -> None:
 def test_a_list_that_is_gone(shop: Shop) -> None:
     shop.client.delete(KEYS.list(1, "als", "u01"))
     said = shop.lines("u01")
-    assert said["first"].startswith("u01 is served popular:all, a fallback: ")
+    assert said["first"].startswith("u01 is served popular:favorites, a fallback: ")
     gone = "the night made one of 6 items, and its key "
     assert said["Why no list of their own"] == gone + (
         "is gone before its time: deleted (forget?), or evicted"

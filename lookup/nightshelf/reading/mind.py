@@ -1,0 +1,160 @@
+"""What a shelf knows, shared by all its callers, and what one call finds out."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+
+from cachetools import TTLCache
+
+from nightshelf.answers import Counters
+from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
+from nightshelf.reading.breaker import Breaker
+from nightshelf.reading.cache import Cache
+from nightshelf.reading.causes import TROUBLE, cause_of
+from nightshelf.reading.decode import Shelved
+from nightshelf.reading.flights import Flights
+from nightshelf.reading.found import NO_MASKS, Masks
+from nightshelf.reading.talk import Unanswered
+from nightshelf.settings import ReadSettings
+from nightshelf.values import Manifest, instant
+
+#: Users whose own actions a process remembers by itself, in case Redis does not take them.
+_MAX_USERS_HERE = 10_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reader knows of the shelf for a second: what is live, and what is withdrawn."""
+
+    at: float = float("-inf")
+    live: Manifest | None = None
+    published_s: float | None = None
+    blocked: frozenset[str] = frozenset()
+    unavailable: frozenset[str] = frozenset()
+    masks: Masks = NO_MASKS
+
+
+@dataclass
+class Call:
+    """One call: what it goes by, and how it fares; `failed` is why Redis failed it, once it has."""
+
+    seen: Seen = field(default_factory=Seen)
+    asked: bool = False
+    failed: str | None = None
+
+
+class Mind:
+    """All that the calls of one shelf share; threads and tasks may use it at once."""
+
+    def __init__(
+        self,
+        namespace: str,
+        settings: ReadSettings,
+        clock: Callable[[], float],
+        chance: Callable[[], float] | None = None,
+    ) -> None:
+        self.keys = Keys(namespace)
+        self.settings = settings
+        self.clock = clock
+        bounds = (settings.max_entries, settings.max_bytes, settings.stale_s, settings.beta, clock)
+        self.cache = Cache(*bounds, chance) if chance else Cache(*bounds)
+        self.flights = Flights()
+        self.breaker = Breaker(settings.breaker_after, settings.breaker_wait_s, clock)
+        self.causes: Counter[str] = Counter()
+        self.sources: Counter[str] = Counter()
+        self.seen = Seen()
+        self.last_good: tuple[Manifest, Shelved] | None = None
+        self.told = False
+        self._lock = Lock()
+        self._any_acted_here = False
+        self._acted_here: TTLCache[str, frozenset[str]] = TTLCache(
+            _MAX_USERS_HERE, FALLBACK_TTL_FACTOR * DEFAULT_TTL_S, timer=clock
+        )
+
+    def turned_away(self) -> Unanswered | None:
+        """Return what to tell a call that shall not ask Redis now; `None` where it may."""
+        if self.breaker.admits():
+            return None
+        self.count("breaker")
+        return Unanswered("breaker", "Redis failed a moment ago")
+
+    def failed(self, error: Exception) -> Unanswered:
+        """Note that Redis did not answer."""
+        cause = cause_of(error)
+        self.count(cause)
+        if cause in TROUBLE:
+            self.breaker.failed()
+        return Unanswered(cause, str(error) or type(error).__name__)
+
+    def count(self, cause: str) -> None:
+        """Count one more of a cause."""
+        with self._lock:
+            self.causes[cause] += 1
+
+    def came_from(self, source: str) -> None:
+        """Count one more answer; segments of a kind count together, as there may be thousands."""
+        if source.count(":") > 1:
+            source = ":".join(source.split(":", 2)[:2])
+        with self._lock:
+            self.sources[source] += 1
+
+    def counters(self) -> Counters:
+        """Return all that has been counted."""
+        tally = self.cache.tally
+        with self._lock:
+            causes, sources = dict(self.causes), dict(self.sources)
+        kept = len(self.cache), self.cache.n_bytes
+        counts = tally.hits, tally.misses, tally.stale
+        return Counters(causes, sources, *counts, *kept, self.breaker.is_open)
+
+    def acted_here(self, user: str) -> frozenset[str]:
+        """Return what this process was told that the user is done with."""
+        if not self._any_acted_here:
+            return frozenset()
+        with self._lock:
+            return self._acted_here.get(user, frozenset())
+
+    def remember(self, user: str, item: str) -> None:
+        """Mask an item for a user in this process at once, whatever Redis says."""
+        self._any_acted_here = True
+        with self._lock:
+            self._acted_here[user] = self._acted_here.get(user, frozenset()) | {item}
+
+    def forget(self, user: str) -> None:
+        """Keep nothing of a user any longer."""
+        with self._lock:
+            self._acted_here.pop(user, None)
+        end = f":{encode_id(user)}"
+        self.cache.drop_where(lambda key: key.endswith(end))
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Read these keys anew the next time, also where a read is under way."""
+        keys = list(keys)
+        self.flights.divert(keys)
+        self.cache.drop(keys)
+
+    def keys_of(self, user: str) -> list[str]:
+        """Return the keys of a user that an action changes, in the generations that are served."""
+        keys, live = [self.keys.acted(user)], self.seen.live
+        if live:
+            served = [(live.generation, {*live.models, live.default_model})]
+            if live.canary:
+                served.append((live.canary.generation, {live.canary.default_model}))
+            for at, models in served:
+                keys.append(self.keys.user(at, user))
+                keys += [self.keys.list(at, model, user) for model in models]
+        return keys
+
+
+def published_s(live: Manifest | None) -> float | None:
+    """Return when a generation went live, in Unix seconds; `None` where it does not say."""
+    at: datetime | None = instant(live.published_at) if live else None
+    return at.astimezone(UTC).timestamp() if at else None
+
+
+def age_s(since_s: float | None) -> float | None:
+    """Return the seconds since, 0 at least."""
+    return None if since_s is None else max(0.0, time.time() - since_s)

@@ -1,0 +1,147 @@
+"""Answers to what is asked: `get`, `get_many`, `similar`, `popular`, in one call each."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nightshelf.answers import Result
+from nightshelf.contract import encode_id, encode_segment
+from nightshelf.errors import InvalidCursor, InvalidKey
+from nightshelf.filters import Filters, fingerprint
+from nightshelf.reading.cursor import Cursor
+from nightshelf.reading.found import FAVORITES, Found, cut
+from nightshelf.reading.ladder import (
+    alike,
+    in_segment,
+    masks_of,
+    on_rung,
+    personal,
+    read_masks,
+)
+from nightshelf.reading.look import begin
+from nightshelf.reading.mind import Call, Mind
+from nightshelf.reading.results import finish, page_of, result_of
+from nightshelf.reading.talk import Talk
+from nightshelf.values import Manifest
+
+
+def get(
+    mind: Mind,
+    user: str,
+    n: int,
+    model: str | None,
+    filters: Filters | None,
+    cursor: str | None,
+    metadata: bool,
+) -> Talk[Result]:
+    """Answer for one user, from the beginning or from a cursor on."""
+    filters = filters or None  # conditions that are none
+    after = None if cursor is None else _checked(cursor, filters)
+    checked(n)
+    call = yield from begin(mind)
+    live = call.seen.live
+    if after:
+        found = yield from _further(mind, call, user, after)
+        if not found and call.failed:  # it may stand yet: ask again with the same
+            return finish(mind, call, Result((), "none", cursor=cursor))
+    else:
+        by_user = (yield from personal(mind, call, live, [user], model)) if live else {}
+        found = by_user.get(user)
+        found = _or_last_good(mind, call, user, found)
+    return (yield from page_of(mind, call, found, n, filters, after.at if after else 0, metadata))
+
+
+def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
+    """Answer for many users, their lists in one round trip."""
+    checked(n)
+    if not users:
+        return []
+    call = yield from begin(mind)
+    live = call.seen.live
+    by_user = (yield from personal(mind, call, live, users, None)) if live else {}
+    results = {}
+    for user in users:
+        if user not in results:
+            found = _or_last_good(mind, call, user, by_user.get(user))
+            results[user] = _plain(mind, call, found, n)
+    return [results[user] for user in users]
+
+
+def similar(mind: Mind, item: str, n: int, user: str | None, metadata: bool) -> Talk[Result]:
+    """Answer with items like one item."""
+    checked(n)
+    call = yield from begin(mind)
+    found = None
+    if live := call.seen.live:
+        masks = yield from read_masks(mind, call, user)
+        found = yield from alike(mind, call, live, item, masks)
+    return (yield from _unpaged(mind, call, found, n, user, metadata))
+
+
+def popular(mind: Mind, segment: str, n: int, user: str | None, metadata: bool) -> Talk[Result]:
+    """Answer with a segment's popular items."""
+    checked(n)
+    call = yield from begin(mind)
+    found = None
+    if live := call.seen.live:
+        masks = yield from read_masks(mind, call, user)
+        found = yield from in_segment(mind, call, live, segment, masks)
+    return (yield from _unpaged(mind, call, found, n, user, metadata))
+
+
+def checked(n: int) -> None:
+    """Raise `ValueError` unless `n` is 1 or more."""
+    if n < 1:
+        raise ValueError(f"n must be at least 1, not {n}")
+
+
+def _checked(cursor: str, filters: Filters | None) -> Cursor:
+    after = Cursor.parse(cursor, fingerprint(filters))
+    kind, _, name = after.rung.partition(":")
+    try:
+        encode_id(name) if kind == "list" or name == FAVORITES else encode_segment(name)
+    except InvalidKey as error:
+        raise InvalidCursor(f"not a cursor: {cursor[:80]!r}; pass on what a result gave") from error
+    return after
+
+
+def _further(mind: Mind, call: Call, user: str, after: Cursor) -> Talk[Found | None]:
+    """Find the list that a cursor goes on in: that of its generation, or none."""
+    live = call.seen.live
+    if live is None or live.generation != after.generation:
+        live = Manifest(after.generation, as_of="", default_model="")
+    masks = yield from read_masks(mind, call, user)
+    try:
+        found = yield from on_rung(mind, call, live, user, after.rung, masks)
+    except InvalidKey:  # a user that is no id has no list to go on in
+        return None
+    if not found and mind.last_good and after.rung == "popular:all":
+        kept, ranked = mind.last_good
+        if kept.generation == after.generation:
+            return Found(after.rung, ranked, kept, masks)
+    return found
+
+
+def _or_last_good(mind: Mind, call: Call, user: str | None, found: Found | None) -> Found | None:
+    """Fall back to the copy in the process where nothing was found, or Redis failed on the way."""
+    own = found and not found.rung.startswith("popular:")
+    if own or (found and not call.failed) or not mind.last_good:
+        return found
+    kept, ranked = mind.last_good
+    if found and found.rung != "popular:all":
+        return found
+    masks = found.masks if found else masks_of(mind, call, user)
+    return Found("last-good:all", ranked, kept, masks) if masks.leave(ranked) else None
+
+
+def _unpaged(
+    mind: Mind, call: Call, found: Found | None, n: int, user: str | None, metadata: bool
+) -> Talk[Result]:
+    found = _or_last_good(mind, call, user, found)
+    result = yield from page_of(mind, call, found, n, None, 0, metadata)
+    return replace(result, cursor=None)
+
+
+def _plain(mind: Mind, call: Call, found: Found | None, n: int) -> Result:
+    if found is None:
+        return finish(mind, call, Result((), "none"))
+    return result_of(mind, call, found, cut([found.ranked], n, found.masks))
