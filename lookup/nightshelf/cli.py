@@ -14,8 +14,8 @@ goes to stdout and nothing else; its fields are stable:
 - extend, retire: ``namespace``, ``generation``, ``keys`` (how many were extended or deleted),
   ``dry_run``
 - block, unblock: ``namespace``, ``items``, ``blocked`` (all that are, afterwards), ``dry_run``
-- forget: ``namespace``, ``user``, ``keys`` and ``entries`` (what was found), ``left`` (the same,
-  read back), ``staging`` (generations that a publisher is writing), ``dry_run``
+- forget: ``namespace``, ``user``, ``keys``, ``entries`` and ``waiting`` (what was found), ``left``
+  (the same, read back), ``staging`` (generations that a publisher is writing), ``dry_run``
 - diff, doctor: see `nightshelf.diff_document`, `nightshelf.cli_doctor`; republish, why: `shelfops`
 - on exit codes 1 and 2 from Redis or its answer: ``error``, and ``reason`` for a refusal
 """

@@ -79,11 +79,12 @@ def forget(
             found, left = erase.forget(desk.client, namespace, user)
         staging = [each.generation for each in look(desk.client, namespace).manifests if each.half]
         if as_json:
-            kept = {"keys": left.keys, "entries": left.entries}
+            kept = {"keys": left.keys, "entries": left.entries, "waiting": left.waiting}
             desk.document(
                 user=user,
                 keys=found.keys,
                 entries=found.entries,
+                waiting=found.waiting,
                 left=kept,
                 staging=staging,
                 dry_run=dry_run,

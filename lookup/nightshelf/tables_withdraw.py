@@ -31,6 +31,8 @@ def show_forgotten(user: str, left: Traces, staging: Sequence[int], *, dry_run: 
     """Print what is left of a user, and where else to look."""
     for name in (*left.keys, *(f"stream entry {entry}" for entry in left.entries)):
         show_line(f"  {name}")
+    if left.waiting:
+        show_line("  a place among those who wait for a fresh list")
     if dry_run:
         return
     if left:

@@ -126,9 +126,10 @@ def test_forget_as_json(shop: Redis, redis_url: str) -> None:
         "user": "ann",
         "keys": ANN,
         "entries": ["1-0", "3-0"],
+        "waiting": False,
         "staging": [],
     }
-    everything = {"keys": found["keys"], "entries": found["entries"]}
+    everything = {"keys": found["keys"], "entries": found["entries"], "waiting": False}
     assert document(run(redis_url, "forget", "ann", "--dry-run", "--json")) == {
         **found,
         "left": everything,
@@ -137,7 +138,7 @@ def test_forget_as_json(shop: Redis, redis_url: str) -> None:
     assert shop.exists(*ANN) == 3
     assert document(run(redis_url, "forget", "ann", "--yes", "--json")) == {
         **found,
-        "left": {"keys": [], "entries": []},
+        "left": {"keys": [], "entries": [], "waiting": False},
         "dry_run": False,
     }
 
@@ -182,4 +183,8 @@ def test_what_comes_back_is_an_error(
     assert result.stderr == "ann is written to still: stop who writes, and forget again\n"
     result = run(redis_url, "forget", "ann", "--yes", "--json")
     assert result.exit_code == 1
-    assert document(result)["left"] == {"keys": [KEYS.user(2, "ann")], "entries": []}
+    assert document(result)["left"] == {
+        "keys": [KEYS.user(2, "ann")],
+        "entries": [],
+        "waiting": False,
+    }
