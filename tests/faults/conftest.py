@@ -29,7 +29,7 @@ HEADER = ("fault", "what was done", "server", "measured")
 _FIXTURES = ("own_redis_url", "redis_url")
 
 Figure = tuple[int, str, str]  # fault, measured, server
-_FIGURES = pytest.StashKey[list[Figure]]()
+_PROPERTY = "fault"  # of a test's report, which comes over from a worker process too
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +47,7 @@ def figure(request: pytest.FixtureRequest) -> Callable[[int, str], None]:
     def record(fault: int, measured: str, server: str = server) -> None:
         assert fault in TITLES, f"fault {fault} has no title in {__name__}"
         print(f"fault {fault} ({TITLES[fault]}), {server or 'any server'}: {measured}")
-        request.config.stash.setdefault(_FIGURES, []).append((fault, measured, server))
+        request.node.user_properties.append((_PROPERTY, (fault, measured, server)))
 
     return record
 
@@ -55,7 +55,7 @@ def figure(request: pytest.FixtureRequest) -> Callable[[int, str], None]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    figures = config.stash.get(_FIGURES, [])
+    figures = _figures(terminalreporter)
     if not figures:
         return
     terminalreporter.section("faults")
@@ -67,6 +67,17 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"wrote {page}")
     elif page is not None:
         terminalreporter.write_line(f"{page} is as it was: not every test passed")
+
+
+def _figures(terminalreporter: pytest.TerminalReporter) -> list[Figure]:
+    reports = [report for passed in terminalreporter.stats.values() for report in passed]
+    return [
+        value
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == _PROPERTY
+    ]
 
 
 def table(figures: list[Figure]) -> list[str]:
