@@ -153,6 +153,7 @@ def test_a_computed_step_that_fails_is_not_journalled_as_done(run: Run) -> None:
 KINDS = [each for each in vars(records).values() if isinstance(each, type) and is_dataclass(each)]
 EXAMPLES: dict[Any, Any] = {
     int: 3,
+    float | None: 0.9375,
     str: "events.parquet",  # looks like a path, and is none
     dict[str, int]: {"bad \N{SNOWMAN}": 1},
     dict[str, str]: {"/log/a.parquet": "truncated"},
