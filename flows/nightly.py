@@ -215,7 +215,8 @@ def main(
         night = nightly(events, items, users, namespace, as_of, run_root, return_state=True)
         page = night.result()
     except (NightshelfError, RedisError) as error:
-        Console(stderr=True).print(f"[bold red]The night failed:[/] {escape(str(error))}")
+        said = f"[bold red]The night failed:[/] {escape(str(error))}"
+        Console(stderr=True).print(said, soft_wrap=True)  # a path stays whole
         raise typer.Exit(1) from None
     if not isinstance(page, report.Report):
         Console(stderr=True).print(f"Superseded: {escape(str(night.message))}", soft_wrap=True)
