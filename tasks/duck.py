@@ -1,6 +1,7 @@
 """DuckDB as the night uses it: one connection a step, UTC, queries from `tasks/sql/`."""
 
 import glob
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from tasks.run import Run
 
 _SQL = Path(__file__).parent / "sql"
 _BATCH_ROWS = 100_000
+#: DuckDB's own bound is four fifths of the machine. What does not fit spills; the rest of the night,
+#: and Redis beside it, need room too.
+_MAX_BYTES = 8 * 10**9
 
 
 @contextmanager
@@ -22,11 +26,18 @@ def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
     run.folder.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(dir=run.folder, prefix=".spill-") as spill,
-        duckdb.connect(config={"temp_directory": spill}) as connection,
+        duckdb.connect(
+            config={"temp_directory": spill, "memory_limit": f"{_memory_bytes()}B"}
+        ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")  # the step tells its own
         yield connection
+
+
+def _memory_bytes() -> int:
+    """Return half of the machine's memory, `_MAX_BYTES` at most."""
+    return min(_MAX_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
 
 
 def one_file(path: Path) -> str:
