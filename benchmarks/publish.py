@@ -142,7 +142,7 @@ def report(times: dict[str, Times]) -> None:
 
 def batches(shelves: tuple[Family, ...]) -> Iterator[Batch]:
     """Yield what ours sends, for one connection."""
-    entries = chain.from_iterable(family.bulks() for family in shelves)
+    entries = chain.from_iterable(map(family.encode, family.batches()) for family in shelves)
     groups = cut(entries, _SETTINGS.max_batch_keys, _SETTINGS.max_batch_bytes)
     return packed(groups, Digest(Keys("shop").prefix(1)), _SETTINGS.ttl_s, 1)
 

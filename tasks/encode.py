@@ -2,7 +2,7 @@
 
 import hashlib
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,18 +94,17 @@ class Family:
         prefix = self.key_of(_ANY_ID).removesuffix(_ANY_ID)
         return Texts.of(pc.binary_join_element_wise(prefix, ids, ""))
 
-    def bulks(self) -> Iterator[Entries]:
-        """Yield the keys with their values, in the file's order, some thousands at a time."""
-        for batch in self._batches():
-            keys, rows = self.keys_of(batch[self.id_column]), batch.drop_columns(self.id_column)
-            values = encode_lists(rows) if self.holds_lists else encode_rows(rows)
-            yield Entries(self.name, keys, values)
+    def encode(self, batch: pa.RecordBatch) -> Entries:
+        """Return rows of the file as keys with their values."""
+        keys, rows = self.keys_of(batch[self.id_column]), batch.drop_columns(self.id_column)
+        values = encode_lists(rows) if self.holds_lists else encode_rows(rows)
+        return Entries(self.name, keys, values)
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, the strings of lists as positions among distinct ones where they can be.
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the file's rows, some thousands at a time.
 
-        Arrow can hand them over so within a row group alone, whose dictionary they share, and not
-        where the group outgrew its dictionary while it was written.
+        The strings of lists come as positions among distinct ones where Arrow can hand them over
+        so: within a row group, unless it outgrew its dictionary while it was written.
         """
         distinct = _REPETITIVE if self.holds_lists else None
         with (
@@ -121,7 +120,7 @@ class Family:
 
     def entries(self) -> Iterator[Entry]:
         """Yield the keys with their values, in the file's order, one by one."""
-        for bulk in self.bulks():
+        for bulk in map(self.encode, self.batches()):
             for key, value in zip(bulk.keys, bulk.values, strict=True):
                 yield Entry(self.name, key.decode(), value)
 
@@ -138,7 +137,7 @@ class Family:
         return [self.entry(row) for row in rows]
 
     def entry(self, row: dict[str, Any]) -> Entry:
-        """Return a row of the file as a key and its value: the definition of `bulks`."""
+        """Return a row of the file as a key and its value: the definition of `encode`."""
         values = dict(row)
         key = self.key_of(values.pop(self.id_column))
         return Entry(self.name, key, (encode_list if self.holds_lists else encode_row)(values))

@@ -4,10 +4,10 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from nightshelf.connection import address
 from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
+from tasks.ahead import ahead
 from tasks.batches import cut, packed
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
@@ -34,7 +35,7 @@ from tasks.resp import mget_command
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 from tasks.sample import check_sample
 from tasks.texts import Texts
-from tasks.wire import Wire, ahead, wire
+from tasks.wire import Wire, wire
 
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
@@ -116,11 +117,11 @@ def stage(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     counts = {family.name: 0 for family in shelves}
     n_bytes = 0
-    entries = chain.from_iterable(family.bulks() for family in shelves)
+    entries = chain.from_iterable(ahead(family.encode, family.batches()) for family in shelves)
     groups = cut(entries, settings.max_batch_keys, settings.max_batch_bytes)
     batches = packed(groups, digest, settings.ttl_s, settings.n_connections)
-    with wire(client, settings.n_connections) as redis, ThreadPoolExecutor(1, "encode") as encoder:
-        for batch in ahead(batches, encoder):
+    with wire(client, settings.n_connections) as redis:
+        for batch in batches:
             redis.write(batch.shares)
             for family, n in batch.counts.items():
                 counts[family] += n
@@ -151,11 +152,11 @@ def read_back(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     n_keys = 0
     paths = {}
-    with wire(client, settings.n_connections) as redis, ThreadPoolExecutor(1, "decode") as decoder:
+    with wire(client, settings.n_connections) as redis:
 
         def fetched(family: Family) -> Iterator[Any]:
             nonlocal n_keys
-            for rows in ahead(_fetch(redis, family, digest, settings), decoder):
+            for rows in ahead(partial(_decoded, family), _fetch(redis, family, digest, settings)):
                 n_keys += len(rows)
                 progress(n_keys, staged.n_keys)
                 yield rows
@@ -179,13 +180,13 @@ def read_back(
 
 def _fetch(
     redis: Wire, family: Family, digest: Digest, settings: PublishSettings
-) -> Iterator[pa.RecordBatch | pa.Array]:
-    """Yield a family's lists as Redis holds them, or only the ids where it holds none."""
+) -> Generator[tuple[pa.Array, Texts], None, None]:
+    """Yield a family's ids and values as Redis holds them, and take them into the digest."""
     for ids in family.id_arrays(settings.max_batch_keys):
         keys = family.keys_of(ids)
         values = _values(redis, keys)
         digest.add_all(keys, values)
-        yield _decoded(family, ids, values) if family.holds_lists else ids
+        yield ids, values
 
 
 def _values(redis: Wire, keys: Texts) -> Texts:
@@ -202,7 +203,11 @@ def _values(redis: Wire, keys: Texts) -> Texts:
     return Texts.of(found)
 
 
-def _decoded(family: Family, ids: pa.Array, values: Texts) -> pa.RecordBatch:
+def _decoded(family: Family, found: tuple[pa.Array, Texts]) -> pa.RecordBatch | pa.Array:
+    """Return lists as rows; of feature rows, which nobody reads again, the ids alone."""
+    ids, values = found
+    if not family.holds_lists:
+        return ids
     try:
         return decode_bulk(ids, values)
     except CorruptValue as error:

@@ -5,7 +5,7 @@ command that a broken connection may have lost is sent again: what goes this way
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
@@ -64,15 +64,6 @@ def wire(client: Redis, n: int) -> Iterator[Wire]:
             connections.append(pool.get_connection())
             stack.callback(pool.release, connections[-1])
         yield Wire(connections, stack.enter_context(ThreadPoolExecutor(n, "wire")))
-
-
-def ahead(items: Iterator[T], threads: Executor) -> Iterator[T]:
-    """Yield the items; each is made while the one before is in use."""
-    end = object()
-    coming: Future[T | object] = threads.submit(next, items, end)
-    while (item := coming.result()) is not end:
-        coming = threads.submit(next, items, end)
-        yield item  # type: ignore[misc]
 
 
 def _patiently(act: Callable[[Any, S], T], connection: Any, request: S) -> T:

@@ -2,8 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from tasks.encode import Digest, Entries
 from tasks.publish import PublishSettings, connect, read_back, stage
 from tasks.run import Run
 from tasks.texts import Texts
-from tasks.wire import ahead, wire
+from tasks.wire import wire
 from tests.tasks.models import AS_OF, make_shelves
 
 PREFIX = Keys("shop").prefix(1)
@@ -155,22 +154,3 @@ def test_a_unix_socket_and_a_login(tmp_path: Path) -> None:
                 )
             finally:
                 server.kill()
-
-
-def test_ahead_keeps_order_and_passes_errors_on() -> None:
-    def counted(stop: Callable[[int], None]) -> Iterator[int]:
-        for at in range(5):
-            stop(at)
-            yield at
-
-    def fail(at: int) -> None:
-        if at == 3:
-            raise RuntimeError("no more")
-
-    with ThreadPoolExecutor(1) as threads:
-        assert list(ahead(counted(lambda at: None), threads)) == [0, 1, 2, 3, 4]
-        found = []
-        with pytest.raises(RuntimeError, match="no more"):
-            for at in ahead(counted(fail), threads):
-                found.append(at)
-        assert found == [0, 1, 2]
