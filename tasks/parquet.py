@@ -68,7 +68,13 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
     """Write batches under a temporary name, then rename; returns the number of rows."""
     rows = 0
     partial = path.with_name(f".{path.name}.partial")
-    with pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer:
+    with pq.ParquetWriter(
+        partial,
+        schema,
+        compression="zstd",
+        write_page_checksum=True,
+        use_dictionary=_repetitive(schema),
+    ) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
@@ -79,6 +85,16 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
 def write_table(path: Path, table: pa.Table) -> int:
     """Write a table whole; see `write_parquet`."""
     return write_parquet(path, table.schema, table.to_batches())
+
+
+def _repetitive(schema: pa.Schema) -> list[str]:
+    """Return the columns that repeat themselves: a dictionary of floats costs time and room."""
+    names = []
+    for field in schema:
+        of_lists = pa.types.is_list(field.type)
+        if not pa.types.is_floating(field.type.value_type if of_lists else field.type):
+            names.append(f"{field.name}.list.element" if of_lists else field.name)
+    return names
 
 
 def _first_line(error: BaseException) -> str:
