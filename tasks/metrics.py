@@ -49,11 +49,6 @@ class Exposure:
         return np.diff(self.offsets)
 
     @cached_property
-    def owners(self) -> Ints:
-        """The list that each entry of `items` belongs to."""
-        return np.repeat(np.arange(self.n_lists), self.lengths)
-
-    @cached_property
     def counts(self) -> Ints:
         """Lists that show each item, `c`, of shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items)
@@ -92,13 +87,12 @@ def category_entropies(exposure: Exposure, categories: Ints, n_categories: int) 
     lengths = exposure.lengths[measured].astype(np.float64)
     if n_categories < 2:
         return np.zeros(len(lengths))
-    width = int(categories.max(initial=0)) + 1
-    groups = exposure.owners * width + categories[exposure.items]
-    keys, sizes = np.unique(groups, return_counts=True)
-    weighted = np.bincount(keys // width, sizes * np.log(sizes), minlength=exposure.n_lists)
-    entropies = np.log(lengths) - weighted[measured] / lengths
+    counted = _by_category(exposure.items, exposure.offsets, categories)
+    counted.data = counted.data * np.log(counted.data)
+    entropies = np.log(lengths) - counted.sum(axis=1)[measured] / lengths
     # Rounding leaves -1e-16 where the answer is 0, and as much above 1.
-    return np.clip(entropies / np.log(np.minimum(lengths, n_categories)), 0.0, 1.0)
+    shares: Floats = np.clip(entropies / np.log(np.minimum(lengths, n_categories)), 0.0, 1.0)
+    return shares
 
 
 def intra_list_diversity(exposure: Exposure, factors: Floats) -> float:
@@ -280,14 +274,30 @@ def category_breaches(
     >>> category_breaches(exposure, np.array([0, 0, 0]), page_size=2, max_per_category=1)
     1
     """
-    places = np.arange(len(exposure.items)) - exposure.offsets[exposure.owners]
-    n_pages = int(exposure.lengths.max(initial=0)) // page_size + 1
-    width = int(categories.max(initial=0)) + 1
-    pages = exposure.owners * n_pages + places // page_size
-    keys = pages * width + categories[exposure.items]
-    _, where, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    n_bound = sizes if bound is None else np.bincount(where, bound, minlength=len(sizes))
-    return int(np.minimum(np.maximum(sizes - max_per_category, 0), n_bound).sum())
+    n_pages = -(-exposure.lengths // page_size)
+    page = np.arange(n_pages.sum()) - np.repeat(np.cumsum(n_pages) - n_pages, n_pages)
+    starts = np.repeat(exposure.offsets[:-1], n_pages) + page * page_size
+    pages = np.append(starts, len(exposure.items))
+    sizes = _by_category(exposure.items, pages, categories).data
+    binding = sizes
+    if bound is not None:
+        binding = _by_category(exposure.items, pages, categories, bound.astype(np.int32)).data
+    return int(np.minimum(np.maximum(sizes - max_per_category, 0), binding).sum())
+
+
+def _by_category(
+    items: Ints, offsets: Ints, categories: Ints, weights: Ints | None = None
+) -> sparse.csr_array:
+    """Add up the entries of each stretch (or their weights) by category: stretches x categories.
+
+    An entry stands for each category that the stretch holds, also where its weights are 0.
+    """
+    each = np.ones(len(items), np.int32) if weights is None else weights
+    shape = (len(offsets) - 1, int(categories.max(initial=0)) + 1)
+    # It is summed in place, the offsets included.
+    counted = sparse.csr_array((each, categories[items], offsets.copy()), shape=shape)
+    counted.sum_duplicates()
+    return counted
 
 
 def _ratio(part: float | Number, whole: float | Number) -> float:

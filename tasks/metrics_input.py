@@ -15,6 +15,8 @@ from tasks.records import Features, Model, Served
 
 #: The category of an item that names none, and of one that the catalogue does not know.
 UNKNOWN = "unknown"
+#: Lists of 50 items of 10 bytes: 50 MB of text at once.
+_BLOCK_LISTS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +63,9 @@ class Evidence:
 
 def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
     """Read the night's files into arrays that share one numbering of items and of users."""
-    lists = _read(served.lists, ["key", "item_ids", "codes"])
     catalogue = _read(features.items, ["item_id", "category", "available"])
-    entries = pc.list_flatten(lists["item_ids"])
-    universe = pc.unique(
-        pa.concat_arrays([_ids(features.item_ids), _one(catalogue["item_id"]), pc.unique(entries)])
-    )
+    known = pc.unique(pa.concat_arrays([_ids(features.item_ids), _one(catalogue["item_id"])]))
+    users, exposure, explored, universe = _served(served, _ids(features.user_ids), known)
     at = pc.index_in(universe, value_set=catalogue["item_id"])
     category = pc.fill_null(_one(catalogue["category"]), UNKNOWN)
     named = pc.fill_null(category.take(at), UNKNOWN).dictionary_encode()
@@ -74,15 +73,9 @@ def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
     interactions = sparse.load_npz(features.interactions)
     seen = sparse.csr_array(sparse.load_npz(features.seen))
     seen.resize((seen.shape[0], len(universe)))
-    explored = pc.equal(_one(pc.list_flatten(lists["codes"])), "discover")
-    lengths = pc.list_value_length(lists["item_ids"]).to_numpy()
     return Evidence(
-        exposure=Exposure(
-            items=_positions(entries, universe),
-            offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
-            n_items=len(universe),
-        ),
-        users=_positions(lists["key"], _ids(features.user_ids)),
+        exposure=exposure,
+        users=users,
         categories=named.indices.to_numpy(),
         category_names=named.dictionary.to_pylist(),
         n_categories=pc.count_distinct(category).as_py(),
@@ -90,8 +83,39 @@ def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
         popularity=np.bincount(interactions.indices, minlength=len(universe)),
         factors=_factors(model, universe),
         seen=seen,
-        explored=explored.to_numpy(zero_copy_only=False),
+        explored=explored,
     )
+
+
+def _served(
+    served: Served, user_ids: pa.Array, universe: pa.Array
+) -> tuple[Ints, Exposure, Bools, pa.Array]:
+    """Read the lists block by block: as text they take many times the room of numbers.
+
+    Returns `Evidence.users`, `.exposure` and `.explored`, and the universe with whatever else the
+    lists name at its end.
+    """
+    nothing = np.zeros(0, np.int32)
+    users, items, lengths, explored = [nothing], [nothing], [np.zeros(1, np.int64)], [nothing > 0]
+    with pq.ParquetFile(served.lists) as lists:
+        for block in lists.iter_batches(_BLOCK_LISTS, columns=["key", "item_ids", "codes"]):
+            listed, code = block["item_ids"], block["codes"].flatten()
+            entries = listed.flatten()
+            places = pc.index_in(entries, value_set=universe)
+            if places.null_count:
+                strange = pc.unique(entries.filter(places.is_null()))
+                universe = pa.concat_arrays([universe, strange])
+                places = pc.index_in(entries, value_set=universe)
+            users.append(_positions(block["key"], user_ids))
+            items.append(places.to_numpy())
+            lengths.append(pc.list_value_length(listed).to_numpy())
+            explored.append(pc.equal(code, "discover").to_numpy(zero_copy_only=False))
+    exposure = Exposure(
+        items=np.concatenate(items),
+        offsets=np.cumsum(np.concatenate(lengths), dtype=np.int64),
+        n_items=len(universe),
+    )
+    return np.concatenate(users), exposure, np.concatenate(explored), universe
 
 
 def _factors(model: Model, universe: pa.Array) -> Floats:
