@@ -7,7 +7,7 @@
     clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
     clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
     build_features  who took to what, and how strongly       features/
-    train_als       user and item factors                    model/
+    train_als       factors, from the night before's on      model/
     top_n           every user's exact, diverse list         lists/lists.parquet
     popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
     similar_items   items like this one                      lists/similar.parquet
@@ -63,6 +63,7 @@ from tasks.errors import GateBlocked
 from tasks.holdout import Recipe
 from tasks.run import midnight
 from tasks.settings import load_settings
+from tasks.warm import starting_point
 
 HOUR_S = 3600
 #: Redis may be away for a moment; what these steps write they can write again.
@@ -76,6 +77,7 @@ check_inputs = as_task(inputs.check_inputs, timeout_seconds=HOUR_S)
 open_run = as_task(publish.open_run, **PATIENT)
 take_over = as_task(resume.take_over)
 newer_night = as_task(live.newer_night, **PATIENT)
+given_up = as_task(live.given_up, **PATIENT)
 clear_orphans = as_task(live.clear_orphans, **PATIENT)
 clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
 build_features = as_task(features.build_features, timeout_seconds=2 * HOUR_S)
@@ -138,7 +140,8 @@ def nightly(
     built = build_features(run, log, settings.features)
     if newer := newer_night(run, redis):
         return superseded(run, newer)
-    model = train_als(run, built, settings.train)
+    start = starting_point(run, settings.train, given_up(run, redis))
+    model = train_als(run, built, settings.train, start)
 
     lists = top_n(run, built, model, settings.topn, settings.train)
     popular = popular_lists(run, log, built, settings.popularity, settings.topn, settings.features)

@@ -17,6 +17,7 @@ from tasks.records import CleanLog, Features, Lists, Model
 from tasks.run import Run
 from tasks.topn import top_n
 from tasks.train import TrainSettings, train_als
+from tasks.warm import starting_point
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,13 @@ class Past:
 def past_night(run: Run, log: CleanLog, recipe: Recipe) -> Past:
     """Compute features, model and lists as of `run.as_of`, the cut, from tonight's clean log.
 
-    Nothing after the cut changes a byte of them. Raises `NothingToLearn` where no event up to the
+    Nothing after the cut changes a byte of them: training starts from a night of before it, as that
+    night did, or anew. Raises `NothingToLearn` where no event up to the
     cut says anything for any item.
     """
     then = log_until(run, log)
     features = build_features(run, then, recipe.features)
-    model = train_als(run, features, recipe.train)
+    model = train_als(run, features, recipe.train, starting_point(run, recipe.train))
     return Past(
         run=run,
         features=features,

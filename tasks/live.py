@@ -39,6 +39,12 @@ def newer_night(run: Run, client: Redis) -> Manifest | None:
     return live
 
 
+def given_up(run: Run, client: Redis) -> frozenset[int]:
+    """Return the generations that an operator has marked bad."""
+    known = generations.listing(client, run.namespace)
+    return frozenset(each.generation for each in known if each.state == "bad")
+
+
 @step
 def flip(run: Run, client: Redis) -> Manifest:
     """Make the staged generation live, for every reader at once.

@@ -75,7 +75,8 @@ class Features:
 class Model:
     """ALS factors as Parquet: `id` and `factors` (k float32), in the order of `Features`.
 
-    `settings` is what they were trained with, `digest` SHA-256 over both files.
+    `settings` is what they were trained with, `digest` SHA-256 over both files. `started_from` is
+    the generation whose factors training started from; none where it began anew.
     """
 
     user_factors: Path
@@ -85,6 +86,8 @@ class Model:
     n_factors: int
     settings: Path
     digest: str
+    n_iterations: int = 0
+    started_from: int | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tasks.report_text import (
     percent,
     size,
     table_of,
+    training,
     words,
 )
 
@@ -79,7 +80,10 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         model=_table(
             "The model",
             ("What", "Count"),
-            [(f"ALS {name}", count(model[name])) for name in ("factors", "users", "items")],
+            [
+                *((f"ALS {name}", count(model[name])) for name in ("factors", "users", "items")),
+                ("Training", training(model)),
+            ],
         ),
         steps=_table(
             "Steps",

@@ -18,6 +18,7 @@ from tasks.report_text import (
     instant,
     size,
     table_of,
+    training,
     words,
 )
 
@@ -66,7 +67,8 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         _table(("File set aside", "Because"), log["set_aside"].items()),
         "## Model and memory",
         f"ALS with {count(facts['model']['factors'])} factors for "
-        f"{count(facts['model']['users'])} users and {count(facts['model']['items'])} items.",
+        f"{count(facts['model']['users'])} users and {count(facts['model']['items'])} items, "
+        f"{training(facts['model'])}.",
         f"{count(memory['keys'])} keys, {size(memory['bytes'])}: "
         f"**{size(memory['bytes_a_user'])} a user**.",
         _counts("Keys of family", memory["keys_by_family"]),

@@ -236,6 +236,19 @@ GATE_HEADS = ("Gate", "Tonight", "Expected", "Outcome")
 _OUTCOMES = {"pass": "✓ pass", "warn": "! warns", "block": "✗ blocks"}
 
 
+def training(model: Mapping[str, Any]) -> str:
+    """Say how the model was trained.
+
+    >>> training({"iterations": 5, "started_from": 41})
+    '5 iterations from generation 41 on'
+    >>> training({"iterations": 15, "started_from": None})
+    '15 iterations, begun anew'
+    """
+    start = model["started_from"]
+    began = ", begun anew" if start is None else f" from generation {start} on"
+    return f"{count(model['iterations'])} iterations{began}"
+
+
 def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """Return rows of what a gate looks at, its figure, its limit and what came of it."""
     return [

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.recommender_base import ModelFitError
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
@@ -29,48 +30,81 @@ class TrainSettings:
 
     - `alpha`: confidence a unit of interaction strength: c = 1 + alpha * |r|.
     - `regularization`: the weight of the factors' squared norms in the loss.
+    - `iterations`: of a night that begins anew; `warm_iterations`: of one that starts from the
+      factors of the night before (0: none does).
+    - `cold_every`: of so many nights one begins anew.
+    - `cold_below`: and so does the night after one whose lists foresaw less than this share of what
+      those of the night before did (the gate `ndcg_ratio`; see `EvaluateSettings`).
     """
 
     factors: PositiveInt = 64
     iterations: PositiveInt = 15
+    warm_iterations: NonNegativeInt = 5
+    cold_every: PositiveInt = 7
+    cold_below: NonNegativeFloat = 0.95
     regularization: PositiveFloat = 0.05
     alpha: NonNegativeFloat = 2.0
     seed: int = 20260301
 
 
+@dataclass(frozen=True)
+class Start:
+    """The factors that training starts from: those of a night, by its generation.
+
+    `n_warm` counts the nights since one that began anew, tonight included.
+    """
+
+    generation: int
+    n_warm: int
+    users: Path
+    items: Path
+
+
 @computed
 def train_als(
-    run: Run, features: Features, settings: TrainSettings, *, progress: Progress = no_progress
+    run: Run,
+    features: Features,
+    settings: TrainSettings,
+    start: Start | None = None,
+    *,
+    progress: Progress = no_progress,
 ) -> Model:
-    """Learn user and item factors; raises `ModelError` where one is not finite.
+    """Learn user and item factors, anew or from a `start`; `ModelError` where one is not finite.
 
     BLAS is held to one thread, as implicit asks: its own threads already fill the machine.
     """
     matrix = confidence(load_matrix(features.interactions), settings.alpha)
+    iterations = settings.warm_iterations if start else settings.iterations
 
     def tell(iteration: int, *_: object) -> None:
-        progress(iteration + 1, settings.iterations)
+        progress(iteration + 1, iterations)
 
     with threadpool_limits(1, "blas"):
         als = AlternatingLeastSquares(
             factors=settings.factors,
-            iterations=settings.iterations,
+            iterations=iterations,
             regularization=settings.regularization,
             random_state=settings.seed,
             dtype=np.float32,
         )
+        if start:
+            rng = np.random.default_rng(settings.seed)
+            als.user_factors = _inherited(start.users, features.user_ids, settings.factors, rng)
+            als.item_factors = _inherited(start.items, features.item_ids, settings.factors, rng)
         with suppress(ModelFitError):  # NaN: judged below, together with infinity
             als.fit(matrix, show_progress=False, callback=tell)
     sides = {"user": als.user_factors, "item": als.item_factors}
     for side, factors in sides.items():
         if not np.isfinite(factors).all():
             raise ModelError(
-                f"{side} factors hold NaN or infinity after {settings.iterations} iterations; "
+                f"{side} factors hold NaN or infinity after {iterations} iterations; "
                 f"raise NIGHTSHELF_TRAIN__REGULARIZATION (now {settings.regularization}) "
                 f"or lower NIGHTSHELF_TRAIN__ALPHA (now {settings.alpha})"
             )
     written = run.path("model/settings.json")
     written.write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    began = {"from": start.generation if start else None, "n_warm": start.n_warm if start else 0}
+    run.path("model/start.json").write_text(json.dumps(began) + "\n")
     users = _save(run, "user", features.user_ids, sides["user"])
     items = _save(run, "item", features.item_ids, sides["item"])
     return Model(
@@ -81,7 +115,19 @@ def train_als(
         n_factors=settings.factors,
         settings=written,
         digest=digest_of(users.parent, [users, items]),
+        n_iterations=iterations,
+        started_from=start.generation if start else None,
     )
+
+
+def _inherited(source: Path, ids: Path, k: int, rng: np.random.Generator) -> Factors:
+    """Return the factors of another night in the order of `ids`; who is new gets small ones."""
+    known, learnt = load_factors(source)
+    at = pc.index_in(pq.read_table(ids)["id"].combine_chunks(), value_set=known)
+    factors = rng.random((len(at), k), dtype=np.float32) * np.float32(0.01)  # as implicit begins
+    old = at.is_valid().to_numpy(zero_copy_only=False)
+    factors[old] = learnt[at.drop_null().to_numpy()]
+    return factors
 
 
 def confidence(interactions: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
