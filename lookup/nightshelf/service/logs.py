@@ -1,0 +1,113 @@
+"""One line of JSON a request, and one a fault: no ids, no addresses, no query, no bodies.
+
+A request is named by its route (``/users/{user_id}/features``), never by its path; a fault by its
+kind and where it happened, since the words of an error may quote what was sent.
+"""
+
+import logging
+import re
+import sys
+import time
+import traceback
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nightshelf.service.metrics import Metrics
+from nightshelf.service.problems import Problem
+
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_UNMATCHED = "unmatched"
+
+
+def logger() -> Any:
+    """Return a logger that writes JSON lines to stdout; nothing of structlog's own state changes."""
+    return structlog.wrap_logger(
+        structlog.BytesLogger(sys.stdout.buffer),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    ).bind()
+
+
+class Journal:
+    """Names, times, counts and logs each request, and answers for what nobody caught.
+
+    The request's id is the caller's own ``X-Request-ID``, where that is a plain one, or new; it
+    stands in ``scope["state"]["request_id"]`` and in the answer. Routes leave ``model`` and
+    ``source`` of what they served there, for the metrics.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: Any) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note what came of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            self._fault(scope, error)
+            if status:  # half an answer is out: only a broken connection tells that it is half
+                raise
+            problem = Problem(500, "A fault of the service; its log has more under request_id.")
+            await problem.response(scope)(scope, receive, answer)
+        finally:
+            self._note(scope, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        state, route = scope["state"], scope.get("route")
+        endpoint = route.path if route else _UNMATCHED
+        model, source = state.get("model"), state.get("source")
+        self._metrics.served(endpoint, status, seconds, model=model, source=source)
+        holder = state.get("holder")
+        self._log.info(
+            "request",
+            request_id=state["request_id"],
+            method=scope["method"],
+            endpoint=endpoint,
+            status=status,
+            ms=round(1_000 * seconds, 3),
+            source=source,
+            key=holder.name if holder else None,
+        )
+
+    def _fault(self, scope: Scope, error: Exception) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        self._log.error(
+            "fault",
+            request_id=scope["state"]["request_id"],
+            error=type(error).__qualname__,
+            at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        )
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            given: bytes = value
+            return given
+    return uuid4().hex.encode()
