@@ -77,7 +77,7 @@ async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
         detail = "The dashboard is at work on another question; ask again in a moment."
         raise Problem(503, detail, headers=again) from None
     except TooMuch:
-        detail = f"{asked.days} days of this log are too much for one answer; ask for fewer."
+        detail = f"{asked.start} to {asked.end} is too much for one answer; ask for fewer days."
         raise Problem(503, detail, headers=again) from None
     except Unreadable as error:
         detail = f"The event log cannot be read: {error} is damaged, or still being written."

@@ -1,11 +1,10 @@
 """The dashboard's figures, against plain Python over the same events."""
 
-import asyncio
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,63 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightshelf.service import dashboard_log, dashboard_query
-from nightshelf.service.dashboard_log import Busy, EventLog, Limits
-from nightshelf.service.dashboard_query import Asked, Row, TooMuch, Unreadable, figures
+from nightshelf.service import dashboard_query
+from nightshelf.service.dashboard_query import Asked, Row, Unreadable, figures
+from tests.lookup.service.event_log import FIRST, NOON, Told, write
 
 LIMIT_S = 60.0
-FIRST = date(2026, 3, 1)
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-#: Takes hours, and needs what the true one does.
-ENDLESS = """
-SELECT count(*) FROM range(1000000000) AS a, range(1000000) AS b
-WHERE a.range % 7 = b.range AND $hourly AND $model IS NULL AND len($files) < $max_rows
-"""
-SCHEMA = pa.schema(
-    [
-        ("event_id", pa.string()),
-        ("user_id", pa.string()),
-        ("event_type", pa.string()),
-        ("ts", pa.timestamp("us", "UTC")),
-        ("item_id", pa.string()),
-        ("value", pa.float64()),
-        ("generation", pa.int64()),
-        ("model", pa.string()),
-        ("variant", pa.string()),
-        ("position", pa.int32()),
-        ("latency_ms", pa.float64()),
-        ("arrived_at", pa.timestamp("us", "UTC")),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Told:
-    """A row of the log."""
-
-    event_id: str
-    user_id: str = "ann"
-    event_type: str = "impression"
-    ts: datetime = NOON
-    item_id: str | None = "A1"
-    value: float | None = None
-    generation: int | None = 7
-    model: str | None = "als"
-    variant: str | None = None
-    position: int | None = 1
-    latency_ms: float | None = None
-    arrived_at: datetime | None = NOON
-
-
-def write(folder: Path, events: Iterable[Told], name: str = "part-0.parquet") -> None:
-    """Write events to one file a partition."""
-    by_day: dict[date, list[Told]] = {}
-    for event in events:
-        by_day.setdefault(event.ts.date(), []).append(event)
-    for day, of_day in by_day.items():
-        path = folder / f"date={day}" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist([asdict(each) for each in of_day], SCHEMA), path)
 
 
 def expected(events: Iterable[Told], asked: Asked) -> dict[Any, dict[str, Any]]:
@@ -268,116 +215,3 @@ def test_a_log_of_many_models_is_cut_to_those_seen_most(
     total, *parts = figures(tmp_path, Asked(FIRST, FIRST), LIMIT_S)
     assert total["impressions"] == 8
     assert [part["model"] for part in parts] == ["often", "a"]
-
-
-@pytest.fixture
-def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A log of two events, whose questions by the hour (and for all models) never end."""
-    statement = tmp_path / "endless.sql"
-    statement.write_text(ENDLESS)
-    write(tmp_path, [Told("e1"), Told("e2", event_type="click")])
-    monkeypatch.setattr(dashboard_query, "_STATEMENT", statement)
-    return tmp_path
-
-
-SLOW = Asked(FIRST, FIRST, hourly=True)
-
-
-def test_a_question_ends_when_its_time_is_up(endless: Path) -> None:
-    started = time.monotonic()
-    with pytest.raises(TooMuch):
-        figures(endless, SLOW, 0.2)
-    assert time.monotonic() - started < 5
-
-
-def test_what_does_not_fit_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard_query, "_MEMORY", "1MB")
-    write(tmp_path, [Told(str(n)) for n in range(20_000)])
-    with pytest.raises(TooMuch):
-        figures(tmp_path, Asked(FIRST, FIRST), LIMIT_S)
-
-
-@pytest.fixture
-def asked_of_the_log(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
-    """What has reached the worker thread so far."""
-    reached: list[Asked] = []
-
-    def noted(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
-        reached.append(asked)
-        return figures(folder, asked, limit_s)
-
-    monkeypatch.setattr(dashboard_log, "figures", noted)
-    return reached
-
-
-def test_the_same_question_is_asked_once_a_minute(
-    tmp_path: Path, asked_of_the_log: list[Asked]
-) -> None:
-    write(tmp_path, [Told("e1")])
-    one, other = Asked(FIRST, FIRST), Asked(FIRST, FIRST, hourly=True)
-
-    async def ask() -> list[list[Row]]:
-        log = EventLog(tmp_path)
-        together = await asyncio.gather(*(log.figures(one) for _ in range(5)), log.figures(other))
-        write(tmp_path, [Told("e2")], "later.parquet")
-        return [*together, await log.figures(one)]
-
-    *same, by_hour, again = asyncio.run(ask())
-    assert asked_of_the_log == [one, other]
-    assert same == [again] * 5
-    assert by_hour[1]["hour"] == 12
-
-
-def test_answers_are_forgotten_and_failures_never_kept(
-    tmp_path: Path, asked_of_the_log: list[Asked]
-) -> None:
-    asked = Asked(FIRST, FIRST)
-
-    async def ask() -> list[Row]:
-        log = EventLog(tmp_path, Limits(kept_s=1e-6))
-        assert await log.figures(asked) == []
-        assert await log.figures(asked) == []
-        log = EventLog(tmp_path)
-        write(tmp_path, [Told("e1")])
-        path = tmp_path / "date=2026-03-01/part-0.parquet"
-        whole = path.read_bytes()
-        path.write_bytes(whole[:-1])
-        with pytest.raises(Unreadable):
-            await log.figures(asked)
-        path.write_bytes(whole)
-        return await log.figures(asked)
-
-    assert asyncio.run(ask())[0]["impressions"] == 1
-    assert len(asked_of_the_log) == 4
-
-
-def test_one_question_at_a_time_and_the_next_waits_briefly(
-    endless: Path, asked_of_the_log: list[Asked]
-) -> None:
-    async def ask() -> None:
-        log = EventLog(endless, Limits(query_s=0.5, turn_s=0.1))
-        slow = asyncio.create_task(log.figures(SLOW))
-        await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await log.figures(replace(SLOW, model="als"))
-        assert asked_of_the_log == [SLOW]
-        with pytest.raises(TooMuch):
-            await slow
-        await log.figures(replace(SLOW, hourly=False))  # the turn is free again
-
-    asyncio.run(ask())
-    assert len(asked_of_the_log) == 2
-
-
-def test_who_stops_waiting_stops_nothing(tmp_path: Path, asked_of_the_log: list[Asked]) -> None:
-    write(tmp_path, [Told("e1")])
-    asked = Asked(FIRST, FIRST)
-
-    async def ask() -> list[Row]:
-        log = EventLog(tmp_path)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(log.figures(asked), 1e-6)
-        return await log.figures(asked)
-
-    assert asyncio.run(ask())[0]["impressions"] == 1
-    assert asked_of_the_log == [asked]
