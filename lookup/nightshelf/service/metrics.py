@@ -27,8 +27,8 @@ MAX_VALUES = 16
 OTHER = "other"
 #: Positions that are counted one by one: two pages of a shop.
 MAX_POSITION = 20
-#: Ids of events that were counted lately: who tells an event again does so within minutes.
-_MAX_IDS, _ID_TTL_S = 100_000, 600
+#: Ids of events that were counted lately (15 MB): who tells again does so within minutes.
+_MAX_IDS, _ID_TTL_S = 50_000, 600
 #: From an answer out of the process to the deadline of a shelf (0.05) and beyond.
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
@@ -41,41 +41,31 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._shelf = shelf
         self.registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "nightshelf_requests",
+        self._requests = _counter(
+            registry,
+            "requests",
             "Requests, by path template, status, model and kind of source.",
-            ["endpoint", "status", "model", "source"],
-            registry=registry,
+            ("endpoint", "status", "model", "source"),
         )
         self._seconds = Histogram(
             "nightshelf_request_duration_seconds",
             "Time from a request's first byte to its answer's last.",
-            ["endpoint"],
+            ("endpoint",),
             buckets=_BUCKETS_S,
             registry=registry,
         )
-        self._events = Counter(
-            "nightshelf_events",
-            "Events told and recorded, each once.",
-            ["event", "model", "variant"],
-            registry=registry,
-        )
-        self._positions = Counter(
-            "nightshelf_events_by_position",
-            "Events that name the position of their item, from 1.",
-            ["event", "position"],
-            registry=registry,
-        )
-        self._revenue = Counter(
-            "nightshelf_revenue",
-            "Value of the purchases told, in the shop's currency.",
-            ["model", "variant"],
-            registry=registry,
-        )
+        events = "Events told and recorded, each once."
+        self._events = _counter(registry, "events", events, ("event", "model", "variant"))
+        places = "Events that name the position of their item, from 1."
+        self._positions = _counter(registry, "events_by_position", places, ("event", "position"))
+        revenue = "Value of the purchases told, in the shop's currency."
+        self._revenue = _counter(registry, "revenue", revenue, ("model", "variant"))
         registry.register(ShelfCollector(shelf))
         ProcessCollector(registry=registry)
+        # Apart, so that names that callers make up cannot push out those that are served.
+        self._served_model = _Bounded(MAX_VALUES)
         self._model, self._variant = _Bounded(MAX_VALUES), _Bounded(MAX_VALUES)
-        # Finding a series by its labels costs ten times what adding to it does.
+        # Finding a series by its labels costs more than adding to it does.
         self._served: dict[tuple[str, int, str, str], tuple[Counter, Histogram]] = {}
         self._counted: TTLCache[str, None] = TTLCache(_MAX_IDS, _ID_TTL_S)
 
@@ -83,7 +73,7 @@ class Metrics:
         self, endpoint: str, status: int, seconds: float, *, model: str | None, source: str | None
     ) -> None:
         """Count a request; `endpoint` is a path template, `source` as `Result` has it."""
-        labels = (endpoint, status, self._model(model), source_kind(source or ""))
+        labels = (endpoint, status, self._served_model(model), source_kind(source or ""))
         series = self._served.get(labels)
         if series is None:
             series = self._requests.labels(*labels), self._seconds.labels(endpoint)
@@ -130,6 +120,10 @@ class _Bounded:
             return OTHER
         self._known.add(value)
         return value
+
+
+def _counter(registry: CollectorRegistry, name: str, about: str, labels: Sequence[str]) -> Counter:
+    return Counter(f"nightshelf_{name}", about, labels, registry=registry)
 
 
 def _place(position: int) -> str:

@@ -73,6 +73,10 @@ def test_names_that_callers_make_up_are_bounded() -> None:
     counts = samples(metrics, "nightshelf_events_total")
     assert len(counts) == MAX_VALUES + 1
     assert counts["click", "other", "other"] == 2 * MAX_VALUES
+    metrics.served("/recommendations", 200, 0.1, model="als", source="list")
+    assert ("/recommendations", "als", "list", "200") in samples(
+        metrics, "nightshelf_requests_total"
+    )
     metrics.told([Event("u", "click", model="m0")])  # known once, known for good
     assert samples(metrics, "nightshelf_events_total")["click", "m0", ""] == 1
 
