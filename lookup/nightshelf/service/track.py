@@ -33,7 +33,7 @@ router = APIRouter(prefix="/track", tags=["track"], dependencies=[Depends(needs(
 _SAYS: dict[str, Any] = {
     "status_code": 202,
     "response_class": Response,
-    "responses": {202: {"model": Accepted}} | documented(401, 403, 413, 422, 429, 503),
+    "responses": {202: {"model": Accepted}} | documented(400, 401, 403, 413, 422, 429, 503),
 }
 
 
