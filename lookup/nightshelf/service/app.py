@@ -4,21 +4,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
 
 from nightshelf.async_shelf import AsyncShelf
-from nightshelf.service import health, lists, rows
+from nightshelf.service import health, lists, rows, track
 from nightshelf.service.limits import Gate
 from nightshelf.service.logs import Journal, logger
 from nightshelf.service.metrics import Metrics
-from nightshelf.service.problems import documented, handle
+from nightshelf.service.problems import handle, schemas
 from nightshelf.service.settings import ServiceSettings
 from nightshelf.service.state import State
 from nightshelf.settings import ReadSettings
+
+
+class Service(FastAPI):
+    """An app whose document has the schemas of its errors, which no route returns."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, made once."""
+        document = super().openapi()
+        document["components"]["schemas"].update(schemas())
+        return document
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -34,14 +43,16 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if not settings.keys:
-            log.warning("open", hint="no keys are set, so whoever reaches this port may do anything")
+            log.warning(
+                "open", hint="no keys are set, so whoever reaches this port may do anything"
+            )
         try:
             async with shelf.listening():
                 yield
         finally:
             await shelf.aclose()
 
-    app = FastAPI(
+    app = Service(
         title="Nightshelf",
         version=version("nightshelf"),
         description="Recommendation lists, built overnight, read by key.",
@@ -66,7 +77,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 
 def _include(app: FastAPI, settings: ServiceSettings) -> None:
-    errors = documented(400, 401, 403, 413, 422, 429)
-    app.include_router(health.router)
-    for router in (lists.router, rows.router):
-        app.include_router(router, responses=errors)
+    # In the order in which they are asked for most.
+    for router in (lists.router, track.router, rows.router, health.router):
+        app.include_router(router)
+    if settings.events_dir and find_spec("duckdb"):
+        from nightshelf.service import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
+
+        app.include_router(dashboard.router)

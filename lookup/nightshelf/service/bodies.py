@@ -5,7 +5,7 @@ Answers are written without these models: they are here for the document, and te
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from nightshelf.contract import MAX_ID_BYTES, encode_id, encode_segment
 from nightshelf.filters import Filters
@@ -43,11 +43,17 @@ Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Choices = Annotated[list[Text], Field(max_length=_MAX_CHOICES)]
 
 
-class _Asked(BaseModel):
+class _Query(BaseModel):
+    """Made of texts, as paths and queries have them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Conditions(_Asked):
+class Conditions(_Body):
     """Conditions on items, all of which must hold; an item whose row is not known meets none."""
 
     categories: Choices = []
@@ -69,7 +75,7 @@ class Conditions(_Asked):
         )
 
 
-class Page(_Asked):
+class Page(_Query):
     """Which page of a user's list."""
 
     n: N = 10
@@ -78,7 +84,7 @@ class Page(_Asked):
     metadata: Metadata = False
 
 
-class Cut(_Asked):
+class Cut(_Query):
     """How much of a list that is nobody's own, and whom it is shown to."""
 
     n: N = 10
@@ -88,23 +94,53 @@ class Cut(_Asked):
     metadata: Metadata = False
 
 
-class Recommend(Page):
+class UserPage(Page):
+    """Which page of whose list."""
+
+    user_id: Id
+
+
+class Alike(Cut):
+    """Like which item."""
+
+    item_id: Id
+
+
+class InSegment(Cut):
+    """In which segment."""
+
+    segment: Segment
+
+
+class OneUser(_Query):
+    """Which user."""
+
+    user_id: Id
+
+
+class OneItem(_Query):
+    """Which item."""
+
+    item_id: Id
+
+
+class Recommend(UserPage):
     """Which page of whose list, and of which items."""
 
     model_config = ConfigDict(
+        strict=True,
         json_schema_extra={
             "examples": [
                 {"user_id": "u42", "n": 2},
                 {"user_id": "u42", "filters": {"categories": ["Lamps"], "max_price": 80}},
             ]
-        }
+        },
     )
 
-    user_id: Id
     filters: Conditions | None = None
 
 
-class Batch(_Asked):
+class Batch(_Body):
     """Whose lists, from their beginning."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": ["u42", "u7"], "n": 2}]})
@@ -122,8 +158,13 @@ class Recommendation(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
-_LAMP = {"item_id": "B2", "score": 0.91, "reason": ["because", "C9"]}
-_LIVE = {"model_used": "als", "source": "list", "generation": 44, "cached": True}
+_LAMP: dict[str, JsonValue] = {"item_id": "B2", "score": 0.91, "reason": ["because", "C9"]}
+_LIVE: dict[str, JsonValue] = {
+    "model_used": "als",
+    "source": "list",
+    "generation": 44,
+    "cached": True,
+}
 
 
 class Served(BaseModel):
@@ -142,7 +183,12 @@ class Recommendations(Served):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"user_id": "u42", "recommendations": [_LAMP], **_LIVE, "cursor": "44.1.-.list%3Aals"}
+                {
+                    "user_id": "u42",
+                    "recommendations": [_LAMP],
+                    **_LIVE,
+                    "cursor": "44.1.-.list%3Aals",
+                }
             ]
         }
     )
@@ -187,4 +233,3 @@ class Health(BaseModel):
     """How the process is."""
 
     status: str
-    generation: int | None = None

@@ -1,7 +1,5 @@
 """Whether the process lives, whether it has lists to give, and its figures."""
 
-import asyncio
-
 import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -22,22 +20,24 @@ async def live() -> Response:
 
 @router.get("/health/ready", response_model=bodies.Health, responses=documented(503))
 async def ready(request: Request) -> Response:
-    """Say whether there is anything to serve: a live generation, or lists that are still held."""
+    """Say whether there is anything to serve: a live generation, or lists that are still held.
+
+    Redis is asked, once, only by a process that knows of no generation.
+    """
     shelf = state_of(request).shelf
-    shown, status = await asyncio.gather(shelf.popular("all", 1), shelf.status())
-    if not (shown.items or status.live):
-        raise Problem(
-            503,
-            "No generation is live and no list is held; publish one, or see `nightshelf doctor`.",
-            headers={"Retry-After": "1"},
-        )
-    generation = shown.generation or (status.live.generation if status.live else None)
-    document = {"status": "ready", "generation": generation}
-    return Response(orjson.dumps(document), media_type="application/json")
+    if shelf.counters().generation is None:
+        held = await shelf.popular("all", 1)
+        if not held.items and shelf.counters().generation is None:
+            raise Problem(
+                503,
+                "No generation is live and no list is held; see `nightshelf doctor`.",
+                headers={"Retry-After": "1"},
+            )
+    return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
 
 
-@router.get("/metrics", dependencies=[Depends(needs("admin"))], responses=documented(401, 403))
+@router.get("/metrics", dependencies=[Depends(needs("admin"))], responses=documented(401, 403, 429))
 async def metrics(request: Request) -> Response:
     """Return the figures, in Prometheus' text format."""
-    content, media_type = state_of(request).metrics.render()
+    content, media_type = await state_of(request).metrics.render()
     return Response(content, headers={"Content-Type": media_type})

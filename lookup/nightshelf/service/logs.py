@@ -15,26 +15,60 @@ from uuid import uuid4
 import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict, Processor
 
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.problems import Problem
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_UNMATCHED = "unmatched"
+_OTHER = "other"
+_STAMPS: tuple[Processor, ...] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
 
 
 def logger() -> Any:
-    """Return a logger that writes JSON lines to stdout; nothing of structlog's own state changes."""
+    """Return a logger of JSON lines to stdout; what others set up in structlog stays as it is."""
     return structlog.wrap_logger(
         structlog.BytesLogger(sys.stdout.buffer),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=orjson.dumps),
-        ],
+        processors=[*_STAMPS, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     ).bind()
+
+
+def server_logs() -> dict[str, Any]:
+    """Return how `logging` is to write what the server says: in the same lines, without tracebacks.
+
+    Their words may quote a request; the journal has told where a fault happened.
+    """
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": _STAMPS,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_traceback,
+            structlog.processors.JSONRenderer(),
+        ],
+    }
+    handler = {
+        "class": "logging.StreamHandler",
+        "stream": "ext://sys.stdout",
+        "formatter": "json",
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": formatter},
+        "handlers": {"json": handler},
+        "root": {"handlers": ["json"], "level": "INFO"},
+    }
+
+
+def _without_traceback(_: Any, __: str, event: EventDict) -> EventDict:
+    event.pop("exc_info", None)
+    return event
 
 
 class Journal:
@@ -80,7 +114,7 @@ class Journal:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         state, route = scope["state"], scope.get("route")
-        endpoint = route.path if route else _UNMATCHED
+        endpoint = route.path_format if route else _OTHER
         model, source = state.get("model"), state.get("source")
         self._metrics.served(endpoint, status, seconds, model=model, source=source)
         holder = state.get("holder")

@@ -21,6 +21,7 @@ from nightshelf.errors import InvalidCursor, InvalidKey
 
 MEDIA_TYPE = "application/problem+json"
 _BLANK = "about:blank"
+_SCHEMAS = "#/components/schemas/"
 
 
 class Problem(Exception):  # noqa: N818 - the standard's word
@@ -32,7 +33,7 @@ class Problem(Exception):  # noqa: N818 - the standard's word
         detail: str,
         *,
         title: str | None = None,
-        type: str = _BLANK,  # noqa: A002 - the standard's word
+        type: str = _BLANK,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
@@ -68,7 +69,21 @@ class Error(BaseModel):
 class ProblemDocument(BaseModel):
     """RFC 9457."""
 
-    model_config = ConfigDict(title="Problem")
+    model_config = ConfigDict(
+        title="Problem",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": _BLANK,
+                    "title": "Unprocessable Entity",
+                    "status": 422,
+                    "detail": "The request was not understood; `errors` says where.",
+                    "request_id": "5f0c6a1e",
+                    "errors": [{"at": "body.n", "message": "Input should be a valid integer"}],
+                }
+            ]
+        },
+    )
 
     type: str
     title: str
@@ -79,15 +94,18 @@ class ProblemDocument(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of these errors."""
-    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    """Return what OpenAPI says of a route's errors."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
     return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": schema}},
-        }
+        status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in statuses
     }
+
+
+def schemas() -> dict[str, Any]:
+    """Return the schemas that `documented` refers to, by name."""
+    schema = ProblemDocument.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    return {**schema.pop("$defs"), "Problem": schema}
 
 
 def handle(app: FastAPI) -> None:

@@ -1,13 +1,13 @@
 """All settings of the service, read once from the environment: ``NIGHTSHELF_SERVICE_<NAME>``.
 
-``REDIS_URL`` and ``NIGHTSHELF_NAMESPACE`` are the command's own names, and hold here as well.
+The address of Redis and the namespace are ``REDIS_URL`` and ``NIGHTSHELF_NAMESPACE``, as for the
+command.
 """
 
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from limits import parse
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -33,11 +33,6 @@ def _namespace(name: str) -> str:
     return Keys(name).namespace
 
 
-def _rate(text: str) -> str:
-    parse(text)  # ValueError, which says what is wrong
-    return text
-
-
 class ApiKey(BaseModel):
     """One caller's key: the SHA-256 of its text in hexadecimal digits, and what it opens."""
 
@@ -53,8 +48,8 @@ class ServiceSettings(BaseSettings):
     - `deadline_s`: a read's time with Redis, however many round trips it takes.
     - `keys`: by a name of yours, which the log shows; with none the service is open to all.
     - `cors_origins`: web pages that may call it from a browser, as ``https://shop.example``.
-    - `max_body_bytes`: of a request. `rate`: of one key's or (without keys) address's requests to
-      one process, as `limits` writes it: ``100/second``, ``5000/minute``.
+    - `max_body_bytes`: of one request. `max_per_s`: requests a second to one process by one key, or
+      by one address without a key.
     - `drain_s`: how long requests in flight are waited for once the process is told to end.
     - `events_dir`: the collected event log, for the dashboard; without it there is none.
     """
@@ -69,17 +64,17 @@ class ServiceSettings(BaseSettings):
 
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        validation_alias=AliasChoices("redis_url", f"{_PREFIX}REDIS_URL", "REDIS_URL"),
+        validation_alias=AliasChoices("redis_url", "REDIS_URL"),
     )
     namespace: Annotated[str, AfterValidator(_namespace)] = Field(
         default="shop",
-        validation_alias=AliasChoices("namespace", f"{_PREFIX}NAMESPACE", "NIGHTSHELF_NAMESPACE"),
+        validation_alias=AliasChoices("namespace", "NIGHTSHELF_NAMESPACE"),
     )
     deadline_s: PositiveFloat = READ_TIMEOUT_S
     keys: dict[str, ApiKey] = Field(default={}, repr=False)
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: PositiveInt = 64 * 1024
-    rate: Annotated[str, AfterValidator(_rate)] = "1000/second"
+    max_per_s: PositiveInt = 1_000
     drain_s: PositiveInt = 10
     events_dir: Path | None = None
 
@@ -87,7 +82,8 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _known_names(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Refuse a misspelt name: ``NIGHTSHELF_SERVICE_KEY`` would leave the service open."""
-        known = {f"{_PREFIX}{name}".upper() for name in cls.model_fields}
+        own = cls.model_fields.keys() - {"redis_url", "namespace"}
+        known = {f"{_PREFIX}{name}".upper() for name in own}
         given = {name.upper() for name in os.environ if name.upper().startswith(_PREFIX)}
         for unknown in sorted(given - known):
             raise ValueError(f"{unknown} is no setting; those are: {', '.join(sorted(known))}")

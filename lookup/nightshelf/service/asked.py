@@ -1,0 +1,48 @@
+"""What a GET asks, by its path and query: one model of both, checked at once.
+
+FastAPI goes from parameter to parameter, which takes longer than a warm shelf takes to answer
+(docs/decisions/0020-service.md); here the model is checked as a whole, and tells OpenAPI the same.
+"""
+
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def asked(request: Request, model: type[M]) -> M:
+    """Return what is asked; what is in the path wins over what the query calls the same."""
+    scope = request.scope
+    given = scope["path_params"]
+    if scope["query_string"]:
+        given = {**request.query_params, **given}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_context=False)) from None
+
+
+def parameters(model: type[BaseModel], in_path: str) -> dict[str, Any]:
+    """Return what OpenAPI says of a model's fields, the one named `in_path` and those of the query.
+
+    >>> class Cut(BaseModel):
+    ...     segment: str
+    ...     n: int = 10
+    >>> [(each["name"], each["in"]) for each in parameters(Cut, "segment")["parameters"]]
+    [('segment', 'path'), ('n', 'query')]
+    """
+    schema = model.model_json_schema()
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "path" if name == in_path else "query",
+                "required": name in schema.get("required", ()),
+                "schema": field,
+            }
+            for name, field in schema["properties"].items()
+        ]
+    }
