@@ -37,6 +37,7 @@ def shop(redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -
     a, b, c = (f"{letter}{live}" for letter in "ABC")
     row = json.dumps({"favorite_categories": ["Lamps", "None", "Toys"], "segment": "gold"})
     redis_client.set(KEYS.user(live, "fay"), row)
+    redis_client.set(KEYS.popular(live, "category:Lamps"), ranked(c, a).to_json())
     redis_client.set(KEYS.popular(live, "category:Toys"), ranked(b, c, a, "D").to_json())
     redis_client.set(KEYS.list(live, "als", "all"), ranked(a).to_json())
     redis_client.zadd(KEYS.acted("all"), {a: 1.0})
