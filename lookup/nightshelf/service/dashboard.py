@@ -6,8 +6,9 @@ thread of its own, one question at a time (docs/decisions/0019-dashboard.md).
 
 from math import ceil
 from pathlib import Path
+from typing import cast
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, Request
 
 from nightshelf.service.dashboard_bodies import (
     Day,
@@ -24,10 +25,10 @@ from nightshelf.service.dashboard_log import Busy, EventLog
 from nightshelf.service.dashboard_query import Asked, Row, TooMuch, Unreadable
 from nightshelf.service.keys import needs
 from nightshelf.service.problems import Problem, documented
+from nightshelf.service.state import state_of
 
 #: A quarter of a year.
 MAX_DAYS = 92
-
 
 router = APIRouter(
     prefix="/dashboard",
@@ -35,12 +36,6 @@ router = APIRouter(
     dependencies=[Depends(needs("admin"))],
     responses=documented(400, 401, 403, 413, 422, 429, 503),
 )
-
-
-def add_dashboard(app: FastAPI, events_dir: Path) -> None:
-    """Give an app its dashboard, over the collected event log in this folder."""
-    app.state.event_log = EventLog(events_dir)
-    app.include_router(router)
 
 
 @router.get("/summary")
@@ -69,7 +64,7 @@ async def hourly(request: Request, day: Day, model: Model = None) -> Hourly:
 
 async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
     """Return the total and the rows of the parts, or say why there are none."""
-    log: EventLog = request.app.state.event_log
+    log = _log_of(request)
     again = {"Retry-After": str(ceil(log.limits.turn_s))}
     try:
         rows = await log.figures(asked)
@@ -85,3 +80,13 @@ async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
     if not rows:
         return Figures(), []
     return Figures(**rows[0]), rows[1:]
+
+
+def _log_of(request: Request) -> EventLog:
+    """Return the app's event log, opened for the first who asks."""
+    state = request.app.state
+    if not hasattr(state, "event_log"):
+        # Where the setting is empty, the app has no dashboard.
+        state.event_log = EventLog(cast("Path", state_of(request).settings.events_dir))
+    log: EventLog = state.event_log
+    return log

@@ -18,8 +18,8 @@ import duckdb
 
 Row = dict[str, Any]
 
-_STATEMENT = Path(__file__).with_suffix(".sql").with_stem("dashboard")
-#: What is kept of a question that few events answer and many models: the parts that were seen most.
+_STATEMENT = Path(__file__).with_name("dashboard.sql")
+#: The total and the parts that were seen most: whoever tells events names models.
 _MAX_ROWS = 1_000
 _MEMORY = "256MB"
 #: What does not fit in memory goes to files, up to here.
@@ -106,3 +106,4 @@ def _connection(limit_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
             yield db
         finally:
             timer.cancel()
+            timer.join()  # it may be at it, and the database is closed next

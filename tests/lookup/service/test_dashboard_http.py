@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from redis import Redis
 
 from nightshelf.service import ApiKey, ServiceSettings, create_app
-from nightshelf.service.dashboard import add_dashboard
 from nightshelf.service.dashboard_bodies import Figures
 from nightshelf.service.dashboard_log import EventLog, Limits
 from nightshelf.service.dashboard_query import Asked
@@ -95,6 +94,12 @@ def test_what_is_no_question_is_a_problem(query: str, client: Caller) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("model", ["%00", "%ff", "%F0%9F%92%A1", "'%20OR%201=1--", ""])
+def test_any_model_may_be_asked_for(model: str, client: Caller) -> None:
+    answer = client.get(f"/dashboard/hourly?date=2026-03-01&model={model}")
+    assert answer.json()["total"] == Figures().model_dump()
+
+
 def test_a_quarter_may_be_asked_for(client: Caller) -> None:
     answer = client.get("/dashboard/summary?start=2026-01-01&end=2026-04-02")
     assert answer.json()["total"]["impressions"] == 2
@@ -129,9 +134,10 @@ def test_lists_are_served_while_a_slow_question_runs(
     endless: Path, asked_of_the_log: list[Asked], redis_url: str, redis_client: Redis
 ) -> None:
     publish(redis_client)
-    settings = ServiceSettings(redis_url=SecretStr(redis_url), namespace=SHOP, deadline_s=5)
+    settings = ServiceSettings(
+        redis_url=SecretStr(redis_url), namespace=SHOP, deadline_s=5, events_dir=endless
+    )
     app = create_app(settings)
-    add_dashboard(app, endless)
     app.state.event_log = EventLog(endless, Limits(query_s=1.5, turn_s=0.1))
 
     async def call() -> None:
