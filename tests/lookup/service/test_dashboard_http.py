@@ -138,7 +138,7 @@ def test_lists_are_served_while_a_slow_question_runs(
         redis_url=SecretStr(redis_url), namespace=SHOP, deadline_s=5, events_dir=endless
     )
     app = create_app(settings)
-    app.state.event_log = EventLog(endless, Limits(query_s=1.5, turn_s=0.1))
+    app.state.event_log = EventLog(endless, Limits(query_s=1.0, turn_s=0.1))
 
     async def call() -> None:
         transport = httpx.ASGITransport(app)
