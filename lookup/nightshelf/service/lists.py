@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from nightshelf.answers import Item, Result
 from nightshelf.service import bodies
-from nightshelf.service.asked import asked, parameters
+from nightshelf.service.asked import Direct, asked, parameters
 from nightshelf.service.keys import needs
 from nightshelf.service.problems import documented
 from nightshelf.service.state import state_of
 
 router = APIRouter(
+    route_class=Direct,
     tags=["lists"],
     dependencies=[Depends(needs("read"))],
     responses=documented(400, 401, 403, 413, 422, 429),

@@ -9,8 +9,9 @@ import re
 import sys
 import time
 import traceback
+from itertools import count
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import structlog
@@ -22,6 +23,8 @@ from nightshelf.service.problems import Problem
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _OTHER = "other"
+#: New ids: a random name of the process, and a number.
+_PROCESS, _NUMBERS = token_hex(8).encode(), count(1)
 _STAMPS: tuple[Processor, ...] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -144,4 +147,4 @@ def _request_id(scope: Scope) -> bytes:
         if name == b"x-request-id" and _ID.fullmatch(value):
             given: bytes = value
             return given
-    return uuid4().hex.encode()
+    return b"%s-%x" % (_PROCESS, next(_NUMBERS))

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from nightshelf.service import bodies
-from nightshelf.service.asked import asked, parameters
+from nightshelf.service.asked import Direct, asked, parameters
 from nightshelf.service.keys import needs
 from nightshelf.service.problems import documented
 from nightshelf.service.state import state_of
 
 router = APIRouter(
+    route_class=Direct,
     tags=["features"],
     dependencies=[Depends(needs("read"))],
     responses=documented(400, 401, 403, 413, 422, 429),
