@@ -6,12 +6,16 @@ FastAPI goes from parameter to parameter, which takes longer than a warm shelf t
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
+from starlette.types import Scope
+
+from nightshelf.service.problems import Problem
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,6 +45,8 @@ class Direct(APIRoute):
 def asked(request: Request, model: type[M]) -> M:
     """Return what is asked; what is in the path wins over what the query calls the same."""
     scope = request.scope
+    if b"%" in scope["raw_path"] + scope["query_string"]:
+        _check_encoding(scope)
     given = scope["path_params"]
     if scope["query_string"]:
         given = {**request.query_params, **given}
@@ -48,6 +54,14 @@ def asked(request: Request, model: type[M]) -> M:
         return model.model_validate(given)
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_context=False)) from None
+
+
+def _check_encoding(scope: Scope) -> None:
+    """Refuse what is no UTF-8: servers would make one and the same id of it all."""
+    try:
+        unquote_to_bytes(scope["raw_path"] + scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise Problem(400, "The path or the query is not UTF-8 once decoded.") from None
 
 
 def parameters(model: type[BaseModel], in_path: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 All are of type ``about:blank`` with the status' own phrase as title, unless the type says more. To
 the standard's members they add ``request_id`` and, where a request was not understood, ``errors``:
-what is wrong at which place of it. They never repeat what was sent.
+what is wrong at which place of it.
 """
 
 from collections.abc import Mapping, Sequence
