@@ -73,6 +73,15 @@ def as_live(live: Manifest, canary: Canary) -> Manifest:
     )
 
 
+def source_kind(source: str) -> str:
+    """Return what to count a source under; segments of a kind go together, as there are thousands.
+
+    >>> source_kind("popular:segment:gold"), source_kind("popular:all"), source_kind("list")
+    ('popular:segment', 'popular:all', 'list')
+    """
+    return ":".join(source.split(":", 2)[:2])
+
+
 def age_s(manifest: Manifest) -> float | None:
     """Return the seconds since a generation was published; `None` where it never was."""
     published_at = instant(manifest.published_at)
@@ -86,9 +95,11 @@ class Counters:
     """What a shelf has met since it was opened.
 
     `causes` counts, by cause (`nightshelf.reading.causes`), what Redis did not give; `sources`
-    counts answers by where they came from; `hits` and `misses` are of the copies kept in the
-    process, `stale` those that served though their time was up; `entries` and `n_bytes` are what is
-    kept now. `breaker_open`: Redis has failed over and over and is hardly asked.
+    counts answers by the kind of place they came from; `hits` and `misses` are of the copies kept
+    in the process, `stale` those that served though their time was up; `entries` and `n_bytes` are
+    what is kept now. `redis_hits` and `redis_misses` are of the lists and rows that Redis was asked
+    for: there, or not. `breaker_open`: Redis has failed over and over and is hardly asked.
+    `generation` and its `age_s` are of the pointer as it was last read.
     """
 
     causes: Mapping[str, int]
@@ -98,4 +109,8 @@ class Counters:
     stale: int
     entries: int
     n_bytes: int
+    redis_hits: int
+    redis_misses: int
     breaker_open: bool
+    generation: int | None
+    age_s: float | None

@@ -23,6 +23,7 @@ from nightshelf.settings import ReadSettings
 from nightshelf.wire import ask_async
 
 T = TypeVar("T")
+_AGAIN_S = 0.1
 
 
 class AsyncShelf:
@@ -149,9 +150,11 @@ class AsyncShelf:
         try:
             yield
         finally:
-            task.cancel()
+            while not task.done():  # a cancellation may be lost in the client's own timeouts
+                task.cancel()
+                await asyncio.wait([task], timeout=_AGAIN_S)
             with suppress(asyncio.CancelledError):
-                await task
+                task.result()
 
     async def _run(self, talk: Talk[T], *, always: bool = False) -> T:
         until = time.monotonic() + self._deadline_s

@@ -26,7 +26,15 @@ from importlib.metadata import entry_points
 try:
     import typer
 
-    from nightshelf import cli_diff, cli_doctor, cli_operate, cli_read, cli_upkeep, cli_withdraw
+    from nightshelf import (
+        cli_diff,
+        cli_doctor,
+        cli_operate,
+        cli_read,
+        cli_serve,
+        cli_upkeep,
+        cli_withdraw,
+    )
 except ModuleNotFoundError as absent:
     if absent.name not in ("typer", "rich"):
         raise
@@ -44,6 +52,7 @@ app.add_typer(cli_read.app)
 app.add_typer(cli_diff.app)
 app.add_typer(cli_doctor.app)
 app.add_typer(cli_operate.app)
+app.add_typer(cli_serve.app)
 app.add_typer(cli_upkeep.app)
 app.add_typer(cli_withdraw.app)
 for _point in entry_points(group="nightshelf.commands"):

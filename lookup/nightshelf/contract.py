@@ -48,13 +48,14 @@ Leave out what is blocked, unavailable or acted on, wherever it stands, and call
 what is blocked ``taste``; lists are longer than pages so that their tails fill.
 
 To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sends the same),
-``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``,
-``generation``, ``model``, ``variant``, ``position`` (from 1). What takes an item off a user's lists
-also adds it to ``acted:<id>`` with its time in Unix seconds (the latest `MAX_ACTED` stay), what
-asks for a fresh list adds the raw user id to ``waiting`` likewise, and what changes anything of a
-user publishes ``user:<id>`` on ``invalidate``. The other messages there: ``item:<id>`` (its row has
-changed), ``seen`` (``blocked`` or ``unavailable`` has), ``forget:<id>`` (nothing of that user may
-be kept).
+``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``
+(of a ``purchase`` its revenue), ``generation``, ``model``, ``variant``, ``position`` (from 1) and
+``latency_ms`` (of an ``impression``: how long the page waited for the list). What takes an item off
+a user's lists also adds it to ``acted:<id>`` with its time in Unix seconds (the latest `MAX_ACTED`
+stay), what asks for a fresh list adds the raw user id to ``waiting`` likewise, and what changes
+anything of a user publishes ``user:<id>`` on ``invalidate``. The other messages there:
+``item:<id>`` (its row has changed), ``seen`` (``blocked`` or ``unavailable`` has), ``forget:<id>``
+(nothing of that user may be kept).
 
 A canary is another generation for a share of the users. Where ``current`` holds ``canary``
 (``generation``, ``share`` in percent, ``default_model``), a user is in it if the first four bytes

@@ -27,18 +27,38 @@ def test_the_wheel_holds_the_lookup_package_only(wheel: Path) -> None:
     assert tops == {"nightshelf", wheel.name.rsplit("-", 3)[0] + ".dist-info"}
 
 
-def test_its_core_needs_redis_and_cachetools_alone(wheel: Path, tmp_path: Path) -> None:
-    """Import the wheel where nothing but redis, hiredis and cachetools can be found."""
-    with ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-    site = Path(next(path for path in sys.path if path.endswith("site-packages")))
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel where nothing else but redis, hiredis and cachetools can be found."""
+    folder = tmp_path_factory.mktemp("site")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*install, "--target", str(folder), str(wheel)], check=True)
+    ours = Path(next(path for path in sys.path if path.endswith("site-packages")))
     for name in ("redis", "hiredis", "cachetools"):
-        (tmp_path / name).symlink_to(site / name)
-    code = f"import sys; sys.path.append({str(tmp_path)!r})\nfrom nightshelf import Shelf"
-    app = [sys.executable, "-I", "-S", "-c"]
-    done = subprocess.run([*app, code], capture_output=True, text=True, check=False)
+        (folder / name).symlink_to(ours / name)
+    return folder
+
+
+def run(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python that finds packages in these folders and the standard library alone."""
+    found = f"import sys; sys.path[:0] = {[str(path) for path in paths]!r}\n{code}"
+    command = [sys.executable, "-I", "-S", "-c", found]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_its_core_needs_redis_and_cachetools_alone(site: Path) -> None:
+    done = run("from nightshelf import Shelf", site)
     assert done.returncode == 0, done.stderr
-    command = f"{code}\nfrom nightshelf.cli import main\nmain()"
-    done = subprocess.run([*app, command], capture_output=True, text=True, check=False)
+    done = run("from nightshelf.cli import main\nmain()", site)
     assert done.returncode != 0
     assert "nightshelf[cli]" in done.stderr, "the command says what to install"
+
+
+def test_an_app_keeps_its_own_packages(site: Path, tmp_path: Path) -> None:
+    """Import an app's own `tasks`, `flows` and `data`, though the wheel is looked in first."""
+    for name in ("tasks", "flows", "data"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"OWN = {name!r}")
+    code = "import data, flows, nightshelf, tasks\nprint(data.OWN, flows.OWN, tasks.OWN)"
+    done = run(code, site, tmp_path)
+    assert (done.stdout, done.stderr) == ("data flows tasks\n", "")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from nightshelf.contract import MAX_ID_BYTES, Keys, decode_id, encode_id, encode_segment, key_ttl_s
 from nightshelf.errors import CorruptValue, InvalidKey
+from nightshelf.reading.acting import Event
 from nightshelf.values import Canary, Manifest, RankedList, instant
 from nightshelf.words import reason_words
 
@@ -149,6 +151,37 @@ def test_manifest_passes_over_fields_of_a_later_version() -> None:
 def test_manifest_that_is_none(value: bytes) -> None:
     with pytest.raises(CorruptValue):
         Manifest.from_json(value)
+
+
+def test_golden_event() -> None:
+    at = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=2)))
+    event = Event(
+        "ann é",
+        "impression",
+        "A1",
+        0.1,
+        generation=44,
+        model="als",
+        variant="b",
+        position=2,
+        latency_ms=12,
+        at=at,
+        event_id="e1",
+    )
+    fields = event.fields()
+    assert dict(zip(fields[::2], fields[1::2], strict=True)) == {
+        "event_id": "e1",
+        "user_id": "ann é",
+        "event_type": "impression",
+        "ts": "2026-03-04T03:06:07+00:00",
+        "item_id": "A1",
+        "value": "0.1",
+        "generation": "44",
+        "model": "als",
+        "variant": "b",
+        "position": "2",
+        "latency_ms": "12.0",
+    }
 
 
 def test_golden_ttls() -> None:

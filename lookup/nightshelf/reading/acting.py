@@ -18,6 +18,9 @@ from nightshelf.settings import Effect
 class Event:
     """Something that a user did or was shown; `at` in UTC, `position` from 1.
 
+    `value` is what it is worth (of a purchase: its revenue, of a rating: the stars); `latency_ms`
+    is how long the page waited for the list, as it measured it.
+
     `event_id` makes it one event however often it is told: who may send it twice sets it.
     """
 
@@ -29,6 +32,7 @@ class Event:
     model: str | None = None
     variant: str | None = None
     position: int | None = None
+    latency_ms: float | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     event_id: str = field(default_factory=lambda: uuid4().hex)
 
@@ -45,6 +49,7 @@ class Event:
             "model": self.model,
             "variant": self.variant,
             "position": self.position,
+            "latency_ms": None if self.latency_ms is None else repr(float(self.latency_ms)),
         }
         return [str(each) for pair in told.items() if pair[1] is not None for each in pair]
 

@@ -132,10 +132,12 @@ def _by_key(wanted: Wanted, replies: list[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _decoded(mind: Mind, kind: Kind, reply: Any) -> Any:
-    if reply is None:
-        return None
     if isinstance(reply, Exception):
         mind.count(cause_of(reply))
+        return None
+    if not kind.is_set:
+        mind.answered(there=reply is not None)
+    if reply is None:
         return None
     try:
         return kind.decode(reply)

@@ -9,7 +9,7 @@ from threading import Lock
 
 from cachetools import TTLCache
 
-from nightshelf.answers import Counters
+from nightshelf.answers import Counters, source_kind
 from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
 from nightshelf.reading.breaker import Breaker
 from nightshelf.reading.cache import Cache
@@ -65,6 +65,7 @@ class Mind:
         self.breaker = Breaker(settings.breaker_after, settings.breaker_wait_s, clock)
         self.causes: Counter[str] = Counter()
         self.sources: Counter[str] = Counter()
+        self.redis_hits = self.redis_misses = 0
         self.seen = Seen()
         self.last_good: tuple[Manifest, Shelved] | None = None
         self.told = False
@@ -95,20 +96,30 @@ class Mind:
             self.causes[cause] += 1
 
     def came_from(self, source: str) -> None:
-        """Count one more answer; segments of a kind count together, as there may be thousands."""
-        if source.count(":") > 1:
-            source = ":".join(source.split(":", 2)[:2])
+        """Count one more answer, by the kind of its source."""
+        kind = source_kind(source)
         with self._lock:
-            self.sources[source] += 1
+            self.sources[kind] += 1
+
+    def answered(self, there: bool) -> None:
+        """Count a value that Redis was asked for, and had or had not."""
+        with self._lock:
+            if there:
+                self.redis_hits += 1
+            else:
+                self.redis_misses += 1
 
     def counters(self) -> Counters:
         """Return all that has been counted."""
         tally = self.cache.tally
         with self._lock:
             causes, sources = dict(self.causes), dict(self.sources)
+            asked = self.redis_hits, self.redis_misses
         kept = len(self.cache), self.cache.n_bytes
         counts = tally.hits, tally.misses, tally.stale
-        return Counters(causes, sources, *counts, *kept, self.breaker.is_open)
+        seen, is_open = self.seen, self.breaker.is_open
+        live = (seen.live.generation if seen.live else None, age_s(seen.published_s))
+        return Counters(causes, sources, *counts, *kept, *asked, is_open, *live)
 
     def acted_here(self, user: str) -> frozenset[str]:
         """Return what this process was told that the user is done with."""

@@ -1,0 +1,90 @@
+"""The app: routes, and around them, from the outside in, browsers' rules, the journal, the gate."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
+
+from nightshelf.async_shelf import AsyncShelf
+from nightshelf.service import health, lists, rows, track
+from nightshelf.service.limits import Gate
+from nightshelf.service.logs import Journal, logger
+from nightshelf.service.metrics import Metrics
+from nightshelf.service.problems import handle, schemas
+from nightshelf.service.settings import ServiceSettings
+from nightshelf.service.state import State
+from nightshelf.settings import ReadSettings
+
+
+class Service(FastAPI):
+    """An app whose document has the schemas of its errors, which no route returns."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, made once."""
+        document = super().openapi()
+        document["components"]["schemas"].update(schemas())
+        return document
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """Return the service; it reaches for Redis once it is started, and closes when it stops."""
+    shelf = AsyncShelf.from_url(
+        settings.redis_url.get_secret_value(),
+        settings.namespace,
+        settings=ReadSettings(deadline_s=settings.deadline_s),
+    )
+    state = State(settings, shelf, Metrics(shelf))
+    log = logger()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if not settings.keys:
+            log.warning(
+                "open", hint="no keys are set, so whoever reaches this port may do anything"
+            )
+        try:
+            async with shelf.listening():
+                yield
+        finally:
+            await shelf.aclose()
+
+    app = Service(
+        title="Nightshelf",
+        version=version("nightshelf"),
+        description="Recommendation lists, built overnight, read by key.",
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        routes=_routes(),
+    )
+    app.state.nightshelf = state
+    handle(app)
+    if settings.events_dir and find_spec("duckdb"):
+        from nightshelf.service import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
+
+        app.include_router(dashboard.router)
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Journal, metrics=state.metrics, log=log)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "X-Request-ID"),
+            expose_headers=("X-Request-ID", "Retry-After"),
+        )
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    """Return the routes in the order in which they are asked for most; the first match serves.
+
+    They stand side by side: a router within the app would be searched twice for each request.
+    """
+    routers = (lists.router, track.router, rows.router, health.router)
+    return [route for router in routers for route in router.routes]

@@ -1,0 +1,50 @@
+-- What was shown, clicked and bought, in total and in parts.
+-- Grain: one row for the total (is_total), then one a part: hour of the day (UTC) where $hourly,
+-- else model x variant, those with the most impressions first.
+-- Input: Parquet files of the collected event log. Parameters: files (paths), hourly (boolean),
+-- model (null for all), max_rows.
+-- An event that stands twice counts once, as it arrived first. A conversion is a purchase, its value
+-- the revenue; values under 1e12 add up exactly. Latency is that of each impression which tells one.
+WITH once AS (
+    SELECT *
+    FROM read_parquet($files, hive_partitioning = false)
+    QUALIFY row_number() OVER (
+        PARTITION BY event_id
+        ORDER BY
+            arrived_at NULLS LAST, ts, user_id, event_type, item_id, value,
+            generation, model, variant, position, latency_ms
+    ) = 1
+),
+told AS (
+    SELECT
+        user_id,
+        event_type,
+        CASE WHEN event_type = 'purchase' THEN try_cast(value AS DECIMAL(18, 6)) END AS paid,
+        CASE WHEN event_type = 'impression' AND isfinite(latency_ms) THEN latency_ms END
+            AS waited_ms,
+        CASE WHEN NOT $hourly THEN model END AS of_model,
+        CASE WHEN NOT $hourly THEN variant END AS of_variant,
+        CASE WHEN $hourly THEN date_part('hour', ts AT TIME ZONE 'UTC') END AS of_hour
+    FROM once
+    WHERE
+        event_type IN ('impression', 'click', 'purchase')
+        AND ($model IS NULL OR model = $model)
+)
+SELECT
+    grouping(of_hour) = 1 AS is_total,
+    of_model AS model,
+    of_variant AS variant,
+    of_hour AS hour,
+    count(*) FILTER (event_type = 'impression') AS impressions,
+    count(*) FILTER (event_type = 'click') AS clicks,
+    count(*) FILTER (event_type = 'purchase') AS conversions,
+    count(DISTINCT user_id) AS unique_users,
+    clicks / nullif(impressions, 0) AS ctr,
+    conversions / nullif(clicks, 0) AS conversion_rate,
+    coalesce(sum(paid), 0)::DOUBLE AS revenue,
+    quantile_disc(waited_ms, 0.95) AS p95_latency_ms,
+    quantile_disc(waited_ms, 0.99) AS p99_latency_ms
+FROM told
+GROUP BY GROUPING SETS ((), (of_model, of_variant, of_hour))
+ORDER BY is_total DESC, impressions DESC, of_model, of_variant, of_hour
+LIMIT $max_rows

@@ -1,0 +1,43 @@
+"""Whether the process lives, whether it has lists to give, and its figures."""
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from nightshelf.service import bodies
+from nightshelf.service.keys import needs
+from nightshelf.service.problems import Problem, documented
+from nightshelf.service.state import state_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live", response_model=bodies.Health)
+async def live() -> Response:
+    """Say that the process answers; Redis is not asked, as a restart would not mend it."""
+    return Response(orjson.dumps({"status": "live"}), media_type="application/json")
+
+
+@router.get("/health/ready", response_model=bodies.Health, responses=documented(503))
+async def ready(request: Request) -> Response:
+    """Say whether there is anything to serve: a live generation, or lists that are still held.
+
+    Redis is asked, once, only by a process that knows of no generation.
+    """
+    shelf = state_of(request).shelf
+    if shelf.counters().generation is None:
+        held = await shelf.popular("all", 1)
+        if not held.items and shelf.counters().generation is None:
+            raise Problem(
+                503,
+                "No generation is live and no list is held; see `nightshelf doctor`.",
+                headers={"Retry-After": "1"},
+            )
+    return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
+
+
+@router.get("/metrics", dependencies=[Depends(needs("admin"))], responses=documented(401, 403, 429))
+async def metrics(request: Request) -> Response:
+    """Return the figures, in Prometheus' text format."""
+    content, media_type = await state_of(request).metrics.render()
+    return Response(content, headers={"Content-Type": media_type})

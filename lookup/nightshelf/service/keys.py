@@ -1,0 +1,76 @@
+"""API keys: who calls, and what that opens (``Authorization: Bearer <key>``, RFC 6750).
+
+The settings have a key's SHA-256 alone. Keys are long random texts, so a fast hash does.
+"""
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple, get_args
+
+from fastapi import Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+
+from nightshelf.service.problems import Problem
+from nightshelf.service.settings import ApiKey, Scope
+
+
+class Holder(NamedTuple):
+    """Who calls: the key's name in the settings, `None` without one; and what that opens."""
+
+    name: str | None
+    scopes: frozenset[Scope]
+
+
+_ANYONE = Holder(None, frozenset(get_args(Scope)))
+_NOBODY = Holder(None, frozenset())
+
+
+class Keyring:
+    """The keys that open the service; none at all leave it open to anyone."""
+
+    def __init__(self, keys: Mapping[str, ApiKey]) -> None:
+        self._holders = [
+            (bytes.fromhex(key.sha256), Holder(name, key.scopes)) for name, key in keys.items()
+        ]
+
+    def holder(self, authorization: bytes | None) -> Holder:
+        """Return who a header ``Authorization`` is from, in a time that tells nothing of a key."""
+        if not self._holders:
+            return _ANYONE
+        scheme, _, token = (authorization or b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            return _NOBODY
+        digest, found = sha256(token.strip()).digest(), _NOBODY
+        for known, holder in self._holders:
+            if hmac.compare_digest(known, digest):
+                found = holder
+        return found
+
+
+class Needs(SecurityBase):
+    """A dependency that turns away whoever may not do this."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.model = HTTPBearer(description="An API key; needed where the service has keys.")
+        self.scheme_name = "key"
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> None:
+        """Raise a problem unless the caller's key has the scope."""
+        name, scopes = request.scope["state"]["holder"]
+        if self.scope in scopes:
+            return
+        if name is None:
+            raise Problem(
+                401,
+                "This needs a key: send the header 'Authorization: Bearer <key>'.",
+                headers={"WWW-Authenticate": 'Bearer realm="nightshelf"'},
+            )
+        raise Problem(403, f"This key does not have the scope '{self.scope}'.")
+
+
+def needs(scope: Scope) -> Needs:
+    """Return the dependency for routes that only keys with this scope open."""
+    return Needs(scope)

@@ -1,0 +1,83 @@
+"""What one caller may send: how much at once, and how often."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nightshelf.service.keys import Holder, Keyring
+from nightshelf.service.problems import Problem
+from nightshelf.service.settings import ServiceSettings
+
+
+class Rate:
+    """So many requests a second of each caller; all callers' seconds begin together.
+
+    What is kept is bounded by the requests of one second, whoever makes up addresses.
+    """
+
+    def __init__(self, per_s: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s = per_s
+        self._clock = clock
+        self._counts: Counter[object] = Counter()
+        self._second = 0
+
+    def admits(self, caller: object) -> bool:
+        """Count a request, and tell whether it is among those that the caller may make."""
+        second = math.floor(self._clock())
+        if second != self._second:
+            self._second = second
+            self._counts.clear()
+        self._counts[caller] += 1
+        return self._counts[caller] <= self._per_s
+
+
+class Gate:
+    """Finds out who calls (``scope["state"]["holder"]``), and turns away what is too much.
+
+    Callers are told apart by key; those without a valid one by address, lest keys that are made up
+    have a limit each. Probes of the service's health always pass.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+        self._app = app
+        self._bounded = RequestBodyLimitMiddleware(app, settings.max_body_bytes)
+        self._settings = settings
+        self._keyring = Keyring(settings.keys)
+        self._rate = Rate(settings.max_per_s)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        holder = self._keyring.holder(headers.get(b"authorization"))
+        scope["state"]["holder"] = holder
+        app = self._bounded if b"transfer-encoding" in headers else self._app
+        problem = self._against(scope, holder, int(headers.get(b"content-length", 0)))
+        if problem:
+            app = problem.response(scope)
+        await app(scope, receive, send)
+
+    def _against(self, scope: Scope, holder: Holder, n_bytes: int) -> Problem | None:
+        """Return what speaks against a request, `None` where nothing does."""
+        settings, client = self._settings, scope["client"]
+        if n_bytes > settings.max_body_bytes:
+            return Problem(
+                413,
+                f"A request may have {settings.max_body_bytes} bytes at most.",
+                headers={"Connection": "close"},  # the rest of it is not read
+            )
+        if scope["path"].startswith("/health/"):
+            return None
+        if self._rate.admits(holder.name or (client and client[:1])):
+            return None
+        return Problem(
+            429,
+            f"More than {settings.max_per_s} requests in a second; try again in the next.",
+            headers={"Retry-After": "1"},
+        )

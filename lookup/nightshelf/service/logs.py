@@ -1,0 +1,150 @@
+"""One line of JSON a request, and one a fault: no ids, no addresses, no query, no bodies.
+
+A request is named by its route (``/users/{user_id}/features``), never by its path; a fault by its
+kind and where it happened, since the words of an error may quote what was sent.
+"""
+
+import logging
+import re
+import sys
+import time
+import traceback
+from itertools import count
+from secrets import token_hex
+from typing import Any
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict, Processor
+
+from nightshelf.service.metrics import Metrics
+from nightshelf.service.problems import Problem
+
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_OTHER = "other"
+#: New ids: a random name of the process, and a number.
+_PROCESS, _NUMBERS = token_hex(8).encode(), count(1)
+_STAMPS: tuple[Processor, ...] = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def logger() -> Any:
+    """Return a logger of JSON lines to stdout; what others set up in structlog stays as it is."""
+    return structlog.wrap_logger(
+        structlog.BytesLogger(sys.stdout.buffer),
+        processors=[*_STAMPS, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    ).bind()
+
+
+def server_logs() -> dict[str, Any]:
+    """Return how `logging` is to write what the server says: in the same lines, without tracebacks.
+
+    Their words may quote a request; the journal has told where a fault happened.
+    """
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": _STAMPS,
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_traceback,
+            structlog.processors.JSONRenderer(),
+        ],
+    }
+    handler = {
+        "class": "logging.StreamHandler",
+        "stream": "ext://sys.stdout",
+        "formatter": "json",
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": formatter},
+        "handlers": {"json": handler},
+        "root": {"handlers": ["json"], "level": "INFO"},
+    }
+
+
+def _without_traceback(_: Any, __: str, event: EventDict) -> EventDict:
+    event.pop("exc_info", None)
+    return event
+
+
+class Journal:
+    """Names, times, counts and logs each request, and answers for what nobody caught.
+
+    The request's id is the caller's own ``X-Request-ID``, where that is a plain one, or new; it
+    stands in ``scope["state"]["request_id"]`` and in the answer. Routes leave ``model`` and
+    ``source`` of what they served there, for the metrics.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: Any) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note what came of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            self._fault(scope, error)
+            if status:  # half an answer is out: only a broken connection tells that it is half
+                raise
+            problem = Problem(500, "A fault of the service; its log has more under request_id.")
+            await problem.response(scope)(scope, receive, answer)
+        finally:
+            self._note(scope, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        state, route = scope["state"], scope.get("route")
+        endpoint = route.path_format if route else _OTHER
+        model, source = state.get("model"), state.get("source")
+        self._metrics.served(endpoint, status, seconds, model=model, source=source)
+        holder = state.get("holder")
+        self._log.info(
+            "request",
+            request_id=state["request_id"],
+            method=scope["method"],
+            endpoint=endpoint,
+            status=status,
+            ms=round(1_000 * seconds, 3),
+            source=source,
+            key=holder.name if holder else None,
+        )
+
+    def _fault(self, scope: Scope, error: Exception) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        self._log.error(
+            "fault",
+            request_id=scope["state"]["request_id"],
+            error=type(error).__qualname__,
+            at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        )
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            given: bytes = value
+            return given
+    return b"%s-%x" % (_PROCESS, next(_NUMBERS))

@@ -1,0 +1,130 @@
+"""What the service has done, and what it stands on, for Prometheus.
+
+Every name begins with `nightshelf_` and follows Prometheus' conventions (base units, `_total`); a
+label that does not apply is empty. The labels are bounded, so the number of series is.
+"""
+
+from collections.abc import Sequence
+
+from cachetools import TTLCache
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from nightshelf.answers import source_kind
+from nightshelf.async_shelf import AsyncShelf
+from nightshelf.reading.acting import Event
+from nightshelf.service.shelf_collector import ShelfCollector
+
+#: Values of a label that whoever calls may make up: the first so many, then `OTHER`.
+MAX_VALUES = 16
+OTHER = "other"
+#: Positions that are counted one by one: two pages of a shop.
+MAX_POSITION = 20
+#: Ids of events that were counted lately (15 MB): who tells again does so within minutes.
+_MAX_IDS, _ID_TTL_S = 50_000, 600
+#: From an answer out of the process to the deadline of a shelf (0.05) and beyond.
+_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """The figures of one process; it belongs to one event loop."""
+
+    def __init__(self, shelf: AsyncShelf) -> None:
+        # The time at which each series began: a second one for each, and of no use here.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._shelf = shelf
+        self.registry = registry = CollectorRegistry()
+        self._requests = _counter(
+            registry,
+            "requests",
+            "Requests, by path template, status, model and kind of source.",
+            ("endpoint", "status", "model", "source"),
+        )
+        self._seconds = Histogram(
+            "nightshelf_request_duration_seconds",
+            "Time from a request's first byte to its answer's last.",
+            ("endpoint",),
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        events = "Events told and recorded, each once."
+        self._events = _counter(registry, "events", events, ("event", "model", "variant"))
+        places = "Events that name the position of their item, from 1."
+        self._positions = _counter(registry, "events_by_position", places, ("event", "position"))
+        revenue = "Value of the purchases told, in the shop's currency."
+        self._revenue = _counter(registry, "revenue", revenue, ("model", "variant"))
+        registry.register(ShelfCollector(shelf))
+        ProcessCollector(registry=registry)
+        # Apart, so that names that callers make up cannot push out those that are served.
+        self._served_model = _Bounded(MAX_VALUES)
+        self._model, self._variant = _Bounded(MAX_VALUES), _Bounded(MAX_VALUES)
+        # Finding a series by its labels costs more than adding to it does.
+        self._served: dict[tuple[str, int, str, str], tuple[Counter, Histogram]] = {}
+        self._counted: TTLCache[str, None] = TTLCache(_MAX_IDS, _ID_TTL_S)
+
+    def served(
+        self, endpoint: str, status: int, seconds: float, *, model: str | None, source: str | None
+    ) -> None:
+        """Count a request; `endpoint` is a path template, `source` as `Result` has it."""
+        labels = (endpoint, status, self._served_model(model), source_kind(source or ""))
+        series = self._served.get(labels)
+        if series is None:
+            series = self._requests.labels(*labels), self._seconds.labels(endpoint)
+            self._served[labels] = series
+        requests, durations = series
+        requests.inc()
+        durations.observe(seconds)
+
+    def told(self, events: Sequence[Event]) -> None:
+        """Count events that Redis has taken; one that was counted lately is not counted again."""
+        for event in events:
+            if event.event_id in self._counted:
+                continue
+            self._counted[event.event_id] = None
+            kind = event.event_type
+            model, variant = self._model(event.model), self._variant(event.variant)
+            self._events.labels(kind, model, variant).inc()
+            if event.position is not None:
+                self._positions.labels(kind, _place(event.position)).inc()
+            if event.event_type == "purchase" and event.value is not None:
+                self._revenue.labels(model, variant).inc(event.value)
+
+    async def render(self) -> tuple[bytes, str]:
+        """Return all figures in Prometheus' text format, and its content type.
+
+        The shelf looks at the pointer before, unless it has within the second: a process that is
+        asked for nothing would tell the age of a generation that is live no longer.
+        """
+        await self._shelf.item_features(())
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _Bounded:
+    """Keeps the first `limit` values of a label apart; `None` is the empty label."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def __call__(self, value: str | None) -> str:
+        if value is None or value in self._known:
+            return value or ""
+        if len(self._known) >= self._limit:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+def _counter(registry: CollectorRegistry, name: str, about: str, labels: Sequence[str]) -> Counter:
+    return Counter(f"nightshelf_{name}", about, labels, registry=registry)
+
+
+def _place(position: int) -> str:
+    return str(position) if position <= MAX_POSITION else f"over {MAX_POSITION}"

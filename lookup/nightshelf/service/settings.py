@@ -1,0 +1,90 @@
+"""All settings of the service, read once from the environment: ``NIGHTSHELF_SERVICE_<NAME>``.
+
+The address of Redis and the namespace are ``REDIS_URL`` and ``NIGHTSHELF_NAMESPACE``, as for the
+command.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nightshelf.connection import READ_TIMEOUT_S
+from nightshelf.contract import Keys
+
+_PREFIX = "NIGHTSHELF_SERVICE_"
+Scope = Literal["read", "track", "admin"]
+
+
+def _namespace(name: str) -> str:
+    return Keys(name).namespace
+
+
+class ApiKey(BaseModel):
+    """One caller's key: the SHA-256 of its text in hexadecimal digits, and what it opens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] = Field(repr=False)
+    scopes: frozenset[Scope]
+
+
+class ServiceSettings(BaseSettings):
+    """Where the lists are, and what callers may.
+
+    - `deadline_s`: a read's time with Redis, however many round trips it takes.
+    - `keys`: by a name of yours, which the log shows; with none the service is open to all.
+    - `cors_origins`: web pages that may call it from a browser, as ``https://shop.example``.
+    - `max_body_bytes`: of one request. `max_per_s`: requests a second to one process by one key, or
+      by one address without a key.
+    - `drain_s`: how long requests in flight are waited for once the process is told to end.
+    - `events_dir`: the collected event log, for the dashboard; without it there is none.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # the address of Redis may be part of it
+    )
+
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices("redis_url", "REDIS_URL"),
+    )
+    namespace: Annotated[str, AfterValidator(_namespace)] = Field(
+        default="shop",
+        validation_alias=AliasChoices("namespace", "NIGHTSHELF_NAMESPACE"),
+    )
+    deadline_s: PositiveFloat = READ_TIMEOUT_S
+    keys: dict[str, ApiKey] = Field(default={}, repr=False)
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: PositiveInt = 64 * 1024
+    max_per_s: PositiveInt = 1_000
+    drain_s: PositiveInt = 10
+    events_dir: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a misspelt name: ``NIGHTSHELF_SERVICE_KEY`` would leave the service open."""
+        own = cls.model_fields.keys() - {"redis_url", "namespace"}
+        known = {f"{_PREFIX}{name}".upper() for name in own}
+        given = {name.upper() for name in os.environ if name.upper().startswith(_PREFIX)}
+        for unknown in sorted(given - known):
+            raise ValueError(f"{unknown} is no setting; those are: {', '.join(sorted(known))}")
+        return values

@@ -1,0 +1,99 @@
+"""``POST /track/...``: what users were shown and did, recorded and felt at once.
+
+Each route takes one event or a list. An event that is sent twice (the same `event_id`) counts once:
+the metrics remember the ids of the last minutes, and who reads the log drops doubles. So whoever
+gives ids, and gets no answer or a 503, sends all of it again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from nightshelf.reading.acting import Event
+from nightshelf.service.keys import needs
+from nightshelf.service.problems import Problem, documented
+from nightshelf.service.state import State, state_of
+from nightshelf.service.track_bodies import (
+    Accepted,
+    Action,
+    Click,
+    Conversion,
+    Impression,
+    Some,
+)
+
+#: A breaker that has opened lets the next one through before that.
+_RETRY_AFTER_S = 1
+
+router = APIRouter(prefix="/track", tags=["track"], dependencies=[Depends(needs("track"))])
+_SAYS: dict[str, Any] = {
+    "status_code": 202,
+    "response_class": Response,
+    "responses": {202: {"model": Accepted}} | documented(400, 401, 403, 413, 422, 429, 503),
+}
+
+
+class _Telling(Protocol):
+    def event(self) -> Event: ...
+
+
+@router.post("/impression", **_SAYS)
+async def impression(told: Some[Impression], request: Request) -> Response:
+    """Tell that items were shown."""
+    return await _recorded(state_of(request), _events(told))
+
+
+@router.post("/click", **_SAYS)
+async def click(told: Some[Click], request: Request) -> Response:
+    """Tell that items were clicked on."""
+    return await _recorded(state_of(request), _events(told))
+
+
+@router.post("/conversion", **_SAYS)
+async def conversion(told: Some[Conversion], request: Request) -> Response:
+    """Tell that items were bought: they leave the user's lists at once."""
+    return await _acted(state_of(request), _events(told))
+
+
+@router.post("/action", **_SAYS)
+async def action(told: Some[Action], request: Request) -> Response:
+    """Tell what users did, with all that it does: see `nightshelf.ACTIONS`."""
+    return await _acted(state_of(request), _events(told))
+
+
+def _events(told: _Telling | Sequence[_Telling]) -> list[Event]:
+    return [each.event() for each in (told if isinstance(told, Sequence) else [told])]
+
+
+async def _recorded(state: State, events: list[Event]) -> Response:
+    """Record events that have no effect at once, in one round trip."""
+    told = await state.shelf.record(events)
+    return _accepted(state, events, told.cause)
+
+
+async def _acted(state: State, events: list[Event]) -> Response:
+    """Record actions one by one, up to the first that Redis does not take."""
+    cause = None
+    for event in events:
+        details = asdict(event)
+        what = [details.pop(name) for name in ("user_id", "event_type", "item_id", "value")]
+        cause = (await state.shelf.acted(*what, **details)).cause
+        if cause:
+            break
+    return _accepted(state, events, cause)
+
+
+def _accepted(state: State, events: list[Event], cause: str | None) -> Response:
+    if cause:
+        raise Problem(
+            503,
+            f"Redis did not take this ({cause}); send it again with the same event_id.",
+            headers={"Retry-After": str(_RETRY_AFTER_S)},
+        )
+    state.metrics.told(events)
+    ids = [event.event_id for event in events]
+    return Response(orjson.dumps({"event_ids": ids}), 202, media_type="application/json")

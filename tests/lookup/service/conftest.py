@@ -1,0 +1,38 @@
+"""A log whose questions are slow, and what is asked of it."""
+
+from pathlib import Path
+
+import pytest
+
+from nightshelf.service import dashboard_log, dashboard_query
+from nightshelf.service.dashboard_query import Asked, Row, figures
+from tests.lookup.service.event_log import Told, write
+
+#: Takes hours, and needs what the true one does.
+ENDLESS = """
+SELECT count(*) FROM range(1000000000) AS a, range(1000000) AS b
+WHERE a.range % 7 = b.range AND $hourly AND $model IS NULL AND len($files) < $max_rows
+"""
+
+
+@pytest.fixture
+def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log of two events, whose questions by the hour (and for all models) never end."""
+    statement = tmp_path / "endless.sql"
+    statement.write_text(ENDLESS)
+    write(tmp_path, [Told("e1"), Told("e2", event_type="click")])
+    monkeypatch.setattr(dashboard_query, "_STATEMENT", statement)
+    return tmp_path
+
+
+@pytest.fixture
+def asked_of_the_log(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """What has reached the worker thread so far."""
+    reached: list[Asked] = []
+
+    def noted(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
+        reached.append(asked)
+        return figures(folder, asked, limit_s)
+
+    monkeypatch.setattr(dashboard_log, "figures", noted)
+    return reached

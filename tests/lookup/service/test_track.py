@@ -1,0 +1,168 @@
+"""What is told over HTTP: recorded, felt, counted once; refused as a problem document."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from pydantic import SecretStr
+from redis import Redis
+
+from nightshelf import ACTIONS
+from nightshelf.contract import Keys
+from nightshelf.service import ServiceSettings
+from nightshelf.service.track_bodies import MAX_EVENTS, Action
+from tests.lookup.service.calling import Caller, calling
+from tests.lookup.shelves import SHOP, publish
+
+KEYS = Keys(SHOP)
+CLICK = {"user_id": "ann", "item_id": "A1"}
+
+
+@pytest.fixture(scope="module")
+def app(redis_url: str) -> Iterator[Caller]:
+    settings = ServiceSettings(redis_url=SecretStr(redis_url), namespace=SHOP, deadline_s=5)
+    with calling(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def client(app: Caller, redis_client: Redis) -> Caller:
+    publish(redis_client)
+    return app
+
+
+def entries(client: Redis) -> list[dict[str, str]]:
+    found: list[Any] = client.xrange(KEYS.events)  # type: ignore[assignment]
+    return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in found]
+
+
+def test_an_impression_and_what_goes_with_it(client: Caller, redis_client: Redis) -> None:
+    said = {"generation": 7, "model": "als", "variant": "b", "position": 3, "latency_ms": 12.5}
+    answer = client.post("/track/impression", json=CLICK | said | {"event_id": "i1"})
+    assert (answer.status_code, answer.json()) == (202, {"event_ids": ["i1"]})
+    (entry,) = entries(redis_client)
+    assert entry.pop("ts").endswith("+00:00")
+    told = {name: str(value) for name, value in (CLICK | said).items()}
+    assert entry == told | {"event_id": "i1", "event_type": "impression"}
+
+
+def test_a_list_of_clicks_gets_ids_in_order(client: Caller, redis_client: Redis) -> None:
+    clicks = [CLICK, CLICK | {"event_id": "mine"}, CLICK]
+    ids = client.post("/track/click", json=clicks).json()["event_ids"]
+    assert ids[1] == "mine"
+    assert len(set(ids)) == 3
+    assert [entry["event_id"] for entry in entries(redis_client)] == ids
+
+
+def test_sent_twice_counts_once(client: Caller, redis_client: Redis) -> None:
+    labels = {"event": "click", "model": "als", "variant": ""}
+    place = {"event": "click", "position": "2"}
+    before = client.counted("nightshelf_events_total", **labels)
+    click = CLICK | {"event_id": "twice", "model": "als", "position": 2}
+    for body in (click, click, [click, click]):
+        assert client.post("/track/click", json=body).status_code == 202
+    assert client.counted("nightshelf_events_total", **labels) == before + 1
+    assert client.counted("nightshelf_events_by_position_total", **place) == 1
+    assert {entry["event_id"] for entry in entries(redis_client)} == {"twice"}
+
+
+def test_a_conversion_is_a_purchase_and_masks(client: Caller, redis_client: Redis) -> None:
+    sold = [
+        {"user_id": "ann", "item_id": "A1", "revenue": 9.5, "event_id": "o1", "variant": "b"},
+        {"user_id": "ann", "item_id": "B1", "revenue": 0.5, "event_id": "o2", "variant": "b"},
+    ]
+    assert client.post("/track/conversion", json=sold).json() == {"event_ids": ["o1", "o2"]}
+    shown = client.get("/recommendations/ann").json()["recommendations"]
+    assert [each["item_id"] for each in shown] == ["C1"]
+    assert sorted(redis_client.zrange(KEYS.acted("ann"), 0, -1)) == [b"A1", b"B1"]
+    first, second = entries(redis_client)
+    assert (first["event_type"], first["value"], second["value"]) == ("purchase", "9.5", "0.5")
+    assert client.counted("nightshelf_revenue_total", model="", variant="b") == 10.0
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
+def test_each_action_has_its_effects(client: Caller, redis_client: Redis, action: str) -> None:
+    effect = ACTIONS[action]
+    body = {"user_id": "ann", "item_id": "A1", "action": action, "value": 4}
+    assert client.post("/track/action", json=body).status_code == 202
+    assert (redis_client.zscore(KEYS.acted("ann"), "A1") is not None) is effect.masks
+    assert (redis_client.zscore(KEYS.waiting, "ann") is not None) is effect.refreshes
+    (entry,) = entries(redis_client)
+    assert (entry["event_type"], entry["value"]) == (action, "4.0")
+
+
+def test_the_document_names_the_actions_that_there_are() -> None:
+    assert set(get_args(Action.model_fields["action"].annotation)) == set(ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("click", {"user_id": "ann"}),
+        ("click", CLICK | {"user_id": ""}),
+        ("click", CLICK | {"user_id": "\0"}),
+        ("click", CLICK | {"item_id": "é" * 400}),
+        ("click", CLICK | {"user_id": 5}),
+        ("click", CLICK | {"position": 0}),
+        ("click", CLICK | {"position": True}),
+        ("click", CLICK | {"positions": 1}),
+        ("click", CLICK | {"generation": 2**63}),
+        ("click", CLICK | {"event_id": "a b"}),
+        ("click", CLICK | {"event_id": "x" * 129}),
+        ("click", []),
+        ("click", [CLICK] * (MAX_EVENTS + 1)),
+        ("click", [CLICK, {"user_id": "ann"}]),
+        ("conversion", CLICK | {"revenue": -1}),
+        ("conversion", CLICK | {"revenue": "9"}),
+        ("impression", CLICK | {"latency_ms": 1e13}),
+        ("action", CLICK | {"action": "buy"}),
+        ("action", [CLICK | {"action": "purchase"}, CLICK | {"action": "buy"}]),
+    ],
+)
+def test_what_is_wrong_is_a_422_before_anything_is_done(
+    client: Caller, redis_client: Redis, path: str, body: Any
+) -> None:
+    answer = client.post(f"/track/{path}", json=body)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not redis_client.exists(KEYS.events, KEYS.acted("ann"), KEYS.waiting)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"user_id": "\\ud800", "item_id": "A1"}',
+        b'{"user_id": "ann", "item_id": "A1", "variant": "\\udfff"}',
+        b'{"user_id": "ann", "item_id": "A1", "position": 1e400}',
+        b'{"user_id": "ann", "item_id": "A1", "event_id": "\\ud800"}',
+        b'{"user_id": "ann", "item_id": NaN}',
+        b"[[]]",
+        b"null",
+        b"\xff",
+        b"",
+    ],
+)
+def test_bytes_that_no_client_would_send(client: Caller, content: bytes) -> None:
+    head = {"content-type": "application/json"}
+    answer = client.post("/track/click", content=content, headers=head)
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [("click", {}), ("action", {"action": "purchase"})],
+)
+def test_what_redis_did_not_take_is_a_503_and_not_counted(
+    dead_url: str, path: str, more: dict[str, str]
+) -> None:
+    settings = ServiceSettings(redis_url=SecretStr(dead_url), namespace=SHOP)
+    with calling(settings) as client:
+        answer = client.post(f"/track/{path}", json=[CLICK | more] * 2)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["retry-after"] == "1"
+        assert "did not take this" in answer.json()["detail"]
+        for event in ("click", "purchase"):
+            labels = {"event": event, "model": "", "variant": ""}
+            assert client.counted("nightshelf_events_total", **labels) == 0
