@@ -8,6 +8,7 @@ import orjson
 import pyarrow.parquet as pq
 
 from tasks import metrics
+from tasks.active import active_rows
 from tasks.ceiling import count_lists, most_lists
 from tasks.metrics_curves import curves
 from tasks.metrics_input import Evidence, load_evidence
@@ -122,20 +123,21 @@ def measure(
         },
         curves=path,
         n_over_ceiling=(
-            _over_ceiling(evidence, features.n_items, listing)
-            if listing.max_item_share < 1
-            else None
+            _over_ceiling(evidence, run, features, listing) if listing.max_item_share < 1 else None
         ),
         explored_share=_explored_share(evidence) if listing.explore_slots else None,
         score_kept=score_kept,
     )
 
 
-def _over_ceiling(evidence: Evidence, n_items: int, listing: TopNSettings) -> int:
-    """Count the items in more lists than the ceiling allows; the model has the first `n_items`."""
-    modelled = np.arange(len(evidence.available)) < n_items
-    n_lists = count_lists(evidence.seen, evidence.available & modelled)
-    most = most_lists(listing.max_item_share, n_lists)
+def _over_ceiling(evidence: Evidence, run: Run, features: Features, listing: TopNSettings) -> int:
+    """Count the items in more lists than the ceiling allows; the model has the first of them."""
+    modelled = np.arange(len(evidence.available)) < features.n_items
+    seen = evidence.seen
+    if days := listing.active_within_days:
+        ids = pq.read_table(features.user_ids)["id"].combine_chunks()
+        seen = seen[active_rows(features.users, ids, run.as_of, days)]
+    most = most_lists(listing.max_item_share, count_lists(seen, evidence.available & modelled))
     return int(np.count_nonzero(evidence.exposure.counts > most))
 
 

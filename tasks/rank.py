@@ -36,6 +36,8 @@ class TopNSettings:
     - `max_item_share`: of all lists, the most that one item may enter; 1 is no ceiling.
     - `explore_slots`: places at the end of each page that go to items which few lists show, or
       which came into being in the last `new_days`.
+    - `active_within_days`: users without an event in so many days get no list of their own, and
+      fall back; none: everybody gets one.
 
     With any of these three rules all lists are in memory at once, beyond `max_bytes`: up to some
     50 bytes a place (docs/decisions/0016-exposure.md).
@@ -50,6 +52,7 @@ class TopNSettings:
     max_item_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     explore_slots: NonNegativeInt = 0
     new_days: PositiveInt = 28
+    active_within_days: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         if self.explore_slots > self.page_size:

@@ -95,13 +95,14 @@ class Lists:
     """A file of lists (`LIST_SCHEMA`), as computed.
 
     `score_kept` is the sum of the scores over that of the plain exact lists, where other rules than
-    theirs are in force.
+    theirs are in force. `n_inactive` users of the model have no list since they were not here.
     """
 
     path: Path
     n_lists: int
     n_full: int
     score_kept: float | None = None
+    n_inactive: int = 0
 
 
 @dataclass(frozen=True)

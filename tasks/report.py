@@ -1,6 +1,6 @@
 """The morning's report: one JSON with everything, one page for people, one Markdown for Prefect."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,7 +90,7 @@ def write_report(
         },
         "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
         "foresight": _foresight(quality),
-        "memory": _memory(staged, metrics),
+        "memory": _memory(staged, metrics) | _saved(run.steps()),
         "steps": run.steps(),
         "curves": orjson.loads(metrics.curves.read_bytes()),
     }
@@ -167,3 +167,12 @@ def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:
         "keys_by_family": manifest.counts,
         "digest": staged.digest,
     }
+
+
+def _saved(steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many users have no list since they were not here, and what theirs would take."""
+    found = {line["step"]: line for line in steps}
+    lists, coming = found.get("top_n", {}), found.get("forecast", {})
+    n_inactive = lists.get("n_inactive", 0)
+    a_list = coming.get("families", {}).get("list", 0) / max(lists.get("n_lists", 0), 1)
+    return {"inactive_users": n_inactive, "bytes_saved": round(n_inactive * a_list)}

@@ -75,6 +75,8 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
                 ("Bytes", size(memory["bytes"])),
                 ("Bytes a user", size(memory["bytes_a_user"])),
                 *((f"Keys of family {k}", count(n)) for k, n in memory["keys_by_family"].items()),
+                ("Inactive users without a list", count(memory["inactive_users"])),
+                ("Saved on them, about", size(memory["bytes_saved"])),
             ],
         ),
         model=_table(

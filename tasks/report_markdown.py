@@ -16,6 +16,7 @@ from tasks.report_text import (
     duration,
     gate_rows,
     instant,
+    saved,
     size,
     table_of,
     training,
@@ -70,7 +71,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"{count(facts['model']['users'])} users and {count(facts['model']['items'])} items, "
         f"{training(facts['model'])}.",
         f"{count(memory['keys'])} keys, {size(memory['bytes'])}: "
-        f"**{size(memory['bytes_a_user'])} a user**.",
+        f"**{size(memory['bytes_a_user'])} a user**.{saved(memory)}",
         _counts("Keys of family", memory["keys_by_family"]),
         "## The night",
         *_images(pictures[4:]),

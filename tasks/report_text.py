@@ -249,6 +249,20 @@ def training(model: Mapping[str, Any]) -> str:
     return f"{count(model['iterations'])} iterations{began}"
 
 
+def saved(memory: Mapping[str, Any]) -> str:
+    """Say what is saved on users who were not here lately; nothing where everybody has a list.
+
+    >>> saved({"inactive_users": 1200, "bytes_saved": 2_500_000})
+    ' 1,200 inactive users have no list of their own, which saves about 2.5 MB in Redis.'
+    """
+    if not memory["inactive_users"]:
+        return ""
+    return (
+        f" {count(memory['inactive_users'])} inactive users have no list of their own, which saves "
+        f"about {size(memory['bytes_saved'])} in Redis."
+    )
+
+
 def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """Return rows of what a gate looks at, its figure, its limit and what came of it."""
     return [

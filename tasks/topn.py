@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.active import active_rows
 from tasks.ahead import ahead
 from tasks.explore import Flags
 from tasks.exposure import Parts, ruled
@@ -37,12 +38,19 @@ def top_n(
     *,
     progress: Progress = no_progress,
 ) -> Lists:
-    """Write each model user's list with its reasons; a user for whom no item is left has none."""
+    """Write the lists of the model's users with their reasons.
+
+    A user for whom no item is left has none, nor has one who is inactive by the settings.
+    """
     user_ids, users = load_factors(model.user_factors)
     item_ids, items = load_factors(model.item_factors)
     catalogue = load_catalogue(features.items, item_ids)
-    seen = load_matrix(features.seen)
-    explain = Explainer.of(load_matrix(features.interactions), items, training)
+    seen, history = load_matrix(features.seen), load_matrix(features.interactions)
+    if days := settings.active_within_days:
+        active = active_rows(features.users, user_ids, run.as_of, days)
+        user_ids, users = user_ids.take(pa.array(active)), users[active]
+        seen, history = seen[active], history[active]
+    explain = Explainer.of(history, items, training)
     kept: float | None = None
     lists: Parts
     if settings.trades:
@@ -66,7 +74,7 @@ def top_n(
 
     path = run.path("lists/lists.parquet")
     write_parquet(path, LIST_SCHEMA, batches())
-    return Lists(path, n_lists, n_full, kept)
+    return Lists(path, n_lists, n_full, kept, n_inactive=model.n_users - len(users))
 
 
 def _batch(

@@ -23,6 +23,7 @@ from tasks.kernel_bounds import Crowd, Stock
 from tasks.kernel_desk import Desk
 from tasks.kernel_lists import list_block
 from tasks.rank import TopNSettings, rank
+from tasks.records import Lists
 from tasks.settings import Settings
 from tasks.topn import top_n
 from tasks.train import Factors, TrainSettings, load_factors, train_als
@@ -372,3 +373,37 @@ def test_the_file_holds_every_list_by_definition(
     assert {code for row in found.values() for code in row["codes"]} >= {"because", "again"}
     assert (lists.n_lists, lists.n_full) == (11, sum(len(row) == 12 for row in wanted.values()))
     assert steps[-1] == (12, 12)
+
+
+@pytest.mark.parametrize("rules", [{}, {"explore_slots": 1, "max_item_share": 0.4}])
+def test_who_was_not_here_lately_has_no_list_and_changes_no_other(
+    tmp_path: Path, rules: dict[str, Any]
+) -> None:
+    gone = {"u02", "u05", "u11"}
+    events: list[Event] = [
+        (
+            user,
+            item,
+            kind,
+            AS_OF - timedelta(days=30) if user in gone else AS_OF - timedelta(days=7),
+        )
+        for user, item, kind, _ in shop_events()
+    ]
+    weights = {"view": 1.0, "purchase": 5.0, "dislike": -3.0}
+    night = learn(tmp_path, events, SHOP, seen=("purchase",), weights=weights)
+    training = TrainSettings(factors=8, iterations=5)
+    model = train_als(night.run, night.features, training)
+
+    def made(days: int | None) -> tuple[Lists, dict[str, dict[str, list[Any]]]]:
+        settings = TopNSettings(n=12, active_within_days=days, **rules)
+        lists = top_n(night.run, night.features, model, settings, training)
+        return lists, read_lists(lists.path)
+
+    everybody, all_lists = made(None)
+    some, lists = made(7)
+    assert (everybody.n_inactive, some.n_inactive) == (0, len(gone))
+    assert set(lists) == set(all_lists) - gone
+    assert some.n_lists == everybody.n_lists - len(gone)
+    if not rules:  # rules over all lists look at all of them
+        assert lists == {user: all_lists[user] for user in lists}
+    assert made(6)[0].n_lists == 0
