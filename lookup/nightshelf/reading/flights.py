@@ -23,9 +23,10 @@ class Flight:
 
 
 class Flights:
-    """The reads that are under way, by key."""
+    """The reads that are under way, by key; `n_landed` counts those that have ended."""
 
     def __init__(self) -> None:
+        self.n_landed = 0
         self._lock = Lock()
         self._by_key: dict[str, Flight] = {}
 
@@ -58,6 +59,7 @@ class Flights:
                 if self._by_key.get(key) is flight:
                     del self._by_key[key]
             flight.brought = values
+            self.n_landed += 1
         if flight.landing:
             flight.landing.set_result(None)
 

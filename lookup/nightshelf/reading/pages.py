@@ -44,8 +44,10 @@ def get(
         if not found and call.failed:  # it may stand yet: ask again with the same
             return finish(mind, call, Result((), "none", cursor=cursor))
     else:
-        by_user = (yield from personal(mind, call, live, [user], model)) if live else {}
-        found = by_user.get(user)
+        found = None
+        if live:
+            by_user = yield from personal(mind, call, live, [user], model, lambda _, each: each)
+            found = by_user.get(user)
         found = _or_last_good(mind, call, user, found)
     return (yield from page_of(mind, call, found, n, filters, after.at if after else 0, metadata))
 
@@ -56,13 +58,16 @@ def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
     if not users:
         return []
     call = yield from begin(mind)
-    live = call.seen.live
-    by_user = (yield from personal(mind, call, live, users, None)) if live else {}
-    results = {}
+
+    def made(user: str, found: Found | None) -> Result:
+        return _plain(mind, call, _or_last_good(mind, call, user, found), n)
+
+    results: dict[str, Result] = {}
+    if live := call.seen.live:
+        results = yield from personal(mind, call, live, users, None, made)
     for user in users:
         if user not in results:
-            found = _or_last_good(mind, call, user, by_user.get(user))
-            results[user] = _plain(mind, call, found, n)
+            results[user] = made(user, None)
     return [results[user] for user in users]
 
 
