@@ -8,8 +8,8 @@ Costs, one after another, medians over rounds that take turns (microseconds):
 - many: `Shelf.get_many` of 100 and 500 users, and bare: `MGET` and `json.loads` of as many.
 
 Latency, at a constant rate, timed from when each request was due (open loop): p50, p99, p99.9 of
-read and bare, and of read while the server is frozen for a part of the run. A generator that has
-fallen behind says so by its own share of a CPU. The last line is read over bare.
+read and bare, which take turns, and of read while the server is frozen for a part of the run. A
+generator that has fallen behind says so by its own share of a CPU. The last line is read over bare.
 """
 
 import json
@@ -58,13 +58,14 @@ class Latency:
 
 
 _THREADS = 8
+_TURNS = 5
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
 def main(
     users: Annotated[int, typer.Option(help="Users with a list.")] = 5_000,
-    rounds: Annotated[int, typer.Option(help="Rounds, in which all take turns.")] = 9,
-    calls: Annotated[int, typer.Option(help="Calls a round.")] = 500,
+    rounds: Annotated[int, typer.Option(help="Rounds, in which all take turns.")] = 45,
+    calls: Annotated[int, typer.Option(help="Calls a round.")] = 100,
     rate: Annotated[int, typer.Option(help="Requests a second of the open loop.")] = 1_000,
     seconds: Annotated[float, typer.Option(help="How long the open loop runs.")] = 10.0,
     freeze: Annotated[float, typer.Option(help="Seconds that the server is frozen.")] = 3.0,
@@ -150,10 +151,16 @@ def _latencies(
     keys = [KEYS.list(live.generation, "als", name) for name in names]
     shelf = Shelf.from_url(url, SHOP, settings=ReadSettings(max_bytes=0))
     n = len(names)
-    bare = open_loop(lambda at: json.loads(str_(client.get(keys[at % n]))), rate, seconds)
-    read = open_loop(lambda at: shelf.get(names[at % n], PAGE), rate, seconds)
-    typer.echo(f"bare, {rate} a second: {bare.words()}")
-    typer.echo(f"read, {rate} a second: {read.words()}")
+    asking: dict[str, Callable[[int], object]] = {
+        "bare": lambda at: json.loads(str_(client.get(keys[at % n]))),
+        "read": lambda at: shelf.get(names[at % n], PAGE),
+    }
+    turns: dict[str, list[Latency]] = {name: [] for name in asking}
+    for _ in range(_TURNS):
+        for name, ask in asking.items():
+            turns[name].append(open_loop(ask, rate, seconds / _TURNS))
+    for name, parts in turns.items():
+        typer.echo(f"{name}, {rate} a second: {together(parts).words()}")
     pid = int(client.info("server")["process_id"])
     timers = [Timer(1.0, os.kill, (pid, signal.SIGSTOP))]
     timers.append(Timer(1.0 + freeze, os.kill, (pid, signal.SIGCONT)))
@@ -165,6 +172,12 @@ def _latencies(
     counted = shelf.counters()
     typer.echo(f"read, frozen for {freeze:g} s: {frozen.words()}")
     typer.echo(f"sources {dict(counted.sources)}, causes {dict(counted.causes)}")
+
+
+def together(parts: list[Latency]) -> Latency:
+    """Put the turns of one contestant together."""
+    done_ms = [each for part in parts for each in part.done_ms]
+    return Latency(done_ms, statistics.mean(part.cpu_share for part in parts))
 
 
 def open_loop(ask: Callable[[int], object], rate: int, seconds: float) -> Latency:

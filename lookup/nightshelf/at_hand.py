@@ -9,67 +9,71 @@ import os
 from typing import Any
 
 from nightshelf.connection import FAILURES
+from nightshelf.line import Line
 
-#: Kept at most, and at most this share of a pool: the rest is there for whatever else asks.
-_MOST, _SHARE = 8, 4
+#: Kept at most, and at most one in so many of a pool's: the rest is for whatever else asks.
+_MOST, _ONE_IN = 8, 4
 
 
-def take(pool: Any) -> Any:
-    """Return a connection that is ready to send; raises as the pool does."""
+def take(pool: Any) -> Line:
+    """Return a line that is ready to send on; raises as the pool does."""
     kept = _kept(pool)
     while kept:
         try:
-            connection = kept.pop()
+            line = kept.pop()
         except IndexError:  # another thread was quicker
             break
+        connection = line.connection
         if connection.pid != os.getpid():  # the parent's, from before a fork
             connection.disconnect()
             continue
         try:
             if connection.is_connected and not connection.can_read():
-                return connection
+                return line
         except FAILURES:  # closed by the server
             pass
-        pool.release(connection)
-    return pool.get_connection()
+        pool.release(line.pooled)
+    return Line(pool.get_connection())
 
 
-def give(pool: Any, connection: Any) -> None:
-    """Take back a connection from which every reply has come."""
-    if _has_room(pool, connection):
-        _kept(pool).append(connection)
+def give(pool: Any, line: Line) -> None:
+    """Take back a line that every reply has come from."""
+    kept = _kept(pool)
+    if _has_room(pool, kept, line):
+        kept.append(line)
     else:
-        pool.release(connection)
+        pool.release(line.pooled)
 
 
-async def take_async(pool: Any) -> Any:
+async def take_async(pool: Any) -> Line:
     """Return what `take` does."""
     kept = _kept(pool)
     while kept:
-        connection = kept.pop()
+        line = kept.pop()
         try:
-            if connection.is_connected and not await connection.can_read():
-                return connection
+            if line.connection.is_connected and not await line.connection.can_read():
+                return line
         except FAILURES:
             pass
-        await pool.release(connection)
-    return await pool.get_connection()
+        await pool.release(line.pooled)
+    return Line(await pool.get_connection())
 
 
-async def give_async(pool: Any, connection: Any) -> None:
+async def give_async(pool: Any, line: Line) -> None:
     """Do what `give` does."""
-    if _has_room(pool, connection):
-        _kept(pool).append(connection)
+    kept = _kept(pool)
+    if _has_room(pool, kept, line):
+        kept.append(line)
     else:
-        await pool.release(connection)
+        await pool.release(line.pooled)
 
 
-def _kept(pool: Any) -> list[Any]:
-    """Return a pool's connections at hand, the latest last; they go where the pool goes."""
-    kept: list[Any] = vars(pool).setdefault("_nightshelf_at_hand", [])
+def _kept(pool: Any) -> list[Line]:
+    """Return a pool's lines at hand, the latest last; they go where the pool goes."""
+    kept: list[Line] = vars(pool).setdefault("_nightshelf_at_hand", [])
     return kept
 
 
-def _has_room(pool: Any, connection: Any) -> bool:
-    room = min(_MOST, pool.max_connections // _SHARE)
-    return len(_kept(pool)) < room and not connection.should_reconnect()
+def _has_room(pool: Any, kept: list[Line], line: Line) -> bool:
+    room = min(_MOST, pool.max_connections // _ONE_IN)
+    return len(kept) < room and not line.connection.should_reconnect()

@@ -1,28 +1,25 @@
 """A batch of commands to Redis and back in one round trip, in two colours.
 
-redis-py connects, logs in and keeps the connections, as the client's pool has it. In between the
-bytes are ours: its pipelines have the timeouts of their pool, where a call that has used up half
-its time has half of it left, and they cost as much again as the round trip.
+redis-py makes the connections, as the client's pool has it; what goes over them is ours. Its
+pipelines have the timeouts of their pool, where a call that has used up half its time has half of
+it left, and they cost as much again as the round trip.
 """
 
 import asyncio
 import time
 from typing import Any
 
-from hiredis import PushNotification, Reader, pack_command
+from hiredis import pack_command
 from redis import Redis
 from redis import asyncio as aio
 from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as NoAnswer
 
 from nightshelf.at_hand import give, give_async, take, take_async
 from nightshelf.reading.talk import Batch
 
 _CHUNK_BYTES = 65_536
-#: What a reader says that has not all of a reply yet; `None` is a reply.
-_MORE = object()
-#: Its types say a command has one part.
+#: Its types say that a command has one part.
 _pack: Any = pack_command
 
 
@@ -34,78 +31,49 @@ def ask(client: Redis, batch: Batch, until: float) -> list[Any]:
     """
     _left(until)
     packed = b"".join(map(_pack, batch))
+    replies: list[Any] = []
     pool: Any = client.connection_pool
-    connection = take(pool)
+    line = take(pool)
     try:
-        line = getattr(connection, "_conn", connection)  # behind a cache of the client's own
-        replies = Replies(line, len(batch))
-        sock = line._sock
+        sock = line.connection._sock
+        if sock is None:
+            raise NoConnection("the client was closed meanwhile")
         sock.settimeout(_left(until))
         sock.sendall(packed)
-        while not replies.take(sock.recv(_CHUNK_BYTES)):
+        while not line.take(sock.recv(_CHUNK_BYTES), replies, len(batch)):
             sock.settimeout(_left(until))
-        sock.settimeout(line.socket_timeout)  # as the client has it
-        for push in replies.pushes:
-            line._parser.handle_push_response(push)
+        while line.pushes:
+            line.connection._parser.handle_push_response(line.pushes.pop(0))
+        sock.settimeout(line.connection.socket_timeout)  # as the client has it
     except BaseException:
-        connection.disconnect()  # what is still on its way belongs to nobody
-        pool.release(connection)
+        line.pooled.disconnect()  # what is still on its way belongs to nobody
+        pool.release(line.pooled)
         raise
-    give(pool, connection)
-    return replies.came
+    give(pool, line)
+    return replies
 
 
 async def ask_async(client: "aio.Redis", batch: Batch, until: float) -> list[Any]:
     """Return what `ask` does; the time holds for making a connection as well."""
     packed = b"".join(map(_pack, batch))
+    replies: list[Any] = []
     pool: Any = client.connection_pool
     async with asyncio.timeout(_left(until)):
-        connection = await take_async(pool)
+        line = await take_async(pool)
+        connection = line.connection
         try:
-            replies = Replies(connection, len(batch))
+            stream = connection._reader
             connection._writer.write(packed)
-            while not replies.take(await connection._reader.read(_CHUNK_BYTES)):
+            while not line.take(await stream.read(_CHUNK_BYTES), replies, len(batch)):
                 pass
-            for push in replies.pushes:
-                await connection._parser.handle_push_response(push)
+            while line.pushes:
+                await connection._parser.handle_push_response(line.pushes.pop(0))
         except BaseException:
             await connection.disconnect(nowait=True)
-            await pool.release(connection)
+            await pool.release(line.pooled)
             raise
-        await give_async(pool, connection)
-    return replies.came
-
-
-class Replies:
-    """The replies to one batch, out of the bytes as they come; made anew for each.
-
-    `pushes` are what the server said without being asked, which is for the client to hear.
-    """
-
-    def __init__(self, connection: Any, n: int) -> None:
-        # Without an encoding: whatever the client does with texts, lists come as bytes.
-        self._reader = Reader(
-            replyError=connection._parser.parse_error,
-            protocolError=InvalidResponse,
-            notEnoughData=_MORE,
-        )
-        self._n = n
-        self.came: list[Any] = []
-        self.pushes: list[Any] = []
-
-    def take(self, data: bytes) -> bool:
-        """Take more bytes, and tell whether that is all; raises where it is more, or the end."""
-        if not data:
-            raise NoConnection("the server closed the connection")
-        reader = self._reader
-        reader.feed(data)
-        while (reply := reader.gets()) is not _MORE:
-            if isinstance(reply, NoConnection):  # loading, say: no reply to follow counts
-                raise reply
-            (self.pushes if isinstance(reply, PushNotification) else self.came).append(reply)
-        if len(self.came) > self._n:
-            raise InvalidResponse("more replies than commands")
-        return len(self.came) == self._n and not reader.has_data()
+        await give_async(pool, line)
+    return replies
 
 
 def _left(until: float) -> float:

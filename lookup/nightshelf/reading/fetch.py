@@ -124,20 +124,20 @@ def _read(
 
     The values come first.
     """
-    sets = [key for key in asked if wanted[key].is_set]
-    batch: Batch = [("ZRANGE", key, 0, -1) for key in sets]
-    if len(sets) == len(asked):
-        strings = []
-    else:
-        strings = [key for key in asked if not wanted[key].is_set]
-        batch.insert(0, ("MGET", *strings))
+    strings: list[str] = []
+    sets: list[str] = []
+    for key in asked:
+        (sets if wanted[key].is_set else strings).append(key)
+    batch: Batch = [("MGET", *strings)] if strings else []
+    for key in sets:
+        batch.append(("ZRANGE", key, 0, -1))
     replies = yield from ask(mind, call, batch)
     if isinstance(replies, Unanswered):
         return replies
     if strings:
         first = replies[0]
         replies[:1] = [first] * len(strings) if isinstance(first, Exception) else first
-    return dict(zip((*strings, *sets), replies, strict=True))
+    return dict(zip(strings + sets, replies, strict=True))
 
 
 def _decoded(mind: Mind, kind: Kind, reply: Any) -> Any:

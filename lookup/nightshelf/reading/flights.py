@@ -49,7 +49,9 @@ class Flights:
                     if other.landing is None:
                         other.landing = Landing()
                         other.landing.set_running_or_notify_cancel()  # no waiter can cancel it
-            mine += [key for key in early if self._by_key.setdefault(key, flight) is flight]
+            for key in early:
+                if self._by_key.setdefault(key, flight) is flight:
+                    mine.append(key)
         return flight, mine, theirs
 
     def land(self, flight: Flight, keys: Iterable[str], values: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from nightshelf.reading.fetch import LIST, MASK, POPULAR, USER, Values, Wanted, 
 from nightshelf.reading.found import FAVORITES, Found, Masks, blend
 from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Talk
-from nightshelf.values import Manifest
+from nightshelf.values import Canary, Manifest
 
 #: A user's favourite categories that are blended, at most.
 _MAX_FAVORITES = 5
@@ -35,12 +35,25 @@ def personal(
 
     Each is put to `use` as it is found: of many, the lists themselves are held one at a time.
     """
+    if live.canary:
+        return _of_two(mind, call, live, live.canary, users, model, use)
+    return _of_one(mind, call, live, users, model, use)
+
+
+def _of_two(
+    mind: Mind,
+    call: Call,
+    live: Manifest,
+    out: Canary,
+    users: Sequence[str],
+    model: str | None,
+    use: Callable[[str, Found], T],
+) -> Talk[dict[str, T]]:
+    drawn = [user for user in users if in_canary(user, out.generation, out.share)]
     made: dict[str, T] = {}
-    if out := live.canary:
-        drawn = [user for user in users if in_canary(user, out.generation, out.share)]
-        if drawn:
-            made |= yield from _of_one(mind, call, as_live(live, out), drawn, model, use)
-    rest = [user for user in users if user not in made] if made else users
+    if drawn:
+        made |= yield from _of_one(mind, call, as_live(live, out), drawn, model, use)
+    rest = [user for user in users if user not in made]
     if rest:
         made |= yield from _of_one(mind, call, live, rest, model, use)
     return made
