@@ -1,6 +1,6 @@
 """`Shelf` against a bare redis-py client that parses JSON, on a real Valkey over loopback.
 
-Costs, one after another, medians over rounds that take turns (microseconds):
+Costs, one after another, medians (microseconds); read and bare take turns call by call:
 
 - kept: `Shelf.get` of a user whose list the process has;
 - read: `Shelf.get` that keeps nothing: list and mask come from Redis, in one round trip;
@@ -8,8 +8,8 @@ Costs, one after another, medians over rounds that take turns (microseconds):
 - many: `Shelf.get_many` of 100 and 500 users, and bare: `MGET` and `json.loads` of as many.
 
 Latency, at a constant rate, timed from when each request was due (open loop): p50, p99, p99.9 of
-read and bare, and of read while the server is frozen for a part of the run. A generator that has
-fallen behind says so by its own share of a CPU. The last line is read over bare.
+read and bare, which take turns, and of read while the server is frozen for a part of the run. A
+generator that has fallen behind says so by its own share of a CPU. The last line is read over bare.
 """
 
 import json
@@ -58,13 +58,14 @@ class Latency:
 
 
 _THREADS = 8
+_TURNS = 5
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
 def main(
     users: Annotated[int, typer.Option(help="Users with a list.")] = 5_000,
-    rounds: Annotated[int, typer.Option(help="Rounds, in which all take turns.")] = 9,
-    calls: Annotated[int, typer.Option(help="Calls a round.")] = 500,
+    rounds: Annotated[int, typer.Option(help="Rounds, in which all take turns.")] = 150,
+    calls: Annotated[int, typer.Option(help="Calls a round; a batch is one.")] = 25,
     rate: Annotated[int, typer.Option(help="Requests a second of the open loop.")] = 1_000,
     seconds: Annotated[float, typer.Option(help="How long the open loop runs.")] = 10.0,
     freeze: Annotated[float, typer.Option(help="Seconds that the server is frozen.")] = 3.0,
@@ -108,25 +109,19 @@ def _costs(
     assert live is not None
     keys = [KEYS.list(live.generation, "als", name) for name in names]
     contestants: dict[str, Callable[[int], object]] = {
-        "kept": lambda at: kept.get(names[at % 50], PAGE),
         "read": lambda at: read.get(names[at % len(names)], PAGE),
         "bare": lambda at: json.loads(str_(client.get(keys[at % len(keys)]))),
     }
+    batches: dict[str, Callable[[int], object]] = {}
     for size in (100, 500):
         some, theirs = names[:size], keys[:size]
-        contestants[f"many {size}"] = lambda _, some=some: read.get_many(some, PAGE)  # type: ignore[misc]
-        contestants[f"bare {size}"] = lambda _, theirs=theirs: [  # type: ignore[misc]
+        batches[f"many {size}"] = lambda _, some=some: read.get_many(some, PAGE)  # type: ignore[misc]
+        batches[f"bare {size}"] = lambda _, theirs=theirs: [  # type: ignore[misc]
             json.loads(str_(value)) for value in client.mget(theirs)
         ]
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, ask in contestants.items():
-            n = calls if " " not in name else max(1, calls // 100)
-            began = time.perf_counter()
-            for at in range(n):
-                ask(at)
-            times[name].append((time.perf_counter() - began) / n * 1e6)
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    # Call by call, so that a busy machine is busy for both; what is kept has no such peer.
+    medians = _medians({"kept": lambda at: kept.get(names[at % 50], PAGE)}, rounds, calls)
+    medians |= _medians(contestants, rounds * calls, 1) | _medians(batches, rounds, 1)
     for name, us in medians.items():
         typer.echo(f"{name}: {us:,.1f} us")
     for size in (100, 500):
@@ -134,6 +129,20 @@ def _costs(
             f"many over bare, {size}: {medians[f'many {size}'] / medians[f'bare {size}']:.3f}"
         )
     return medians["read"] / medians["bare"]
+
+
+def _medians(
+    contestants: dict[str, Callable[[int], object]], rounds: int, calls: int
+) -> dict[str, float]:
+    """Return the median of each one's rounds, in microseconds a call."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name, ask in contestants.items():
+            began = time.perf_counter()
+            for at in range(calls):
+                ask(number * calls + at)
+            times[name].append((time.perf_counter() - began) / calls * 1e6)
+    return {name: statistics.median(taken) for name, taken in times.items()}
 
 
 def str_(value: object) -> bytes:
@@ -150,10 +159,16 @@ def _latencies(
     keys = [KEYS.list(live.generation, "als", name) for name in names]
     shelf = Shelf.from_url(url, SHOP, settings=ReadSettings(max_bytes=0))
     n = len(names)
-    bare = open_loop(lambda at: json.loads(str_(client.get(keys[at % n]))), rate, seconds)
-    read = open_loop(lambda at: shelf.get(names[at % n], PAGE), rate, seconds)
-    typer.echo(f"bare, {rate} a second: {bare.words()}")
-    typer.echo(f"read, {rate} a second: {read.words()}")
+    asking: dict[str, Callable[[int], object]] = {
+        "bare": lambda at: json.loads(str_(client.get(keys[at % n]))),
+        "read": lambda at: shelf.get(names[at % n], PAGE),
+    }
+    turns: dict[str, list[Latency]] = {name: [] for name in asking}
+    for _ in range(_TURNS):
+        for name, ask in asking.items():
+            turns[name].append(open_loop(ask, rate, seconds / _TURNS))
+    for name, parts in turns.items():
+        typer.echo(f"{name}, {rate} a second: {together(parts).words()}")
     pid = int(client.info("server")["process_id"])
     timers = [Timer(1.0, os.kill, (pid, signal.SIGSTOP))]
     timers.append(Timer(1.0 + freeze, os.kill, (pid, signal.SIGCONT)))
@@ -165,6 +180,12 @@ def _latencies(
     counted = shelf.counters()
     typer.echo(f"read, frozen for {freeze:g} s: {frozen.words()}")
     typer.echo(f"sources {dict(counted.sources)}, causes {dict(counted.causes)}")
+
+
+def together(parts: list[Latency]) -> Latency:
+    """Put the turns of one contestant together."""
+    done_ms = [each for part in parts for each in part.done_ms]
+    return Latency(done_ms, statistics.mean(part.cpu_share for part in parts))
 
 
 def open_loop(ask: Callable[[int], object], rate: int, seconds: float) -> Latency:

@@ -77,12 +77,8 @@ class Cache:
         due, early = [], []
         with self._lock:
             for key in keys:
-                try:
-                    copy = self._copies[key]
-                except KeyError:
-                    due.append(key)
-                    continue
-                if now >= copy.fresh_until:
+                copy = self._copies.get(key)
+                if copy is None or now >= copy.fresh_until:
                     due.append(key)
                     continue
                 fresh[key] = copy.value

@@ -1,8 +1,7 @@
 """Reading values by key: from the process, from another's read that is under way, or from Redis."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from nightshelf.errors import CorruptValue
@@ -36,11 +35,13 @@ Values = dict[str, Any]
 
 def fetch(mind: Mind, call: Call, wanted: Wanted) -> Talk[Values]:
     """Return values by key, leaving out what is not there, corrupt, or not given in time."""
+    n_landed = mind.flights.n_landed
     found, due, early = mind.cache.look(wanted)
     if due or early:
         flight, mine, theirs = mind.flights.join(due, early)
         if mine:
-            found |= yield from _fly(mind, call, flight, mine, wanted)
+            anew = mind.flights.n_landed == n_landed
+            found |= yield from _fly(mind, call, flight, mine, wanted, anew=anew)
         for key, other in theirs.items():
             if other.brought is None and other.landing:
                 yield other.landing
@@ -52,21 +53,23 @@ def fetch(mind: Mind, call: Call, wanted: Wanted) -> Talk[Values]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def read_through(mind: Mind, call: Call, wanted: Wanted) -> Talk[Values]:
-    """Return values as `fetch` does, keeping nothing: a batch must not push out what pages ask for.
+def read_through(mind: Mind, call: Call, wanted: Wanted) -> Talk[Callable[[str], Any]]:
+    """Return what gives a value by key as `fetch` has them, keeping nothing.
 
-    What the process has serves all the same.
+    A batch must not push out what pages ask for; what the process has serves all the same. Each
+    value is decoded when it is asked for, so no more of them need be held than one.
     """
     found, due, _ = mind.cache.look(wanted)
-    if due:
-        asked = {key: wanted[key] for key in due}
-        replies = yield from ask(mind, call, _batch(asked))
-        if isinstance(replies, Unanswered):
-            found |= {key: _in_trouble(mind, key) for key in due}
-        else:
-            for key, reply in _by_key(asked, replies):
-                found[key] = _decoded(mind, asked[key], reply)
-    return {key: value for key, value in found.items() if value is not None}
+    came = (yield from _read(mind, call, due, wanted)) if due else {}
+
+    def value(key: str) -> Any:
+        if key in found:
+            return found[key]
+        if isinstance(came, Unanswered):
+            return _in_trouble(mind, key)
+        return _decoded(mind, wanted[key], came[key]) if key in came else None
+
+    return value
 
 
 def ask(mind: Mind, call: Call, batch: Batch) -> Talk[list[Any] | Unanswered]:
@@ -81,54 +84,60 @@ def ask(mind: Mind, call: Call, batch: Batch) -> Talk[list[Any] | Unanswered]:
 
 
 def _fly(
-    mind: Mind, call: Call, flight: Flight, mine: Sequence[str], wanted: Wanted
+    mind: Mind, call: Call, flight: Flight, mine: Sequence[str], wanted: Wanted, *, anew: bool
 ) -> Talk[Values]:
     """Read in one round trip, keep what came, and tell those who wait for it."""
-    brought: Values = {}
     told = mind.told  # a message may come between Redis' answer and our keeping it
+    brought: Values = {}
     try:
-        # Another's read may have landed between our look and our turn.
-        brought |= mind.cache.landed(mine)
-        asked = {key: wanted[key] for key in mine if key not in brought}
+        if not anew:  # others' reads have landed between our look and our turn
+            brought |= mind.cache.landed(mine)
+        asked = [key for key in mine if key not in brought] if brought else mine
         began = mind.clock()
-        replies = (yield from ask(mind, call, _batch(asked))) if asked else []
-        if not isinstance(replies, Unanswered):
+        came = (yield from _read(mind, call, asked, wanted)) if asked else {}
+        if not isinstance(came, Unanswered):
             took_s = mind.clock() - began
-            for key, reply in _by_key(asked, replies):
-                kind = asked[key]
+            for key, reply in came.items():
+                kind = wanted[key]
                 if isinstance(reply, Exception):  # for this key alone: what was kept may serve
                     mind.count(cause_of(reply))
                     continue
                 brought[key] = value = _decoded(mind, kind, reply)
                 if mind.flights.is_current(flight, key):
-                    settings = mind.settings
-                    fresh_s = kind.fresh_s(settings)
+                    fresh_s = kind.fresh_s(mind.settings)
                     if kind.personal and told and mind.told:
-                        fresh_s = settings.told_ttl_s
+                        fresh_s = mind.settings.told_ttl_s
                     size = _size(reply)
                     mind.cache.put(key, value, fresh_s=fresh_s, took_s=took_s, n_bytes=size)
     finally:
         flight.failed = call.failed
         mind.flights.land(flight, mine, brought)
+    if len(brought) == len(mine):
+        return brought
     return {key: brought[key] if key in brought else _in_trouble(mind, key) for key in mine}
 
 
-def _batch(wanted: Wanted) -> Batch:
-    """Return one MGET for all values and a command for each set."""
-    strings = [key for key, kind in wanted.items() if not kind.is_set]
-    sets: Batch = [("ZRANGE", key, 0, -1) for key, kind in wanted.items() if kind.is_set]
-    return [("MGET", *strings), *sets] if strings else sets
+def _read(
+    mind: Mind, call: Call, asked: Sequence[str], wanted: Wanted
+) -> Talk[dict[str, Any] | Unanswered]:
+    """Return replies by key, some of them errors: one MGET for all values, a command for each set.
 
-
-def _by_key(wanted: Wanted, replies: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Return each key with its reply, which may be an error."""
-    sets = [key for key, kind in wanted.items() if kind.is_set]
-    if len(sets) == len(wanted):
-        return zip(sets, replies, strict=True)
-    strings = [key for key, kind in wanted.items() if not kind.is_set]
-    first, *rest = replies
-    values = [first] * len(strings) if isinstance(first, Exception) else first
-    return chain(zip(strings, values, strict=True), zip(sets, rest, strict=True))
+    The values come first.
+    """
+    strings: list[str] = []
+    sets: list[str] = []
+    for key in asked:
+        (sets if wanted[key].is_set else strings).append(key)
+    batch: Batch = [("MGET", *strings)] if strings else []
+    for key in sets:
+        batch.append(("ZRANGE", key, 0, -1))
+    replies = yield from ask(mind, call, batch)
+    if isinstance(replies, Unanswered):
+        return replies
+    if strings:
+        first = replies[0]
+        replies[:1] = [first] * len(strings) if isinstance(first, Exception) else first
+    return dict(zip(strings + sets, replies, strict=True))
 
 
 def _decoded(mind: Mind, kind: Kind, reply: Any) -> Any:

@@ -23,9 +23,10 @@ class Flight:
 
 
 class Flights:
-    """The reads that are under way, by key."""
+    """The reads that are under way, by key; `n_landed` counts those that have ended."""
 
     def __init__(self) -> None:
+        self.n_landed = 0
         self._lock = Lock()
         self._by_key: dict[str, Flight] = {}
 
@@ -48,7 +49,9 @@ class Flights:
                     if other.landing is None:
                         other.landing = Landing()
                         other.landing.set_running_or_notify_cancel()  # no waiter can cancel it
-            mine += [key for key in early if self._by_key.setdefault(key, flight) is flight]
+            for key in early:
+                if self._by_key.setdefault(key, flight) is flight:
+                    mine.append(key)
         return flight, mine, theirs
 
     def land(self, flight: Flight, keys: Iterable[str], values: dict[str, Any]) -> None:
@@ -58,6 +61,7 @@ class Flights:
                 if self._by_key.get(key) is flight:
                     del self._by_key[key]
             flight.brought = values
+            self.n_landed += 1
         if flight.landing:
             flight.landing.set_result(None)
 

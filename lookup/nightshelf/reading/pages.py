@@ -8,7 +8,7 @@ from nightshelf.contract import encode_id, encode_segment
 from nightshelf.errors import InvalidCursor, InvalidKey
 from nightshelf.filters import Filters, fingerprint
 from nightshelf.reading.cursor import Cursor
-from nightshelf.reading.found import FAVORITES, Found, cut
+from nightshelf.reading.found import FAVORITES, Found
 from nightshelf.reading.ladder import (
     alike,
     in_segment,
@@ -19,7 +19,7 @@ from nightshelf.reading.ladder import (
 )
 from nightshelf.reading.look import begin
 from nightshelf.reading.mind import Call, Mind
-from nightshelf.reading.results import finish, page_of, result_of
+from nightshelf.reading.results import finish, page_of, plain
 from nightshelf.reading.talk import Talk
 from nightshelf.values import Manifest
 
@@ -44,10 +44,15 @@ def get(
         if not found and call.failed:  # it may stand yet: ask again with the same
             return finish(mind, call, Result((), "none", cursor=cursor))
     else:
-        by_user = (yield from personal(mind, call, live, [user], model)) if live else {}
-        found = by_user.get(user)
+        found = None
+        if live:
+            by_user = yield from personal(mind, call, live, [user], model, lambda _, each: each)
+            found = by_user.get(user)
         found = _or_last_good(mind, call, user, found)
-    return (yield from page_of(mind, call, found, n, filters, after.at if after else 0, metadata))
+    start = after.at if after else 0
+    if filters or metadata:
+        return (yield from page_of(mind, call, found, n, filters, start, metadata))
+    return plain(mind, call, found, n, start)
 
 
 def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
@@ -56,13 +61,16 @@ def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
     if not users:
         return []
     call = yield from begin(mind)
-    live = call.seen.live
-    by_user = (yield from personal(mind, call, live, users, None)) if live else {}
-    results = {}
+
+    def made(user: str, found: Found | None) -> Result:
+        return plain(mind, call, _or_last_good(mind, call, user, found), n)
+
+    results: dict[str, Result] = {}
+    if live := call.seen.live:
+        results = yield from personal(mind, call, live, users, None, made)
     for user in users:
         if user not in results:
-            found = _or_last_good(mind, call, user, by_user.get(user))
-            results[user] = _plain(mind, call, found, n)
+            results[user] = made(user, None)
     return [results[user] for user in users]
 
 
@@ -139,9 +147,3 @@ def _unpaged(
     found = _or_last_good(mind, call, user, found)
     result = yield from page_of(mind, call, found, n, None, 0, metadata)
     return replace(result, cursor=None)
-
-
-def _plain(mind: Mind, call: Call, found: Found | None, n: int) -> Result:
-    if found is None:
-        return finish(mind, call, Result((), "none"))
-    return result_of(mind, call, found, cut([found.ranked], n, found.masks))

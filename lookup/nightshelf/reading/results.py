@@ -35,19 +35,23 @@ def page_of(
     metadata: bool,
 ) -> Talk[Result]:
     """Return a page of what was found, from position `start` on."""
-    if found is None:
-        return finish(mind, call, Result((), "none"))
-    if filters:
+    if found and filters:
         result = yield from _filtered(mind, call, found, n, filters, start)
     else:
-        page = cut([found.ranked], n, found.masks, start=start)
-        result = result_of(mind, call, found, page)
-    if not metadata:
+        result = plain(mind, call, found, n, start)
+    if not (found and metadata):
         return result
     ids = [item.item_id for item in result.items]
     rows = yield from item_rows(mind, call, found.live.generation, ids)
     items = tuple(item._replace(metadata=rows.get(item.item_id)) for item in result.items)
     return replace(result, items=items)
+
+
+def plain(mind: Mind, call: Call, found: Found | None, n: int, start: int = 0) -> Result:
+    """Return a page of what was found as it stands, or of nothing."""
+    if found is None:
+        return finish(mind, call, Result((), "none"))
+    return result_of(mind, call, found, cut([found.ranked], n, found.masks, start=start))
 
 
 def _filtered(
