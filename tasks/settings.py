@@ -1,4 +1,4 @@
-"""All settings of a night in one object, read once, from the environment and `nightshelf.toml`.
+"""All settings in one object, read once, from the environment and `nightshelf.toml`.
 
 The environment wins over the file. Names follow the fields: `NIGHTSHELF_TOPN__N=20`,
 `NIGHTSHELF_FEATURES__HALF_LIFE_DAYS=30`, `NIGHTSHELF_FEATURES__SEEN='["purchase"]'`, or in
@@ -22,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tasks.collect import CollectSettings
+from tasks.compact import CompactSettings
 from tasks.errors import SettingsError
 from tasks.evaluate import EvaluateSettings
 from tasks.events import EventSettings
@@ -66,6 +68,8 @@ class Settings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     gates: GateSettings = GateSettings()
     targets: Targets = Targets()
+    collect: CollectSettings = CollectSettings()
+    compact: CompactSettings = CompactSettings()
 
     @model_validator(mode="before")
     @classmethod
