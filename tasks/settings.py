@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -79,6 +79,16 @@ class Settings(BaseSettings):
         for unknown in sorted({*values, *_steps_in_environment()} - {*steps, *_REDIS_URL}):
             raise ValueError(f"{unknown} has no settings; those that do: {', '.join(steps)}")
         return {name: cls._step(name, given) for name, given in values.items()}
+
+    @model_validator(mode="after")
+    def _idle_means_idle(self) -> Self:
+        """Refuse an event type that is to be passed over and to be learnt from."""
+        used = self.features
+        taught = {kind for kind, weight in used.weights.items() if weight}
+        taught |= {"purchase", *used.seen, *used.rating_types, *used.view_types}
+        for kind in sorted(taught.intersection(self.events.idle)):
+            raise ValueError(f"events.idle has {kind}, which features uses; take it out of one")
+        return self
 
     @classmethod
     def _step(cls, name: str, given: object) -> object:
