@@ -80,7 +80,7 @@ def summary(collected: Collected, compacted: Compacted) -> list[Line]:
     reasons = ", ".join(f"{reason}: {count}" for reason, count in collected.malformed.items())
     broken = "; ".join(f"{folder}: {reason}" for folder, reason in compacted.broken.items())
     lines = (
-        Line("events collected", collected.n_events, f"in {collected.n_files} files"),
+        Line("events collected", collected.n_events, f"files: {collected.n_files}"),
         Line("entries claimed", collected.n_claimed, "left by a collector that died"),
         Line("no event", collected.n_malformed, f"{reasons}; see {collected.quarantine}"),
         Line("lost", collected.n_lost, "dropped by the writers' bound (max_events) before"),

@@ -17,11 +17,11 @@ from redis import Redis
 
 from nightshelf.contract import Keys
 from tasks.entries import EVENTS, ORDER, Entry, Malformed, Row, row_of
-from tasks.event_files import QUARANTINE, name_of_entries, write_durably
+from tasks.event_files import QUARANTINE, name_of_entries, quarantine_of, write_durably
 from tasks.event_stream import Chunk, EventStream
 
-#: Entries a round trip.
-_READ = 1_000
+#: Entries a round trip: by so many at most a batch exceeds its bounds.
+_READ = 250
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class CollectSettings:
 
     - `max_s`: a run ends after the batch during which this has passed, or when all is collected.
     - `max_batch_entries`, `max_batch_bytes`: a batch, which becomes a file a date, ends with the
-      round trip (of up to 1,000 entries) that reaches either.
+      round trip (of up to 250 entries) that reaches either.
     - `claim_after_s`: what was taken so long ago and not acknowledged, its collector died with.
     - `clock_tolerance_s`: how far beyond its arrival an event's `ts` may lie.
     """
@@ -61,12 +61,6 @@ class Collected:
     n_lost: int
     n_unsure: int
     malformed: dict[str, int]
-
-
-def quarantine_of(events_dir: Path) -> Path:
-    """Return the folder of entries that are no event: beside the log, where no night reads it."""
-    events_dir = events_dir.absolute()
-    return events_dir.with_name(f"{events_dir.name}-quarantine")
 
 
 def collect(

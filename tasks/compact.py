@@ -9,6 +9,7 @@ makes good; it is never absent. A crash at any point leaves just that.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from tasks.entries import EVENTS, ORDER
-from tasks.event_files import LogFile, name_of_merged, own_files, write_durably
+from tasks.event_files import LogFile, name_of_merged, own_files, quarantine_of, write_durably
 from tasks.parquet import BrokenFile
 
 _REPLACES = b"nightshelf.replaces"
@@ -54,9 +55,9 @@ class Compacted:
 
 def compact(events_dir: Path, settings: CompactSettings, *, now: datetime) -> Compacted:
     """Merge the small files of every date, and delete those that were merged long enough ago."""
-    n: Counter[str] = Counter()
+    n = Counter(deleted=_delete_abandoned(quarantine_of(events_dir), now))
     broken: dict[str, str] = {}
-    for folder in sorted(events_dir.glob("date=*")):
+    for folder in sorted(events_dir.glob("date=*/")):
         try:
             n["deleted"] += _delete_abandoned(folder, now)
             files = own_files(folder)
@@ -123,7 +124,7 @@ def _merge(files: Sequence[LogFile]) -> int:
 
 def _delete_replaced(merged: Path, names: Iterable[str]) -> int:
     """Delete what a merged file replaces, once that has been read back; return how many."""
-    files = [path for path in map(merged.with_name, names) if path.exists()]
+    files = [path for path in map(merged.with_name, sorted(names)) if path.exists()]
     if files:
         _read(merged)
     for path in files:
@@ -131,22 +132,28 @@ def _delete_replaced(merged: Path, names: Iterable[str]) -> int:
     return len(files)
 
 
-def _replaced_by(merged: Path) -> frozenset[str]:
+def _replaced_by(path: Path) -> frozenset[str]:
     """Return the names of the files that a merged one replaces."""
-    try:
-        return frozenset(json.loads(pq.read_schema(merged).metadata[_REPLACES]))
-    except pa.ArrowException as error:
-        raise BrokenFile(f"{merged}: {error}") from error
+    with _named(path):
+        metadata = pq.read_schema(path).metadata or {}
+    return frozenset(json.loads(metadata.get(_REPLACES, b"[]")))
 
 
 def _read(path: Path) -> pa.Table:
     """Return all of a file, its checksums proven."""
-    try:
+    with _named(path):
         return pq.read_table(path, page_checksum_verification=True, partitioning=None)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be read; one that is gone is no broken one."""
+    try:
+        yield
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
-        raise BrokenFile(f"{path}: {error}") from error
+        raise BrokenFile(f"{path.name}: {error}") from error
 
 
 def _delete_abandoned(folder: Path, now: datetime) -> int:

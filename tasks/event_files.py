@@ -37,6 +37,12 @@ _NAME = re.compile(
 )
 
 
+def quarantine_of(events_dir: Path) -> Path:
+    """Return the folder of entries that are no event: beside the log, where no night reads it."""
+    events_dir = events_dir.absolute()
+    return events_dir.with_name(f"{events_dir.name}-quarantine")
+
+
 def id_order(entry_id: str) -> tuple[int, int]:
     """Return what ids of entries are sorted by."""
     milliseconds, _, sequence = entry_id.partition("-")

@@ -28,7 +28,7 @@ def test_a_minute_and_another_after_a_loss(
     redis_client.xadd(KEY, told("bad", ts="soon"))
     done = collect(env, log)
     assert (done.returncode, event_ids(log)) == (0, ["a", "b"]), done.stderr
-    assert "events collected: 2 (in 2 files)" in done.stdout
+    assert "events collected: 2 (files: 2)" in done.stdout
     apart = f"no event: 1 (ts unparsable: 1; see {log}-quarantine)"
     assert apart in done.stdout
     assert apart in done.stderr, "the log warns"

@@ -16,8 +16,9 @@ from nightshelf import Event, ReadSettings, Shelf
 from nightshelf.connection import connect
 from nightshelf.erase import forget
 from tasks import collect as collecting
-from tasks.collect import CollectSettings, quarantine_of
+from tasks.collect import CollectSettings
 from tasks.entries import EVENTS
+from tasks.event_files import quarantine_of
 from tasks.event_stream import GROUP, EventStream
 from tests.lookup.shelves import publish
 from tests.tasks.logs import YESTERDAY, clean, event, item, read, write
@@ -334,6 +335,16 @@ def test_what_was_erased_is_no_loss(own_redis_client: Redis, tmp_path: Path) -> 
     collected = gather(client, log)
     assert (collected.n_lost, collected.n_unsure) == (0, 0)
     assert event_ids(log) == list("acd")
+
+
+def test_what_left_a_dead_collectors_hands_is_said(own_redis_client: Redis, tmp_path: Path) -> None:
+    EventStream(own_redis_client, KEY).join()
+    tell(own_redis_client, *"abc")
+    own_redis_client.xreadgroup(GROUP, "dead", {KEY: ">"})
+    own_redis_client.xtrim(KEY, maxlen=1, approximate=False)
+    collected = gather(own_redis_client, tmp_path / "log")
+    assert (collected.n_claimed, collected.n_unsure, collected.n_lost) == (1, 2, 0)
+    assert gather(own_redis_client, tmp_path / "log").n_unsure == 0
 
 
 def test_what_left_before_the_first_collector_is_not_its_loss(

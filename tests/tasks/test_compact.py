@@ -99,6 +99,7 @@ def test_what_a_shop_wrote_itself_is_not_touched(tmp_path: Path) -> None:
     assert compact(tmp_path, FEW, now=later(9999)).n_merged == 0
     assert names(tmp_path, YESTERDAY) == before
     assert own_files(folder) == []
+    put(tmp_path / "date=all.parquet", {"e": NOW}, EVENTS)
     assert compact(tmp_path / "nowhere", FEW, now=NOW).n_merged == 0
 
 
@@ -114,7 +115,16 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-@pytest.mark.parametrize("damaged", ["a file", "the merged one"])
+def test_a_merged_file_that_says_nothing_replaces_nothing(tmp_path: Path) -> None:
+    for n in range(2):
+        path = tracked(tmp_path, YESTERDAY, n, f"e{n}")
+        path.rename(path.with_name(path.name.replace("tracked", "merged")))
+    assert compact(tmp_path, FEW, now=later(9999)).n_merged == 2
+    assert compact(tmp_path, FEW, now=later(9999)).n_deleted == 2
+    assert event_ids(tmp_path) == ["e0", "e1"]
+
+
+@pytest.mark.parametrize("damaged", ["a file", "the merged one", "the merged one's end"])
 def test_nothing_is_deleted_for_what_cannot_be_read(tmp_path: Path, damaged: str) -> None:
     first = tracked(tmp_path, YESTERDAY, 1, "a")
     tracked(tmp_path, YESTERDAY, 2, "b")
@@ -123,7 +133,10 @@ def test_nothing_is_deleted_for_what_cannot_be_read(tmp_path: Path, damaged: str
     else:
         compact(tmp_path, FEW, now=NOW)
         (merged,) = (tmp_path / YESTERDAY).glob("merged-*")
-        flip_bit(merged, "user_id")
+        if damaged == "the merged one":
+            flip_bit(merged, "user_id")
+        else:
+            merged.write_bytes(merged.read_bytes()[:-9])
     before = names(tmp_path, YESTERDAY)
     tracked(tmp_path, TODAY.replace("04", "02"), 3, "c")
     tracked(tmp_path, TODAY.replace("04", "02"), 4, "d")
