@@ -1,4 +1,4 @@
-"""What a night can fail with, as one tree (all are `nightshelf.NightshelfError`).
+"""What a night, or a collection, can fail with, as one tree (all are `nightshelf.NightshelfError`).
 
 - `SettingsError`: a setting is misspelt, or has a value that it cannot have.
 - `InputError`: the input breaks the contract of `tasks/inputs.py`; nothing was computed.
@@ -10,6 +10,7 @@
 - `NoRoom`: the generation does not fit beside what Redis holds; nothing was written.
 - `RunFolderError`: a run's folder does not hold what is asked of it.
 - `VerificationError`: what was read back from Redis is not what was staged.
+- `EventsLost`: tracked events left Redis before they were collected; the others are safe.
 """
 
 from nightshelf.errors import NightshelfError
@@ -53,3 +54,7 @@ class RunFolderError(NightshelfError):
 
 class VerificationError(NightshelfError):
     """What was read back from Redis is not what was staged."""
+
+
+class EventsLost(NightshelfError):  # noqa: N818
+    """Tracked events left Redis before they were collected."""

@@ -34,11 +34,13 @@ class EventSettings:
     - `max_bad_share`: the night fails when a larger share of the rows up to `as_of` is bad, 0 to 1.
     - `may_be_negative`: event types whose `value` may be below zero.
     - `clock_tolerance_s`: how far past the clock of this machine a `ts` may lie.
+    - `idle`: event types that teach nothing, which are counted and otherwise not read.
     """
 
     max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     may_be_negative: tuple[str, ...] = ("return", "refund", "cancel")
     clock_tolerance_s: int = 3600
+    idle: tuple[str, ...] = ("impression", "profile_update")
 
 
 @computed
@@ -52,6 +54,7 @@ def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: date
         "now": now + timedelta(seconds=settings.clock_tolerance_s),
         "max_id_bytes": MAX_ID_BYTES,
         "may_be_negative": list(settings.may_be_negative),
+        "idle": list(settings.idle),
     }
     with connect(run) as db:
         for relation in (inputs.items, inputs.users, inputs.events):
@@ -106,6 +109,7 @@ def _write(
         n_items=n_items,
         n_duplicates=good - n_events,
         n_after_as_of=n_after_as_of,
+        n_idle=_tally(db, query("count_idle"), {"idle": parameters["idle"]})["idle"],
         n_quarantined=n_quarantined,
         quarantined=reasons,
         event_types=_tally(db, query("count_event_types"), {"path": one_file(events)}),

@@ -42,6 +42,7 @@ class CleanLog:
     quarantined: dict[str, int]
     event_types: dict[str, int]
     set_aside: dict[str, str]
+    n_idle: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""All settings of a night in one object, read once, from the environment and `nightshelf.toml`.
+"""All settings in one object, read once, from the environment and `nightshelf.toml`.
 
 The environment wins over the file. Names follow the fields: `NIGHTSHELF_TOPN__N=20`,
 `NIGHTSHELF_FEATURES__HALF_LIFE_DAYS=30`, `NIGHTSHELF_FEATURES__SEEN='["purchase"]'`, or in
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -22,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from tasks.collect import CollectSettings
+from tasks.compact import CompactSettings
 from tasks.errors import SettingsError
 from tasks.evaluate import EvaluateSettings
 from tasks.events import EventSettings
@@ -66,6 +68,8 @@ class Settings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     gates: GateSettings = GateSettings()
     targets: Targets = Targets()
+    collect: CollectSettings = CollectSettings()
+    compact: CompactSettings = CompactSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -75,6 +79,16 @@ class Settings(BaseSettings):
         for unknown in sorted({*values, *_steps_in_environment()} - {*steps, *_REDIS_URL}):
             raise ValueError(f"{unknown} has no settings; those that do: {', '.join(steps)}")
         return {name: cls._step(name, given) for name, given in values.items()}
+
+    @model_validator(mode="after")
+    def _idle_means_idle(self) -> Self:
+        """Refuse an event type that is to be passed over and to be learnt from."""
+        used = self.features
+        taught = {kind for kind, weight in used.weights.items() if weight}
+        taught |= {"purchase", *used.seen, *used.rating_types, *used.view_types}
+        for kind in sorted(taught.intersection(self.events.idle)):
+            raise ValueError(f"events.idle has {kind}, which features uses; take it out of one")
+        return self
 
     @classmethod
     def _step(cls, name: str, given: object) -> object:

@@ -1,6 +1,7 @@
 -- The log that the night learns from: good rows up to as_of, each event once.
 -- Grain: one distinct event. Input: judged_events.
 -- The same event: the same event_id, or the same user, item, type and second where there is none.
+-- Of each the row that arrived first, so that what comes in later changes nothing.
 SELECT user_id, item_id, event_type, ts, value, session_id
 FROM judged_events
 WHERE reason IS NULL
@@ -11,6 +12,6 @@ QUALIFY row_number() OVER (
             WHEN coalesce(event_id, '') = ''
             THEN (user_id, item_id, event_type, date_trunc('second', ts))
         END
-    ORDER BY ts, user_id, item_id, event_type, value, session_id
+    ORDER BY arrived_at, ts, user_id, item_id, event_type, value, session_id
 ) = 1
 ORDER BY ts, user_id, item_id, event_type, value, session_id

@@ -1,6 +1,7 @@
 -- Why a row of the log is bad, or null.
 -- Grain: one row read. Inputs: raw_events, known_items.
--- Parameters: now, as_of (UTC timestamps), max_id_bytes, may_be_negative (event types).
+-- Parameters: now, as_of (UTC timestamps), max_id_bytes, may_be_negative, idle (event types).
+-- Idle events teach nothing, and there may be many more of them than of all others: not read.
 -- A row later than as_of is not judged at all: the night must not see it.
 -- Values up to 1e12 add up exactly in millionths.
 SELECT
@@ -25,3 +26,4 @@ SELECT
         WHEN item_id NOT IN (SELECT item_id FROM known_items) THEN 'unknown item'
     END AS reason
 FROM raw_events
+WHERE event_type IS NULL OR NOT list_contains($idle, event_type)

@@ -25,6 +25,7 @@ from nightshelf.connection import address, connect
 from nightshelf.contract import Keys
 from nightshelf.doctor import examine
 from nightshelf.upkeep import retire
+from tasks.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
 from tasks.forecast import forecast
 from tasks.live import clear_orphans, flip, keep_live
@@ -48,7 +49,7 @@ from tests.lookup.shelves import settle
 from tests.tasks.models import AS_OF
 
 ACL = Path(__file__).parents[2] / "deploy/users.acl"
-ROLES = ("reader", "tracker", "publisher", "operator")
+ROLES = ("reader", "tracker", "collector", "publisher", "operator")
 N_USERS = 200
 KEYS = Keys(SHOP)
 #: One key of ours, and one of another namespace on the same server.
@@ -189,15 +190,15 @@ def let_through(client: Redis, tries: list[str]) -> list[str]:
     return passed
 
 
-def allowed(admin: Redis, role: str, category: str) -> tuple[set[str], int]:
-    """Return the commands of a category that a role may run on our keys, and how many there are."""
+def allowed(admin: Redis, role: str, category: str, key: str = OURS) -> tuple[set[str], int]:
+    """Return the commands of a category that a role may run on a key, and how many there are."""
     names = list(map(str, admin.acl_cat(category)))
     ask: Any = admin.execute_command
     found = set()
     for name in names:
         about = next(iter(ask("COMMAND", "INFO", name).values()))
         words = name.split("|")
-        words += [OURS] * (abs(about["arity"]) - len(words))
+        words += [key] * (abs(about["arity"]) - len(words))
         try:
             answer = admin.acl_dryrun(role, *words)
         except ResponseError as error:
@@ -281,6 +282,53 @@ def test_the_tracker_tells_what_users_do_and_nothing_else(
     figure(
         11,
         f"tracker: actions and impressions told, 0 of {len(TRACKER_TRIES)} tries let through",
+    )
+
+
+COLLECTOR_TRIES = [
+    *(each for each in READER_TRIES if not each.startswith("XADD")),
+    f"XADD {KEYS.events} * a b",
+    f"XRANGE {KEYS.events} - +",
+    f"XDEL {KEYS.events} 0-1",
+    f"XREAD STREAMS {KEYS.events} 0",
+    f"XGROUP DESTROY {KEYS.events} collector",
+    f"XGROUP DELCONSUMER {KEYS.events} collector collector",
+    f"XTRIM {Keys('home').events} MAXLEN 0",
+    f"XREADGROUP GROUP collector c STREAMS {Keys('home').events} >",
+    f"XINFO STREAM {OURS}",
+    f"GET {OURS}",
+    f"ZRANGE {KEYS.acted('u0001')} 0 -1",
+    "EVAL return 1 0",
+    "PUBLISH x y",
+]
+
+
+def test_the_collector_collects_and_nothing_else(
+    own_redis_url: str, admin: Redis, tmp_path: Path, figure: Callable[[int, str], None]
+) -> None:
+    settings, log = CollectSettings(claim_after_s=0), tmp_path / "log"
+    shelf = Shelf.from_url(login(own_redis_url, "tracker"), SHOP)
+    with closing(connect_publisher(login(own_redis_url, "collector"), SETTINGS)) as collector:
+        assert collect(collector, SHOP, log, settings).n_events == 0  # it makes the group
+        assert shelf.clicked("u0001", "i1").recorded
+        admin.xreadgroup("collector", "dead", {KEYS.events: ">"})
+        assert shelf.clicked("u0002", "i1").recorded
+        collected = collect(collector, SHOP, log, settings)
+        assert (collected.n_events, collected.n_claimed, collected.n_trimmed) == (2, 1, 2)
+        for at in range(4):
+            assert shelf.clicked(f"u000{at}", "i1").recorded
+        admin.xtrim(KEYS.events, maxlen=1, approximate=False)  # servers differ in what they count
+        assert collect(collector, SHOP, log, settings).n_lost == 3
+        assert collect(collector, SHOP, log, settings).n_lost == 0
+        assert let_through(collector, COLLECTOR_TRIES) == []
+    writes, n_writes = allowed(admin, "collector", "write", KEYS.events)
+    assert writes == {"xgroup|create", "xgroup|setid", "xreadgroup", "xautoclaim", "xack", "xtrim"}
+    assert allowed(admin, "collector", "write")[0] <= {"xreadgroup"}  # whose key stands elsewhere
+    assert allowed(admin, "collector", "dangerous", KEYS.events)[0] == set()
+    figure(
+        11,
+        f"collector: events collected, claimed and trimmed; {len(writes)} of {n_writes} write "
+        f"commands are its own, on one key, 0 of {len(COLLECTOR_TRIES)} tries let through",
     )
 
 

@@ -18,7 +18,7 @@ from tasks.run import Run
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = AS_OF + timedelta(hours=6)
 YESTERDAY = AS_OF - timedelta(days=1)
-ANY_SHARE = EventSettings(max_bad_share=1)
+ANY_SHARE = EventSettings(max_bad_share=1, idle=())
 
 Row = dict[str, Any]
 

@@ -397,13 +397,14 @@ def test_the_same_rows_in_any_order_and_any_files_give_the_same_bytes(tmp_path: 
 
 
 def once(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    """Define what counts once: of each set of rows that are the same event, the first in order."""
+    """Define what counts once: of rows that are the same event, the first to arrive, in order."""
     same: defaultdict[object, list[tuple[Any, ...]]] = defaultdict(list)
     for row in rows:
         second = row["ts"].replace(microsecond=0, tzinfo=None)
         alike = (row["user_id"], row["item_id"], row["event_type"], second)
         same[row["event_id"] or alike].append(
             (
+                row["arrived_at"] or AS_OF,  # unknown: last
                 row["ts"].replace(tzinfo=None),
                 row["user_id"],
                 row["item_id"],
@@ -411,7 +412,7 @@ def once(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
                 row["value"],
             )
         )
-    return sorted(min(rows) for rows in same.values())
+    return sorted(min(rows)[1:] for rows in same.values())
 
 
 small_events = st.builds(
@@ -424,6 +425,7 @@ small_events = st.builds(
     ),
     value=st.sampled_from([0.0, 1.0, 2.0]),
     event_id=st.sampled_from([None, None, "", "e1", "e2"]),
+    arrived_at=st.sampled_from([None, YESTERDAY, YESTERDAY + timedelta(hours=1)]),
 )
 
 
@@ -462,3 +464,14 @@ def test_types_are_counted_commonest_first(tmp_path: Path) -> None:
     rows = [event(event_type=kind, event_id=str(n)) for n, kind in enumerate("yxxzx")]
     log = clean(tmp_path, rows)
     assert list(log.event_types.items()) == [("x", 3), ("y", 1), ("z", 1)]
+
+
+def test_what_teaches_nothing_is_counted_and_otherwise_not_read(tmp_path: Path) -> None:
+    idle = [
+        event(event_type="impression"),
+        event(event_type="impression", item_id="gone"),
+        event(event_type="profile_update", item_id=None),
+    ]
+    log = clean(tmp_path, [*idle, event(), event(item_id=None)], settings=EventSettings(0.5))
+    assert (log.n_idle, log.n_events, log.rows_read) == (3, 1, 3)
+    assert (log.quarantined, log.event_types) == ({"item_id missing": 1}, {"view": 1})

@@ -185,3 +185,10 @@ def test_the_digest_follows_every_public_setting() -> None:
 def test_settings_cannot_be_changed_under_way() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().topn = TopNSettings(n=1)
+
+
+def test_what_is_learnt_from_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml("[features.weights]\nview = 1.0\nimpression = 0.1\n")
+    assert "events.idle has impression, which features uses" in refusal()
+    monkeypatch.setenv("NIGHTSHELF_EVENTS__IDLE", "[]")
+    assert Settings().features.weights["impression"] == 0.1

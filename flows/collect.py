@@ -1,0 +1,134 @@
+"""Tracked events into the event log: every minute, what apps have told since. Read it downwards.
+
+    step            what it does                                     what it leaves
+    collect_events  from the stream into files, then acknowledged    <events_dir>/date=.../tracked-*
+                    what is no event, apart with its reason          <events_dir>-quarantine/
+    compact_files   small files merged, and deleted an hour later    <events_dir>/date=.../merged-*
+
+It may die at any point and be started again at any time, beside itself too: nothing is lost, and
+what is there twice counts once, by its `event_id` (docs/decisions/0023-collect.md).
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_table_artifact
+from redis import RedisError
+from rich.console import Console
+from rich.markup import escape
+
+from flows import as_task, redis_failed
+from nightshelf.errors import NightshelfError
+from tasks import collect as collecting
+from tasks import compact as compacting
+from tasks.collect import Collected
+from tasks.compact import Compacted
+from tasks.errors import EventsLost
+from tasks.publish import connect
+from tasks.settings import load_settings
+
+collect_events = as_task(
+    collecting.collect, retries=2, retry_delay_seconds=[1, 5], retry_condition_fn=redis_failed
+)
+compact_files = as_task(compacting.compact)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the summary."""
+
+    what: str
+    n: int
+    remark: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.n:,} ({self.remark})"
+
+
+@flow(name="collect", flow_run_name="{namespace}")
+def collect(events_dir: Path, namespace: str = "shop") -> list[Line]:
+    """Move what apps have told into the event log.
+
+    Args:
+        events_dir: folder of `date=YYYY-MM-DD/` partitions, made where it is not there.
+        namespace: whose events these are: a tenant, a scene, a surface.
+
+    """
+    settings = load_settings()
+    redis = connect(settings.redis_url.get_secret_value(), settings.publish)
+
+    collected = collect_events(redis, namespace, events_dir, settings.collect)
+    compacted = compact_files(events_dir, settings.compact, now=datetime.now(UTC))
+
+    lines = summary(collected, compacted)
+    show(lines, namespace)
+    if collected.n_lost:
+        raise EventsLost(
+            f"{collected.n_lost:,} events of {namespace} left Redis before they were collected; "
+            f"the {collected.n_events:,} that were there are safe. Collect more often, or raise "
+            "ReadSettings.max_events in the apps that tell them."
+        )
+    return lines
+
+
+def summary(collected: Collected, compacted: Compacted) -> list[Line]:
+    """Return what there is to say of a run: nothing of what did not happen."""
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in collected.malformed.items())
+    broken = "; ".join(f"{folder}: {reason}" for folder, reason in compacted.broken.items())
+    lines = (
+        Line("events collected", collected.n_events, f"files: {collected.n_files}"),
+        Line("entries claimed", collected.n_claimed, "left by a collector that died"),
+        Line("no event", collected.n_malformed, f"{reasons}; see {collected.quarantine}"),
+        Line("lost", collected.n_lost, "dropped by the writers' bound (max_events) before"),
+        Line("gone", collected.n_unsure, "erased, or written by a collector that died"),
+        Line("trimmed from the stream", collected.n_trimmed, "safe in files"),
+        Line("files merged", compacted.n_merged, f"{compacted.n_doubles} doubles left out"),
+        Line("files deleted", compacted.n_deleted, "merged before, or never finished"),
+        Line("dates not compacted", len(compacted.broken), broken),
+    )
+    return [line for line in lines if line.n]
+
+
+def show(lines: list[Line], namespace: str) -> None:
+    """Put the summary into the Prefect UI, and what should not be into the log as a warning."""
+    for line in lines:
+        if line.what in ("no event", "lost", "dates not compacted"):
+            get_run_logger().warning("%s", line)
+    if lines:
+        key = namespace.replace(".", "-").replace("_", "-")
+        create_table_artifact(
+            [asdict(line) for line in lines],
+            key=f"{key}-collected",
+            description="Tracked events, collected into the log",
+        )
+
+
+def main(
+    events_dir: Annotated[Path, typer.Option(help="Folder of date=YYYY-MM-DD/ partitions.")],
+    namespace: Annotated[str, typer.Option(help="Whose events these are.")] = "shop",
+) -> None:
+    """Move what apps have told into the event log.
+
+    Example: python -m flows.collect --events-dir log/events --namespace shop
+
+    Redis is REDIS_URL, settings are NIGHTSHELF_COLLECT__<NAME>, NIGHTSHELF_COMPACT__<NAME> or
+    nightshelf.toml.
+    """
+    try:
+        lines = collect(events_dir, namespace)
+    except (NightshelfError, RedisError, OSError) as error:
+        said = f"[bold red]The collection failed:[/] {escape(str(error))}"
+        Console(stderr=True).print(said, soft_wrap=True)  # a path stays whole
+        raise typer.Exit(1) from None
+    for line in lines or [Line("events collected", 0, "there was nothing new")]:
+        Console().print(escape(str(line)), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(main)
+    command()

@@ -1,0 +1,163 @@
+"""Tracked events from Redis into the Parquet event log: written, proven durable, acknowledged.
+
+An entry is acknowledged once the file that holds it is safe, and leaves the stream after that. A
+collector may die anywhere: what it had not acknowledged is read again, and the night counts one
+event for each `event_id`. Why it is done so: docs/decisions/0023-collect.md.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from redis import Redis
+
+from nightshelf.contract import Keys
+from tasks.entries import EVENTS, ORDER, Entry, Malformed, Row, row_of
+from tasks.event_files import QUARANTINE, name_of_entries, quarantine_of, write_durably
+from tasks.event_stream import Chunk, EventStream
+
+#: Entries a round trip: by so many at most a batch exceeds its bounds.
+_READ = 250
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """How much is held at a time, and how long a run lasts.
+
+    - `max_s`: a run ends after the batch during which this has passed, or when all is collected.
+    - `max_batch_entries`, `max_batch_bytes`: a batch, which becomes a file a date, ends with the
+      round trip (of up to 250 entries) that reaches either.
+    - `claim_after_s`: what was taken so long ago and not acknowledged, its collector died with.
+    - `clock_tolerance_s`: how far beyond its arrival an event's `ts` may lie.
+    """
+
+    max_s: PositiveFloat = 50.0
+    max_batch_entries: PositiveInt = 10_000
+    max_batch_bytes: PositiveInt = 16 * 2**20
+    claim_after_s: NonNegativeFloat = 120.0
+    clock_tolerance_s: NonNegativeFloat = 3600.0
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What one run has moved.
+
+    - `n_claimed`: of the entries read, those that a collector that died had taken.
+    - `n_lost`: entries that the writers' bound dropped before they were read.
+    - `n_unsure`: entries that were gone too, erased on purpose or written by one that died.
+    - `malformed`: entries that are no event, by reason; they stand in `quarantine`.
+    """
+
+    quarantine: Path
+    n_events: int
+    n_malformed: int
+    n_claimed: int
+    n_files: int
+    n_trimmed: int
+    n_lost: int
+    n_unsure: int
+    malformed: dict[str, int]
+
+
+def collect(
+    client: Redis, namespace: str, events_dir: Path, settings: CollectSettings
+) -> Collected:
+    """Move entries from the stream into files, first those that a dead collector has left."""
+    stream = EventStream(client, Keys(namespace).events)
+    stream.join()
+    until = time.monotonic() + settings.max_s
+    n: Counter[str] = Counter()
+    malformed: Counter[str] = Counter()
+    for origin, batch in _batches(stream, settings):
+        sorted_out = _sort_out(batch.entries, settings)
+        n["files"] += _store(sorted_out, events_dir)
+        stream.acknowledge(batch.entries)
+        n.update({origin: len(batch.entries), "lost": batch.n_lost, "unsure": batch.n_unsure})
+        n["trimmed"] += stream.trim()
+        malformed.update(reason for _, reason in sorted_out.malformed)
+        if time.monotonic() >= until:
+            break
+    return Collected(
+        quarantine=quarantine_of(events_dir),
+        n_events=n["claimed"] + n["new"] - malformed.total(),
+        n_malformed=malformed.total(),
+        n_claimed=n["claimed"],
+        n_files=n["files"],
+        n_trimmed=n["trimmed"],
+        n_lost=n["lost"],
+        n_unsure=n["unsure"],
+        malformed=dict(sorted(malformed.items())),
+    )
+
+
+def _batches(stream: EventStream, settings: CollectSettings) -> Iterator[tuple[str, Chunk]]:
+    """Yield what to store together; what was claimed stays apart, as it was before if it can."""
+    claimed = stream.claim(_READ, settings.claim_after_s)
+    yield from (("claimed", batch) for batch in _joined(claimed, settings))
+    yield from (("new", batch) for batch in _joined(stream.read(_READ), settings))
+
+
+def _joined(chunks: Iterable[Chunk], settings: CollectSettings) -> Iterator[Chunk]:
+    """Join chunks until there is enough for a file; none is read ahead."""
+    joined, n_bytes = Chunk([]), 0
+    for chunk in chunks:
+        joined = Chunk(
+            joined.entries + chunk.entries,
+            joined.n_lost + chunk.n_lost,
+            joined.n_unsure + chunk.n_unsure,
+        )
+        n_bytes += sum(len(k) + len(v) for _, fields in chunk.entries for k, v in fields.items())
+        if len(joined.entries) >= settings.max_batch_entries or n_bytes >= settings.max_batch_bytes:
+            yield joined
+            joined, n_bytes = Chunk([]), 0
+    yield joined
+
+
+@dataclass(frozen=True)
+class _SortedOut:
+    """Entries by the date of their rows, and those that are none with the reason."""
+
+    days: dict[str, list[tuple[Entry, Row]]]
+    malformed: list[tuple[Entry, str]]
+
+
+def _sort_out(entries: Iterable[Entry], settings: CollectSettings) -> _SortedOut:
+    sorted_out = _SortedOut({}, [])
+    for entry in entries:
+        try:
+            row = row_of(entry, settings.clock_tolerance_s)
+        except Malformed as malformed:
+            sorted_out.malformed.append((entry, str(malformed)))
+        else:
+            day = row["ts"].date().isoformat()
+            sorted_out.days.setdefault(day, []).append((entry, row))
+    return sorted_out
+
+
+def _store(sorted_out: _SortedOut, events_dir: Path) -> int:
+    """Write a file a date, and one of what is malformed; return how many."""
+    for day, found in sorted_out.days.items():
+        name = name_of_entries("tracked", (entry for entry, _ in found))
+        table = pa.Table.from_pylist([row for _, row in found], EVENTS)
+        write_durably(events_dir / f"date={day}" / name, table.sort_by(ORDER))
+    if sorted_out.malformed:
+        name = name_of_entries("malformed", (entry for entry, _ in sorted_out.malformed))
+        write_durably(quarantine_of(events_dir) / name, _as_found(sorted_out.malformed))
+    return len(sorted_out.days) + bool(sorted_out.malformed)
+
+
+def _as_found(malformed: Iterable[tuple[Entry, str]]) -> pa.Table:
+    """Return entries with all that they said, which need not be text."""
+    rows = [
+        {
+            "entry_id": entry_id.decode(),
+            "reason": reason,
+            "fields": [{"name": name, "value": value} for name, value in fields.items()],
+        }
+        for (entry_id, fields), reason in malformed
+    ]
+    return pa.Table.from_pylist(rows, QUARANTINE)

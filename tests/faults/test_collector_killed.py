@@ -1,0 +1,105 @@
+"""Fault 13: a collector dies at any point, and every event is in the log, once for the night."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from nightshelf import Event, Shelf
+from tasks.compact import CompactSettings, compact
+from tests.faults.collector import SHOP
+from tests.tasks.tracked import entries_of, event_ids, gather, n_counted
+
+_ROOT = Path(__file__).parents[2]
+N_EVENTS = 40
+KillAt = Callable[[str, int], None]
+#: Where it is killed: at a point for the nth time. There are two dates to write, and what the one
+#: before it had left comes first.
+KILLS = [
+    ("written", 1),
+    ("renamed", 1),
+    ("written", 2),
+    ("renamed", 2),
+    ("before the acknowledgement", 1),
+    ("before the acknowledgement", 2),
+    ("acknowledged", 1),
+    ("trimmed", 2),
+    ("collected", 1),
+    ("before a deletion", 1),
+    ("deleted", 1),
+    ("deleted", 3),
+]
+
+
+def tell(client: Redis, batch: int) -> list[str]:
+    """Tell of events of yesterday and of the day before; return their ids."""
+    now = datetime.now(UTC)
+    told = [
+        Event(f"u{n}", "view", "i1", at=now - timedelta(days=1 + n % 2), event_id=f"{batch}-{n:02}")
+        for n in range(N_EVENTS)
+    ]
+    assert Shelf(client, SHOP).record(told).recorded
+    return [event.event_id for event in told]
+
+
+@pytest.fixture
+def kill_at(redis_url: str, tmp_path: Path) -> Iterator[KillAt]:
+    """Lets a collector run up to a point, for the nth time, and kills it there."""
+    command = [sys.executable, "-m", "tests.faults.collector", redis_url, str(tmp_path / "log")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+
+        def kill(point: str, times: int) -> None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{point}\t{times}\n")
+            process.stdin.flush()
+            ended = process.stdout.readline()
+            assert ended == f"{-signal.SIGKILL}\n", f"it ended by itself, before {point}: {ended}"
+
+        yield kill
+
+
+def test_a_collector_may_die_anywhere(
+    redis_client: Redis, kill_at: KillAt, tmp_path: Path, figure: Callable[[int, str], None]
+) -> None:
+    log, told = tmp_path / "log", list[str]()
+    for batch, (point, times) in enumerate(KILLS):
+        told += tell(redis_client, batch)
+        kill_at(point, times)
+        safe = set(event_ids(log)) | streamed(redis_client)
+        assert safe == set(told), f"an event was in neither, killed when {point}"
+
+    assert gather(redis_client, log).n_lost == 0
+    n_rows = len(event_ids(log))
+    assert set(event_ids(log)) == set(told)
+    assert n_counted(log, tmp_path / "night") == len(told)
+    soon = datetime.now(UTC) + timedelta(days=2)
+    for _ in range(2):
+        compact(log, CompactSettings(keep_replaced_s=0), now=soon)
+    assert event_ids(log) == sorted(told), "compacted, each stands there once"
+    assert not list(log.rglob(".*")), "nothing unfinished is left"
+    figure(
+        13,
+        f"{len(KILLS)} kills, {len(told)} events told, 0 lost; {n_rows - len(told)} rows there "
+        "twice, 0 counted twice by the night, none left after compaction",
+    )
+
+
+def streamed(client: Redis) -> set[str]:
+    return {fields[b"event_id"].decode() for _, fields in entries_of(client)}
+
+
+def test_killed_again_and_again_it_writes_the_same_files(
+    redis_client: Redis, kill_at: KillAt, tmp_path: Path
+) -> None:
+    told = tell(redis_client, 0)
+    for _ in range(2):
+        kill_at("before the acknowledgement", 1)
+    assert gather(redis_client, tmp_path / "log").n_claimed == N_EVENTS
+    assert event_ids(tmp_path / "log") == told
