@@ -135,7 +135,9 @@ def make_log(
         paths[name] = run.path(f"{name}.parquet")
         pq.write_table(pa.Table.from_pylist(rows, pa.schema(schemas[name].items())), paths[name])
     return CleanLog(
-        **paths,
+        events=paths["events"],
+        items=paths["items"],
+        users=paths["users"],
         quarantine=run.path("quarantine.parquet"),
         rows_read=len(event_rows),
         n_events=len(event_rows),
