@@ -154,6 +154,7 @@ KINDS = [each for each in vars(records).values() if isinstance(each, type) and i
 EXAMPLES: dict[Any, Any] = {
     int: 3,
     float | None: 0.9375,
+    int | None: 41,
     str: "events.parquet",  # looks like a path, and is none
     dict[str, int]: {"bad \N{SNOWMAN}": 1},
     dict[str, str]: {"/log/a.parquet": "truncated"},
