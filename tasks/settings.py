@@ -31,6 +31,7 @@ from tasks.inputs import InputSettings
 from tasks.popularity import PopularitySettings
 from tasks.publish import PublishSettings
 from tasks.rank import TopNSettings
+from tasks.refresh import RefreshSettings
 from tasks.report import Targets
 from tasks.similar import SimilarSettings
 from tasks.train import TrainSettings
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     gates: GateSettings = GateSettings()
     targets: Targets = Targets()
+    refresh: RefreshSettings = RefreshSettings()
 
     @model_validator(mode="before")
     @classmethod

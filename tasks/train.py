@@ -71,8 +71,8 @@ def train_als(
             )
     written = run.path("model/settings.json")
     written.write_text(json.dumps(asdict(settings), indent=2) + "\n")
-    users = _save(run, "user", features.user_ids, sides["user"])
-    items = _save(run, "item", features.item_ids, sides["item"])
+    users = save_factors(run, "user", features.user_ids, sides["user"])
+    items = save_factors(run, "item", features.item_ids, sides["item"])
     return Model(
         user_factors=users,
         item_factors=items,
@@ -107,7 +107,8 @@ def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
     return table.column("id").chunk(0), flat.reshape(len(column), -1)
 
 
-def _save(run: Run, side: str, ids: Path, factors: Factors) -> Path:
+def save_factors(run: Run, side: str, ids: Path, factors: Factors) -> Path:
+    """Write the factors of a `side` ("user" or "item") beside the ids (column `id`) of a file."""
     path = run.path(f"model/{side}_factors.parquet")
     flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])

@@ -26,7 +26,10 @@ def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
 
 
 def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
-    """Return the feature rows of users by id, leaving out those that Redis does not give."""
+    """Return the feature rows of users by id, leaving out those that Redis does not give.
+
+    A row as of the refresh, while there is one, is preferred to the night's.
+    """
     call = yield from begin(mind)
     live = call.seen.live
     if live is None:
@@ -37,9 +40,10 @@ def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
         drawn = out and in_canary(user, out.generation, out.share)
         return mind.keys.user(out.generation if out and drawn else live.generation, user)
 
-    keys = named(users, key)
-    rows = yield from fetch(mind, call, dict.fromkeys(keys.values(), USER))
-    return {user: rows[key] for user, key in keys.items() if key in rows}
+    nights, fresh = named(users, key), named(users, mind.keys.fresh)
+    rows = yield from fetch(mind, call, dict.fromkeys([*fresh.values(), *nights.values()], USER))
+    found = {user: rows.get(fresh[user], rows.get(nights[user])) for user in nights}
+    return {user: row for user, row in found.items() if row is not None}
 
 
 def status(mind: Mind) -> Talk[Status]:
