@@ -24,7 +24,7 @@ def fold_in(strengths: sp.csr_matrix, items: Factors, training: TrainSettings) -
         als = AlternatingLeastSquares(
             factors=items.shape[1], regularization=training.regularization, dtype=np.float32
         )
-        als.item_factors = np.ascontiguousarray(items, np.float32)
+        als.item_factors = np.array(items, np.float32, order="C")  # implicit wants it writable
         rows = confidence(strengths, training.alpha)
         rows.sort_indices()
         users: Factors = als.recalculate_user(np.arange(rows.shape[0]), rows)

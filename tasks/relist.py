@@ -47,9 +47,7 @@ def relist(told: Told, users: Collection[str]) -> Fresh:
         lists = _lists(told, run, built)
         path = lists.path
         listed, _, _, rows, _ = families(run, path, path, path, built.users, built.items)
-        fresh = Fresh(_values(listed), _values(rows))
-        del fresh.rows[NOBODY]
-        return fresh
+        return Fresh(_values(listed), _values(rows))
 
 
 def _lists(told: Told, run: Run, built: Features) -> Lists:
@@ -106,7 +104,8 @@ def _save(path: Path, matrix: sp.csr_matrix) -> Path:
 def _values(family: Family) -> dict[str, bytes]:
     """Return what a file's rows are in Redis, by id."""
     values: dict[str, bytes] = {}
-    for batch in family.batches():
+    for rows in family.batches():
+        batch = rows.filter(pc.field(family.id_column) != NOBODY)
         ids = batch.column(family.id_column).to_pylist()
         values |= dict(zip(ids, family.encode(batch).values, strict=True))
     return values
