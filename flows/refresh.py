@@ -79,11 +79,14 @@ def show(done: list[Refreshed], namespace: str) -> None:
 
 def said(done: Refreshed) -> str:
     """Return a run's outcome for one generation as a line."""
-    lists = f"generation {done.generation}: {done.n_lists:,} users refreshed, {done.n_new:,} new"
-    wait = f", the longest had waited {age_words(done.oldest_wait_s)}" if done.n_lists else ""
-    left = f"; {done.n_waiting:,} still wait" if done.n_waiting else ""
-    moved = "; readers went to another generation meanwhile, the next run goes on there"
-    return f"{lists}{wait}{left}{moved if done.overtaken else ''}"
+    parts = [f"refreshed {done.n_lists:,}"]
+    if done.n_lists:
+        parts += [f"of them new {done.n_new:,}", f"longest wait {age_words(done.oldest_wait_s)}"]
+    if done.n_waiting:
+        parts.append(f"still waiting {done.n_waiting:,}")
+    if done.overtaken:
+        parts.append("overtaken: readers went to another generation, where the next run goes on")
+    return f"generation {done.generation}: {', '.join(parts)}"
 
 
 def main(
