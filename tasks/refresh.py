@@ -24,6 +24,7 @@ from tasks.waiting import (
     hand_over,
     moved,
     put_down,
+    put_items,
     queue,
     swept,
     without_list,
@@ -37,13 +38,14 @@ _SAME_S = 0.001
 class RefreshSettings:
     """How far a run goes, and how long what it writes lives.
 
-    - `user_ttl_s`: how long readers prefer a user's row as of the refresh to the night's.
+    - `user_ttl_s`, `item_ttl_s`: how long readers prefer a row as of the refresh to the night's.
     - `max_users`: a run serves the longest waiting so many; the others wait for the next.
     - `max_block_users`: users whose history and lists are in memory at a time.
     - `patience_s`: who waits longer for an action that the log never hears of is let go.
     """
 
     user_ttl_s: PositiveInt = 3600
+    item_ttl_s: PositiveInt = 6 * 3600
     max_users: PositiveInt = 50_000
     max_block_users: PositiveInt = 5_000
     patience_s: PositiveFloat = 24 * 3600.0
@@ -91,6 +93,7 @@ def refresh_lists(
             except Overtaken:
                 overtaken = True
                 break
+            put_items(client, served, fresh.items, settings.item_ttl_s)
             n_lists, n_new = n_lists + done.n_lists, n_new + done.n_new
             progress(at + 1, len(blocks))
     oldest = min((asking[user] for user in due), default=now.timestamp())

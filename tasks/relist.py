@@ -28,10 +28,14 @@ from tasks.train import load_factors, load_matrix, save_factors
 
 @dataclass(frozen=True)
 class Fresh:
-    """Lists and feature rows as Redis holds them, by user; a user may lack either."""
+    """Lists and feature rows as Redis holds them, by user; a user may lack either.
+
+    `items` are the rows of the items that these users acted on.
+    """
 
     lists: dict[str, bytes]
     rows: dict[str, bytes]
+    items: dict[str, bytes]
 
 
 def relist(told: Told, users: Collection[str]) -> Fresh:
@@ -45,9 +49,10 @@ def relist(told: Told, users: Collection[str]) -> Fresh:
         run = Run(served.run.namespace, served.run.generation, told.now, Path(folder))
         built = build_features(run, told.history(users, run), served.weighing)
         lists = _lists(told, run, built)
-        path = lists.path
-        listed, _, _, rows, _ = families(run, path, path, path, built.users, built.items)
-        return Fresh(_values(listed), _values(rows))
+        path, items = lists.path, run.path("features/acted_on.parquet")
+        told.items_of(users, items)
+        listed, _, _, rows, acted_on = families(run, path, path, path, built.users, items)
+        return Fresh(_values(listed), _values(rows), _values(acted_on))
 
 
 def _lists(told: Told, run: Run, built: Features) -> Lists:

@@ -65,6 +65,17 @@ class Told:
         write_query(self.database, query("asked_users"), rows, {})
         return bare_log(events, self.served.log.items, rows)
 
+    def items_of(self, users: Collection[str], path: Path) -> None:
+        """Write the feature rows of the items that some users acted on, with counters as of now."""
+        self._ask_for(users)
+        weighing = self.served.weighing
+        rule: dict[str, Any] = {
+            "half_life_days": weighing.half_life_days,
+            "rating_types": [*weighing.rating_types],
+        }
+        rule |= {"since": self.served.run.as_of, "now": self.now}
+        write_query(self.database, query("told_items"), path, rule)
+
     def _users(self, *, strangers_only: bool) -> dict[str, float]:
         which: dict[str, Any] = {"strangers_only": strangers_only}
         seen = list(self.served.weighing.seen)
@@ -92,6 +103,8 @@ def open_told(served: Served, events_dir: Path, now: datetime) -> Iterator[Told]
         for side in ("item", "user"):
             ids = served.file(f"features/{side}_ids.parquet")
             database.read_parquet(one_file(ids)).create_view(f"model_{side}s")
+        items = served.file("features/items.parquet")
+        database.read_parquet(one_file(items)).create_view("item_rows")
         database.from_arrow(_COLLECTED.empty_table()).create("nothing")
         files = [one_file(file) for file in _files(events_dir, served.run.as_of)]
         try:

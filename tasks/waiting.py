@@ -145,6 +145,16 @@ def hand_over(
     return HandedOver(n_lists, n_new)
 
 
+def put_items(client: Redis, served: Served, rows: Mapping[str, bytes], ttl_s: int) -> None:
+    """Write the rows of items as of now: what was counted holds in whichever generation."""
+    keys = Keys(served.run.namespace)
+    for batch in _batches(rows):
+        with client.pipeline(transaction=False) as pipe:
+            for item in batch:
+                pipe.set(keys.fresh_item(item), rows[item], ex=ttl_s)
+            pipe.execute()
+
+
 def _arguments(
     served: Served, fresh: Fresh, due: Mapping[str, float | None], row_ttl_s: int
 ) -> list[Any]:

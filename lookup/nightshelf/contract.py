@@ -20,6 +20,7 @@ key                                    type   holds                             
 ``shelf:<ns>:acted:<id>``              zset   items the user is done with, by time       2 x base
 ``shelf:<ns>:waiting``                 zset   users who ask for a fresh list, by time    2 x base
 ``shelf:<ns>:fresh:<id>``              string the user's feature row since the night     an hour
+``shelf:<ns>:fresh-item:<id>``         string the item's feature row since the night     hours
 ``shelf:<ns>:refreshed:<gen>``         hash   what the refresh has done there            2 x base
 ``shelf:<ns>:events``                  stream what apps tell; field ``user_id`` is raw   trimmed
 ``shelf:<ns>:invalidate``              (channel) what readers shall drop                 -
@@ -51,10 +52,11 @@ what is blocked ``taste``; lists are longer than pages so that their tails fill.
 
 The refresh writes anew, in the generation that is served, the lists of users who acted since the
 night; a manifest's ``digest`` and ``counts`` are of what the night wrote. A user's row as of the
-refresh is ``fresh:<id>``, to be read with ``user:<id>`` and preferred to it. It lives for an hour
-or so; whom the night did not know has a ``user:<id>`` as well. ``refreshed:<gen>`` holds ``added``
-(keys of the generation beyond those that the night wrote) and ``swept`` (the ``moved_at`` for which
-everyone who had acted since the night was put into ``waiting``).
+refresh is ``fresh:<id>``, an item's ``fresh-item:<id>``, to be read with ``user:<id>`` and
+``item:<id>`` and preferred to them while they live; whom the night did not know has a ``user:<id>``
+as well. ``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
+wrote) and ``swept`` (the ``moved_at`` for which everyone who had acted since the night was put into
+``waiting``).
 
 To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sends the same),
 ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``,
@@ -211,6 +213,10 @@ class Keys:
     def fresh(self, user: str) -> str:
         """A user's feature row since the night."""
         return f"shelf:{self.namespace}:fresh:{encode_id(user)}"
+
+    def fresh_item(self, item: str) -> str:
+        """An item's feature row since the night."""
+        return f"shelf:{self.namespace}:fresh-item:{encode_id(item)}"
 
     def refreshed(self, generation: int) -> str:
         """What the refresh has done to a generation."""

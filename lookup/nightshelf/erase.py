@@ -1,7 +1,7 @@
 """Erasure: a user taken out of everything that Redis holds, proven by reading back.
 
 What is on disk is not reached from here: the event log, and the folders of runs. A user whom the
-log still knows has a list again the next night.
+log still knows has a list again with the next night or refresh.
 """
 
 import re

@@ -80,7 +80,7 @@ ACTORS = {"u00", "u05", "new"}
 @pytest.fixture(scope="module")
 def made(
     redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Run, dict[bytes, tuple[bytes, int]]]:
+) -> tuple[Run, dict[bytes, tuple[Any, int]]]:
     """A night of long ago, refreshed once with nothing told: its folder, and its keys."""
     root = tmp_path_factory.mktemp("night")
     (root / "events").mkdir()
@@ -95,7 +95,7 @@ def made(
 
 @pytest.fixture
 def quiet(
-    made: tuple[Run, dict[bytes, tuple[bytes, int]]], redis_client: Redis, tmp_path: Path
+    made: tuple[Run, dict[bytes, tuple[Any, int]]], redis_client: Redis, tmp_path: Path
 ) -> Run:
     """That night, live on an empty server, in a folder of the test's own."""
     run, keys = made
@@ -198,8 +198,35 @@ def test_ttls_are_fresh_and_spread_and_a_row_ends_in_the_nights(
     assert client.ttl(KEYS.user(1, "new")) > 600
 
 
+def test_items_count_what_was_told_until_their_row_ends_in_the_nights(
+    redis_client: Redis, tmp_path: Path, night: Run
+) -> None:
+    shelf = Shelf(redis_client, SHOP, settings=ReadSettings(max_bytes=0, deadline_s=5.0))
+    collect(
+        tmp_path / "events",
+        ("u00", "i10", "like", at(62)),
+        ("u05", "i10", "like", at(72)),
+        value=4.0,
+    )
+    nights = shelf.item_features(["i10", "i19"])
+    refresh(redis_client, tmp_path)
+    key = KEYS.fresh_item("i10")
+    assert (
+        RefreshSettings().item_ttl_s - 10 <= redis_client.ttl(key) <= RefreshSettings().item_ttl_s
+    )
+    rows = shelf.item_features(["i10", "i19"])
+    assert rows["i19"] == nights["i19"]
+    changed = {name for name, value in rows["i10"].items() if value != nights["i10"][name]}
+    assert changed == {"popularity_score", "avg_rating", "num_ratings"}
+    assert rows["i10"]["popularity_score"] == pytest.approx(nights["i10"]["popularity_score"] + 12)
+    assert (rows["i10"]["num_ratings"], rows["i10"]["avg_rating"]) == (2, 4.0)
+    redis_client.delete(key)
+    assert shelf.item_features(["i10", "i19"]) == nights
+
+
 def test_readers_are_told(redis_client: Redis, tmp_path: Path, night: Run) -> None:
-    with closing(redis_client.pubsub(ignore_subscribe_messages=True)) as channel:
+    client: Any = redis_client
+    with closing(client.pubsub(ignore_subscribe_messages=True)) as channel:
         channel.subscribe(KEYS.invalidate)
         refresh(redis_client, tmp_path)
         messages = islice(channel.listen(), 3)
@@ -259,7 +286,7 @@ def test_an_action_that_never_comes_is_not_waited_for_for_ever(
     redis_client: Redis, tmp_path: Path, night: Run
 ) -> None:
     wait(redis_client, ("u07", None, "like", at(10)))
-    redis_client.zadd(KEYS.waiting, {b"\xff": 1.0, "": 1.0})
+    redis_client.zadd(KEYS.waiting, {b"\xff": 1.0, b"": 1.0})
     refresh(redis_client, tmp_path)
     assert set(waiting(redis_client)) == {"u07"}
     refresh(redis_client, tmp_path, settings=RefreshSettings(patience_s=3600))
@@ -367,11 +394,9 @@ def test_doctor_and_republish_know_of_it(redis_client: Redis, tmp_path: Path, ni
 
 
 def test_what_is_in_the_way_is_named(redis_client: Redis, tmp_path: Path, night: Run) -> None:
+    (served,) = open_served(redis_client, SHOP, tmp_path)
     with pytest.raises(InputError, match="nowhere is no folder"):
-        refreshing.refresh_lists(
-            redis_client, *open_served(redis_client, SHOP, tmp_path),
-            tmp_path / "nowhere", SETTINGS, NOW,
-        )  # fmt: skip
+        refreshing.refresh_lists(redis_client, served, tmp_path / "nowhere", SETTINGS, NOW)
     torn = collect(tmp_path / "events", MORNING[0])
     torn.write_bytes(torn.read_bytes()[:100])
     with pytest.raises(InputError, match=rf"cannot be read.*{torn.name}"):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,7 +79,7 @@ def refresh(
     ]
 
 
-def lists(client: Redis, generation: int) -> Mapping[str, bytes]:
+def lists(client: Redis, generation: int) -> Mapping[str, Any]:
     """Return the users' lists of a generation, by user."""
     prefix = KEYS.lists(generation, "als")
     names = sorted(key.decode() for key in client.scan_iter(f"{prefix}*"))
