@@ -49,7 +49,7 @@ class Told:
     def heard_until(self, users: Collection[str]) -> dict[str, float]:
         """Return up to when the log has heard of each user, as far as it has at all."""
         self._ask_for(users)
-        return dict(self.database.execute(query("told_until")).fetchall())
+        return dict(self.database.execute(query("told_until"), {"now": self.now}).fetchall())
 
     def history(self, users: Collection[str], scratch: Run) -> CleanLog:
         """Write the clean log of some users into a folder of their own: the night's part and ours.

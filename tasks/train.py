@@ -104,7 +104,7 @@ def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
     table = pq.read_table(path).combine_chunks()
     column = table.column("factors").chunk(0)
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return table.column("id").chunk(0), flat.reshape(len(column), -1)
+    return table.column("id").chunk(0), flat.reshape(-1, column.type.list_size)
 
 
 def save_factors(run: Run, side: str, ids: Path, factors: Factors) -> Path:

@@ -285,12 +285,27 @@ def test_who_acts_meanwhile_waits_on(
 def test_an_action_that_never_comes_is_not_waited_for_for_ever(
     redis_client: Redis, tmp_path: Path, night: Run
 ) -> None:
-    wait(redis_client, ("u07", None, "like", at(10)))
+    wait(redis_client, ("u07", None, "like", at(10)), ("odd", None, "like", at(10)))
     redis_client.zadd(KEYS.waiting, {b"\xff": 1.0, b"": 1.0})
     refresh(redis_client, tmp_path)
-    assert set(waiting(redis_client)) == {"u07"}
-    refresh(redis_client, tmp_path, settings=RefreshSettings(patience_s=3600))
+    assert set(waiting(redis_client)) == {"u07", "odd"}
+    impatient = RefreshSettings(patience_s=3600, max_block_users=1)
+    refresh(redis_client, tmp_path, settings=impatient)
     assert waiting(redis_client) == {}
+    assert "odd" not in lists(redis_client, 1)
+
+
+def test_an_action_of_a_clock_that_is_fast_is_served_when_its_time_comes(
+    redis_client: Redis, tmp_path: Path, quiet: Run
+) -> None:
+    action = ("u07", "i12", "like", NOW + timedelta(minutes=2))
+    collect(tmp_path / "events", action)
+    wait(redis_client, action)
+    refresh(redis_client, tmp_path)
+    assert set(waiting(redis_client)) == {"u07"}
+    refresh(redis_client, tmp_path, now=NOW + timedelta(minutes=5))
+    assert waiting(redis_client) == {}
+    assert "i12" not in json.loads(lists(redis_client, 1)["u07"])["items"]
 
 
 def test_a_flip_in_between_and_nobody_is_forgotten(
