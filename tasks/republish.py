@@ -24,8 +24,11 @@ from tasks.publish import PublishSettings, open_run, read_back, stage
 from tasks.resume import link
 from tasks.run import Progress, Run, no_progress
 
-#: What a run is made live from, and what `nightshelf why` reads.
-_KEPT = ("settings.json", "features", "model", "lists")
+#: What a run is made live from, and what `nightshelf why` and the refresh read.
+_KEPT = (
+    *("settings.json", "features", "model", "lists"),
+    *("events.parquet", "items.parquet", "users.parquet"),
+)
 
 
 def open_source(folder: Path) -> tuple[Run, Manifest]:

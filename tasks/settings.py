@@ -33,6 +33,7 @@ from tasks.inputs import InputSettings
 from tasks.popularity import PopularitySettings
 from tasks.publish import PublishSettings
 from tasks.rank import TopNSettings
+from tasks.refresh import RefreshSettings
 from tasks.report import Targets
 from tasks.similar import SimilarSettings
 from tasks.train import TrainSettings
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     targets: Targets = Targets()
     collect: CollectSettings = CollectSettings()
     compact: CompactSettings = CompactSettings()
+    refresh: RefreshSettings = RefreshSettings()
 
     @model_validator(mode="before")
     @classmethod
