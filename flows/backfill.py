@@ -35,12 +35,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task
-from flows._apart import apart
 from flows._dates_table import BackfillFailed, Row, to_table
 from flows.nightly import artifact_key, check_inputs, clear_orphans, open_run, publish_made
 from nightshelf.contract import Keys
 from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import backfill as past
+from tasks.apart import apart
 from tasks.backfill import Make
 from tasks.errors import GateBlocked, SettingsError
 from tasks.inputs import Inputs

@@ -181,7 +181,7 @@ REACH = (
         "lower is better",
         "Known users without a list of their own, who get the popular one of their segment.",
     ),
-    Figure("n_lists", "Personal lists", count, "for information", "Users with a list of their own."),
+    Figure("n_lists", "Personal lists", count, "for information", "Users who have their own."),
     Figure(
         "n_distinct",
         "Items shown",

@@ -1,8 +1,6 @@
 """A backfill as a person runs it: killed half-way, started again, its last date published."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -69,38 +67,3 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def test_a_date_ends_with_the_backfill_that_asked_for_it(tmp_path: Path) -> None:
-    said = tmp_path / "pid"
-    code = (
-        "import os, sys, time\n"
-        "from pathlib import Path\n"
-        "from flows._apart import apart\n"
-        "def work(said):\n"
-        "    Path(said).write_text(str(os.getpid()))\n"
-        "    time.sleep(600)\n"
-        "if __name__ == '__main__':\n"
-        "    apart(1, lambda future: None, work, sys.argv[1])\n"
-    )
-    (tmp_path / "asks.py").write_text(code)
-    parent = subprocess.Popen([sys.executable, str(tmp_path / "asks.py"), str(said)], cwd=ROOT)
-    wait_for(said, parent)
-    while not said.read_text():
-        time.sleep(0.01)
-    child = int(said.read_text())
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    deadline = time.monotonic() + _PATIENCE_S
-    while Path(f"/proc/{child}").exists() and _running(child):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def _running(pid: int) -> bool:
-    """Tell whether a process is more than a line that nobody has collected."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return " Z " not in Path(f"/proc/{pid}/stat").read_text()

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows._apart import apart
 from tasks import backfill
+from tasks.apart import apart
 from tasks.backfill import Make, find_date, make_date, make_lists, midnights, open_date, summarise
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.evaluate import EvaluateSettings

@@ -8,15 +8,11 @@ from concurrent.futures.process import BrokenProcessPool
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
-from nightshelf.errors import NightshelfError
 from tasks import duck
+from tasks.errors import ProcessDied
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class ProcessDied(NightshelfError):  # noqa: N818 - reads better at the call site
-    """A date's process ended before its work did."""
 
 
 def apart(
