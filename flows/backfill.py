@@ -12,70 +12,43 @@ stops no other; in the end the flow fails, and says which and why. Without `publ
 needed (docs/decisions/0025-backfill.md).
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
-from uuid import UUID
+from typing import Annotated, Literal
 
 import typer
-from prefect import flow, get_run_logger, runtime
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.futures import PrefectFuture, as_completed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect import flow, runtime
+from prefect.artifacts import create_table_artifact
 from pydantic import Field
 from redis import Redis, RedisError
 from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task
+from flows._dates import Job, make_all
 from flows._dates_table import BackfillFailed, Row, to_table
 from flows.nightly import artifact_key, check_inputs, clear_orphans, open_run, publish_made
 from nightshelf.contract import Keys
 from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import backfill as past
-from tasks.apart import apart
 from tasks.backfill import Make
 from tasks.errors import GateBlocked, SettingsError
-from tasks.inputs import Inputs
 from tasks.live import newer_night
 from tasks.publish import connect
 from tasks.resume import adopt
 from tasks.run import Run
-from tasks.settings import Settings, load_settings
+from tasks.settings import load_settings
 
 Publish = Literal["never", "last"]
 AtLeastOne = Annotated[int, Field(ge=1)]
-_LOOK_EVERY_S = 2.0
+_RUNS = Path("runs")
 #: Columns of a terminal that no line of the summary fills: paths stay whole.
 _WIDE = 1_000
 
 adopt_date = as_task(adopt)
 make_lists = as_task(past.make_lists)
 foresee = as_task(past.foresee)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all dates of a backfill share."""
-
-    namespace: str
-    inputs: Inputs
-    settings: Settings
-    make: Make
-    parallel: int
-    run_root: Path
-
-    @property
-    def root(self) -> Path:
-        """Where dates lie that are not published: a night's folder has a number of Redis's."""
-        return self.run_root / "backfill"
 
 
 def _run_name() -> str:
@@ -96,7 +69,7 @@ def backfill(
     publish: Publish = "never",
     namespace: str = "shop",
     parallel: AtLeastOne = 1,
-    run_root: Path = Path("runs"),
+    run_root: Path = _RUNS,
     *,
     force: bool = False,
 ) -> list[Row]:
@@ -133,64 +106,6 @@ def backfill(
     if any(row.why for row in rows):
         raise BackfillFailed(rows)
     return rows
-
-
-def make_all(job: Job, dates: Sequence[datetime]) -> list[Row]:
-    """Make every date, `parallel` at a time, the earliest first; none stops another."""
-    key = f"{artifact_key(job.namespace)}-backfill-progress"
-    made = create_progress_artifact(0.0, key=key, description=f"{len(dates)} dates")
-    progress = cast("UUID", made)  # a coroutine only where an event loop runs
-    runner: ThreadPoolTaskRunner[Row] = ThreadPoolTaskRunner(max_workers=job.parallel)
-    with runner:
-        futures: list[PrefectFuture[Row]] = [
-            runner.submit(make_date, {"job": job, "as_of": as_of}) for as_of in dates
-        ]
-        for n_done, _ in enumerate(as_completed(futures), start=1):
-            update_progress_artifact(progress, 100 * n_done / len(dates))
-            get_run_logger().info("%d of %d dates done", n_done, len(dates))
-    results = (future.result(raise_on_failure=False) for future in futures)
-    return [_row(as_of, result) for as_of, result in zip(dates, results, strict=True)]
-
-
-def one_date(job: Job, as_of: datetime) -> Row:
-    """Make a date in a process of its own, unless an earlier backfill has."""
-    here = (job.root, job.namespace, as_of)
-    if run := past.find_date(*here, job.inputs, job.settings, job.make):
-        return Row(as_of, "kept", run)
-    run = past.open_date(*here)
-    apart(
-        job.parallel, _telling(run), past.make_date, run, job.inputs, job.settings, job.make
-    )  # fmt: skip
-    return Row(as_of, "made", run)
-
-
-make_date = as_task(one_date, task_run_name="{as_of:%Y-%m-%d}")
-
-
-def _row(as_of: datetime, result: object) -> Row:
-    """Return what a date's task returned, or tell why it failed."""
-    return result if isinstance(result, Row) else Row(as_of, "failed", why=_reason(result))
-
-
-def _reason(error: object) -> str:
-    known = isinstance(error, NightshelfError | RedisError)
-    return str(error) if known else f"{type(error).__name__}: {error}"
-
-
-def _telling(run: Run) -> Callable[[Future[Any]], None]:
-    """Return what logs a run's steps as its journal has them, until the run ends."""
-    log = get_run_logger()
-
-    def tell(future: Future[Any]) -> None:
-        n_told, done = 0, False
-        while not done:
-            done = bool(wait([future], _LOOK_EVERY_S).done)
-            steps = run.steps()
-            for step in steps[n_told:]:
-                log.info("%s (%.1f s)", step["step"], step["seconds"])
-            n_told = len(steps)
-
-    return tell
 
 
 def refuse_unless_publishable(
@@ -252,9 +167,7 @@ def main(
     parallel: Annotated[
         int, typer.Option(min=1, help="Dates at a time; memory grows with it.")
     ] = 1,
-    run_root: Annotated[Path, typer.Option(help="Where the runs' folders are made.")] = Path(
-        "runs"
-    ),
+    run_root: Annotated[Path, typer.Option(help="Where the runs' folders are made.")] = _RUNS,
     *,
     force: Annotated[
         bool, typer.Option("--force", help="Let the last date replace what has seen more.")
