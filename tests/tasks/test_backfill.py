@@ -96,16 +96,19 @@ def made(root: Path, log: Log, as_of: datetime, make: Make = "report") -> Run:
     return run
 
 
-@pytest.mark.parametrize("as_of", DATES)
-def test_nothing_after_a_date_changes_a_byte_of_it(tmp_path: Path, as_of: datetime) -> None:
+@pytest.mark.parametrize(("as_of", "make"), zip(DATES, ("lists", "report"), strict=True))
+def test_nothing_after_a_date_changes_a_byte_of_it(
+    tmp_path: Path, as_of: datetime, make: Make
+) -> None:
     before = Log()
     before.events = [row for row in before.events if row["arrived_at"] <= as_of]
-    clean = files_of(made(tmp_path / "clean", before, as_of))
+    clean = files_of(made(tmp_path / "clean", before, as_of, make))
     assert {"features/items.parquet", "features/seen.npz", "features/users.parquet"} <= set(clean)
-    assert {"model/item_factors.parquet", "lists/popular.parquet", "curves.json"} <= set(clean)
-    assert {"lists/lists.parquet", "lists/similar.parquet", "holdout/quality.json"} <= set(clean)
+    assert {"model/item_factors.parquet", "lists/lists.parquet"} <= set(clean)
+    assert {"lists/popular.parquet", "lists/similar.parquet"} <= set(clean)
+    assert ({"curves.json", "holdout/quality.json"} <= set(clean)) == (make == "report")
     poisoned = poison(as_of)
-    assert files_of(made(tmp_path / "poisoned", poisoned, as_of)) == clean
+    assert files_of(made(tmp_path / "poisoned", poisoned, as_of, make)) == clean
 
     seen = made(tmp_path / "seen", poisoned, as_of + MOMENT, "lists")
     changed = {name for name, content in files_of(seen).items() if clean.get(name) != content}
