@@ -96,7 +96,7 @@ def made(root: Path, log: Log, as_of: datetime, make: Make = "report") -> Run:
     return run
 
 
-@pytest.mark.parametrize(("as_of", "make"), zip(DATES, ("lists", "report"), strict=True))
+@pytest.mark.parametrize(("as_of", "make"), [(DATES[0], "lists"), (DATES[1], "report")])
 def test_nothing_after_a_date_changes_a_byte_of_it(
     tmp_path: Path, as_of: datetime, make: Make
 ) -> None:
