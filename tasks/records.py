@@ -107,6 +107,18 @@ class Lists:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What a night publishes, and what it follows from: all that is computed before Redis."""
+
+    log: CleanLog
+    features: Features
+    model: Model
+    lists: Lists
+    popular: Lists
+    similar: Lists
+
+
+@dataclass(frozen=True)
 class Staged:
     """A generation written to Redis and not yet seen by any reader."""
 

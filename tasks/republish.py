@@ -14,7 +14,7 @@ from redis import Redis
 
 from nightshelf import generations
 from nightshelf.errors import CorruptValue, TransitionRefused
-from nightshelf.operate import mark_bad, promote
+from nightshelf.operate import mark_bad
 from nightshelf.values import Manifest, instant
 from tasks.encode import Family, families
 from tasks.errors import RunFolderError, VerificationError
@@ -123,9 +123,7 @@ def republish(
     judged = replace(written, metrics=manifest.metrics, gates=manifest.gates)
     generations.stage(client, run.namespace, judged)
     staged.manifest.write_bytes(judged.to_json() + b"\n")
-    if force and generations.pinned(client, run.namespace) is None:
-        return promote(client, run.namespace, run.generation, force=True)
-    return flip(run, client)
+    return flip(run, client, force=force)
 
 
 def _kept(source: Run) -> list[str]:

@@ -8,6 +8,7 @@
         made_from.json          what it was made from: as_of, inputs, settings and code by hash
         quarantine.parquet      bad rows, each with its reason
         events.parquet          the clean log; items.parquet, users.parquet beside it
+        known/                  a past date's catalogue, without what was created later
         features/               interactions.npz, seen.npz, user and item feature rows
         model/                  user_factors.parquet, item_factors.parquet, settings.json
         lists/                  lists.parquet, popular.parquet, similar.parquet: as computed

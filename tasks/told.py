@@ -97,6 +97,7 @@ def open_told(served: Served, events_dir: Path, now: datetime) -> Iterator[Told]
         "since": served.run.as_of,
         "now": now,
         "may_be_negative": list(served.events.may_be_negative),
+        "idle": list(served.events.idle),
     }
     with connect(served.run) as database:
         open_log(database, served.log, served.weighing)

@@ -1,6 +1,6 @@
 -- What was told since a night and counts for one, by the night's own rules.
 -- Grain: one distinct event. Inputs: collected, items.
--- Parameters: since, now (UTC timestamps), may_be_negative (event types).
+-- Parameters: since, now (UTC timestamps), may_be_negative, idle (event types).
 -- Of one event the row that arrived first counts, and what had arrived by then, the night has seen.
 SELECT user_id, item_id, event_type, ts, value
 FROM (
@@ -8,6 +8,7 @@ FROM (
     FROM collected
     WHERE item_id IN (SELECT item_id FROM items)
         AND user_id <> ''
+        AND NOT list_contains($idle, event_type)
         AND ts <= $now::TIMESTAMP
         AND coalesce(isfinite(value) AND abs(value) <= 1e12, true)
         AND coalesce(value >= 0 OR list_contains($may_be_negative, event_type), true)
