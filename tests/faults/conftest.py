@@ -23,6 +23,7 @@ TITLES = {
     10: "100,000 hostile ids",
     11: "Least-privilege logins",
     12: "Rollback under 1,000 reads a second, at maxmemory",
+    13: "Readers with a deadline of 50 ms while Redis is frozen (SIGSTOP), and while nights flip",
 }
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HEADER = ("fault", "what was done", "server", "measured")
