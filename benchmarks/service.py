@@ -12,7 +12,8 @@ own answers. Redis (a real Valkey), the generator of the load and the publisher 
 
 A fault is an answer that is no 200, mixes generations, or never came whole. Above 80 % of a CPU the
 generator's figures are suspect, and say so. The last line is throughput over that of the bare
-route, for users drawn from all.
+route, for users drawn from all. A run takes three minutes; a glance, which proves that all is well
+and measures little: `--users 5000 --rounds 1 --round-s 1 --seconds 12 --freeze 3`.
 """
 
 import os
@@ -134,9 +135,9 @@ def frozen(on: Stage, per_s: float, seconds: float) -> None:
     thawed = time.monotonic()
     load = asked.result()
     typer.echo(f"Redis frozen for {seconds:g} of {2 * seconds:g} s: {load.words()}")
-    fresh = [at for at in load.answers if at.due_s > thawed and at.verdict.is_fresh]
+    fresh = [at.done_s for at in load.answers if at.done_s > thawed and at.verdict.is_fresh]
     assert fresh, "nothing came from Redis again"
-    again = min(each.done_s for each in fresh) - thawed
+    again = min(fresh) - thawed
     typer.echo(f"after that, lists come from Redis again: {again:.2f} s after it woke up")
 
 
