@@ -1,6 +1,7 @@
 """DuckDB as the night uses it: one connection a step, UTC, queries from `tasks/sql/`."""
 
 import glob
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from tasks.parquet import write_parquet
 from tasks.run import Run
 
 _SQL = Path(__file__).parent / "sql"
 _BATCH_ROWS = 100_000
+#: DuckDB's own bound is four fifths of the machine. What does not fit spills; the rest of the night,
+#: and Redis beside it, need room too.
+_MAX_BYTES = 8 * 10**9
 
 
 @contextmanager
@@ -22,11 +27,18 @@ def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
     run.folder.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(dir=run.folder, prefix=".spill-") as spill,
-        duckdb.connect(config={"temp_directory": spill}) as connection,
+        duckdb.connect(
+            config={"temp_directory": spill, "memory_limit": f"{_memory_bytes()}B"}
+        ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")  # the step tells its own
         yield connection
+
+
+def _memory_bytes() -> int:
+    """Return half of the machine's memory, `_MAX_BYTES` at most."""
+    return min(_MAX_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
 
 
 def one_file(path: Path) -> str:
@@ -43,5 +55,12 @@ def write_query(
     connection: duckdb.DuckDBPyConnection, sql: str, path: Path, parameters: Mapping[str, Any]
 ) -> int:
     """Run a SELECT and stream its rows to Parquet; returns the number of rows."""
-    reader = connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)
+    reader = stream(connection, sql, parameters)
     return write_parquet(path, reader.schema, reader)
+
+
+def stream(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]
+) -> pa.RecordBatchReader:
+    """Run a SELECT and return its rows in batches."""
+    return connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)

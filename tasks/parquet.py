@@ -1,7 +1,8 @@
 """Parquet files in and out: found, proven readable, written whole."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,13 +68,20 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches under a temporary name, then rename; returns the number of rows."""
     rows = 0
-    partial = path.with_name(f".{path.name}.partial")
-    with pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer:
+    with writing(path, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
-    partial.replace(path)
     return rows
+
+
+@contextmanager
+def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Open a writer under a temporary name, and rename the file once it is whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    with pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer:
+        yield writer
+    partial.replace(path)
 
 
 def write_table(path: Path, table: pa.Table) -> int:

@@ -1,0 +1,295 @@
+"""The compiled inner loops of the merge: rollups in, a night's sums out, a user at a time."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.kernel import Flags, Single, compiled
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+
+#: Sums of 64-bit numbers are kept in two parts, so that none can pass what 64 bits hold.
+LOW_BITS = 32
+_LOW = (1 << LOW_BITS) - 1
+
+MET, SEEN = 1, 2
+
+RECENT = 20
+FAVOURITES = 3
+
+
+class Part(NamedTuple):
+    """A rollup's columns, and what its numbers are tonight.
+
+    `item`, `type`, `day`, ... are `rollup.SCHEMA`'s; `item_at`, `kind_at` and `day_at` turn an item,
+    an event type and a day since `first_day` into tonight's number, -1 where tonight has none.
+    User u's rows are those from `start[r]` to `stop[r]`, for r from `runs[u]` to `runs[u + 1]`.
+    """
+
+    item: Ints
+    type: Ints
+    day: Ints
+    events: Ints
+    first_us: Longs
+    last_us: Longs
+    valued: Ints
+    millionths: Longs
+    item_at: Ints
+    kind_at: Ints
+    day_at: Ints
+    first_day: int
+    runs: Longs
+    start: Longs
+    stop: Longs
+
+
+class Night(NamedTuple):
+    """What tonight says of an event: its points, by kind and day, and what a kind counts for.
+
+    `category` is each item's; categories are numbered from 0 in order of their names.
+    """
+
+    points: Longs
+    is_purchase: Flags
+    is_seen: Flags
+    is_view: Flags
+    is_rating: Flags
+    category: Ints
+    n_categories: int
+
+
+class Users(NamedTuple):
+    """A row a user: `weight` is what all events weigh, signs aside; `taken`, whether to anything."""
+
+    events: Longs
+    purchases: Longs
+    ratings: Longs
+    rated_high: Longs
+    rated_low: Longs
+    first_us: Longs
+    last_us: Longs
+    weight: npt.NDArray[np.float64]
+    taken: Flags
+    favourites: Ints
+    recent: Ints
+
+
+class Items(NamedTuple):
+    """A row an item of the catalogue; `taken` is whether somebody took to it."""
+
+    ratings: Longs
+    rated_high: Longs
+    rated_low: Longs
+    points_high: Longs
+    points_low: Longs
+    first_us: Longs
+    taken: Flags
+
+
+class Cells(NamedTuple):
+    """What users and items have to do with each other: `n[u]` cells from `start[u]` on, by item."""
+
+    start: Longs
+    n: Longs
+    item: Ints
+    strength: Single
+    seen: Flags
+
+
+class Scratch(NamedTuple):
+    """Room for one user at a time: all 0 between two, but `met`, the items met, and `recent_us`."""
+
+    points: Longs
+    marks: npt.NDArray[np.uint8]
+    met: Ints
+    taste: Longs
+    recent_us: Longs
+
+
+@compiled
+def runs_of(user: Ints, place: Ints, n_users: int) -> tuple[Longs, Longs, Longs]:
+    """Return where each user's rows stand, as in `Part`; `place` is each user's number tonight."""
+    n = len(user)
+    runs = np.zeros(n_users + 2, np.int64)
+    for row in range(n):
+        if row == 0 or user[row] != user[row - 1]:
+            runs[place[user[row]] + 2] += 1
+    for u in range(n_users):
+        runs[u + 2] += runs[u + 1]
+    start, stop = np.empty(runs[-1], np.int64), np.empty(runs[-1], np.int64)
+    at = 0
+    for row in range(n):
+        if row == 0 or user[row] != user[row - 1]:
+            at = runs[place[user[row]] + 1]
+            runs[place[user[row]] + 1] += 1
+            start[at] = row
+        stop[at] = row + 1
+    return runs[:-1], start, stop
+
+
+@compiled
+def count_rows(part: Part, counts: Longs) -> None:
+    """Add up how many rows each user has."""
+    for u in range(len(counts)):
+        for run in range(part.runs[u], part.runs[u + 1]):
+            counts[u] += part.stop[run] - part.start[run]
+
+
+@compiled
+def look(row: Ints, row_us: Longs, item: int, us: int) -> None:
+    """Note a view in a row of the items last seen: latest first, then by number; -1 for none."""
+    last = len(row) - 1
+    if row[last] >= 0 and (us < row_us[last] or (us == row_us[last] and item >= row[last])):
+        return
+    place = 0
+    while place < last and row[place] >= 0 and row[place] != item:
+        place += 1
+    if row[place] == item and row_us[place] >= us:
+        return
+    while place > 0 and (
+        row_us[place - 1] < us or (row_us[place - 1] == us and row[place - 1] > item)
+    ):
+        row[place], row_us[place] = row[place - 1], row_us[place - 1]
+        place -= 1
+    row[place], row_us[place] = item, us
+
+
+@compiled
+def tally(
+    first: int, last: int, older: Part, newer: Part, night: Night,
+    users: Users, items: Items, cells: Cells,
+) -> None:  # fmt: skip
+    """Add up the rows of the users from `first` to `last`."""
+    n_items = len(night.category)
+    scratch = Scratch(
+        points=np.zeros(n_items, np.int64),
+        marks=np.zeros(n_items, np.uint8),
+        met=np.empty(n_items, np.int32),
+        taste=np.zeros(night.n_categories, np.int64),
+        recent_us=np.empty(RECENT, np.int64),
+    )
+    for u in range(first, last):
+        n_met = _add_rows(u, 0, newer, night, users, items, scratch)
+        n_met = _add_rows(u, n_met, older, night, users, items, scratch)
+        found = scratch.met[:n_met]
+        found.sort()
+        _add_cells(u, found, night, users, items, cells, scratch)
+        _favourites(found, night.category, scratch.taste, users.favourites[u])
+        for item in found:
+            scratch.points[item] = scratch.marks[item] = 0
+            scratch.taste[night.category[item]] = 0
+
+
+@compiled
+def _add_rows(
+    u: int, n_met: int, part: Part, night: Night, users: Users, items: Items, scratch: Scratch
+) -> int:
+    """Add up a user's rows, from the newest to the oldest; returns how many items have been met.
+
+    Most views are then older than the last twenty.
+    """
+    points, marks, met = scratch.points, scratch.marks, scratch.met
+    recent, recent_us = users.recent[u], scratch.recent_us
+    events, purchases, weight = 0, 0, 0.0
+    first_us, last_us = users.first_us[u], users.last_us[u]
+    for run in range(part.runs[u + 1] - 1, part.runs[u] - 1, -1):
+        for row in range(part.stop[run] - 1, part.start[run] - 1, -1):
+            day = part.day_at[part.day[row] - part.first_day]
+            item, kind = part.item_at[part.item[row]], part.kind_at[part.type[row]]
+            if day < 0 or item < 0:
+                continue
+            if marks[item] == 0:
+                marks[item] = MET
+                met[n_met] = item
+                n_met += 1
+            n, worth = part.events[row], night.points[kind, day]
+            points[item] += worth * n
+            weight += abs(np.float64(worth)) * n
+            events += n
+            first_us = min(first_us, part.first_us[row])
+            last_us = max(last_us, part.last_us[row])
+            items.first_us[item] = min(items.first_us[item], part.first_us[row])
+            if night.is_purchase[kind]:
+                purchases += n
+            if night.is_seen[kind]:
+                marks[item] |= SEEN
+            if night.is_view[kind]:
+                look(recent, recent_us, item, part.last_us[row])
+            if night.is_rating[kind]:
+                high, low = part.millionths[row] >> LOW_BITS, part.millionths[row] & _LOW
+                users.ratings[u] += part.valued[row]
+                users.rated_high[u] += high
+                users.rated_low[u] += low
+                items.ratings[item] += part.valued[row]
+                items.rated_high[item] += high
+                items.rated_low[item] += low
+    users.events[u] += events
+    users.purchases[u] += purchases
+    users.weight[u] += weight
+    users.first_us[u], users.last_us[u] = first_us, last_us
+    return n_met
+
+
+@compiled
+def _add_cells(
+    u: int, found: Ints, night: Night, users: Users, items: Items, cells: Cells, scratch: Scratch
+) -> None:
+    """Write a user's cells, and add the points up by item and by category."""
+    at = cells.start[u]
+    for item in found:
+        worth, seen = scratch.points[item], scratch.marks[item] & SEEN != 0
+        items.points_high[item] += worth >> LOW_BITS
+        items.points_low[item] += worth & _LOW
+        scratch.taste[night.category[item]] += worth
+        if worth > 0:
+            users.taken[u] = items.taken[item] = True
+        if worth != 0 or seen:
+            cells.item[at] = item
+            cells.strength[at] = worth * 2.0**-32
+            cells.seen[at] = seen
+            at += 1
+    cells.n[u] = at - cells.start[u]
+
+
+@compiled
+def _favourites(items: Ints, category: Ints, taste: Longs, best: Ints) -> None:
+    """Put the categories with the most points into `best`, then by number; those above 0 only."""
+    for item in items:
+        new = category[item]
+        worth = taste[new]
+        if worth <= 0 or (best == new).any():
+            continue
+        for place in range(len(best)):
+            old = best[place]
+            if old < 0 or worth > taste[old] or (worth == taste[old] and new < old):
+                best[place], new = new, old
+                if new < 0:
+                    break
+                worth = taste[new]
+
+
+@compiled
+def select(
+    first: int, last: int, cells: Cells, user_at: Longs, item_at: Ints, seen: bool, fill: bool,
+    bounds: Longs, indices: Ints, data: Single,
+) -> None:  # fmt: skip
+    """Write the rows from `first` to `last` of a CSR matrix, users and items of the model.
+
+    `user_at` gives the model's users by their rows of `cells`, `item_at` an item's column or -1.
+    What is seen becomes 1. Unless to be filled, only the rows' lengths are written, as
+    `bounds[1:]`; else `bounds` are the rows'.
+    """
+    for row in range(first, last):
+        u = user_at[row]
+        at = bounds[row] if fill else 0
+        for cell in range(cells.start[u], cells.start[u] + cells.n[u]):
+            column = item_at[cells.item[cell]]
+            if column >= 0 and (cells.seen[cell] if seen else cells.strength[cell] != 0):
+                if fill:
+                    indices[at] = column
+                    data[at] = 1 if seen else cells.strength[cell]
+                at += 1
+        if not fill:
+            bounds[row + 1] = at
