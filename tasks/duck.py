@@ -16,8 +16,8 @@ from tasks.run import Run
 
 _SQL = Path(__file__).parent / "sql"
 _BATCH_ROWS = 100_000
-#: DuckDB's own bound is four fifths of the machine. What does not fit spills; the rest of the night,
-#: and Redis beside it, need room too.
+#: DuckDB's own bound is four fifths of the machine. What does not fit spills; the rest of the
+#: night, and Redis beside it, need room too.
 _MAX_BYTES = 8 * 10**9
 
 

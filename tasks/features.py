@@ -15,7 +15,7 @@ from pydantic import PositiveFloat
 from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.kernel import Flags
-from tasks.kernel_tally import Ints, Longs, Night
+from tasks.kernel_tally import MET, SEEN, Ints, Longs, Night
 from tasks.parquet import write_table
 from tasks.records import CleanLog, Features
 from tasks.rollups import gather
@@ -138,13 +138,13 @@ def _night(
     decay = {"half_life_days": settings.half_life_days}
     points = np.asarray(db.execute(query("points"), decay).fetchnumpy()["points"], np.int64)
     return Night(
-        points.reshape(len(kinds), len(days)),
-        *(
-            np.array([kind in types for kind in kinds])
-            for types in (("purchase",), settings.seen, settings.view_types, settings.rating_types)
-        ),
-        categories,
-        int(categories.max(initial=-1)) + 1,
+        points=points.reshape(len(kinds), len(days)),
+        mark=np.array([MET | SEEN * (kind in settings.seen) for kind in kinds], np.uint8),
+        is_purchase=np.array([kind == "purchase" for kind in kinds]),
+        is_view=np.array([kind in settings.view_types for kind in kinds]),
+        is_rating=np.array([kind in settings.rating_types for kind in kinds]),
+        category=categories,
+        n_categories=int(categories.max(initial=-1)) + 1,
     )
 
 

@@ -14,6 +14,7 @@ Longs = npt.NDArray[np.int64]
 LOW_BITS = 32
 _LOW = (1 << LOW_BITS) - 1
 
+#: What a user has had to do with an item.
 MET, SEEN = 1, 2
 
 RECENT = 20
@@ -23,8 +24,8 @@ FAVOURITES = 3
 class Part(NamedTuple):
     """A rollup's columns, and what its numbers are tonight.
 
-    `item`, `type`, `day`, ... are `rollup.SCHEMA`'s; `item_at`, `kind_at` and `day_at` turn an item,
-    an event type and a day since `first_day` into tonight's number, -1 where tonight has none.
+    `item`, `type`, `day`, ... are those of `rollup.SCHEMA`; `item_at`, `kind_at` and `day_at` turn an
+    item, an event type and a day since `first_day` into tonight's number, -1 where there is none.
     User u's rows are those from `start[r]` to `stop[r]`, for r from `runs[u]` to `runs[u + 1]`.
     """
 
@@ -48,12 +49,13 @@ class Part(NamedTuple):
 class Night(NamedTuple):
     """What tonight says of an event: its points, by kind and day, and what a kind counts for.
 
+    `mark` is `MET | SEEN` for a kind after which an item is not shown again, `MET` for others;
     `category` is each item's; categories are numbered from 0 in order of their names.
     """
 
     points: Longs
+    mark: npt.NDArray[np.uint8]
     is_purchase: Flags
-    is_seen: Flags
     is_view: Flags
     is_rating: Flags
     category: Ints
@@ -61,7 +63,7 @@ class Night(NamedTuple):
 
 
 class Users(NamedTuple):
-    """A row a user: `weight` is what all events weigh, signs aside; `taken`, whether to anything."""
+    """A row a user; `weight`: what all events weigh, signs aside; `taken`: took to something."""
 
     events: Longs
     purchases: Longs
@@ -99,12 +101,13 @@ class Cells(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for one user at a time: all 0 between two, but `met`, the items met, and `recent_us`."""
+    """Room for one user at a time; `points`, `marks` and `taste` are 0 between two."""
 
     points: Longs
     marks: npt.NDArray[np.uint8]
     met: Ints
     taste: Longs
+    best: Longs
     recent_us: Longs
 
 
@@ -166,8 +169,9 @@ def tally(
     scratch = Scratch(
         points=np.zeros(n_items, np.int64),
         marks=np.zeros(n_items, np.uint8),
-        met=np.empty(n_items, np.int32),
+        met=np.empty(n_items + 1, np.int32),
         taste=np.zeros(night.n_categories, np.int64),
+        best=np.zeros(FAVOURITES, np.int64),
         recent_us=np.empty(RECENT, np.int64),
     )
     for u in range(first, last):
@@ -176,10 +180,7 @@ def tally(
         found = scratch.met[:n_met]
         found.sort()
         _add_cells(u, found, night, users, items, cells, scratch)
-        _favourites(found, night.category, scratch.taste, users.favourites[u])
-        for item in found:
-            scratch.points[item] = scratch.marks[item] = 0
-            scratch.taste[night.category[item]] = 0
+        _favourites(found, night.category, scratch.taste, users.favourites[u], scratch.best)
 
 
 @compiled
@@ -188,7 +189,8 @@ def _add_rows(
 ) -> int:
     """Add up a user's rows, from the newest to the oldest; returns how many items have been met.
 
-    Most views are then older than the last twenty.
+    Most views are then older than the last twenty. What can do without a branch does: none could be
+    foretold.
     """
     points, marks, met = scratch.points, scratch.marks, scratch.met
     recent, recent_us = users.recent[u], scratch.recent_us
@@ -200,21 +202,17 @@ def _add_rows(
             item, kind = part.item_at[part.item[row]], part.kind_at[part.type[row]]
             if day < 0 or item < 0:
                 continue
-            if marks[item] == 0:
-                marks[item] = MET
-                met[n_met] = item
-                n_met += 1
             n, worth = part.events[row], night.points[kind, day]
+            met[n_met] = item
+            n_met += marks[item] == 0
+            marks[item] |= night.mark[kind]
             points[item] += worth * n
             weight += abs(np.float64(worth)) * n
             events += n
+            purchases += n * night.is_purchase[kind]
             first_us = min(first_us, part.first_us[row])
             last_us = max(last_us, part.last_us[row])
             items.first_us[item] = min(items.first_us[item], part.first_us[row])
-            if night.is_purchase[kind]:
-                purchases += n
-            if night.is_seen[kind]:
-                marks[item] |= SEEN
             if night.is_view[kind]:
                 look(recent, recent_us, item, part.last_us[row])
             if night.is_rating[kind]:
@@ -240,6 +238,7 @@ def _add_cells(
     at = cells.start[u]
     for item in found:
         worth, seen = scratch.points[item], scratch.marks[item] & SEEN != 0
+        scratch.points[item] = scratch.marks[item] = 0
         items.points_high[item] += worth >> LOW_BITS
         items.points_low[item] += worth & _LOW
         scratch.taste[night.category[item]] += worth
@@ -254,20 +253,22 @@ def _add_cells(
 
 
 @compiled
-def _favourites(items: Ints, category: Ints, taste: Longs, best: Ints) -> None:
+def _favourites(items: Ints, category: Ints, taste: Longs, best: Ints, points: Longs) -> None:
     """Put the categories with the most points into `best`, then by number; those above 0 only."""
+    points[:] = 0
     for item in items:
         new = category[item]
-        worth = taste[new]
-        if worth <= 0 or (best == new).any():
-            continue
-        for place in range(len(best)):
-            old = best[place]
-            if old < 0 or worth > taste[old] or (worth == taste[old] and new < old):
-                best[place], new = new, old
-                if new < 0:
-                    break
-                worth = taste[new]
+        worth, taste[new] = taste[new], 0
+        place = len(best)
+        while place > 0 and (
+            worth > points[place - 1]
+            or (worth == points[place - 1] and worth > 0 and new < best[place - 1])
+        ):
+            place -= 1
+            if place + 1 < len(best):
+                best[place + 1], points[place + 1] = best[place], points[place]
+        if place < len(best):
+            best[place], points[place] = new, worth
 
 
 @compiled

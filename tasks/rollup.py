@@ -17,9 +17,9 @@ from tasks.duck import query
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
-#: Grain: day x user x item x event type, or less (`sql/rollup.sql`); a user's rows follow on one
-#: another, and a user's days in order. `valued` counts the events with a value, `millionths` is the
-#: sum of the values.
+#: Grain: day x user x item x event type, or less (`sql/rollup.sql`); in order of user and item, so
+#: that a user's rows are found together. `valued` counts the events with a value, `millionths` is
+#: the sum of their values.
 SCHEMA = pa.schema(
     [
         *((name, _TEXT) for name in TEXTS),

@@ -129,8 +129,8 @@ def _read(path: Path) -> tuple[pa.Table, dict[int, str]] | None:
 def _days_in(path: Path) -> dict[int, str]:
     """Return the days of a rollup; none where it cannot be read."""
     with suppress(pa.ArrowException, OSError, ValueError, AttributeError):
-        footer = json.loads((pq.read_metadata(path).metadata or {})[_FOOTER])
-        return {int(number): str(address) for number, address in footer.items()}
+        footer = (pq.read_metadata(path).metadata or {}).get(_FOOTER, b"{}")
+        return {int(number): str(address) for number, address in json.loads(footer).items()}
     return {}
 
 

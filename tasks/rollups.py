@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.ahead import ahead
 from tasks.days import Day, days_of, read_days
-from tasks.kernel_tally import runs_of
+from tasks.kernel_tally import Longs
 from tasks.records import CleanLog
 from tasks.rollup import Rolled, roll_up, take, together
 from tasks.rollup_store import Addresses, Rollups, addresses
@@ -46,11 +46,10 @@ def gather(run: Run, log: CleanLog, db: duckdb.DuckDBPyConnection) -> Gathered:
     )
     loose = [day for day in days if older.days.get(day.number, -1) < 0]
     tables, n_new = _find_or_make(store, log, db, loose, wanted)
-    newer = Rolled(together(tables), {day.number: number[day.number] for day in loose})
-    del tables  # they are large
     if len(loose) > _MAX_LOOSE:
-        older, newer = Rolled(_merge(older, newer), number), Rolled(together([]), {})
+        older, tables, loose = Rolled(_merge(older, tables), number), [], []
         store.keep_merged(wanted, older.table)
+    newer = Rolled(together(tables), {day.number: number[day.number] for day in loose})
     store.use(wanted)
     return Gathered(older, newer, list(wanted), n_new)
 
@@ -79,19 +78,23 @@ def _find_or_make(
     return [next(made) if rollup is None else rollup for rollup in found], len(missing)
 
 
-def _merge(older: Rolled, newer: Rolled) -> pa.Table:
-    """Put two rollups together, users in order of their ids, without the days passed over."""
-    table = together([older.table, newer.table])
-    users = table.column("user_id").chunk(0)
-    place = np.empty(len(users.dictionary), np.int32)
-    place[pc.sort_indices(users.dictionary)] = np.arange(len(place), dtype=np.int32)
-    _, start, stop = runs_of(users.indices.to_numpy(), place, len(place))
-    lengths = stop - start
-    rows = np.arange(len(table)) + np.repeat(start - np.cumsum(lengths) + lengths, lengths)
+def _merge(older: Rolled, tables: list[pa.Table]) -> pa.Table:
+    """Put rollups together, in order of user and item, without the days to pass over."""
+    table = together([older.table, *tables])
+    n_older = len(older.table)
+    tables.clear()  # they are large, and not needed twice
+    rows = np.argsort(_ranks(table, "user_id") << 32 | _ranks(table, "item_id"))
+    day = table.column("day").chunk(0).view(pa.int32()).to_numpy()
     stale = [day for day, number in older.days.items() if number < 0]
-    if stale:
-        day = table.column("day").chunk(0).view(pa.int32()).to_numpy()
-        gone = np.isin(day, stale)
-        gone[len(older.table) :] = False
-        rows = rows[~gone[rows]]
-    return take(table, pa.array(rows))
+    gone = (rows < n_older) & np.isin(day, stale)[rows] if stale else np.zeros(len(rows), np.bool_)
+    return take(table, pa.array(rows[~gone]))
+
+
+def _ranks(table: pa.Table, column: str) -> Longs:
+    """Return where each row's text stands among all texts of the column, in order."""
+    texts = table.column(column).chunk(0)
+    order = pc.sort_indices(texts.dictionary).to_numpy()
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    found: Longs = ranks[texts.indices.to_numpy()]
+    return found

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +80,8 @@ def tally_up(
     """
     ids = pa.concat_arrays([_ids(each, "user_id") for each in (older, newer)]).unique()
     ids = ids.take(pc.sort_indices(ids))
-    parts = [_part(each, ids, item_ids, pa.array(kinds, pa.string())) for each in (older, newer)]
+    known = ids, item_ids, pa.array(kinds, pa.string())
+    parts = _part(older, *known), _part(newer, *known)
     counts = np.zeros(len(ids) + 1, np.int64)
     for part in parts:
         count_rows(part, counts[1:])
@@ -98,8 +101,8 @@ def _part(
     rolled: Rolled, user_ids: pa.StringArray, item_ids: pa.StringArray, kinds: pa.StringArray
 ) -> Part:
     table = rolled.table
-    user = _numbers(table, "user_id")
     place = _places(_ids(rolled, "user_id"), user_ids)
+    runs, start, stop = runs_of(_numbers(table, "user_id"), place, len(user_ids))
     first_day = min(rolled.days, default=0)
     day_at = np.full(max(rolled.days, default=0) - first_day + 1, -1, np.int32)
     for day, number in rolled.days.items():
@@ -117,7 +120,9 @@ def _part(
         kind_at=_places(_ids(rolled, "event_type"), kinds) + np.int32(1),
         day_at=day_at,
         first_day=first_day,
-        **dict(zip(("runs", "start", "stop"), runs_of(user, place, len(user_ids)), strict=True)),
+        runs=runs,
+        start=start,
+        stop=stop,
     )
 
 
@@ -127,14 +132,14 @@ def _ids(rolled: Rolled, column: str) -> pa.StringArray:
     return texts
 
 
-def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int32]:
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
     """Return a column without a copy, as numbers that nobody can change."""
     column = table.column(name).chunk(0)
     if pa.types.is_dictionary(column.type):
         column = column.indices
     elif pa.types.is_temporal(column.type):
         column = column.view(pa.int32() if pa.types.is_date(column.type) else pa.int64())
-    numbers: npt.NDArray[np.int32] = column.to_numpy()
+    numbers: npt.NDArray[Any] = column.to_numpy()
     numbers.flags.writeable = False
     return numbers
 
@@ -147,7 +152,11 @@ def _places(texts: pa.StringArray, among: pa.StringArray) -> Ints:
 
 def _users(n: int) -> Users:
     return Users(
-        *(np.zeros(n, np.int64) for _ in range(5)),
+        events=np.zeros(n, np.int64),
+        purchases=np.zeros(n, np.int64),
+        ratings=np.zeros(n, np.int64),
+        rated_high=np.zeros(n, np.int64),
+        rated_low=np.zeros(n, np.int64),
         first_us=np.full(n, NEVER),
         last_us=np.full(n, -NEVER),
         weight=np.zeros(n),
@@ -159,7 +168,11 @@ def _users(n: int) -> Users:
 
 def _items(n: int) -> Items:
     return Items(
-        *(np.zeros(n, np.int64) for _ in range(5)),
+        ratings=np.zeros(n, np.int64),
+        rated_high=np.zeros(n, np.int64),
+        rated_low=np.zeros(n, np.int64),
+        points_high=np.zeros(n, np.int64),
+        points_low=np.zeros(n, np.int64),
         first_us=np.full(n, NEVER),
         taken=np.zeros(n, np.bool_),
     )
@@ -167,12 +180,13 @@ def _items(n: int) -> Items:
 
 def _added(sums: Sequence[Items]) -> Items:
     """Add up what the pieces found of the items."""
-    *numbers, first_us, taken = zip(*sums, strict=True)
-    return Items(
-        *(np.sum(each, axis=0) for each in numbers),
-        first_us=np.min(first_us, axis=0),
-        taken=np.any(taken, axis=0),
-    )
+    total = sums[0]
+    for other in sums[1:]:
+        for mine, more in zip(total[:5], other[:5], strict=True):
+            mine += more
+        np.minimum(total.first_us, other.first_us, out=total.first_us)
+        np.logical_or(total.taken, other.taken, out=total.taken)
+    return total
 
 
 def _cells(starts: Longs) -> Cells:
@@ -192,7 +206,7 @@ def _pieces(bounds: Longs) -> list[tuple[int, int]]:
     n = _PIECES * (os.cpu_count() or 1)
     cuts = np.searchsorted(bounds, np.linspace(0, bounds[-1], n + 1)[1:-1])
     ends = [0, *np.unique(cuts).tolist(), len(bounds) - 1]
-    return [(first, last) for first, last in zip(ends, ends[1:], strict=False) if first < last]
+    return list(pairwise(ends))
 
 
 def _in_threads(work: Callable[..., None], pieces: Sequence[tuple[int, ...]]) -> None:
