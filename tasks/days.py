@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -103,9 +102,10 @@ def _digest(events: pa.Table) -> str:
     digest = hashlib.sha256(f"{len(events)}\n".encode())
     for name in TEXTS:
         texts = [_lengths_and_bytes(chunk) for chunk in events.column(name).chunks]
-        for part in (0, 1):
-            for each in texts:
-                digest.update(each[part])
+        for lengths, _ in texts:
+            digest.update(lengths)
+        for _, content in texts:
+            digest.update(content)
     value = events.column("value")
     valued = pc.cast(pc.is_valid(value), pa.int8())
     for column in (events.column("ts").cast(pa.int64()), valued, pc.fill_null(value, 0.0)):
@@ -114,8 +114,8 @@ def _digest(events: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _lengths_and_bytes(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], memoryview]:
+def _lengths_and_bytes(texts: pa.StringArray) -> tuple[bytes, memoryview]:
     """Return what an array of texts holds, without what lies beside it in memory."""
     _, offsets, content = texts.buffers()
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return np.diff(ends), memoryview(content)[ends[0] : ends[-1]]
+    return np.diff(ends).tobytes(), memoryview(content)[ends[0] : ends[-1]]

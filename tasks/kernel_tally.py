@@ -24,8 +24,8 @@ FAVOURITES = 3
 class Part(NamedTuple):
     """A rollup's columns, and what its numbers are tonight.
 
-    `item`, `type`, `day`, ... are those of `rollup.SCHEMA`; `item_at`, `kind_at` and `day_at` turn an
-    item, an event type and a day since `first_day` into tonight's number, -1 where there is none.
+    `item`, `type`, `day`, ... are those of `rollup.SCHEMA`; `item_at`, `kind_at` and `day_at` turn
+    an item, an event type and a day since `first_day` into tonight's number, -1 where none is.
     User u's rows are those from `start[r]` to `stop[r]`, for r from `runs[u]` to `runs[u + 1]`.
     """
 

@@ -4,7 +4,7 @@ It follows from the events of its days alone: neither from the settings nor from
 it. Weights, decay and what a type counts for are applied when a night merges its rollups.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -60,17 +60,17 @@ def roll_up(db: duckdb.DuckDBPyConnection, day: Day, events: pa.Table) -> pa.Tab
     return summed.add_column(len(TEXTS), "day", days).cast(SCHEMA)
 
 
-def in_bounds(rollup: pa.Table) -> bool:
-    """Return whether every number of an id names one."""
-    return not any(
-        len(chunk)
-        and not 0
-        <= chunk.indices.to_numpy().min()
-        <= chunk.indices.to_numpy().max()
-        < len(chunk.dictionary)
-        for name in TEXTS
-        for chunk in rollup.column(name).chunks
-    )
+def in_bounds(rollup: pa.Table, days: Collection[int]) -> bool:
+    """Return whether all rows are of days between these, and every number of a text names one."""
+    for name in TEXTS:
+        for chunk in rollup.column(name).chunks:
+            least, most = pc.min_max(chunk.indices).values()
+            if len(chunk) and not 0 <= least.as_py() <= most.as_py() < len(chunk.dictionary):
+                return False
+    if not (len(rollup) and days):
+        return False
+    least, most = pc.min_max(rollup.column("day").cast(pa.int32())).values()
+    return bool(min(days) <= least.as_py() <= most.as_py() <= max(days))
 
 
 def together(rollups: list[pa.Table]) -> pa.Table:

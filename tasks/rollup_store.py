@@ -118,11 +118,13 @@ def addresses(days: list[Day]) -> dict[int, str]:
 
 
 def _read(path: Path) -> tuple[pa.Table, dict[int, str]] | None:
-    with suppress(pa.ArrowException, OSError, ValueError):
-        with pq.ParquetFile(path, read_dictionary=TEXTS, page_checksum_verification=True) as file:
+    with suppress(pa.ArrowException, OSError, ValueError, LookupError):
+        options = {"memory_map": True, "page_checksum_verification": True}
+        with pq.ParquetFile(path, read_dictionary=TEXTS, **options) as file:
             table = file.read()
-        if table.schema.equals(SCHEMA) and in_bounds(table):
-            return table, _days_in(path)
+        days = _days_in(path)
+        if table.schema.equals(SCHEMA) and in_bounds(table, days):
+            return table, days
     return None
 
 

@@ -182,8 +182,8 @@ def _added(sums: Sequence[Items]) -> Items:
     """Add up what the pieces found of the items."""
     total = sums[0]
     for other in sums[1:]:
-        for mine, more in zip(total[:5], other[:5], strict=True):
-            mine += more
+        for name in ("ratings", "rated_high", "rated_low", "points_high", "points_low"):
+            getattr(total, name)[:] += getattr(other, name)
         np.minimum(total.first_us, other.first_us, out=total.first_us)
         np.logical_or(total.taken, other.taken, out=total.taken)
     return total

@@ -75,11 +75,21 @@ class Shop:
                 write_log(paths[name], table.schema, table.to_batches(max_chunksize=3))
             else:
                 write_table(paths[name], table)
-        counts = dict.fromkeys(("n_duplicates", "n_after_as_of", "n_quarantined"), 0)
         return CleanLog(
-            **paths, **counts, quarantine=run.path("quarantine.parquet"), rows_read=len(rows),
-            n_events=len(rows), n_items=len(self.items), quarantined={}, event_types={}, set_aside={},
-        )  # fmt: skip
+            events=paths["events"],
+            items=paths["items"],
+            users=paths["users"],
+            quarantine=run.path("quarantine.parquet"),
+            rows_read=len(rows),
+            n_events=len(rows),
+            n_items=len(self.items),
+            n_duplicates=0,
+            n_after_as_of=0,
+            n_quarantined=0,
+            quarantined={},
+            event_types={},
+            set_aside={},
+        )
 
     def night(self) -> Features:
         """Run a night; see that one which finds nothing gives the same bytes."""
