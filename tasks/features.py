@@ -14,13 +14,14 @@ from pydantic import PositiveFloat
 
 from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import NothingToLearn, SettingsError
+from tasks.feature_rows import item_rows, user_rows
 from tasks.kernel import Flags
-from tasks.kernel_tally import MET, SEEN, Ints, Longs, Night
 from tasks.parquet import write_table
 from tasks.records import CleanLog, Features
 from tasks.rollups import gather
 from tasks.run import Run, computed
-from tasks.tally import NEVER, Tally, tally_up
+from tasks.tally import Tally, tally_up
+from tasks.tally_types import MET, SEEN, Ints, Night
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
@@ -77,8 +78,8 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
             raise _nothing_to_learn(run, log, settings)
         _check_weights(told)
         open_log(db, log, settings)
-        db.from_arrow(_active(told, ids, pa.array(names))).create_view("active")
-        db.from_arrow(_taken(told, ids)).create_view("taken")
+        db.from_arrow(user_rows(told, ids, pa.array(names))).create_view("active")
+        db.from_arrow(item_rows(told, ids)).create_view("taken")
         users, items = run.path("features/users.parquet"), run.path("features/items.parquet")
         n_known = write_query(db, query("user_features"), users, {})
         n_catalogue = write_query(db, query("item_features"), items, {})
@@ -162,54 +163,6 @@ def _check_weights(told: Tally) -> None:
             f"a user's events weigh {most / 2**32:.3g} in all, more than can be added up exactly "
             f"({_MAX_POINTS / 2**32:.3g}); make NIGHTSHELF_FEATURES__WEIGHTS smaller"
         )
-
-
-def _active(told: Tally, item_ids: pa.StringArray, categories: pa.StringArray) -> pa.Table:
-    """Return the log's users as a table, for `sql/user_features.sql`."""
-    users = told.users
-    table = pa.table(
-        {
-            "user_id": told.ids,
-            "first_seen": _instants(users.first_us),
-            "last_seen": _instants(users.last_us),
-            "events": users.events,
-            "total_purchases": users.purchases,
-            "ratings": users.ratings,
-            "rated_high": users.rated_high,
-            "rated_low": users.rated_low,
-            "favorite_categories": _lists(users.favourites, categories),
-            "recent_views": _lists(users.recent, item_ids),
-        }
-    )
-    return table.filter(pa.array(users.events > 0))
-
-
-def _taken(told: Tally, item_ids: pa.StringArray) -> pa.Table:
-    """Return the catalogue's sums as a table, for `sql/item_features.sql`."""
-    items = told.items
-    return pa.table(
-        {
-            "item_id": item_ids,
-            "first_seen": _instants(items.first_us),
-            "points_high": items.points_high,
-            "points_low": items.points_low,
-            "ratings": items.ratings,
-            "rated_high": items.rated_high,
-            "rated_low": items.rated_low,
-        }
-    )
-
-
-def _instants(us: Longs) -> pa.Array:
-    """Return microseconds as timestamps, null where there was nothing."""
-    return pa.array(us, pa.int64(), mask=us == NEVER).view(pa.timestamp("us"))
-
-
-def _lists(places: Ints, names: pa.StringArray) -> pa.ListArray:
-    """Return each row's names, as far as they go: -1 is none."""
-    named = places >= 0
-    offsets = np.concatenate(([0], np.cumsum(named.sum(axis=1)))).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(places[named])))
 
 
 def _write_ids(path: Path, ids: pa.StringArray, taken: Flags) -> Path:

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from tasks.ahead import ahead
 from tasks.days import Day, days_of, read_days
-from tasks.kernel_tally import Longs
 from tasks.records import CleanLog
 from tasks.rollup import Rolled, roll_up, take, together
 from tasks.rollup_store import Addresses, Rollups, addresses
 from tasks.run import Run
+from tasks.tally_types import Longs
 
 #: When so many days are not among those merged, they are merged anew. Reading a loose day takes as
 #: long as reading five merged ones; merging takes as long as reading all, twice.

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from tasks.kernel_tally import (
+from tasks.kernel_tally import count_rows, runs_of, select, tally
+from tasks.rollup import Rolled
+from tasks.tally_types import (
     FAVOURITES,
     RECENT,
     Cells,
@@ -23,12 +25,7 @@ from tasks.kernel_tally import (
     Night,
     Part,
     Users,
-    count_rows,
-    runs_of,
-    select,
-    tally,
 )
-from tasks.rollup import Rolled
 
 #: Where nothing happened.
 NEVER = np.iinfo(np.int64).max

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.kernel_tally import RECENT, look
+from tasks.kernel_tally import look
+from tasks.tally_types import RECENT
 
 N_ITEMS = 40
 
