@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from tasks.parquet import write_parquet
 from tasks.run import Run
@@ -58,5 +59,12 @@ def write_query(
     connection: duckdb.DuckDBPyConnection, sql: str, path: Path, parameters: Mapping[str, Any]
 ) -> int:
     """Run a SELECT and stream its rows to Parquet; returns the number of rows."""
-    reader = connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)
+    reader = stream(connection, sql, parameters)
     return write_parquet(path, reader.schema, reader)
+
+
+def stream(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]
+) -> pa.RecordBatchReader:
+    """Run a SELECT and return its rows in batches."""
+    return connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)

@@ -18,6 +18,8 @@
         curves.json             what the report's pictures show
         gates.json              each gate's figure, limit and outcome
         report.json .md .html   what to look at in the morning
+
+    runs/<namespace>/rollups/   days added up, for the nights to come (`tasks/rollup_store.py`)
 """
 
 import hashlib

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tasks.duck import connect, one_file, query, write_query
+from tasks.days import write_log
+from tasks.duck import connect, one_file, query, stream, write_query
 from tasks.errors import InputError
 from tasks.features import open_log
 from tasks.records import CleanLog
@@ -61,7 +62,8 @@ class Told:
         weights = self.served.weighing.weights
         liking = max(weights, key=weights.__getitem__)
         stand_in = {"nobody": NOBODY, "liking": liking, "now": self.now}
-        write_query(self.database, query("whole_history"), events, stand_in)
+        history = stream(self.database, query("whole_history"), stand_in)
+        write_log(events, history.schema, history)
         write_query(self.database, query("asked_users"), rows, {})
         return bare_log(events, self.served.log.items, rows)
 
