@@ -76,12 +76,9 @@ def _have_redis(console: Console) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return the night's environment: a Prefect home apart from the user's, no telemetry."""
-    defaults = {
-        "PREFECT_HOME": str((HOME / "prefect").resolve()),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
-    return defaults | dict(os.environ) | {"REDIS_URL": url}
+    """Return the night's environment: a Prefect home apart from the user's."""
+    home = {"PREFECT_HOME": str((HOME / "prefect").resolve())}
+    return home | dict(os.environ) | {"REDIS_URL": url}
 
 
 def _run_night(console: Console, environment: dict[str, str]) -> Path:

@@ -1,12 +1,18 @@
 """Prefect flows, one a file. Here: how a plain step of `tasks/` becomes a Prefect task."""
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
+
+# Where no server is named, Prefect starts a temporary one, and gives up on it after 20 s, which a
+# busy machine needs for the start alone; its telemetry can lock the new database.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
