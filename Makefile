@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test check format lock reliability bench clean
+.PHONY: help install demo demo-stop test check format lock reliability fuzz bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ format: $(READY)  ## Format and fix what can be fixed
 
 reliability: $(READY)  ## Torment it, and write what came of it into docs/reliability.md
 	@$(BIN)/python -m pytest tests/faults --write-reliability docs/reliability.md
+
+fuzz: $(READY)  ## 100,000 hostile requests and calls to the service and the client
+	@$(BIN)/python -m tests.fuzz
 
 bench: $(READY)  ## Run every benchmark; each prints a ratio last
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
