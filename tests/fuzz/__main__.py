@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -36,7 +36,7 @@ def main(
     """Fuzz a service with keys, one without, and both colours of the client, over one Valkey."""
     began = time.perf_counter()
     n_requests = round(share * n)
-    findings = []
+    numbers, findings = count(seed * 1_000_000), []
     with ExitStack() as stack:
         url = stack.enter_context(contextmanager(run_valkey)())
         client = stack.enter_context(closing(Redis.from_url(url)))
@@ -49,8 +49,8 @@ def main(
         ]
         shelves = [stack.enter_context(both(url, keeping=keeping)) for keeping in (True, False)]
         for reads_alone, part in ((True, 0.5), (False, 1.0)):
-            _ask(services, part * n_requests, seed, reads_alone=reads_alone)
-            _call(shelves, ledger, part * (n - n_requests), seed, reads_alone=reads_alone)
+            _ask(services, part * n_requests, numbers, reads_alone=reads_alone)
+            _call(shelves, ledger, part * (n - n_requests), numbers, reads_alone=reads_alone)
             findings += ledger.findings()
         _show(services, shelves, ledger)
     made: list[Service | Colours] = [*services, *shelves]
@@ -61,26 +61,26 @@ def main(
     sys.exit(bool(findings))
 
 
-def _ask(services: list[Service], n: float, seed: int, *, reads_alone: bool) -> None:
+def _ask(services: list[Service], n: float, numbers: Iterator[int], *, reads_alone: bool) -> None:
     documents = [
         schemathesis.openapi.from_url(f"{each.base_url}/openapi.json", config=CONFIG)
         for each in services
     ]
-    for number in count(seed * 1_000_000):
+    while True:
         for service, document in zip(services, documents, strict=True):
             if _done(services) >= n:
                 return
-            service.fuzz(document, _EXAMPLES, number, reads_alone=reads_alone)
+            service.fuzz(document, _EXAMPLES, next(numbers), reads_alone=reads_alone)
 
 
 def _call(
-    shelves: list[Colours], ledger: Ledger, n: float, seed: int, *, reads_alone: bool
+    shelves: list[Colours], ledger: Ledger, n: float, numbers: Iterator[int], *, reads_alone: bool
 ) -> None:
-    for number in count(seed * 1_000_000):
+    while True:
         for shelf in shelves:
             if _done(shelves) >= n:
                 return
-            shelf.fuzz(READS if reads_alone else READS | TELLS, ledger, _CALLS, number)
+            shelf.fuzz(READS if reads_alone else READS | TELLS, ledger, _CALLS, next(numbers))
 
 
 def _done(all_of: Iterable[Service | Colours]) -> int:
