@@ -28,7 +28,9 @@ _RESULTS = st.builds(
     generation=st.none() | st.integers(),
     model=st.none() | IDS,
 )
-_ACTIONS = st.sampled_from(["purchase", "rating", "view", "add_to_cart", "profile_update"])
+_ACTIONS = st.sampled_from(
+    ["purchase", "rating", "wishlist_add", "add_to_cart", "profile_update", "view", "buy", "\ud800"]
+)
 _DETAILS = {
     "generation": st.integers(),
     "model": IDS,
@@ -69,7 +71,7 @@ READS = st.one_of(
 TELLS = st.one_of(
     _call(
         "acted",
-        {"user": IDS, "action": st.one_of(*[_ACTIONS] * 5, IDS)},
+        {"user": IDS, "action": _ACTIONS},
         {"item": IDS, "value": _FLOATS, **_DETAILS},
     ),
     _call("clicked", {"user": IDS, "item": IDS}, {"value": _FLOATS, **_DETAILS}),

@@ -37,6 +37,9 @@ _BEARERS = {f"Bearer {key}": scopes for key, scopes in API_KEYS.items()}
 _AUTHORIZATIONS = st.sampled_from(
     [*["Bearer all"] * 20, *_BEARERS, None, "Bearer", "Bearer all all", "Basic all", "Bearer \xff"]
 )
+_SELDOM = st.sampled_from([True] + [False] * 6)
+#: Such a path is another one before it is sent.
+_RESOLVED = (".", "..")
 _PATH_IDS = {"user_id": IDS, "item_id": IDS, "segment": SEGMENTS}
 
 
@@ -81,15 +84,16 @@ class Service:
         if authorization is not None:
             headers |= {"Authorization": authorization}
         for name in case.path_parameters:
-            if raw := draw(st.none() | _PATH_IDS[name]):
+            raw = draw(st.none() | _PATH_IDS[name])
+            if raw and raw not in _RESOLVED:
                 case.path_parameters[name] = quote(raw, safe="", errors="surrogatepass")
         body, more = None, dict[str, Any]()
         if case.operation.body:
-            if content_type := draw(st.one_of(*[st.none()] * 7, TYPES)):
-                headers |= {"Content-Type": content_type}
-            if (body := draw(st.one_of(*[st.none()] * 3, BODIES))) is not None:
+            if draw(_SELDOM):
+                headers |= {"Content-Type": draw(TYPES)}
+            if draw(_SELDOM):
+                body, in_chunks = draw(BODIES), draw(st.booleans())
                 headers.setdefault("Content-Type", "application/json")
-                in_chunks = draw(st.booleans())
                 more["data"] = (part for part in (body,)) if in_chunks else body
         answer = case.call(self.base_url, self.session, headers, **more)
         self.outcomes[case.operation.label, str(answer.status_code)] += 1
