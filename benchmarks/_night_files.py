@@ -17,11 +17,14 @@ _SEGMENTS = 40
 
 
 def make_night(run: Run, n_users: int) -> tuple[Family, ...]:
-    """Write lists of `LENGTH` for users, segments and items, and a feature row for each id."""
+    """Write lists of `LENGTH` for users, segments and items, and a feature row for each id.
+
+    Item ids begin with the generation, so that an answer shows which it is of.
+    """
     rng = np.random.default_rng(1)
     users = pa.array([f"user{at:07}" for at in range(n_users)])
-    items = pa.array([f"B{at:06}" for at in range(N_ITEMS)])
-    segments = pa.array([f"category:c{at}" for at in range(_SEGMENTS)])
+    items = pa.array([f"{run.generation}-{at:05}" for at in range(N_ITEMS)])
+    segments = pa.array(["all", *(f"category:c{at}" for at in range(_SEGMENTS))])
     lists = {"lists": users, "popular": segments, "similar": items}
     paths = {name: run.path(f"lists/{name}.parquet") for name in lists}
     for name, keys in lists.items():

@@ -25,7 +25,6 @@ Up to the flip a failure leaves the live generation as it is, and so does a gate
 that a newer one has overtaken ends before it trains (`flows._overtaken.py`).
 """
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +33,7 @@ import typer
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
-from redis import RedisError
+from redis import Redis, RedisError
 from rich.console import Console
 from rich.markup import escape
 
@@ -60,9 +59,10 @@ from tasks import evaluate as foresight
 from tasks import forecast as memory
 from tasks.encode import families
 from tasks.errors import GateBlocked
-from tasks.holdout import Recipe
-from tasks.run import midnight
-from tasks.settings import load_settings
+from tasks.evaluate import Quality
+from tasks.records import Made
+from tasks.run import Run, midnight
+from tasks.settings import Settings, load_settings
 from tasks.warm import starting_point
 
 HOUR_S = 3600
@@ -130,7 +130,7 @@ def nightly(
     checked = check_inputs(events, items, users, settings.inputs)
     redis = publish.connect(settings.redis_url.get_secret_value(), settings.publish)
     run = open_run(redis, namespace, as_of, run_root)
-    run.path("settings.json").write_text(json.dumps(settings.public(), indent=2) + "\n")
+    settings.save(run.path("settings.json"))
     if newer := newer_night(run, redis):
         return superseded(run, newer)
 
@@ -149,10 +149,30 @@ def nightly(
 
     quality = None
     if settings.evaluate.holdout_days:
-        recipe = Recipe(settings.features, settings.train, settings.topn, settings.popularity)
-        quality = evaluate(run, log, settings.evaluate, recipe)
+        quality = evaluate(run, log, settings.evaluate, settings.recipe)
 
-    shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
+    made = Made(log, built, model, lists, popular, like)
+    return publish_made(run, redis, made, quality, checked, settings)
+
+
+def publish_made(
+    run: Run,
+    redis: Redis,
+    made: Made,
+    quality: Quality | None,
+    checked: inputs.Inputs,
+    settings: Settings,
+    *,
+    force: bool = False,
+) -> report.Report:
+    """Publish what a night has made: stage it, prove it, judge it, flip to it, tell of it.
+
+    `force` lets it go live in place of what has seen more. Raises `GateBlocked` once all is told.
+    """
+    log, built, model = made.log, made.features, made.model
+    shelves = families(
+        run, made.lists.path, made.popular.path, made.similar.path, built.users, built.items
+    )
     forecast(run, redis, shelves)
     staged = stage(
         run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
@@ -160,21 +180,21 @@ def nightly(
     )  # fmt: skip
     served = read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(
-        run, log, built, model, served, settings.topn, score_kept=lists.score_kept
+        run, log, built, model, served, settings.topn, score_kept=made.lists.score_kept
     )
     verdict = check_gates(run, redis, log, metrics, quality, served, settings.gates)
     if verdict.blocked:
         keep_live(run, redis)
-    state = "blocked" if verdict.blocked else flip(run, redis).state
+    state = "blocked" if verdict.blocked else flip(run, redis, force=force).state
 
     page = write_report(
         run, log, built, model, staged,
         metrics=metrics, quality=quality, verdict=verdict, targets=settings.targets, state=state,
     )  # fmt: skip
-    show(page, namespace)
+    show(page, run.namespace)
     if verdict.blocked:
         raise GateBlocked(
-            f"generation {run.generation} of {namespace} stays staged, the live one goes on "
+            f"generation {run.generation} of {run.namespace} stays staged, the live one goes on "
             f"serving: {verdict.reasons()}. Report: {page.html}"
         )
     return page
@@ -182,7 +202,7 @@ def nightly(
 
 def show(page: report.Report, namespace: str) -> None:
     """Put the report and its headline figures into the Prefect UI."""
-    key = namespace.replace(".", "-").replace("_", "-")
+    key = artifact_key(namespace)
     create_markdown_artifact(
         page.md.read_text(), key=f"{key}-report", description="The night's report"
     )
@@ -191,6 +211,11 @@ def show(page: report.Report, namespace: str) -> None:
         key=f"{key}-headline",
         description="Headline figures and targets",
     )
+
+
+def artifact_key(namespace: str) -> str:
+    """Return a namespace as the keys of Prefect's artifacts can hold it."""
+    return namespace.replace(".", "-").replace("_", "-")
 
 
 def _utc(instant: datetime) -> datetime:

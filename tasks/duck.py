@@ -4,11 +4,13 @@ import glob
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from tasks.parquet import write_parquet
 from tasks.run import Run
@@ -18,6 +20,8 @@ _BATCH_ROWS = 100_000
 #: DuckDB's own bound is four fifths of the machine. What does not fit spills: the rest of the
 #: night, and Redis beside it, need room too.
 _MAX_BYTES = 8 * 10**9
+#: How many processes like this one are at work on the machine, each in its share of that.
+sharers = ContextVar("sharers", default=1)
 
 
 @contextmanager
@@ -36,8 +40,9 @@ def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _memory_bytes() -> int:
-    """Return half of the machine's memory, `_MAX_BYTES` at most."""
-    return min(_MAX_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    """Return this process's share of half of the machine's memory, or of `_MAX_BYTES` if less."""
+    half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return min(_MAX_BYTES, half) // sharers.get()
 
 
 def one_file(path: Path) -> str:
@@ -54,5 +59,12 @@ def write_query(
     connection: duckdb.DuckDBPyConnection, sql: str, path: Path, parameters: Mapping[str, Any]
 ) -> int:
     """Run a SELECT and stream its rows to Parquet; returns the number of rows."""
-    reader = connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)
+    reader = stream(connection, sql, parameters)
     return write_parquet(path, reader.schema, reader)
+
+
+def stream(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]
+) -> pa.RecordBatchReader:
+    """Run a SELECT and return its rows in batches."""
+    return connection.sql(sql, params=dict(parameters)).to_arrow_reader(_BATCH_ROWS)

@@ -8,6 +8,7 @@
 - `GateBlocked`: a gate keeps the generation from going live; the live one goes on serving.
 - `RedisUnavailable`: Redis cannot be reached or takes no writes; nothing was computed.
 - `NoRoom`: the generation does not fit beside what Redis holds; nothing was written.
+- `ProcessDied`: the process that computed a date of a backfill was killed.
 - `RunFolderError`: a run's folder does not hold what is asked of it.
 - `VerificationError`: what was read back from Redis is not what was staged.
 - `EventsLost`: tracked events left Redis before they were collected; the others are safe.
@@ -46,6 +47,10 @@ class RedisUnavailable(NightshelfError):  # noqa: N818
 
 class NoRoom(NightshelfError):  # noqa: N818
     """The generation does not fit into Redis beside what is there."""
+
+
+class ProcessDied(NightshelfError):  # noqa: N818
+    """The process that computed a date of a backfill ended before its work did."""
 
 
 class RunFolderError(NightshelfError):

@@ -9,7 +9,8 @@ import duckdb
 from pydantic import Field
 
 from nightshelf.contract import MAX_ID_BYTES
-from tasks.duck import connect, one_file, query, write_query
+from tasks.days import write_log
+from tasks.duck import connect, one_file, query, stream, write_query
 from tasks.errors import TooManyBadRows
 from tasks.inputs import CONTRACT, Inputs, Kind, Relation
 from tasks.records import CleanLog
@@ -91,7 +92,8 @@ def _write(
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("quarantine"), quarantine, {})
-    n_events = write_query(db, query("clean_events"), events, {})
+    clean = stream(db, query("clean_events"), {})
+    n_events = write_log(events, clean.schema, clean)
     n_items = write_query(db, query("clean_items"), items, {"as_of": run.as_of})
     write_query(db, query("clean_users"), users, {})
     reasons = _tally(db, query("count_reasons"))

@@ -1,21 +1,27 @@
 """Features: who took to what and how strongly, and a row for each user and item."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import scipy.sparse as sp
 from pydantic import PositiveFloat
 
 from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.recent import recent_views
+from tasks.feature_rows import item_rows, user_rows
+from tasks.kernel import Flags
+from tasks.parquet import write_table
 from tasks.records import CleanLog, Features
+from tasks.rollups import gather
 from tasks.run import Run, computed
+from tasks.tally import Tally, tally_up
+from tasks.tally_types import MET, SEEN, Ints, Night
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
@@ -56,38 +62,44 @@ class FeatureSettings:
 def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:
     """Turn the clean log into the interaction matrix and the feature rows.
 
-    Same log, same settings, same bytes. Raises `NothingToLearn` where no event says anything for
-    any item, `SettingsError` where weights are too large to add up.
+    Each day is added up once, into a rollup that later nights find again (`tasks/rollups.py`); the
+    night merges those of its log, each event aged as of tonight. Same log, same settings, same
+    bytes, whatever was found. Raises `NothingToLearn` where no event says anything for any item,
+    `SettingsError` where weights are too large to add up.
     """
-    names = ("user_ids", "item_ids", "users", "items")
-    paths = {name: run.path(f"features/{name}.parquet") for name in names}
+    catalogue = pq.read_table(log.items, columns=["item_id", "category"]).combine_chunks()
     with connect(run) as db:
-        open_log(db, log, settings)
-        shape = _number(db, run, settings)
-        points = _points(db, shape)
-        if not (points.data > 0).any():
+        found = gather(run, log, db)
+        categories, names = _categories(catalogue)
+        night = _night(db, run, list(found.days), settings, categories)
+        ids = catalogue.column("item_id").chunk(0)
+        told = tally_up(found.older, found.newer, ids, _kinds(settings), night)
+        if not told.items.taken.any():
             raise _nothing_to_learn(run, log, settings)
-        seen = _seen(db, shape)
-        _lend(db, points, shape)
-        n_users = write_query(db, query("user_ids"), paths["user_ids"], {})
-        n_items = write_query(db, query("item_ids"), paths["item_ids"], {})
-        n_known = write_query(db, query("user_features"), paths["users"], {})
-        n_catalogue = write_query(db, query("item_features"), paths["items"], {})
-    liked = points > 0
-    model = np.flatnonzero(np.diff(liked.indptr)), np.unique(liked.indices)
-    matrix = _of_model(points, *model, 2.0**-32)
+        _check_weights(told)
+        open_log(db, log, settings)
+        db.from_arrow(user_rows(told, ids, pa.array(names))).create_view("active")
+        db.from_arrow(item_rows(told, ids)).create_view("taken")
+        users, items = run.path("features/users.parquet"), run.path("features/items.parquet")
+        n_known = write_query(db, query("user_features"), users, {})
+        n_catalogue = write_query(db, query("item_features"), items, {})
+    user_ids = _write_ids(run.path("features/user_ids.parquet"), told.ids, told.users.taken)
+    item_ids = _write_ids(run.path("features/item_ids.parquet"), ids, told.items.taken)
+    matrix = told.matrix(seen=False)
     return Features(
         interactions=_save(run.path("features/interactions.npz"), matrix),
-        seen=_save(run.path("features/seen.npz"), _of_model(seen, *model, 1)),
-        user_ids=paths["user_ids"],
-        item_ids=paths["item_ids"],
-        users=paths["users"],
-        items=paths["items"],
-        n_users=n_users,
-        n_items=n_items,
+        seen=_save(run.path("features/seen.npz"), told.matrix(seen=True)),
+        user_ids=user_ids,
+        item_ids=item_ids,
+        users=users,
+        items=items,
+        n_users=matrix.shape[0],
+        n_items=matrix.shape[1],
         n_interactions=matrix.nnz,
         n_known_users=n_known,
         n_catalogue=n_catalogue,
+        n_days=len(found.days),
+        n_days_new=found.n_new,
     )
 
 
@@ -104,79 +116,59 @@ def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSett
     db.from_arrow(weights).create("weights")
 
 
-def _number(db: duckdb.DuckDBPyConnection, run: Run, settings: FeatureSettings) -> tuple[int, int]:
-    """Make the tables numbered_users, numbered_items and numbered_events.
-
-    Returns how many users and items there are. All that follows adds up by number: text is looked
-    at once.
-    """
-    kinds = {
-        "seen": list(settings.seen),
-        "rating_types": list(settings.rating_types),
-        "view_types": list(settings.view_types),
-    }
-    decay = {"as_of": run.as_of, "half_life_days": settings.half_life_days}
-    for table, known in (
-        ("numbered_users", {}),
-        ("numbered_items", {}),
-        ("kinds", kinds),
-        ("numbered_events", decay),
-    ):
-        db.execute(f"CREATE TEMP TABLE {table} AS {query(table)}", known)
-    return len(db.table("numbered_users")), len(db.table("numbered_items"))
+def _kinds(settings: FeatureSettings) -> list[str]:
+    """Return the event types that count for something: kinds 1, 2, ...; 0 is all others."""
+    named = (settings.weights, settings.seen, settings.rating_types, settings.view_types)
+    return sorted({"purchase"}.union(*named))
 
 
-def _points(db: duckdb.DuckDBPyConnection, shape: tuple[int, int]) -> sp.csr_matrix:
-    """Add up each user's points by item (int64, users x items, all of the log and catalogue)."""
-    found = _columns(db, "user, item, points", "points <> 0")
-    most = np.bincount(found["user"], np.abs(found["points"])).max(initial=0)
+def _night(
+    db: duckdb.DuckDBPyConnection,
+    run: Run,
+    days: list[int],
+    settings: FeatureSettings,
+    categories: Ints,
+) -> Night:
+    """Say what an event of each kind is worth on each day, and what it counts for."""
+    kinds = ["", *_kinds(settings)]
+    tonight = run.as_of.astimezone(UTC).date().toordinal() - date(1970, 1, 1).toordinal()
+    weights = [settings.weights.get(kind, 0.0) for kind in kinds]
+    ages = np.array([tonight - day for day in days], np.int64)
+    db.from_arrow(pa.table({"kind": range(len(kinds)), "weight": weights})).create_view("kinds")
+    db.from_arrow(pa.table({"day": range(len(days)), "age_days": ages})).create_view("days")
+    decay = {"half_life_days": settings.half_life_days}
+    points = np.asarray(db.execute(query("points"), decay).fetchnumpy()["points"], np.int64)
+    return Night(
+        points=points.reshape(len(kinds), len(days)),
+        mark=np.array([MET | SEEN * (kind in settings.seen) for kind in kinds], np.uint8),
+        is_purchase=np.array([kind == "purchase" for kind in kinds]),
+        is_view=np.array([kind in settings.view_types for kind in kinds]),
+        is_rating=np.array([kind in settings.rating_types for kind in kinds]),
+        category=categories,
+        n_categories=int(categories.max(initial=-1)) + 1,
+    )
+
+
+def _categories(catalogue: pa.Table) -> tuple[Ints, list[str]]:
+    """Number the categories in order of their names; return each item's number, and the names."""
+    names = catalogue.column("category").chunk(0).unique()
+    names = names.take(pc.sort_indices(names))
+    return np.asarray(pc.index_in(catalogue.column("category").chunk(0), names)), names
+
+
+def _check_weights(told: Tally) -> None:
+    most = told.users.weight.max(initial=0)
     if most > _MAX_POINTS:
         raise SettingsError(
             f"a user's events weigh {most / 2**32:.3g} in all, more than can be added up exactly "
             f"({_MAX_POINTS / 2**32:.3g}); make NIGHTSHELF_FEATURES__WEIGHTS smaller"
         )
-    cells = found["points"], (found["user"], found["item"])
-    points = sp.coo_matrix(cells, shape).tocsr()
-    points.eliminate_zeros()
-    return points
 
 
-def _seen(db: duckdb.DuckDBPyConnection, shape: tuple[int, int]) -> sp.csr_matrix:
-    """Return 1 where a list must not show the item (users x items, as in `_points`)."""
-    found = _columns(db, "user, item", "is_seen")
-    cells = np.ones(len(found["user"]), np.int64), (found["user"], found["item"])
-    seen = sp.coo_matrix(cells, shape).tocsr()
-    seen.data[:] = 1
-    return seen
-
-
-def _lend(db: duckdb.DuckDBPyConnection, points: sp.csr_matrix, shape: tuple[int, int]) -> None:
-    """Make the views interactions(user, item, points) and recent(user, recent_views)."""
-    users = np.repeat(np.arange(shape[0], dtype=np.int32), np.diff(points.indptr))
-    cells = {"user": users, "item": points.indices, "points": points.data}
-    db.from_arrow(pa.table(cells)).create_view("interactions")
-    views = _columns(db, "user, item, epoch_us(ts) AS at_us", "is_view")
-    ids = db.sql("SELECT item_id FROM numbered_items ORDER BY item").to_arrow_table()
-    item_ids = ids.column("item_id").combine_chunks()
-    recent = recent_views(views["user"], views["item"], views["at_us"], shape[0], item_ids)
-    db.from_arrow(recent).create_view("recent")
-
-
-def _columns(
-    db: duckdb.DuckDBPyConnection, columns: str, condition: str
-) -> dict[str, npt.NDArray[Any]]:
-    """Return columns of the events for which a condition holds."""
-    sql = f"SELECT {columns} FROM numbered_events WHERE {condition}"  # noqa: S608 - our own words
-    return {name: np.asarray(column) for name, column in db.execute(sql).fetchnumpy().items()}
-
-
-def _of_model(
-    matrix: sp.csr_matrix, users: npt.NDArray[Any], items: npt.NDArray[Any], unit: float
-) -> sp.csr_matrix:
-    """Return the rows and columns of the model's users and items, in float32."""
-    part = matrix[users][:, items]
-    data, indices = (part.data * unit).astype(np.float32), part.indices.astype(np.int32)
-    return sp.csr_matrix((data, indices, part.indptr.astype(np.int64)), shape=part.shape)
+def _write_ids(path: Path, ids: pa.StringArray, taken: Flags) -> Path:
+    """Write the ids of the model, in ascending order."""
+    write_table(path, pa.table({"id": ids.filter(pa.array(taken))}))
+    return path
 
 
 def _nothing_to_learn(run: Run, log: CleanLog, settings: FeatureSettings) -> NothingToLearn:

@@ -9,7 +9,8 @@ says was created after the cut is not available.
 
 from dataclasses import dataclass, replace
 
-from tasks.duck import connect, one_file, query, write_query
+from tasks.days import write_log
+from tasks.duck import connect, one_file, query, stream, write_query
 from tasks.features import FeatureSettings, build_features
 from tasks.popularity import PopularitySettings, popular_lists
 from tasks.rank import TopNSettings
@@ -67,7 +68,8 @@ def log_until(run: Run, log: CleanLog) -> CleanLog:
     with connect(run) as db:
         for name, path in (("events", log.events), ("items", log.items)):
             db.read_parquet(one_file(path)).create_view(name)
-        n_events = write_query(db, query("events_until"), events, cut)
+        then = stream(db, query("events_until"), cut)
+        n_events = write_log(events, then.schema, then)
         write_query(db, query("items_until"), items, cut)
         kinds = db.execute(query("count_event_types"), {"path": one_file(events)}).fetchall()
     types = {str(kind): int(n) for kind, n in kinds}

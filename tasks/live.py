@@ -8,6 +8,7 @@ from redis import Redis
 
 from nightshelf import generations
 from nightshelf.errors import TransitionRefused
+from nightshelf.operate import promote
 from nightshelf.upkeep import extend, orphans, prune, retire
 from nightshelf.values import Manifest
 from tasks.run import Run, step
@@ -46,11 +47,13 @@ def given_up(run: Run, client: Redis) -> frozenset[int]:
 
 
 @step
-def flip(run: Run, client: Redis) -> Manifest:
+def flip(run: Run, client: Redis, *, force: bool = False) -> Manifest:
     """Make the staged generation live, for every reader at once.
 
-    A pin leaves it staged, and so does a generation that has seen more and went live meanwhile.
+    A pin leaves it staged, and so does a live generation that has seen more, unless `force`.
     """
+    if force and generations.pinned(client, run.namespace) is None:
+        return promote(client, run.namespace, run.generation, force=True)
     try:
         return generations.flip(client, run.namespace, run.generation)
     except TransitionRefused as refused:

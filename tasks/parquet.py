@@ -1,7 +1,8 @@
 """Parquet files in and out: found, proven readable, written whole."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,6 +68,16 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches under a temporary name, then rename; returns the number of rows."""
     rows = 0
+    with writing(path, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+@contextmanager
+def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Open a writer under a temporary name, and rename the file once it is whole."""
     partial = path.with_name(f".{path.name}.partial")
     with pq.ParquetWriter(
         partial,
@@ -75,11 +86,8 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
         write_page_checksum=True,
         use_dictionary=_repetitive(schema),
     ) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            rows += batch.num_rows
+        yield writer
     partial.replace(path)
-    return rows
 
 
 def write_table(path: Path, table: pa.Table) -> int:

@@ -57,6 +57,7 @@ class Features:
       avg_rating, favorite_categories, recent_views; grain: every user known, by log or file.
     - `items`: item_id, title, category, price, available, created_at, tags, first_seen,
       popularity_score, avg_rating, num_ratings; grain: every item of the catalogue, by item_id.
+    - `n_days`, `n_days_new`: UTC days with an event, and those of them added up tonight.
     """
 
     interactions: Path
@@ -70,6 +71,8 @@ class Features:
     n_interactions: int
     n_known_users: int
     n_catalogue: int
+    n_days: int
+    n_days_new: int
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,18 @@ class Lists:
     n_full: int
     score_kept: float | None = None
     n_inactive: int = 0
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a night publishes, and what it follows from: all that is computed before Redis."""
+
+    log: CleanLog
+    features: Features
+    model: Model
+    lists: Lists
+    popular: Lists
+    similar: Lists
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,13 @@ class Headline(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """Where the report stands, and its figures that have targets."""
+    """Where the report stands, its figures that have targets, and what became of the generation."""
 
     json: Path
     md: Path
     html: Path
     headline: tuple[Headline, ...]
+    state: str
 
 
 @step
@@ -56,7 +57,7 @@ def write_report(
     clean: CleanLog,
     features: Features,
     model: Model,
-    staged: Staged,
+    staged: Staged | None,
     *,
     metrics: Metrics,
     quality: Quality | None,
@@ -66,7 +67,8 @@ def write_report(
 ) -> Report:
     """Write report.json, report.md and report.html; equal nights of equal seconds give equal bytes.
 
-    `state` is what became of the generation: "live" or "blocked".
+    `state` is what became of the generation: "live", "staged" or "blocked"; "not published" where
+    nothing was `staged`, and the lists were measured as they were computed.
     """
     headline = judge(metrics, quality, targets)
     facts = {
@@ -90,7 +92,7 @@ def write_report(
         },
         "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
         "foresight": _foresight(quality),
-        "memory": _memory(staged, metrics) | _saved(run.steps()),
+        "memory": _memory(staged, metrics) | _saved(run.steps()) if staged else None,
         "steps": run.steps(),
         "curves": orjson.loads(metrics.curves.read_bytes()),
     }
@@ -103,7 +105,7 @@ def write_report(
     paths = {ending: run.path(f"report.{ending}") for ending in written}
     for ending, content in written.items():
         paths[ending].write_bytes(content)
-    return Report(**paths, headline=headline)
+    return Report(**paths, headline=headline, state=state)
 
 
 def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:

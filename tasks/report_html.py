@@ -19,6 +19,7 @@ from tasks.report_text import (
     duration,
     gate_rows,
     instant,
+    measured_on,
     percent,
     size,
     table_of,
@@ -29,6 +30,8 @@ from tasks.report_text import (
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _FIGURES = ("Figure", "Value", "Good", "What it says")
 _FILES = ("File", "Because")
+#: What the rules are checked on: what was read back, or what was never published.
+_RULES = ("Rules, checked on what Redis holds", "Rules, checked on the lists as computed")
 
 
 def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
@@ -57,7 +60,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             GATE_HEADS,
             gate_rows(facts["gates"]),
         ),
-        rules=_table("Rules, checked on what Redis holds", _FIGURES, table_of(lists, RULES)),
+        rules=_table(_RULES[memory is None], _FIGURES, table_of(lists, RULES)),
         foresight=_foresight(facts["foresight"]),
         input=_table(
             "What was read",
@@ -70,14 +73,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         memory=_table(
             "In Redis",
             ("What", "Amount"),
-            [
-                ("Keys", count(memory["keys"])),
-                ("Bytes", size(memory["bytes"])),
-                ("Bytes a user", size(memory["bytes_a_user"])),
-                *((f"Keys of family {k}", count(n)) for k, n in memory["keys_by_family"].items()),
-                ("Inactive users without a list", count(memory["inactive_users"])),
-                ("Saved on them, about", size(memory["bytes_saved"])),
-            ],
+            _amounts(memory) if memory else [],
         ),
         model=_table(
             "The model",
@@ -92,8 +88,19 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             ("Step", "Took"),
             [(words(line["step"]), duration(line["seconds"])) for line in facts["steps"]],
         ),
-        digest=escape(memory["digest"]),
+        measured_on=escape(measured_on(memory)),
     )
+
+
+def _amounts(memory: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("Keys", count(memory["keys"])),
+        ("Bytes", size(memory["bytes"])),
+        ("Bytes a user", size(memory["bytes_a_user"])),
+        *((f"Keys of family {k}", count(n)) for k, n in memory["keys_by_family"].items()),
+        ("Inactive users without a list", count(memory["inactive_users"])),
+        ("Saved on them, about", size(memory["bytes_saved"])),
+    ]
 
 
 def _verdict(facts: Mapping[str, Any]) -> str:
@@ -137,15 +144,11 @@ def _tiles(facts: Mapping[str, Any]) -> str:
         tiles.append(_tile(row["figure"], row["value"], note, kind))
     total = sum(line["seconds"] for line in facts["steps"])
     full = f"of known users; {percent(lists['fallback_share'])} fall back"
-    tiles += [
-        _tile("Full lists", percent(lists["full_share"]), escape(full)),
-        _tile(
-            "Memory a user",
-            size(memory["bytes_a_user"]),
-            escape(f"{size(memory['bytes'])} in {count(memory['keys'])} keys"),
-        ),
-        _tile("The night took", duration(total), f"{len(facts['steps'])} steps"),
-    ]
+    tiles.append(_tile("Full lists", percent(lists["full_share"]), escape(full)))
+    if memory:
+        used = f"{size(memory['bytes'])} in {count(memory['keys'])} keys"
+        tiles.append(_tile("Memory a user", size(memory["bytes_a_user"]), escape(used)))
+    tiles.append(_tile("The night took", duration(total), f"{len(facts['steps'])} steps"))
     return "\n".join(tiles)
 
 

@@ -16,6 +16,7 @@ from tasks.report_text import (
     duration,
     gate_rows,
     instant,
+    measured_on,
     saved,
     size,
     table_of,
@@ -71,8 +72,10 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"{count(facts['model']['users'])} users and {count(facts['model']['items'])} items, "
         f"{training(facts['model'])}.",
         f"{count(memory['keys'])} keys, {size(memory['bytes'])}: "
-        f"**{size(memory['bytes_a_user'])} a user**.{saved(memory)}",
-        _counts("Keys of family", memory["keys_by_family"]),
+        f"**{size(memory['bytes_a_user'])} a user**.{saved(memory)}"
+        if memory
+        else "",
+        _counts("Keys of family", memory["keys_by_family"] if memory else {}),
         "## The night",
         *_images(pictures[4:]),
         _table(
@@ -80,6 +83,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             [(words(line["step"]), duration(line["seconds"])) for line in facts["steps"]]
             + [("all", duration(total))],
         ),
+        escape(measured_on(memory)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

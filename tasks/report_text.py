@@ -181,7 +181,7 @@ REACH = (
         "lower is better",
         "Known users without a list of their own, who get the popular one of their segment.",
     ),
-    Figure("n_lists", "Personal lists", count, "for information", "Lists read back from Redis."),
+    Figure("n_lists", "Personal lists", count, "for information", "Users who have their own."),
     Figure(
         "n_distinct",
         "Items shown",
@@ -274,6 +274,13 @@ def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
         )
         for gate in gates
     ]
+
+
+def measured_on(memory: Mapping[str, Any] | None) -> str:
+    """Say which lists the figures are of."""
+    if memory is None:
+        return "Measured on the lists as they were computed: nothing of them was published."
+    return f"Measured on the lists as they were read back from Redis. Digest {memory['digest']}."
 
 
 def table_of(values: Mapping[str, Any], figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:

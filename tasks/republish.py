@@ -14,7 +14,7 @@ from redis import Redis
 
 from nightshelf import generations
 from nightshelf.errors import CorruptValue, TransitionRefused
-from nightshelf.operate import mark_bad, promote
+from nightshelf.operate import mark_bad
 from nightshelf.values import Manifest, instant
 from tasks.encode import Family, families
 from tasks.errors import RunFolderError, VerificationError
@@ -24,8 +24,11 @@ from tasks.publish import PublishSettings, open_run, read_back, stage
 from tasks.resume import link
 from tasks.run import Progress, Run, no_progress
 
-#: What a run is made live from, and what `nightshelf why` reads.
-_KEPT = ("settings.json", "features", "model", "lists")
+#: What a run is made live from, and what `nightshelf why` and the refresh read.
+_KEPT = (
+    *("settings.json", "features", "model", "lists"),
+    *("events.parquet", "items.parquet", "users.parquet"),
+)
 
 
 def open_source(folder: Path) -> tuple[Run, Manifest]:
@@ -120,9 +123,7 @@ def republish(
     judged = replace(written, metrics=manifest.metrics, gates=manifest.gates)
     generations.stage(client, run.namespace, judged)
     staged.manifest.write_bytes(judged.to_json() + b"\n")
-    if force and generations.pinned(client, run.namespace) is None:
-        return promote(client, run.namespace, run.generation, force=True)
-    return flip(run, client)
+    return flip(run, client, force=force)
 
 
 def _kept(source: Run) -> list[str]:

@@ -33,15 +33,24 @@ class Taken:
 @step
 def take_over(run: Run, inputs: Inputs, config_hash: str) -> Taken:
     """Take over what an unfinished run of the same night has finished."""
-    made_from = {
-        "as_of": run.as_of.isoformat(),
-        "inputs": inputs.digests,
-        "config": config_hash,
-        "code": _code_hash(),
-    }
+    made_from = _made_from(run, inputs, config_hash)
     run.path(_MADE_FROM).write_text(json.dumps(made_from, indent=2) + "\n")
     source = _unfinished(run, made_from)
     return Taken(adopt(run, source), source.generation) if source else Taken(0, None)
+
+
+def find_done(run: Run, inputs: Inputs, config_hash: str, last_step: str) -> Run | None:
+    """Return the newest run of the same night, before `run`, that got to the end of `last_step`.
+
+    None counts whose files are gone, or not what they were.
+    """
+    made_from = _made_from(run, inputs, config_hash)
+    for source in _older(run):
+        journal = source.journal() if _load(source.path(_MADE_FROM)) == made_from else []
+        whole = all(_intact(line.get("files", {}), source.folder) for line in journal)
+        if whole and any(line["step"] == last_step for line in journal):
+            return source
+    return None
 
 
 def adopt(run: Run, source: Run) -> int:
@@ -56,6 +65,15 @@ def adopt(run: Run, source: Run) -> int:
             link(source.folder / name, run.path(name))
         run.append({"taken_from": source.generation, **line})
     return len(intact)
+
+
+def _made_from(run: Run, inputs: Inputs, config_hash: str) -> dict[str, object]:
+    return {
+        "as_of": run.as_of.isoformat(),
+        "inputs": inputs.digests,
+        "config": config_hash,
+        "code": _code_hash(),
+    }
 
 
 def _unfinished(run: Run, made_from: Mapping[str, object]) -> Run | None:

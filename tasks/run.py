@@ -8,6 +8,7 @@
         made_from.json          what it was made from: as_of, inputs, settings and code by hash
         quarantine.parquet      bad rows, each with its reason
         events.parquet          the clean log; items.parquet, users.parquet beside it
+        known/                  a past date's catalogue, without what was created later
         features/               interactions.npz, seen.npz, user and item feature rows
         model/                  user_factors.parquet, item_factors.parquet, settings.json
         lists/                  lists.parquet, popular.parquet, similar.parquet: as computed
@@ -17,6 +18,8 @@
         curves.json             what the report's pictures show
         gates.json              each gate's figure, limit and outcome
         report.json .md .html   what to look at in the morning
+
+    runs/<namespace>/rollups/   days added up, for the nights to come (`tasks/rollup_store.py`)
 """
 
 import hashlib

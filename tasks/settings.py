@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
@@ -29,10 +30,12 @@ from tasks.evaluate import EvaluateSettings
 from tasks.events import EventSettings
 from tasks.features import FeatureSettings
 from tasks.gates import GateSettings
+from tasks.holdout import Recipe
 from tasks.inputs import InputSettings
 from tasks.popularity import PopularitySettings
 from tasks.publish import PublishSettings
 from tasks.rank import TopNSettings
+from tasks.refresh import RefreshSettings
 from tasks.report import Targets
 from tasks.similar import SimilarSettings
 from tasks.train import TrainSettings
@@ -70,6 +73,7 @@ class Settings(BaseSettings):
     targets: Targets = Targets()
     collect: CollectSettings = CollectSettings()
     compact: CompactSettings = CompactSettings()
+    refresh: RefreshSettings = RefreshSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -116,6 +120,15 @@ class Settings(BaseSettings):
         """Return every setting but the address of Redis, for the run's record."""
         steps = set(type(self).model_fields) - {"redis_url"}
         return {name: asdict(getattr(self, name)) for name in sorted(steps)}
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the lists of a night follow from."""
+        return Recipe(self.features, self.train, self.topn, self.popularity)
+
+    def save(self, path: Path) -> None:
+        """Write the public settings to a run's folder."""
+        path.write_text(json.dumps(self.public(), indent=2) + "\n")
 
     def digest(self) -> str:
         """Return a short hash of all public settings: the manifest's `config_hash`."""

@@ -105,8 +105,8 @@ def train_als(
     written.write_text(json.dumps(asdict(settings), indent=2) + "\n")
     began = {"from": start.generation if start else None, "n_warm": start.n_warm if start else 0}
     run.path("model/start.json").write_text(json.dumps(began) + "\n")
-    users = _save(run, "user", features.user_ids, sides["user"])
-    items = _save(run, "item", features.item_ids, sides["item"])
+    users = save_factors(run, "user", features.user_ids, sides["user"])
+    items = save_factors(run, "item", features.item_ids, sides["item"])
     return Model(
         user_factors=users,
         item_factors=items,
@@ -150,10 +150,11 @@ def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
     table = pq.read_table(path).combine_chunks()
     column = table.column("factors").chunk(0)
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    return table.column("id").chunk(0), flat.reshape(len(column), -1)
+    return table.column("id").chunk(0), flat.reshape(-1, column.type.list_size)
 
 
-def _save(run: Run, side: str, ids: Path, factors: Factors) -> Path:
+def save_factors(run: Run, side: str, ids: Path, factors: Factors) -> Path:
+    """Write the factors of a `side` ("user" or "item") beside the ids (column `id`) of a file."""
     path = run.path(f"model/{side}_factors.parquet")
     flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])

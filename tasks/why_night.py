@@ -65,15 +65,16 @@ def load_night(folder: Path) -> Night:
             catalogue=load_catalogue(folder / "features/items.parquet", item_ids),
             seen=_matrix(folder / "features/seen.npz"),
             interactions=_matrix(folder / "features/interactions.npz"),
-            rules=_settings(TopNSettings, settings["topn"]),
-            training=_settings(TrainSettings, settings["train"]),
+            rules=settings_of(TopNSettings, settings["topn"]),
+            training=settings_of(TrainSettings, settings["train"]),
             seen_types=tuple(settings["features"]["seen"]),
         )
     except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile) as error:
         raise RunFolderError(f"{folder}: the model or its rules cannot be read: {error}") from error
 
 
-def _settings(kind: type[T], given: dict[str, Any]) -> T:
+def settings_of(kind: type[T], given: dict[str, Any]) -> T:
+    """Return a step's settings as a run recorded them; what this version does not know is left."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in given.items() if name in known})
 

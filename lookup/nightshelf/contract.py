@@ -19,6 +19,9 @@ key                                    type   holds                             
 ``shelf:<ns>:unavailable``             set    items out of stock since the night         none
 ``shelf:<ns>:acted:<id>``              zset   items the user is done with, by time       2 x base
 ``shelf:<ns>:waiting``                 zset   users who ask for a fresh list, by time    2 x base
+``shelf:<ns>:fresh:<id>``              string the user's feature row since the night     an hour
+``shelf:<ns>:fresh-item:<id>``         string the item's feature row since the night     hours
+``shelf:<ns>:refreshed:<gen>``         hash   what the refresh has done there            2 x base
 ``shelf:<ns>:events``                  stream what apps tell; field ``user_id`` is raw   trimmed
 ``shelf:<ns>:invalidate``              (channel) what readers shall drop                 -
 ====================================== ====== ========================================== ===========
@@ -46,6 +49,14 @@ there is no list, GET ``user:<id>`` for the user's ``favorite_categories`` and `
 popular lists of those categories (taking from each in turn), of that segment and of ``all``.
 Leave out what is blocked, unavailable or acted on, wherever it stands, and call a reason that names
 what is blocked ``taste``; lists are longer than pages so that their tails fill.
+
+The refresh writes anew, in the generation that is served, the lists of users who acted since the
+night; a manifest's ``digest`` and ``counts`` are of what the night wrote. A user's row as of the
+refresh is ``fresh:<id>``, an item's ``fresh-item:<id>``, to be read with ``user:<id>`` and
+``item:<id>`` and preferred to them while they live; whom the night did not know has a ``user:<id>``
+as well. ``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
+wrote) and ``swept`` (the ``moved_at`` for which everyone who had acted since the night was put into
+``waiting``).
 
 To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sends the same),
 ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``
@@ -199,6 +210,18 @@ class Keys:
     def acted(self, user: str) -> str:
         """What a user is done with since the night."""
         return f"{self.masked}{encode_id(user)}"
+
+    def fresh(self, user: str) -> str:
+        """A user's feature row since the night."""
+        return f"shelf:{self.namespace}:fresh:{encode_id(user)}"
+
+    def fresh_item(self, item: str) -> str:
+        """An item's feature row since the night."""
+        return f"shelf:{self.namespace}:fresh-item:{encode_id(item)}"
+
+    def refreshed(self, generation: int) -> str:
+        """What the refresh has done to a generation."""
+        return f"shelf:{self.namespace}:refreshed:{generation}"
 
     def prefix(self, generation: int) -> str:
         """What every key of a generation begins with."""

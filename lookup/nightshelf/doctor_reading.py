@@ -128,6 +128,13 @@ class Patient:
         return walk(self.client, Keys(self.namespace).prefix(live.generation), n_total)
 
     @cached_property
+    def n_added(self) -> int:
+        """How many keys the refresh has added to the live generation."""
+        live = self.world.live
+        key = Keys(self.namespace).refreshed(live.generation if live else 0)
+        return int(self.client.hget(key, "added") or 0)
+
+    @cached_property
     def lives_ms(self) -> list[int]:
         """What is left of the sampled keys' lives; -1: they never expire, -2: they are gone."""
         return lives_ms(self.client, self.sample)

@@ -43,11 +43,14 @@ def pointer(read: Pointer) -> Finding:
     return Finding("ok", f"{found}, model {live.default_model}")
 
 
-def keys(sample: Sample, live: Manifest | None) -> Finding:
-    """Judge whether all of the live generation's keys stand, by the share that was looked at."""
+def keys(sample: Sample, live: Manifest | None, n_added: int) -> Finding:
+    """Judge whether all of the live generation's keys stand, by the share that was looked at.
+
+    `n_added` of them the refresh wrote beyond the night's, for users whom it did not know.
+    """
     if live is None:
         return _NOTHING_LIVE
-    n_found, n_all = sample.n_keys, sum(live.counts.values())
+    n_found, n_all = sample.n_keys, sum(live.counts.values()) + n_added
     expected = n_all * sample.share
     found = f"{n_found:,} of {n_all:,} keys seen, in {sample.share:.0%} of the database"
     chance = math.sqrt(expected * (1 - sample.share))

@@ -1,7 +1,7 @@
 """Erasure: a user taken out of everything that Redis holds, proven by reading back.
 
 What is on disk is not reached from here: the event log, and the folders of runs. A user whom the
-log still knows has a list again the next night.
+log still knows has a list again with the next night or refresh.
 """
 
 import re
@@ -40,7 +40,7 @@ def traces(client: Redis, namespace: str, user: str) -> Traces:
     encoded = encode_id(user)
     ours = re.compile(
         rf"shelf:{re.escape(namespace)}:"
-        rf"(\d+:(list:[^:]+|user)|acted):{re.escape(encoded)}".encode()
+        rf"(\d+:(list:[^:]+|user)|acted|fresh):{re.escape(encoded)}".encode()
     )
     # Neither a namespace nor an encoded id has a character that MATCH takes for a pattern.
     found = client.scan_iter(match=f"shelf:{namespace}:*:{encoded}", count=BATCH_KEYS)
@@ -60,11 +60,11 @@ def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
     Processes that listen drop what they keep; others have it until its time is up.
     """
     found = traces(client, namespace, user)
+    client.zrem(Keys(namespace).waiting, user)  # first: the refresh writes for who waits
     for names in _batches(found.keys):
         client.unlink(*names)
     for names in _batches(found.entries):
         client.xdel(Keys(namespace).events, *names)
-    client.zrem(Keys(namespace).waiting, user)
     tell(client, namespace, f"forget:{encode_id(user)}")
     return found, traces(client, namespace, user)
 

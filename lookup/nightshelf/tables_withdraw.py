@@ -43,7 +43,7 @@ def show_forgotten(user: str, left: Traces, staging: Sequence[int], *, dry_run: 
         numbers = ", ".join(map(str, staging))
         show_line(f"Generation {numbers} is being staged: forget again when that is done")
     show_line(f"The event log and the run folders may hold {user} still; a log that does brings")
-    show_line("the user back the next night")
+    show_line("the user back with the next night or refresh")
 
 
 def _some(items: Sequence[str]) -> str:

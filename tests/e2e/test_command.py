@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from data.shop import ShopSettings, make_shop
 
@@ -35,6 +36,7 @@ def test_bad_input_is_one_clear_line(
     said: list[str],
     prefect_env: dict[str, str],
     redis_url: str,
+    redis_client: Redis,
     tmp_path: Path,
 ) -> None:
     make_shop(tmp_path, SHOP)

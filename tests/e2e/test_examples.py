@@ -43,7 +43,7 @@ def shop(redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -
     redis_client.zadd(KEYS.acted("all"), {a: 1.0})
     redis_client.zadd(KEYS.acted("eve!/ü"), {b: 1.0})
     redis_client.sadd(KEYS.unavailable, "D")
-    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=5")  # on a busy machine too
     return Shelf(redis_client, SHOP, settings=UNKEPT)
 
 

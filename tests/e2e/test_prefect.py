@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
 STEPS = [
     *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
-    *("build_features", "newer_night", "train_als", "top_n"),
+    *("build_features", "newer_night", "given_up", "train_als", "top_n"),
     *("popular_lists", "similar_items", "evaluate", "forecast", "stage", "read_back", "measure"),
     *("check_gates", "flip", "write_report"),
 ]

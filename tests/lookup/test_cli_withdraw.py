@@ -16,7 +16,7 @@ from tests.lookup.terminal import document, run, table_rows
 KEYS = Keys(SHOP)
 LOG = [
     "The event log and the run folders may hold ann still; a log that does brings",
-    "the user back the next night",
+    "the user back with the next night or refresh",
 ]
 
 

@@ -249,7 +249,7 @@ def test_age(ago_h: float, outcome: str, says: str) -> None:
 def test_keys(n_found: int, share: float, outcome: str) -> None:
     """Half the database should show 51 of 102 keys, give or take five standard errors of 5."""
     sample = Sample({"list": [str(at) for at in range(n_found)]}, share)
-    found = doctor_shelf.keys(sample, MADE)
+    found = doctor_shelf.keys(sample, MADE, 0)
     assert found.outcome == outcome
     assert f"{share:.0%} of the database" in found.found
 

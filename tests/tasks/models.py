@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from tasks.days import write_log
 from tasks.encode import Family, families
 from tasks.features import FeatureSettings, build_features
 from tasks.lists import Catalogue
+from tasks.parquet import write_parquet
 from tasks.rank import Block
 from tasks.records import LIST_SCHEMA, CleanLog, Features
 from tasks.run import Run
@@ -111,7 +113,7 @@ def make_log(
     stamp = pa.timestamp("us")
     event_rows = [
         {"user_id": user, "item_id": item, "event_type": kind, "ts": ts.replace(tzinfo=None)}
-        for user, item, kind, ts in events
+        for user, item, kind, ts in sorted(events, key=lambda event: event[3])
     ]
     item_rows = [
         {"item_id": item, "title": item.upper(), "available": True, "tags": [], **given}
@@ -133,7 +135,10 @@ def make_log(
     paths = {}
     for name, rows in (("events", event_rows), ("items", item_rows), ("users", user_rows)):
         paths[name] = run.path(f"{name}.parquet")
-        pq.write_table(pa.Table.from_pylist(rows, pa.schema(schemas[name].items())), paths[name])
+        table = pa.Table.from_pylist(rows, pa.schema(schemas[name].items()))
+        (write_log if name == "events" else write_parquet)(
+            paths[name], table.schema, table.to_batches()
+        )
     return CleanLog(
         events=paths["events"],
         items=paths["items"],

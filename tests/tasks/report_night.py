@@ -87,6 +87,8 @@ def make_night(
         n_interactions=n_events,
         n_known_users=len(users) + only_in_file,
         n_catalogue=len(catalogue),
+        n_days=1,
+        n_days_new=1,
     )
     return Night(
         run,

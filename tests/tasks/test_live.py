@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tasks.live import newer_night
+from nightshelf.operate import pin
+from tasks.live import flip, newer_night
+from tasks.publish import PublishSettings, open_run, stage
 from tasks.run import Run
-from tests.tasks.models import AS_OF
+from tests.tasks.models import AS_OF, make_shelves
 from tests.tasks.test_publish import publish
 
 HOUR = timedelta(hours=1)
@@ -48,3 +50,16 @@ def test_another_namespace_is_no_concern(redis_client: Redis, tmp_path: Path) ->
     publish(redis_client, tmp_path)
     run = Run("homepage", 2, AS_OF - timedelta(days=1), tmp_path)
     assert newer_night(run, redis_client) is None
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_forced_flip_passes_what_has_seen_more_and_never_a_pin(
+    redis_client: Redis, tmp_path: Path, held: bool
+) -> None:
+    publish(redis_client, tmp_path)
+    if held:
+        pin(redis_client, "shop", 1)
+    run = open_run(redis_client, "shop", AS_OF - timedelta(days=1), tmp_path)
+    stage(run, redis_client, make_shelves(run), PublishSettings(), list_length=10, config_hash="")
+    assert flip(run, redis_client).state == "staged"
+    assert flip(run, redis_client, force=True).state == ("staged" if held else "live")

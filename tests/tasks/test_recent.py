@@ -1,36 +1,28 @@
 """What users looked at last, against the definition, whatever order the views come in."""
 
 import numpy as np
-import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.recent import recent_views
+from tasks.kernel_tally import look
+from tasks.tally_types import RECENT
 
-N_USERS, N_ITEMS, LENGTH = 3, 40, 20
-ITEM_IDS = pa.array([f"i{number:02}" for number in range(N_ITEMS)])
+N_ITEMS = 40
 
-views = st.lists(
-    st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N_ITEMS - 1), st.integers(-5, 30)),
-    max_size=200,
-)
+views = st.lists(st.tuples(st.integers(0, N_ITEMS - 1), st.integers(-5, 30)), max_size=100)
 
 
-def defined(seen: list[tuple[int, int, int]], user: int) -> list[str]:
+def defined(seen: list[tuple[int, int]]) -> list[int]:
     latest: dict[int, int] = {}
-    for who, item, at_us in seen:
-        if who == user:
-            latest[item] = max(at_us, latest.get(item, at_us))
-    best = sorted(latest, key=lambda item: (-latest[item], item))[:LENGTH]
-    return [f"i{item:02}" for item in best]
+    for item, at_us in seen:
+        latest[item] = max(at_us, latest.get(item, at_us))
+    return sorted(latest, key=lambda item: (-latest[item], item))[:RECENT]
 
 
 @given(views)
-def test_any_views_in_any_order(seen: list[tuple[int, int, int]]) -> None:
-    users, items = (np.array([view[at] for view in seen], np.int32) for at in (0, 1))
-    at_us = np.array([view[2] for view in seen], np.int64)
-    table = recent_views(users, items, at_us, N_USERS, ITEM_IDS)
-    assert table.column("user").to_pylist() == list(range(N_USERS))
-    assert table.column("recent_views").to_pylist() == [
-        defined(seen, user) for user in range(N_USERS)
-    ]
+def test_any_views_in_any_order(seen: list[tuple[int, int]]) -> None:
+    row, row_us = np.full(RECENT, -1, np.int32), np.full(RECENT, 99, np.int64)  # of somebody else
+    for item, at_us in seen:
+        look(row, row_us, item, at_us)
+    found = row.tolist()
+    assert found == defined(seen) + [-1] * (RECENT - len(defined(seen)))

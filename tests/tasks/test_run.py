@@ -150,10 +150,16 @@ def test_a_computed_step_that_fails_is_not_journalled_as_done(run: Run) -> None:
     assert run.journal() == []
 
 
-KINDS = [each for each in vars(records).values() if isinstance(each, type) and is_dataclass(each)]
+#: What steps return; `Made` holds several of them.
+KINDS = [
+    each
+    for each in vars(records).values()
+    if isinstance(each, type) and is_dataclass(each) and each is not records.Made
+]
 EXAMPLES: dict[Any, Any] = {
     int: 3,
     float | None: 0.9375,
+    int | None: 41,
     str: "events.parquet",  # looks like a path, and is none
     dict[str, int]: {"bad \N{SNOWMAN}": 1},
     dict[str, str]: {"/log/a.parquet": "truncated"},

@@ -32,15 +32,18 @@ class Shelved:
     """A list as it was stored, checked as a whole; items become `Item` when they are shown.
 
     Decodes a list to the same as `RankedList.from_json`, at a fraction of its cost. `reasons` are
-    one for each item.
+    one for each item. Thousands are kept: what they hold is tuples, which Python's garbage
+    collector need not look into again.
     """
 
     __slots__ = ("_named", "_shown", "items", "reasons", "scores")
 
-    def __init__(self, items: list[str], scores: list[float], reasons: list[list[str]]) -> None:
-        self.items = items
-        self.scores = scores
-        self.reasons = reasons
+    def __init__(
+        self, items: Iterable[str], scores: Iterable[float], reasons: Iterable[Reason]
+    ) -> None:
+        self.items = tuple(items)
+        self.scores = tuple(scores)
+        self.reasons = tuple(reasons)
         self._shown: tuple[Item, ...] = ()
         self._named: frozenset[str] | None = None
 
@@ -51,6 +54,7 @@ class Shelved:
             items, scores, distinct, why = _FIELDS(_loads(value))
             "".join(items)  # raises where one is no text, all of them in one step
             "".join(chain.from_iterable(distinct))
+            distinct = [*map(tuple, distinct)]
             reasons = [distinct[at] for at in why]
             # The sum is not finite where a score is not; where they are but it is not, ask each.
             finite = math.isfinite(sum(scores)) or all(map(math.isfinite, scores))
@@ -65,14 +69,13 @@ class Shelved:
         """Return the first `n` items, made once."""
         shown = self._shown
         if len(shown) < n and len(shown) < len(self.items):
-            reasons = map(tuple, self.reasons[:n])
-            rows = zip(self.items[:n], self.scores[:n], reasons, repeat(None))
+            rows = zip(self.items[:n], self.scores[:n], self.reasons[:n], repeat(None))
             shown = self._shown = tuple(map(_item, rows))
         return shown if len(shown) == n else shown[:n]
 
     def at(self, place: int, blocked: Set[str] = frozenset()) -> Item:
         """Return the item at a place; a reason that names what is blocked becomes ``taste``."""
-        reason: Reason = tuple(self.reasons[place])
+        reason = self.reasons[place]
         if blocked and reason[:1] in (("because",), ("similar",)):
             reason = reason if blocked.isdisjoint(reason[1:]) else ("taste",)
         return Item(self.items[place], self.scores[place], reason)
@@ -85,8 +88,7 @@ class Shelved:
 
     def ranked(self) -> RankedList:
         """Return the same as `RankedList`."""
-        scores, reasons = tuple(map(float, self.scores)), tuple(map(tuple, self.reasons))
-        return RankedList(tuple(self.items), scores, reasons)
+        return RankedList(self.items, tuple(map(float, self.scores)), self.reasons)
 
 
 def row(value: bytes | str) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import Any
 from nightshelf.answers import Status, age_s
 from nightshelf.contract import in_canary
 from nightshelf.errors import CorruptValue
-from nightshelf.reading.fetch import USER, fetch
+from nightshelf.reading.fetch import ITEM, USER, Kind, fetch
 from nightshelf.reading.ladder import named
 from nightshelf.reading.look import begin
-from nightshelf.reading.mind import Mind
-from nightshelf.reading.results import item_rows
+from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Talk, Unanswered
 from nightshelf.values import Manifest
 
@@ -18,11 +17,16 @@ Rows = dict[str, dict[str, Any]]
 
 
 def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
-    """Return the feature rows of items by id, leaving out those that Redis does not give."""
+    """Return the feature rows of items by id, leaving out those that Redis does not give.
+
+    A row as of the refresh, while there is one, is preferred to the night's: so for users too.
+    """
     call = yield from begin(mind)
-    if call.seen.live is None:
+    live = call.seen.live
+    if live is None:
         return {}
-    return (yield from item_rows(mind, call, call.seen.live.generation, ids))
+    nights = named(ids, lambda item: mind.keys.item(live.generation, item))
+    return (yield from _freshest(mind, call, nights, named(nights, mind.keys.fresh_item), ITEM))
 
 
 def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
@@ -37,9 +41,17 @@ def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
         drawn = out and in_canary(user, out.generation, out.share)
         return mind.keys.user(out.generation if out and drawn else live.generation, user)
 
-    keys = named(users, key)
-    rows = yield from fetch(mind, call, dict.fromkeys(keys.values(), USER))
-    return {user: rows[key] for user, key in keys.items() if key in rows}
+    nights = named(users, key)
+    return (yield from _freshest(mind, call, nights, named(nights, mind.keys.fresh), USER))
+
+
+def _freshest(
+    mind: Mind, call: Call, nights: dict[str, str], fresh: dict[str, str], kind: Kind
+) -> Talk[Rows]:
+    """Read both rows of each id in one round trip, and return the fresh one where there is one."""
+    rows = yield from fetch(mind, call, dict.fromkeys([*fresh.values(), *nights.values()], kind))
+    found = {raw: rows.get(fresh[raw], rows.get(key)) for raw, key in nights.items()}
+    return {raw: row for raw, row in found.items() if row is not None}
 
 
 def status(mind: Mind) -> Talk[Status]:

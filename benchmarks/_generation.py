@@ -1,0 +1,63 @@
+"""Generations whose items tell which one they are of: made, published, asked for, looked at."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from benchmarks._load import Verdict
+from benchmarks._log import AS_OF
+from benchmarks._night_files import LENGTH, make_night
+from tasks.encode import families
+from tasks.live import flip
+from tasks.publish import PublishSettings, connect, open_run, read_back, stage
+from tasks.run import Run
+
+SHOP = "shop"
+PAGE = 10
+_SETTINGS = PublishSettings()
+
+
+def prepare(url: str, root: Path, n_users: int) -> tuple[Run, list[Path]]:
+    """Write the next generation's files, and return them; Redis has its number and no more."""
+    with closing(connect(url, _SETTINGS)) as client:
+        run = open_run(client, SHOP, AS_OF, root)
+    return run, [family.path for family in make_night(run, n_users)]
+
+
+def publish(url: str, run: Run, paths: list[Path]) -> tuple[float, float]:
+    """Stage, read back, flip; return when it began and when it ended, by the monotonic clock."""
+    began, shelves = time.monotonic(), families(run, *paths)
+    with closing(connect(url, _SETTINGS)) as client:
+        staged = stage(run, client, shelves, _SETTINGS, LENGTH, "")
+        read_back(run, client, shelves, staged, _SETTINGS)
+        flip(run, client)
+    return began, time.monotonic()
+
+
+def judge(status: int, body: bytes) -> Verdict:
+    """Look at an answer: a full page, each of its items of the generation that it says it is of."""
+    if status != 200:
+        return Verdict(f"status {status}")
+    answer = orjson.loads(body)
+    items, generation = answer["recommendations"], answer["generation"]
+    mark, fault = f"{generation}-", ""
+    for item in items:
+        if not item["item_id"].startswith(mark):
+            fault = "mixed"
+    if len(items) != PAGE:
+        fault = f"{len(items)} items"
+    return Verdict(fault, answer["source"], answer["cached"], generation or 0)
+
+
+def requests(n_users: int, skew: float, n: int = 200_000) -> list[bytes]:
+    """Return requests for users whose share falls with their rank to the power of `-skew`."""
+    shares = np.arange(1, n_users + 1) ** -skew
+    drawn = np.random.default_rng(7).choice(n_users, n, p=shares / shares.sum())
+    each = [
+        f"GET /recommendations/user{at:07} HTTP/1.1\r\nHost: shelf\r\n\r\n".encode()
+        for at in range(n_users)
+    ]
+    return [each[at] for at in drawn]

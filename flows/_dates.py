@@ -1,0 +1,103 @@
+"""The dates of a backfill: a Prefect task each, some at a time, each in a process of its own."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+from redis import RedisError
+
+from flows import as_task
+from flows._dates_table import Row
+from flows.nightly import artifact_key
+from nightshelf.errors import NightshelfError
+from tasks import backfill as past
+from tasks.apart import apart
+from tasks.backfill import Make
+from tasks.inputs import Inputs
+from tasks.run import Run
+from tasks.settings import Settings
+
+_LOOK_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all dates of a backfill share."""
+
+    namespace: str
+    inputs: Inputs
+    settings: Settings
+    make: Make
+    parallel: int
+    run_root: Path
+
+    @property
+    def root(self) -> Path:
+        """Where dates lie that are not published: a night's folder has a number of Redis's."""
+        return self.run_root / "backfill"
+
+
+def make_all(job: Job, dates: Sequence[datetime]) -> list[Row]:
+    """Make every date, `parallel` at a time, the earliest first; none stops another."""
+    key = f"{artifact_key(job.namespace)}-backfill-progress"
+    made = create_progress_artifact(0.0, key=key, description=f"{len(dates)} dates")
+    progress = cast("UUID", made)  # a coroutine only where an event loop runs
+    runner: ThreadPoolTaskRunner[Row] = ThreadPoolTaskRunner(max_workers=job.parallel)
+    with runner:
+        futures: list[PrefectFuture[Row]] = [
+            runner.submit(make_date, {"job": job, "as_of": as_of}) for as_of in dates
+        ]
+        for n_done, _ in enumerate(as_completed(futures), start=1):
+            update_progress_artifact(progress, 100 * n_done / len(dates))
+            get_run_logger().info("%d of %d dates done", n_done, len(dates))
+    results = (future.result(raise_on_failure=False) for future in futures)
+    return [_row(as_of, result) for as_of, result in zip(dates, results, strict=True)]
+
+
+def one_date(job: Job, as_of: datetime) -> Row:
+    """Make a date in a process of its own, unless an earlier backfill has."""
+    here = (job.root, job.namespace, as_of)
+    if run := past.find_date(*here, job.inputs, job.settings, job.make):
+        return Row(as_of, "kept", run)
+    run = past.open_date(*here)
+    apart(
+        job.parallel, _telling(run), past.make_date, run, job.inputs, job.settings, job.make
+    )  # fmt: skip
+    return Row(as_of, "made", run)
+
+
+make_date = as_task(one_date, task_run_name="{as_of:%Y-%m-%d}")
+
+
+def _row(as_of: datetime, result: object) -> Row:
+    """Return what a date's task returned, or tell why it failed."""
+    return result if isinstance(result, Row) else Row(as_of, "failed", why=_reason(result))
+
+
+def _reason(error: object) -> str:
+    known = isinstance(error, NightshelfError | RedisError)
+    return str(error) if known else f"{type(error).__name__}: {error}"
+
+
+def _telling(run: Run) -> Callable[[Future[Any]], None]:
+    """Return what logs a run's steps as its journal has them, until the run ends."""
+    log = get_run_logger()
+
+    def tell(future: Future[Any]) -> None:
+        n_told, done = 0, False
+        while not done:
+            done = bool(wait([future], _LOOK_EVERY_S).done)
+            steps = run.steps()
+            for step in steps[n_told:]:
+                log.info("%s (%.1f s)", step["step"], step["seconds"])
+            n_told = len(steps)
+
+    return tell

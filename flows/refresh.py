@@ -1,0 +1,116 @@
+"""What users do shows within minutes. Read it from top to bottom.
+
+    step            what it does                                    what it leaves
+    open_served     the live generation, a canary, their runs       (nothing)
+    refresh_lists   for each: who waits, is new or was left behind  (the queue `waiting`)
+                    their whole history, the model folded to it,    (a scratch folder, gone after)
+                    their lists and rows, as the night makes them
+                    written into the generation, if it is still     lists and rows in Redis
+                    the one that is served
+
+It may die at any point and be started again at any time, beside itself and beside a night too: who
+was not served waits on (docs/decisions/0024-refresh.md).
+"""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from redis import RedisError
+from rich.console import Console
+from rich.markup import escape
+
+from flows import as_task, redis_failed
+from nightshelf.errors import NightshelfError
+from nightshelf.words import age_words
+from tasks import refresh as refreshing
+from tasks import served
+from tasks.publish import connect
+from tasks.refresh import Refreshed
+from tasks.settings import load_settings
+
+PATIENT = {
+    "retries": 2,
+    "retry_delay_seconds": [1, 5],
+    "retry_condition_fn": redis_failed,
+}
+
+open_served = as_task(served.open_served, **PATIENT)
+refresh_lists = as_task(refreshing.refresh_lists, **PATIENT)
+
+
+@flow(name="refresh", flow_run_name="{namespace}")
+def refresh(
+    events_dir: Path, namespace: str = "shop", run_root: Path = Path("runs")
+) -> list[Refreshed]:
+    """Bring the lists of users who acted, or are new, up to this moment.
+
+    Args:
+        events_dir: the collected event log, a folder of `date=YYYY-MM-DD/` partitions.
+        namespace: whose lists these are: a tenant, a scene, a surface.
+        run_root: where the nights' folders are.
+
+    """
+    settings = load_settings()
+    redis = connect(settings.redis_url.get_secret_value(), settings.publish)
+    now = datetime.now(UTC)
+
+    done = [
+        refresh_lists(redis, generation, events_dir, settings.refresh, now)
+        for generation in open_served(redis, namespace, run_root)
+    ]
+    show(done, namespace)
+    return done
+
+
+def show(done: list[Refreshed], namespace: str) -> None:
+    """Put the summary into the Prefect UI, where there is something to say."""
+    if any(each.n_lists or each.n_waiting for each in done):
+        create_table_artifact(
+            [asdict(each) for each in done],
+            key=f"{namespace.replace('.', '-').replace('_', '-')}-refreshed",
+            description="Lists brought up to date since the night",
+        )
+
+
+def said(done: Refreshed) -> str:
+    """Return a run's outcome for one generation as a line."""
+    parts = [f"refreshed {done.n_lists:,}"]
+    if done.n_lists:
+        parts += [f"of them new {done.n_new:,}", f"longest wait {age_words(done.oldest_wait_s)}"]
+    if done.n_waiting:
+        parts.append(f"still waiting {done.n_waiting:,}")
+    if done.overtaken:
+        parts.append("overtaken: readers went to another generation, where the next run goes on")
+    return f"generation {done.generation}: {', '.join(parts)}"
+
+
+def main(
+    events_dir: Annotated[Path, typer.Option(help="Folder of date=YYYY-MM-DD/ partitions.")],
+    namespace: Annotated[str, typer.Option(help="Whose lists these are.")] = "shop",
+    run_root: Annotated[Path, typer.Option(help="Where the nights' folders are.")] = Path("runs"),
+) -> None:
+    """Bring the lists of users who acted, or are new, up to this moment.
+
+    Example: python -m flows.refresh --events-dir log/events --namespace shop --run-root runs
+
+    Redis is REDIS_URL, settings are NIGHTSHELF_REFRESH__<NAME> or nightshelf.toml.
+    """
+    try:
+        done = refresh(events_dir, namespace, run_root)
+    except (NightshelfError, RedisError) as error:
+        told = f"[bold red]The refresh failed:[/] {escape(str(error))}"
+        Console(stderr=True).print(told, soft_wrap=True)  # a path stays whole
+        raise typer.Exit(1) from None
+    for each in done:
+        Console().print(escape(said(each)), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(main)
+    command()

@@ -1,0 +1,182 @@
+"""A past date, computed as if it were that day: the night's own steps, up to what is asked for.
+
+No event that happened or arrived after the date's `as_of` is seen, no user who signed up later and
+no item that was created later. The rest of the catalogue and of the users file is as it stands
+now: docs/decisions/0025-backfill.md.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.duck import connect, one_file, query, write_query
+from tasks.errors import SettingsError
+from tasks.evaluate import Quality, evaluate
+from tasks.events import clean_events
+from tasks.features import build_features
+from tasks.gates import Verdict
+from tasks.inputs import Inputs
+from tasks.measure import measure
+from tasks.popularity import popular_lists
+from tasks.records import CleanLog, Features, Made, Model, Served
+from tasks.report import write_report
+from tasks.resume import find_done, take_over
+from tasks.run import Run, computed, highest_generation
+from tasks.settings import Settings
+from tasks.similar import similar_items
+from tasks.topn import top_n
+from tasks.train import train_als
+
+#: How far a date is computed; each takes in those before it.
+Make = Literal["features", "model", "lists", "report"]
+_LAST_STEP: Mapping[Make, str] = {
+    "features": "build_features",
+    "model": "train_als",
+    "lists": "similar_items",
+    "report": "write_report",
+}
+
+
+def midnights(start: date, end: date, step_days: int) -> list[datetime]:
+    """Return the `as_of` of every date from start to end, both included: its midnight in UTC.
+
+    Raises `SettingsError` where there is none, or one is still to come.
+    """
+    if end < start:
+        raise SettingsError(f"end, {end}, lies before start, {start}: expected start to end")
+    days = range(0, (end - start).days + 1, step_days)
+    found = [datetime.combine(start + timedelta(n), time(), UTC) for n in days]
+    if found[-1] > datetime.now(UTC):
+        raise SettingsError(f"{found[-1]:%Y-%m-%d} is still to come: a backfill is of past dates")
+    return found
+
+
+def open_date(root: Path, namespace: str, as_of: datetime) -> Run:
+    """Make a run's folder under the next free number. Redis is not asked, and knows none of it."""
+    while True:
+        run = Run(namespace, highest_generation(root, namespace) + 1, as_of, root)
+        with suppress(FileExistsError):  # another date, or another backfill, was first
+            run.folder.mkdir(parents=True)
+            return run
+
+
+def find_date(
+    root: Path, namespace: str, as_of: datetime, inputs: Inputs, settings: Settings, make: Make
+) -> Run | None:
+    """Return the run that has made a date already, of the same files, by the same settings."""
+    following = Run(namespace, highest_generation(root, namespace) + 1, as_of, root)
+    return find_done(following, inputs, settings.digest(), _LAST_STEP[make])
+
+
+def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
+    """Compute a date as far as `make` says; what a run that broke off has finished is taken over.
+
+    Raises what the night's steps raise.
+    """
+    settings.save(run.path("settings.json"))
+    take_over(run, inputs, settings.digest())
+    if make == "features":
+        _learn(run, inputs, settings)
+    elif make == "model":
+        _train(run, inputs, settings)
+    elif make == "lists":
+        make_lists(run, inputs, settings)
+    else:
+        _tell(run, make_lists(run, inputs, settings), settings)
+
+
+def make_lists(run: Run, inputs: Inputs, settings: Settings) -> Made:
+    """Compute all that is published of a date, less what the run has taken over already."""
+    log, features, model = _train(run, inputs, settings)
+    return Made(
+        log,
+        features,
+        model,
+        top_n(run, features, model, settings.topn, settings.train),
+        popular_lists(run, log, features, settings.popularity, settings.topn, settings.features),
+        similar_items(run, features, model, settings.similar, settings.topn),
+    )
+
+
+def foresee(run: Run, made: Made, settings: Settings) -> Quality | None:
+    """Judge the lists of some days before the date, where the settings ask for it."""
+    if not settings.evaluate.holdout_days:
+        return None
+    return evaluate(run, made.log, settings.evaluate, settings.recipe)
+
+
+@dataclass(frozen=True)
+class KnownItems:
+    """The catalogue as far as it was known: relation `items` of `CleanLog`."""
+
+    path: Path
+    n_items: int
+
+
+@computed
+def known_items(run: Run, log: CleanLog) -> KnownItems:
+    """Leave out of the catalogue what was created after `as_of`."""
+    path = run.path("known/items.parquet")
+    with connect(run) as db:
+        for name, source in (("events", log.events), ("items", log.items)):
+            db.read_parquet(one_file(source)).create_view(name)
+        return KnownItems(path, write_query(db, query("items_known"), path, {"as_of": run.as_of}))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a date came to; what was not made, or not measured, is none."""
+
+    events: int | None = None
+    users: int | None = None
+    items: int | None = None
+    coverage: float | None = None
+    diversity: float | None = None
+    ndcg_at_10: float | None = None
+    seconds: float | None = None
+
+
+def summarise(run: Run) -> Summary:
+    """Read from the journal what a run came to; seconds are of all its steps, taken over or not."""
+    journal = run.steps()
+    steps: dict[str, dict[str, Any]] = {line["step"]: line for line in journal}
+    features, lists = steps.get("build_features", {}), steps.get("measure", {})
+    return Summary(
+        events=steps.get("clean_events", {}).get("n_events"),
+        users=features.get("n_known_users"),
+        items=features.get("n_catalogue"),
+        coverage=lists.get("coverage"),
+        diversity=lists.get("diversity"),
+        ndcg_at_10=steps.get("evaluate", {}).get("lists", {}).get("ndcg_at_10"),
+        seconds=sum(line["seconds"] for line in journal),
+    )
+
+
+def _learn(run: Run, inputs: Inputs, settings: Settings) -> tuple[CleanLog, Features]:
+    log = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
+    known = known_items(run, log)
+    log = replace(log, items=known.path, n_items=known.n_items)
+    return log, build_features(run, log, settings.features)
+
+
+def _train(run: Run, inputs: Inputs, settings: Settings) -> tuple[CleanLog, Features, Model]:
+    log, features = _learn(run, inputs, settings)
+    return log, features, train_als(run, features, settings.train)
+
+
+def _tell(run: Run, made: Made, settings: Settings) -> None:
+    """Write the report of lists that nobody has published: measured as they were computed."""
+    quality = foresee(run, made, settings)
+    computed_lists = Served(made.lists.path, made.popular.path, made.similar.path, 0, "")
+    metrics = measure(
+        run, made.log, made.features, made.model, computed_lists, settings.topn,
+        score_kept=made.lists.score_kept,
+    )  # fmt: skip
+    write_report(
+        run, made.log, made.features, made.model, None,
+        metrics=metrics, quality=quality, verdict=Verdict(()), targets=settings.targets,
+        state="not published",
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""What a night has added up, as the tables that the statements of the feature rows read."""
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.tally import NEVER, Tally
+from tasks.tally_types import Ints, Longs
+
+
+def user_rows(told: Tally, item_ids: pa.StringArray, categories: pa.StringArray) -> pa.Table:
+    """Return the log's users as a table, for `sql/user_features.sql`."""
+    users = told.users
+    table = pa.table(
+        {
+            "user_id": told.ids,
+            "first_seen": _instants(users.first_us),
+            "last_seen": _instants(users.last_us),
+            "events": users.events,
+            "total_purchases": users.purchases,
+            "ratings": users.ratings,
+            "rated_high": users.rated_high,
+            "rated_low": users.rated_low,
+            "favorite_categories": _lists(users.favourites, categories),
+            "recent_views": _lists(users.recent, item_ids),
+        }
+    )
+    return table.filter(pa.array(users.events > 0))
+
+
+def item_rows(told: Tally, item_ids: pa.StringArray) -> pa.Table:
+    """Return the catalogue's sums as a table, for `sql/item_features.sql`."""
+    items = told.items
+    return pa.table(
+        {
+            "item_id": item_ids,
+            "first_seen": _instants(items.first_us),
+            "points_high": items.points_high,
+            "points_low": items.points_low,
+            "ratings": items.ratings,
+            "rated_high": items.rated_high,
+            "rated_low": items.rated_low,
+        }
+    )
+
+
+def _instants(us: Longs) -> pa.Array:
+    """Return microseconds as timestamps, null where there was nothing."""
+    return pa.array(us, pa.int64(), mask=us == NEVER).view(pa.timestamp("us"))
+
+
+def _lists(places: Ints, names: pa.StringArray) -> pa.ListArray:
+    """Return each row's names, as far as they go: -1 is none."""
+    named = places >= 0
+    offsets = np.concatenate(([0], np.cumsum(named.sum(axis=1)))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(places[named])))

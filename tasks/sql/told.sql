@@ -1,0 +1,25 @@
+-- What was told since a night and counts for one, by the night's own rules.
+-- Grain: one distinct event. Inputs: collected, items.
+-- Parameters: since, now (UTC timestamps), may_be_negative, idle (event types).
+-- Of one event the row that arrived first counts, and what had arrived by then, the night has seen.
+SELECT user_id, item_id, event_type, ts, value
+FROM (
+    SELECT *, greatest(ts, coalesce(arrived_at, ts)) AS known_at
+    FROM collected
+    WHERE item_id IN (SELECT item_id FROM items)
+        AND user_id <> ''
+        AND NOT list_contains($idle, event_type)
+        AND ts <= $now::TIMESTAMP
+        AND coalesce(isfinite(value) AND abs(value) <= 1e12, true)
+        AND coalesce(value >= 0 OR list_contains($may_be_negative, event_type), true)
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            nullif(event_id, ''),
+            CASE
+                WHEN coalesce(event_id, '') = ''
+                THEN (user_id, item_id, event_type, date_trunc('second', ts))
+            END
+        ORDER BY arrived_at, ts, user_id, item_id, event_type, value
+    ) = 1
+) AS distinct_events
+WHERE known_at > $since::TIMESTAMP
