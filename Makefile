@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test check format lock reliability lookup bench clean
+.PHONY: help install demo demo-stop test check format lock reliability fuzz lookup bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ format: $(READY)  ## Format and fix what can be fixed
 
 reliability: $(READY)  ## Torment it, and write what came of it into docs/reliability.md
 	@$(BIN)/python -m pytest tests/faults --write-reliability docs/reliability.md
+
+fuzz: $(READY)  ## 100,000 hostile requests and calls to the service and the client
+	@$(BIN)/python -m tests.fuzz
 
 lookup: $(READY)  ## Load the client and the service, and write the figures into docs/lookup.md
 	@$(BIN)/python -m benchmarks._lookup_page

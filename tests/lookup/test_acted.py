@@ -10,7 +10,7 @@ from redis import Redis
 
 from nightshelf import Effect, Event, ReadSettings, Shelf, Told
 from nightshelf.connection import connect
-from nightshelf.contract import DEFAULT_TTL_S, MAX_ACTED, Keys
+from nightshelf.contract import DEFAULT_TTL_S, MAX_ACTED, MAX_ID_BYTES, Keys
 from nightshelf.erase import Traces, forget, traces
 from nightshelf.errors import CorruptValue, InvalidKey
 from nightshelf.stock import revise
@@ -150,6 +150,19 @@ def test_what_is_told_is_checked(redis_client: Redis, shelf_of: ShelfOf, redis_u
         with pytest.raises(InvalidKey):
             shelf.acted(user, "purchase", item)
     assert redis_client.dbsize() == 0
+
+
+@pytest.mark.parametrize("field", ["model", "variant", "event_id"])
+def test_a_text_that_has_no_bytes_is_refused_and_masks_nothing(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, field: str
+) -> None:
+    publish(redis_client)
+    shelf = shelf_of(redis_url)
+    for text in ("\ud800", "x" * (MAX_ID_BYTES + 1)):
+        with pytest.raises(InvalidKey):
+            shelf.acted("ann", "purchase", "A1", **{field: text})
+    assert not redis_client.exists(KEYS.events, KEYS.acted("ann"))
+    assert "A1" in ids(shelf.get("ann"))
 
 
 def test_actions_are_a_setting(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:

@@ -168,7 +168,7 @@ def test_a_blend_takes_each_item_where_it_comes_first(orders: list[list[str]]) -
     turns: list[str] = []
     for place in range(8):
         turns += [order[place] for order in orders if place < len(order)]
-    assert blended.items == list(dict.fromkeys(turns))
+    assert blended.items == tuple(dict.fromkeys(turns))
     assert len(blended.scores) == len(blended.reasons) == len(blended.items)
 
 

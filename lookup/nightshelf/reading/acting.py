@@ -36,6 +36,11 @@ class Event:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     event_id: str = field(default_factory=lambda: uuid4().hex)
 
+    def texts(self) -> list[str]:
+        """Return what must be an id: Redis is told bytes, and not every text has some."""
+        named = (self.event_id, self.user_id, self.event_type, self.item_id)
+        return [text for text in (*named, self.model, self.variant) if text is not None]
+
     def fields(self) -> list[str]:
         """Return the fields of a stream entry, those that say something (`nightshelf.contract`)."""
         told = {
@@ -97,9 +102,8 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
         return Told((), recorded=True)
     keys, bound = mind.keys, mind.settings.max_events
     for event in events:
-        encode_id(event.user_id)
-        if event.item_id is not None:
-            encode_id(event.item_id)
+        for text in event.texts():
+            encode_id(text)
     batch: Batch = [
         ("XADD", keys.events, "MAXLEN", "~", bound, "*", *event.fields()) for event in events
     ]

@@ -32,7 +32,10 @@ class Service(FastAPI):
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """Return the service; it reaches for Redis once it is started, and closes when it stops."""
+    """Return the service; it reaches for Redis once it is started, and closes when it stops.
+
+    `ValueError` where the settings ask for what is not there.
+    """
     shelf = AsyncShelf.from_url(
         settings.redis_url.get_secret_value(),
         settings.namespace,
@@ -64,7 +67,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.nightshelf = state
     handle(app)
-    if settings.events_dir and find_spec("duckdb"):
+    if settings.events_dir:
+        if not find_spec("duckdb"):
+            raise ValueError("events_dir needs DuckDB: pip install 'nightshelf[dashboard]'")
         from nightshelf.service import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
 
         app.include_router(dashboard.router)

@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -20,26 +21,35 @@ from nightshelf.service.problems import Problem
 M = TypeVar("M", bound=BaseModel)
 
 
+class _Id(PathConvertor):
+    """All of a path up to what the route names next; `path` would stop at the end of a line."""
+
+    regex = "(?s:.*)"
+
+
+#: Routes call it so: ``{user_id:id}``.
+register_url_convertor("id", _Id())
+
+
 class Direct(APIRoute):
     """A route that FastAPI documents, and that is called with the request and nothing else.
 
-    Its dependencies are called so, too. One that has a body is as any other.
+    Its dependencies are called so, too, and first. One that has a body is then as any other: whose
+    key does not open it is told so before the body is read.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
-        if self.body_field:
-            return super().get_route_handler()
         guards = [each.dependency for each in self.dependencies if each.dependency]
-        endpoint = self.endpoint
+        answer = super().get_route_handler() if self.body_field else self.endpoint
 
-        async def answer(request: Request) -> Response:
+        async def guarded(request: Request) -> Response:
             for guard in guards:
                 await guard(request)
-            response: Response = await endpoint(request)
+            response: Response = await answer(request)
             return response
 
-        return answer
+        return guarded
 
 
 def asked(request: Request, model: type[M]) -> M:

@@ -2,7 +2,7 @@
 
 import orjson
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from nightshelf.service import bodies
 from nightshelf.service.keys import needs
@@ -12,13 +12,13 @@ from nightshelf.service.state import state_of
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live", response_model=bodies.Health)
+@router.get("/health/live", response_model=bodies.Health, responses=documented(413))
 async def live() -> Response:
     """Say that the process answers; Redis is not asked, as a restart would not mend it."""
     return Response(orjson.dumps({"status": "live"}), media_type="application/json")
 
 
-@router.get("/health/ready", response_model=bodies.Health, responses=documented(503))
+@router.get("/health/ready", response_model=bodies.Health, responses=documented(413, 503))
 async def ready(request: Request) -> Response:
     """Say whether there is anything to serve: a live generation, or lists that are still held.
 
@@ -36,7 +36,12 @@ async def ready(request: Request) -> Response:
     return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
 
 
-@router.get("/metrics", dependencies=[Depends(needs("admin"))], responses=documented(401, 403, 429))
+@router.get(
+    "/metrics",
+    dependencies=[Depends(needs("admin"))],
+    response_class=PlainTextResponse,
+    responses=documented(401, 403, 413, 429),
+)
 async def metrics(request: Request) -> Response:
     """Return the figures, in Prometheus' text format."""
     content, media_type = await state_of(request).metrics.render()

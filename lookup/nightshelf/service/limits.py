@@ -74,7 +74,7 @@ class Gate:
             )
         if scope["path"].startswith("/health/"):
             return None
-        if self._rate.admits(holder.name or (client and client[:1])):
+        if self._rate.admits(holder.name or (client and (client[0],))):
             return None
         return Problem(
             429,

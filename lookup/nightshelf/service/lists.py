@@ -26,9 +26,9 @@ router = APIRouter(
 
 
 # The most asked for stands first: routes are tried in this order. An id may hold a slash, and a
-# server hands on %2F as one: hence `path`.
+# server hands on %2F as one: hence `id`.
 @router.get(
-    "/recommendations/{user_id:path}",
+    "/recommendations/{user_id:id}",
     response_model=bodies.Recommendations,
     openapi_extra=parameters(bodies.UserPage, "user_id"),
 )
@@ -71,7 +71,7 @@ async def recommend_many(request: Request, wanted: bodies.Batch) -> Response:
 
 
 @router.get(
-    "/similar/{item_id:path}",
+    "/similar/{item_id:id}",
     response_model=bodies.Similar,
     openapi_extra=parameters(bodies.Alike, "item_id"),
 )
@@ -85,7 +85,7 @@ async def similar(request: Request) -> Response:
 
 
 @router.get(
-    "/popular/{segment:path}",
+    "/popular/{segment:id}",
     response_model=bodies.Popular,
     openapi_extra=parameters(bodies.InSegment, "segment"),
 )

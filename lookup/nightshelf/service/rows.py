@@ -21,7 +21,7 @@ router = APIRouter(
 
 
 @router.get(
-    "/users/{user_id:path}/features",
+    "/users/{user_id:id}/features",
     response_model=bodies.UserFeatures,
     openapi_extra=parameters(bodies.OneUser, "user_id"),
 )
@@ -33,7 +33,7 @@ async def user_features(request: Request) -> Response:
 
 
 @router.get(
-    "/items/{item_id:path}/features",
+    "/items/{item_id:id}/features",
     response_model=bodies.ItemFeatures,
     openapi_extra=parameters(bodies.OneItem, "item_id"),
 )

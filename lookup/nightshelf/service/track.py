@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from nightshelf.reading.acting import Event
+from nightshelf.service.asked import Direct
 from nightshelf.service.keys import needs
 from nightshelf.service.problems import Problem, documented
 from nightshelf.service.state import State, state_of
@@ -29,7 +30,12 @@ from nightshelf.service.track_bodies import (
 #: A breaker that has opened lets the next one through before that.
 _RETRY_AFTER_S = 1
 
-router = APIRouter(prefix="/track", tags=["track"], dependencies=[Depends(needs("track"))])
+router = APIRouter(
+    prefix="/track",
+    route_class=Direct,
+    tags=["track"],
+    dependencies=[Depends(needs("track"))],
+)
 _SAYS: dict[str, Any] = {
     "status_code": 202,
     "response_class": Response,

@@ -39,11 +39,19 @@ def test_the_document_refers_to_what_it_has_and_tells_of_errors(dead_url: str) -
     for path, methods in document["paths"].items():
         for operation in methods.values():
             statuses = operation["responses"].keys()
+            assert "413" in statuses, path
             if path.startswith("/health/"):
                 assert "security" not in operation
             else:
                 assert {"401", "403", "429"} <= statuses, path
                 assert operation["security"], path
+
+
+def test_the_document_tells_that_figures_are_text(dead_url: str) -> None:
+    answer = create_app(settings(dead_url)).openapi()["paths"]["/metrics"]["get"]["responses"][
+        "200"
+    ]
+    assert answer["content"].keys() == {"text/plain"}
 
 
 def test_every_get_tells_its_parameters(dead_url: str) -> None:
@@ -158,6 +166,15 @@ def test_a_dashboard_only_where_there_is_a_log(redis_url: str, tmp_path: Path) -
         assert client.get("/dashboard/summary").status_code == 404
     paths = create_app(settings(redis_url, events_dir=tmp_path)).openapi()["paths"]
     assert "/dashboard/summary" in paths
+
+
+def test_a_dashboard_without_duckdb_is_told_at_the_start(
+    dead_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightshelf.service.app.find_spec", {"fastapi": "there"}.get)
+    create_app(settings(dead_url))
+    with pytest.raises(ValueError, match=r"pip install 'nightshelf\[dashboard\]'"):
+        create_app(settings(dead_url, events_dir=tmp_path))
 
 
 def test_a_listener_that_loses_a_cancellation_ends_all_the_same(

@@ -58,6 +58,13 @@ def test_every_route_but_health_asks_for_a_key(settings: ServiceSettings, client
     assert len(asked) > 10
 
 
+@pytest.mark.parametrize("path", ["/track/click", "/recommendations", "/recommendations/batch"])
+def test_a_body_is_not_looked_at_before_the_key(client: Caller, path: str) -> None:
+    head = {"Content-Type": "application/json"}
+    assert client.post(path, content=b"{", headers=head).status_code == 401
+    assert client.post(path, content=b"{", headers=head | bearer(ALL)).status_code == 422
+
+
 def test_a_key_opens_its_scopes_and_no_more(client: Caller) -> None:
     assert client.get("/popular/all", headers=bearer(READ)).status_code == 200
     refused = client.get("/metrics", headers=bearer(READ))

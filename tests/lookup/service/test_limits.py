@@ -1,13 +1,16 @@
 """How much one caller may send at once, and how often."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import cast
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from nightshelf.service import ServiceSettings
+from nightshelf.service import ServiceSettings, create_app
 from nightshelf.service.limits import Rate
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.service.test_keys import READ, bearer, key
@@ -61,6 +64,21 @@ def test_too_many_are_told_when_to_come_back_and_probes_pass(client: Caller) -> 
     assert client.get("/popular/all", headers=bearer(READ)).status_code == 200
     assert client.get("/popular/all", headers=bearer(READ)).status_code == 429
     assert client.get("/popular/all", headers=bearer("made up")).status_code == 429
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("address", [("127.0.0.1", 80), ["127.0.0.1", 80], None])
+def test_an_address_is_whatever_the_server_makes_of_it(
+    dead_url: str, address: Sequence[object] | None
+) -> None:
+    app = create_app(ServiceSettings(redis_url=SecretStr(dead_url), max_per_s=1))
+    transport = httpx.ASGITransport(app, client=cast("tuple[str, int]", address))
+
+    async def ask() -> list[int]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            return [(await client.get("/nope")).status_code for _ in range(2)]
+
+    assert asyncio.run(ask()) == [404, 429]
 
 
 def test_a_body_that_is_too_long_by_its_header_or_as_it_comes(redis_url: str) -> None:

@@ -96,6 +96,8 @@ def test_many_users_in_the_order_asked_for(client: Caller) -> None:
         ("caf%C3%A9", "café"),
         ("%E2%82%AC%20%2B", "€ +"),
         ("batch", "batch"),
+        ("a%0Ab", "a\nb"),
+        ("a%0D%0A", "a\r\n"),
         ("x%2Ffeatures", "x/features"),
     ],
 )
