@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from redis import Redis
 
 from data.shop import Shop, ShopSettings, make_shop
 from nightshelf import Shelf
+from tasks.run import midnight
 from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
+_LONGEST_S = 240
 STEPS = [
     *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
     *("build_features", "newer_night", "given_up", "train_als", "top_n"),
@@ -36,6 +39,7 @@ def deployed(prefect_env: dict[str, str], redis_url: str) -> dict[str, str]:
     env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS": "7"}
     prefect(env, "work-pool", "create", "nightshelf", "--type", "process")
     prefect(env, "--no-prompt", "deploy", "--all")
+    prefect(env, "deployment", "schedule", "pause", "--all")  # what runs, the tests start
     return env
 
 
@@ -59,17 +63,27 @@ def ask(env: dict[str, str], path: str, body: dict[str, Any]) -> list[dict[str, 
         return rows
 
 
-def run_by_worker(env: dict[str, str], **parameters: object) -> dict[str, Any]:
-    """Trigger the deployment, let a worker take it, and return what the server says of the run."""
-    prefect(
-        env, "deployment", "run", "nightly/nightly", "--params", json.dumps(parameters, default=str)
-    )
+def trigger(env: dict[str, str], deployment: str, *when: str, **parameters: object) -> None:
+    given = json.dumps(parameters, default=str)
+    prefect(env, "deployment", "run", f"{deployment}/{deployment}", "--params", given, *when)
+
+
+def work(env: dict[str, str], n_runs: int) -> list[dict[str, Any]]:
+    """Let a worker take what was triggered; return the newest `n_runs` that ended, oldest first."""
     prefect(env, "worker", "start", "--pool", "nightshelf", "--run-once")
-    (run,) = ask(env, "flow_runs", {"sort": "EXPECTED_START_TIME_DESC", "limit": 1})
+    ended = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}}
+    runs = ask(env, "flow_runs", ended | {"sort": "END_TIME_DESC", "limit": n_runs})
+    return runs[::-1]
+
+
+def run_by_worker(env: dict[str, str], **parameters: object) -> dict[str, Any]:
+    """Trigger a night, let a worker take it, and return what the server says of the run."""
+    trigger(env, "nightly", **parameters)
+    (run,) = work(env, 1)
     return run
 
 
-def test_a_worker_runs_the_deployment(
+def test_a_worker_runs_each_deployment(
     deployed: dict[str, str], shop: Shop, redis_client: Redis, tmp_path: Path
 ) -> None:
     run = run_by_worker(
@@ -101,6 +115,30 @@ def test_a_worker_runs_the_deployment(
 
     user = pq.read_table(tmp_path / "by-worker/1/lists/lists.parquet")["key"][0].as_py()
     assert Shelf(redis_client, "by-worker").get(user).source == "list"
+    by_day(deployed, shop, redis_client, tmp_path)
+
+
+def by_day(env: dict[str, str], shop: Shop, client: Redis, root: Path) -> None:
+    """Run the deployments beside the night: collect, refresh, backfill."""
+    told = {"namespace": "by-worker", "events_dir": root / "told"}
+    shelf = Shelf(client, "by-worker")
+    bought = shelf.popular("all").items[0].item_id
+    assert shelf.acted("newcomer", "purchase", bought).recorded
+    trigger(env, "collect", **told)
+    (collected,) = work(env, 1)
+    trigger(env, "refresh", **told, run_root=root)
+    day = SHOP.end.date().isoformat()
+    files = {"events": shop.events, "items": shop.items, "users": shop.users, "run_root": root}
+    trigger(env, "backfill", **files, namespace="past", start=day, end=day, make="lists")
+    runs = [collected, *work(env, 2)]
+    states = [run["state"] for run in runs]
+    assert [state["type"] for state in states] == ["COMPLETED"] * 3, [
+        state["message"] for state in states
+    ]
+    fresh = Shelf(client, "by-worker").get("newcomer")
+    assert fresh.source == "list"
+    assert bought not in {item.item_id for item in fresh.items}
+    assert (root / "backfill/past/1/lists/lists.parquet").exists()
 
 
 def test_a_bad_log_fails_the_run_with_its_message_and_no_traceback(
@@ -120,20 +158,43 @@ def test_a_bad_log_fails_the_run_with_its_message_and_no_traceback(
     assert not redis_client.keys("shelf:broken:*"), "nothing was touched"
 
 
-def test_of_late_runs_only_the_newest_computes(
+def test_of_missed_nights_a_backfill_and_a_night_the_newest_ends_live(
     deployed: dict[str, str], shop: Shop, redis_client: Redis, tmp_path: Path
 ) -> None:
     files = {"events": shop.events, "items": shop.items, "users": shop.users}
-    given = files | {"namespace": "late", "run_root": tmp_path}
-    for days in (2, 1):  # nobody was there to take them
-        parameters = json.dumps(given, default=str)
+    where = {"namespace": "late", "run_root": tmp_path}
+    for days in (3, 2, 1, 0):  # nobody was there to take the first three
         when = ("--start-at", (datetime.now(UTC) - timedelta(days=days)).isoformat())
-        prefect(deployed, "deployment", "run", "nightly/nightly", "--params", parameters, *when)
-    for _ in range(2):
-        prefect(deployed, "worker", "start", "--pool", "nightshelf", "--run-once", "--limit", "1")
-    late = {"flow_runs": {"name": {"like_": "late as of"}}, "sort": "EXPECTED_START_TIME_ASC"}
-    runs = ask(deployed, "flow_runs", late)
-    assert [run["state"]["name"] for run in runs] == ["Superseded", "Completed"], [
+        trigger(deployed, "nightly", *when, **files, **where)
+    day = SHOP.end.date().isoformat()
+    trigger(deployed, "backfill", **files, **where, start=day, end=day, publish="last")
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "nightshelf"]
+    nights = {"flow_runs": {"name": {"like_": "late as of"}}, "sort": "EXPECTED_START_TIME_ASC"}
+    with subprocess.Popen(command, env=deployed, cwd=ROOT, stdout=subprocess.DEVNULL) as worker:
+        try:
+            runs = ended(deployed, nights, 4)
+            (backfill,) = ended(deployed, {"flows": {"name": {"any_": ["backfill"]}}, **LATE}, 1)
+        finally:
+            worker.terminate()
+    assert [run["state"]["name"] for run in runs] == [*["Superseded"] * 3, "Completed"], [
         run["state"]["message"] for run in runs
     ]
-    assert [path.name for path in (tmp_path / "late").iterdir()] == ["1"]
+    assert backfill["state"]["type"] in ("COMPLETED", "FAILED")  # refused, where it came too late
+    live = Shelf(redis_client, "late").status().live
+    assert live
+    assert live.as_of == midnight().isoformat()
+
+
+#: Made for the namespace `late`.
+LATE = {"flow_runs": {"name": {"like_": "late"}}, "sort": "EXPECTED_START_TIME_DESC"}
+
+
+def ended(env: dict[str, str], which: dict[str, Any], n_runs: int) -> list[dict[str, Any]]:
+    """Wait until so many flow runs have ended, and return them."""
+    deadline = time.monotonic() + _LONGEST_S
+    while time.monotonic() < deadline:
+        runs = ask(env, "flow_runs", which)
+        if len(runs) == n_runs and all(run["end_time"] for run in runs):
+            return runs
+        time.sleep(0.5)
+    raise AssertionError([(run["name"], run["state"]) for run in runs])
