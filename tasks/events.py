@@ -10,8 +10,9 @@ from pydantic import Field
 
 from nightshelf.contract import MAX_ID_BYTES
 from tasks.days import write_log
-from tasks.duck import connect, one_file, query, stream, write_query
+from tasks.duck import connect, one_file, query, write_query
 from tasks.errors import TooManyBadRows
+from tasks.in_order import distinct_events
 from tasks.inputs import CONTRACT, Inputs, Kind, Relation
 from tasks.records import CleanLog
 from tasks.run import Run, computed
@@ -92,7 +93,7 @@ def _write(
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("quarantine"), quarantine, {})
-    clean = stream(db, query("clean_events"), {})
+    clean = distinct_events(db)
     n_events = write_log(events, clean.schema, clean)
     n_items = write_query(db, query("clean_items"), items, {"as_of": run.as_of})
     write_query(db, query("clean_users"), users, {})
@@ -100,7 +101,7 @@ def _write(
     n_after_as_of = reasons.pop("after as_of", 0)
     rows_read = sum(_tally(db, query("count_rows")).values())
     n_quarantined = sum(reasons.values())
-    good = _tally(db, "SELECT 'good', count(*) FROM judged_events WHERE reason IS NULL")["good"]
+    good = _tally(db, "SELECT 'good', count(*) FROM good_events")["good"]
     return CleanLog(
         events=events,
         items=items,

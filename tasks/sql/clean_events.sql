@@ -1,17 +1,11 @@
--- The log that the night learns from: good rows up to as_of, each event once.
--- Grain: one distinct event. Input: judged_events.
--- The same event: the same event_id, or the same user, item, type and second where there is none.
--- Of each the row that arrived first, so that what comes in later changes nothing.
+-- The log that the night learns from, a stretch of days of it: good rows, each event once.
+-- Grain: one distinct event. Inputs: good_events, repeated_events, once_events.
+-- Parameters: first, last (dates, both included).
 SELECT user_id, item_id, event_type, ts, value, session_id
-FROM judged_events
-WHERE reason IS NULL
-QUALIFY row_number() OVER (
-    PARTITION BY
-        nullif(event_id, ''),
-        CASE
-            WHEN coalesce(event_id, '') = ''
-            THEN (user_id, item_id, event_type, date_trunc('second', ts))
-        END
-    ORDER BY arrived_at, ts, user_id, item_id, event_type, value, session_id
-) = 1
+FROM (
+    SELECT * FROM good_events ANTI JOIN repeated_events USING (mark)
+    UNION ALL
+    SELECT * FROM once_events
+) AS distinct_events
+WHERE ts >= $first::DATE AND ts < $last::DATE + 1
 ORDER BY ts, user_id, item_id, event_type, value, session_id
