@@ -26,6 +26,8 @@ _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 #: How long answers are waited for once the last request is due.
 _PATIENCE_S = 10.0
+#: uvloop's clock ticks in milliseconds: to wait for less is to spin, on a core that others need.
+_TICK_S = 0.001
 #: So many requests may go out before answers are heard, where the loop is late.
 _BREATH = 8
 #: Where each run begins among the requests, so that none repeats the one before it.
@@ -81,7 +83,7 @@ async def _open(target: Target, per_s: float, seconds: float) -> list[Answer]:
     while number < per_s * seconds:
         due = began + number / per_s
         if (early := due - time.monotonic()) > 0:
-            await asyncio.sleep(early)
+            await asyncio.sleep(max(early, _TICK_S))
         else:
             caller.due(due)
             number += 1

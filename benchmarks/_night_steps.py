@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -29,6 +30,7 @@ from tasks import (
 )
 from tasks.encode import families
 from tasks.settings import Settings
+from tasks.warm import starting_point
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,15 +64,23 @@ def own_redis() -> Iterator[str]:
         yield f"{server.connection_url}/0"
 
 
-def whole_night(clock: Clock, log: MadeLog, root: Path, redis: Redis, settings: Settings) -> None:
+def whole_night(
+    clock: Clock,
+    log: MadeLog,
+    root: Path,
+    redis: Redis,
+    settings: Settings,
+    as_of: datetime = AS_OF,
+) -> None:
     """Run every step of the night; the generation is live in the end."""
     found = clock(inputs.check_inputs, log.events, log.items, log.users, settings.inputs)
-    run = clock(publish.open_run, redis, "benchmark", AS_OF, root)
+    run = clock(publish.open_run, redis, "benchmark", as_of, root)
     clock(resume.take_over, run, found, settings.digest())
     clock(live.clear_orphans, run, redis)
     clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
     built = clock(features.build_features, run, clean, settings.features)
-    model = clock(train.train_als, run, built, settings.train)
+    start = starting_point(run, settings.train)
+    model = clock(train.train_als, run, built, settings.train, start)
     lists = clock(topn.top_n, run, built, model, settings.topn, settings.train)
     popular = clock(
         popularity.popular_lists,

@@ -45,9 +45,10 @@ def stage(users: int) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         url = stack.enter_context(ValkeyServer()).connection_url
-        generator, publisher = (
-            stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for _ in range(2)
-        )
+        generator = stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
+        # As it should be where a publisher shares a machine with readers.
+        yielding = ProcessPoolExecutor(1, mp_context=spawn, initializer=os.nice, initargs=(19,))
+        publisher = stack.enter_context(yielding)
         run, paths = publisher.submit(prepare, url, folder, users).result()
         publisher.submit(publish, url, run, paths).result()
         port, pid = stack.enter_context(_service(url, folder))

@@ -8,8 +8,8 @@ own answers: as ready bytes, the strictest rival, and as a dict, which is how pe
   and for a second of the server's CPU. Users are drawn from all, Zipf-like, so that part of the
   lists come from the process and part from Redis; and from the 500 whose lists it has (kept);
 - at half of capacity, at a constant rate, timed from when each request was due: while a further
-  generation of the same size is staged, read back and flipped; the bare route beside it, which
-  shows what the machine itself adds; and while Redis is frozen.
+  generation of the same size is staged, read back and flipped, by a publisher under nice 19; the
+  bare route beside it, which shows what the machine itself adds; and while Redis is frozen.
 
 A fault is an answer that is no 200, mixes generations, or never came whole. Above 80 % of a CPU the
 generator's figures are suspect, and say so. The last line is throughput over that of the constant
