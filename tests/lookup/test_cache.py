@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -23,6 +23,8 @@ from nightshelf.reading import decode
 from nightshelf.reading.breaker import Breaker
 from nightshelf.reading.cache import Cache
 from nightshelf.reading.decode import Shelved
+from nightshelf.reading.look import begin
+from nightshelf.reading.mind import Mind
 from nightshelf.values import RankedList
 from tests.lookup.shelves import SHOP, Clock, ids, publish, ranked
 
@@ -356,3 +358,16 @@ def test_who_waits_for_a_read_that_fails_falls_back_with_it(
             sources = list(pool.map(ask, range(10)))
     assert sources == ["last-good"] * 10
     assert shelf.counters().causes["timeout"] <= 2
+
+
+def test_nobody_waits_for_the_one_who_tries_whether_redis_is_back() -> None:
+    """While one call waits for its answer, until its deadline, all others are answered at once."""
+    mind = Mind(SHOP, ReadSettings(), Clock())
+    first = begin(mind)
+    assert isinstance(next(first), list)  # it asks Redis for the pointer
+    assert isinstance(next(begin(mind)), Future)  # another waits for that
+    for _ in range(3):
+        mind.failed(TimeoutError())
+    with pytest.raises(StopIteration):
+        next(begin(mind))
+    first.close()

@@ -30,7 +30,11 @@ def begin(mind: Mind) -> Talk[Call]:
             yield from _refresh(mind, call)
         finally:
             mind.flights.land(flight, mine, {})
-    elif age_s >= _HARD_S and (landing := theirs[mind.keys.current].landing):
+    elif (
+        age_s >= _HARD_S
+        and not mind.breaker.is_open  # else one call tries whether Redis is back, for all
+        and (landing := theirs[mind.keys.current].landing)
+    ):
         yield landing
         if not landing.done():
             call.failed = "timeout"
