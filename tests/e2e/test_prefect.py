@@ -175,7 +175,7 @@ def test_of_missed_nights_a_backfill_and_a_night_the_newest_ends_live(
             runs = ended(deployed, nights, 4)
             (backfill,) = ended(deployed, {"flows": {"name": {"any_": ["backfill"]}}, **LATE}, 1)
         finally:
-            worker.terminate()
+            worker.kill()  # asked to end, it may wait for ever
     assert [run["state"]["name"] for run in runs] == [*["Superseded"] * 3, "Completed"], [
         run["state"]["message"] for run in runs
     ]
