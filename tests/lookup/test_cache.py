@@ -6,6 +6,7 @@ import math
 import random
 import threading
 import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -23,8 +24,10 @@ from nightshelf.reading import decode
 from nightshelf.reading.breaker import Breaker
 from nightshelf.reading.cache import Cache
 from nightshelf.reading.decode import Shelved
+from nightshelf.reading.fetch import LIST, fetch
 from nightshelf.reading.look import begin
-from nightshelf.reading.mind import Mind
+from nightshelf.reading.mind import Call, Mind
+from nightshelf.reading.talk import Talk
 from nightshelf.values import RankedList
 from tests.lookup.shelves import SHOP, Clock, ids, publish, ranked
 
@@ -360,14 +363,17 @@ def test_who_waits_for_a_read_that_fails_falls_back_with_it(
     assert shelf.counters().causes["timeout"] <= 2
 
 
-def test_nobody_waits_for_the_one_who_tries_whether_redis_is_back() -> None:
+@pytest.mark.parametrize("asking", [begin, lambda mind: fetch(mind, Call(), {"key": LIST})])
+def test_nobody_waits_for_the_one_who_tries_whether_redis_is_back(
+    asking: Callable[[Mind], Talk[Any]],
+) -> None:
     """While one call waits for its answer, until its deadline, all others are answered at once."""
     mind = Mind(SHOP, ReadSettings(), Clock())
-    first = begin(mind)
-    assert isinstance(next(first), list)  # it asks Redis for the pointer
-    assert isinstance(next(begin(mind)), Future)  # another waits for that
+    first = asking(mind)
+    assert isinstance(next(first), list)  # it asks Redis
+    assert isinstance(next(asking(mind)), Future)  # another waits for that
     for _ in range(3):
         mind.failed(TimeoutError())
     with pytest.raises(StopIteration):
-        next(begin(mind))
+        next(asking(mind))
     first.close()

@@ -43,9 +43,9 @@ def fetch(mind: Mind, call: Call, wanted: Wanted) -> Talk[Values]:
             anew = mind.flights.n_landed == n_landed
             found |= yield from _fly(mind, call, flight, mine, wanted, anew=anew)
         for key, other in theirs.items():
-            if other.brought is None and other.landing:
+            if other.brought is None and other.landing and not mind.breaker.is_open:
                 yield other.landing
-            if other.brought is None:  # our time is up before theirs
+            if other.brought is None:  # our time is up before theirs, or Redis is being tried
                 call.failed = "timeout"
             brought = other.brought or {}
             call.failed = call.failed or other.failed
