@@ -140,7 +140,7 @@ def test_any_number_of_connections(redis_client: Redis, tmp_path: Path, n_connec
 
 def test_a_unix_socket_and_a_login(tmp_path: Path) -> None:
     if (binary := shutil.which("redis-server")) is None:
-        pytest.skip("redis-server is not installed")
+        pytest.skip("redis-server is not installed, so no Unix socket and no login was tried")
     options = ["--port", "0", "--unixsocket", str(tmp_path / "s"), "--save", "", "--requirepass"]
     with Popen([binary, *options, "pass word"], stdout=DEVNULL) as server:
         settings = PublishSettings()
