@@ -37,7 +37,8 @@ def starting_point(
         return None
     nights = ((folder, night) for folder, night in _earlier(run) if night.generation not in bad)
     for folder, night in nights:
-        if "block" in night.gates.values() or not _fits(folder, settings):
+        passed = night.gates and "block" not in night.gates.values()
+        if not passed or not _fits(folder, settings):
             continue
         n_warm = _load(folder / "model/start.json").get("n_warm", 0) + 1
         if n_warm >= settings.cold_every or _foresaw(folder) < settings.cold_below:

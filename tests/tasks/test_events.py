@@ -440,6 +440,25 @@ def test_each_event_counts_once(tmp_path_factory: pytest.TempPathFactory, rows: 
     assert log.n_duplicates == len(rows) - len(expected)
 
 
+@pytest.mark.parametrize("stretch_rows", [1, 3, 100])
+def test_days_sorted_in_turn_are_in_order_with_each_event_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_rows: int
+) -> None:
+    monkeypatch.setattr("tasks.in_order._STRETCH_ROWS", stretch_rows)
+    rows = [
+        event(user_id=user, ts=YESTERDAY - timedelta(days=days, hours=hours), event_id=told)
+        | {"arrived_at": None, "value": None}
+        for days, hours, user, told in [
+            (0, 1, "b", None), (2, 0, "a", "twice"), (5, 3, "c", None), (0, 1, "a", None),
+            (5, 4, "a", None), (1, 0, "a", "twice"), (2, 0, "a", None), (5, 3, "c", None),
+        ]
+    ]  # fmt: skip
+    columns = ("ts", "user_id", "item_id", "event_type", "value")
+    log = clean(tmp_path, rows, [item()])
+    assert [tuple(row[name] for name in columns) for row in read(log.events)] == once(rows)
+    assert log.n_duplicates == 2
+
+
 def test_an_empty_event_id_is_none(tmp_path: Path) -> None:
     rows = [event(event_id=""), event(event_id=None), event(event_id="", item_id="i2")]
     log = clean(tmp_path, rows, [item(), item("i2")])

@@ -383,3 +383,15 @@ def test_a_day_is_called_by_what_it_says_however_it_comes(tmp_path: Path) -> Non
     assert days_of(again) == days_of(log.events)
     write_log(again, table.schema, table.slice(9).to_batches())
     assert [each.digest for each in days_of(again)] == [days_of(log.events)[1].digest]
+
+
+def test_a_day_of_few_events_has_no_file_and_the_same_bytes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "_FEW_EVENTS", 3)
+    kept = set(shop.store.iterdir())
+    shop.events += [*day(0, "u1", "u2"), *day(-1, "u1", "u2", "u3")]
+    shop.as_of += timedelta(days=2)
+    assert shop.night().n_days_new == 2
+    assert len(set(shop.store.iterdir()) - kept) == 1
+    assert shop.night().n_days_new == 1, "what has no file is added up again"

@@ -104,6 +104,9 @@ def test_what_a_gate_held_back_and_what_is_broken_is_passed_over(
         leave(
             tmp_path, trained, generation, TONIGHT - timedelta(days=9 - generation), outcome=outcome
         )
+    leave(tmp_path, trained, 6, TONIGHT - timedelta(days=2))
+    unjudged = Manifest(6, (TONIGHT - timedelta(days=2)).isoformat())  # it died before its gates
+    (tmp_path / "shop/6/manifest.json").write_bytes(unjudged.to_json())
     (tmp_path / "shop/4/manifest.json").write_text('{"gener')
     (tmp_path / "shop/3/model/item_factors.parquet").unlink()
     (tmp_path / "shop/2/model/settings.json").write_text("")
