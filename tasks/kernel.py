@@ -23,6 +23,14 @@ def compiled(function: F) -> F:
     return cast(F, njit(nogil=True, cache=True)(function))
 
 
+def loosely(function: F) -> F:
+    """Compile likewise, with sums in whatever order and rounding the machine is quickest in.
+
+    For what is compared with a margin for rounding, never for what is put out.
+    """
+    return cast(F, njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})(function))
+
+
 @compiled
 def walk(
     order: Positions,

@@ -1,199 +1,165 @@
 """Compiled: which item of a user's history adds most to the score of each item listed.
 
 The score of j is the sum over liked i of c_i y_i' W^-1 y_j, W = A + sum of (|c| - 1) y y' over all
-of the history, A = Y'Y + reg I (Hu, Koren and Volinsky 2008, section 5). For h items of history
-and n listed ones the shares are P Q', and there are two ways to have P (h x k) and Q (n x k):
+of the history, A = Y'Y + reg I (Hu, Koren and Volinsky 2008, section 5). With A = L L' and
+Z = Y L'^-1, made once for all users, that is c_i z_i' (I + Z_h' D Z_h)^-1 z_j, D = |c| - 1. For h
+items of history and n listed ones the shares are P Q', and there are two ways to have P and Q:
 
-- short histories: P = C (I + K D)^-1 V_h, Q = Y_n, with V = Y A^-1 made once for all users,
-  K = Y_h V_h' and D = |C| - 1: a system of h x h (Woodbury);
-- long ones: P = C Y_h, Q = Y_n W^-1: a system of k x k.
+- short histories: P = C S^-1 (I + T T')^-1 T with T = S Z_h, and Q = Z_n, where S is the root of
+  D: a system of h x h (Woodbury), symmetric, eigenvalues from 1 up;
+- long ones: P = C Z_h, Q = Z_n (I + Z_h' D Z_h)^-1: a system of k x k.
 
-An item disliked (c < 0) shapes W and adds nothing: its preference is 0, and so is its row of P.
-The product is taken in float32; where that cannot tell the largest share, in float64.
+An item disliked (c < 0) shapes the system and adds nothing: its preference is 0, and so is its row
+of P. Systems are filled up to whole blocks with rows of the identity, whose right sides are 0.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tasks.kernel import Double, Positions, Single, compiled
-from tasks.kernel_solve import solve
+from tasks.kernel import Double, Positions, Single, compiled, loosely
+from tasks.kernel_shares import (
+    Shares,
+    longest_row,
+    margin_of,
+    multiply,
+    open_shares,
+    settle,
+    two_largest,
+)
+from tasks.kernel_solve import ROWS, solve, take
 
-#: Shares within this part of the largest are equal to it, and the smallest id is the reason:
-#: more than float64 rounds away, whichever machine rounds, and less than anyone can mean.
-_SAME = 1e-9
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.
 _LEAST = 2.0**-44
 
 
 class Ground(NamedTuple):
-    """What users share: Y (m x k), V (m x k), A (k x k), and the length of each row of Y (m)."""
+    """What users share: Z (m x k), the same in float32, and the length of each row of it (m).
 
-    items: Single
-    eased: Double
-    gram: Double
+    k is a multiple of four: columns of zeros do no harm.
+    """
+
+    items: Double
+    rough: Single
     lengths: Double
 
 
 class Table(NamedTuple):
-    """Scratch for one user at a time, and P and Q.
+    """Scratch for one user at a time: a system (h x h or k x k) and the Q' of a long history."""
 
-    - `left`: P; `right`: Q of a long history (that of a short one is float32: `rough_right`);
-      `reach` (n): the lengths of Q's rows.
-    - `best`, `second`, `chosen` (n): the two largest rough shares, and the row of the first.
-    """
-
-    left: Double
+    system: Double
+    parts: Double
     right: Double
-    reach: Double
-    taken: Double
-    scaled: Double
-    small: Double
-    large: Double
-    turned: Double
-    rough_left: Single
-    rough_right: Single
-    rough: Single
-    best: Single
-    second: Single
-    chosen: npt.NDArray[np.int32]
+    exact: Double
+    shares: Shares
 
 
 def open_table(longest: int, n: int, k: int) -> Table:
     """Allocate for histories of up to `longest` items and lists of up to n."""
+    shares = open_shares(longest, n, k)
     return Table(
-        left=np.empty((longest, k)),
-        right=np.empty((n, k)),
-        reach=np.empty(n),
-        taken=np.empty((k, k)),
-        scaled=np.empty((k, k)),
-        small=np.empty(k * k),
-        large=np.empty((k, k)),
-        turned=np.empty(k * n),
-        rough_left=np.empty((longest, k), np.float32),
-        rough_right=np.empty((n, k), np.float32),
-        rough=np.empty(longest * n, np.float32),
-        best=np.empty(n, np.float32),
-        second=np.empty(n, np.float32),
-        chosen=np.empty(n, np.int32),
+        system=np.empty(k * k),
+        parts=np.empty((ROWS, ROWS)),
+        right=np.zeros((k, shares.rough.shape[1])),
+        exact=np.empty(k),
+        shares=shares,
     )
+
+
+@loosely
+def system_of(rows: Double, system: Double) -> None:
+    """Fill the diagonal, and what is right of it, of I + T T' for T = `rows` (h x k, h even)."""
+    h, k = rows.shape
+    for a in range(0, h, 2):
+        for c in range(a, h, 2):
+            b, d = a + 1, c + 1
+            ac = ad = bc = bd = 0.0
+            for f in range(k):
+                ac += rows[a, f] * rows[c, f]
+                ad += rows[a, f] * rows[d, f]
+                bc += rows[b, f] * rows[c, f]
+                bd += rows[b, f] * rows[d, f]
+            system[a, c], system[a, d], system[b, c], system[b, d] = ac, ad, bc, bd
+        system[a, a] += 1
+        system[a + 1, a + 1] += 1
+
+
+@compiled
+def stand(rows: Single | Double, listed: Positions, out: Single | Double) -> None:
+    """Put rows listed into columns, four at a time."""
+    n, k = len(listed), rows.shape[1]
+    whole = n - n % 4
+    for at in range(0, whole, 4):
+        a, b, c, d = listed[at], listed[at + 1], listed[at + 2], listed[at + 3]
+        for f in range(k):
+            out[f, at], out[f, at + 1] = rows[a, f], rows[b, f]
+            out[f, at + 2], out[f, at + 3] = rows[c, f], rows[d, f]
+    for at in range(whole, n):
+        for f in range(k):
+            out[f, at] = rows[listed[at], f]
 
 
 @compiled
 def short_form(
     mine: Positions, weight: Single, listed: Positions, ground: Ground, table: Table
 ) -> None:
-    """Fill P and Q for at most k items of history, each |c| at least 1.
-
-    (I + K D)^-1 = S^-1 (I + S K S)^-1 S with S the root of D: symmetric, eigenvalues from 1 up.
-    """
-    h, k = len(mine), ground.gram.shape[0]
-    taken, left = table.taken[:h], table.left[:h]
+    """Fill P and the rough Q for at most k items of history, each |c| at least 1."""
+    h, k = len(mine), ground.items.shape[1]
+    filled = -(-h // ROWS) * ROWS
+    shares, left = table.shares, table.shares.left[:filled]
+    left[h:] = 0
     for row in range(h):
         root = np.sqrt(max(abs(np.float64(weight[row])) - 1, _LEAST))
         for f in range(k):
-            taken[row, f] = root * np.float64(ground.items[mine[row], f])
-            left[row, f] = root * ground.eased[mine[row], f]
-    system = table.small[: h * h].reshape(h, h)
-    np.dot(taken, left.T, system)
-    for row in range(h):
-        system[row, row] += 1
-    solve(system, left)
+            left[row, f] = root * ground.items[mine[row], f]
+    system = table.system[: filled * filled].reshape(filled, filled)
+    system_of(left, system)
+    solve(system, left, table.parts)
     for row in range(h):
         c = np.float64(weight[row])
         scale = max(c, 0.0) / np.sqrt(max(abs(c) - 1, _LEAST))
         for f in range(k):
             left[row, f] *= scale
+    stand(ground.rough, listed, shares.rough_right)
     for at in range(len(listed)):
-        table.reach[at] = ground.lengths[listed[at]]
-        for f in range(k):
-            table.rough_right[at, f] = ground.items[listed[at], f]
+        shares.reach[at] = ground.lengths[listed[at]]
 
 
 @compiled
 def long_form(
     mine: Positions, weight: Single, listed: Positions, ground: Ground, table: Table
 ) -> None:
-    """Fill P and Q for any history; W grows by k items at a time."""
-    n, k = len(listed), ground.gram.shape[0]
-    small = table.small.reshape(k, k)
-    table.large[:] = ground.gram
-    for first in range(0, len(mine), k):
-        size = min(k, len(mine) - first)
-        for at in range(size):
-            row = first + at
-            c = np.float64(weight[row])
-            more, liked = abs(c) - 1, max(c, 0.0)
-            for f in range(k):
-                value = np.float64(ground.items[mine[row], f])
-                table.taken[at, f], table.scaled[at, f] = value, more * value
-                table.left[row, f] = liked * value
-        np.dot(table.taken[:size].T, table.scaled[:size], small)
-        for row in range(k):
-            for f in range(k):
-                table.large[row, f] += small[row, f]
-    turned = table.turned[: k * n].reshape(k, n)
-    for at in range(n):
-        for f in range(k):
-            turned[f, at] = ground.items[listed[at], f]
-    solve(table.large, turned)
-    for at in range(n):
-        for f in range(k):
-            table.right[at, f] = turned[f, at]
-            table.rough_right[at, f] = turned[f, at]
-        table.reach[at] = np.sqrt(np.dot(table.right[at], table.right[at]))
-
-
-@compiled
-def settle(at: int, least: float, right: Single | Double, rough: Single, left: Double) -> int:
-    """Return the row of P with the largest share of item `at`, -1 where none is above 0.
-
-    Rows whose rough share is below `least` are not it. Shares are added up in float64, in order.
-    """
-    most = 0.0
-    for settled in (False, True):
-        for row in range(len(rough)):
-            if rough[row, at] >= least:
-                share = 0.0
-                for f in range(left.shape[1]):
-                    share += left[row, f] * np.float64(right[at, f])
-                if settled and share > 0 and share >= most * (1 - _SAME):
-                    return row
-                most = max(most, share)
-    return -1
-
-
-@compiled
-def choose(h: int, n: int, right: Single | Double, table: Table) -> None:
-    """Find for each row of Q (`right`) the row of P that makes the largest product with it.
-
-    Float32 decides where the best is ahead of the second, and of 0, by more than rounding may
-    take away (Higham, 3.5; P and Q rounded to float32 as well), doubled; otherwise float64 does.
-    """
-    left, rough = table.left[:h], table.rough[: h * n].reshape(h, n)
-    best, second, chosen = table.best, table.second, table.chosen
-    longest, k = 0.0, left.shape[1]
+    """Fill P, Q' and the rough Q for any history; the system grows by four items at a time."""
+    h, n, k = len(mine), len(listed), ground.items.shape[1]
+    filled = -(-h // ROWS) * ROWS
+    shares, left, parts = table.shares, table.shares.left[:filled], table.parts
+    system = table.system.reshape(k, k)
+    system[:] = 0
+    for f in range(k):
+        system[f, f] = 1
     for row in range(h):
-        longest = max(longest, np.dot(left[row], left[row]))
-        for f in range(k):
-            table.rough_left[row, f] = left[row, f]
-    np.dot(table.rough_left[:h], table.rough_right[:n].T, rough)
-    for at in range(n):
-        best[at], second[at], chosen[at] = -np.inf, -np.inf, -1
+        left[row] = ground.items[mine[row]]
+    left[h:] = 0
+    for first in range(0, filled, ROWS):
+        for f in range(0, k, ROWS):
+            for j in range(ROWS):
+                c = np.float64(weight[min(first + j, h - 1)])
+                for i in range(ROWS):
+                    parts[i, j] = (1 - abs(c)) * left[first + j, f + i]
+            take(system[f : f + ROWS], left[first : first + ROWS], f, parts)
     for row in range(h):
-        for at in range(n):  # without a branch, so that it runs in vectors
-            share, top = rough[row, at], best[at]
-            better = share > top
-            second[at] = top if better else max(second[at], share)
-            chosen[at] = np.int32(row) if better else chosen[at]
-            best[at] = share if better else top
-    doubt = 4 * (k + 4) * 2.0**-24 * np.sqrt(longest)
-    for at in range(n):
-        margin = doubt * table.reach[at] + 1e-30
-        if not (best[at] - second[at] > margin and best[at] > margin):
-            chosen[at] = settle(at, best[at] - margin, right, rough, left)
+        left[row] *= max(np.float64(weight[row]), 0.0)
+    stand(ground.items, listed, table.right)
+    table.right[:, n:] = 0
+    solve(system, table.right, parts)
+    shares.reach[:n] = 0
+    for f in range(k):
+        for at in range(n):
+            q = table.right[f, at]
+            shares.rough_right[f, at] = q
+            shares.reach[at] += q * q
+    shares.reach[:n] = np.sqrt(shares.reach[:n])
 
 
 @compiled
@@ -211,19 +177,27 @@ def because_block(
 
     `out` stays as it is where nothing adds.
     """
-    k = ground.gram.shape[0]
+    k, shares = ground.items.shape[1], table.shares
     for r in range(len(lengths)):
         n, h = lengths[r], history_from[r + 1] - history_from[r]
         if n == 0 or h == 0:
             continue
         mine = history[history_from[r] : history_from[r + 1]]
         weight = confidence[history_from[r] : history_from[r + 1]]
-        if h <= k and np.abs(weight).min() >= 1:
+        short = h <= k and np.abs(weight).min() >= 1
+        if short:
             short_form(mine, weight, listed[r, :n], ground, table)
-            choose(h, n, table.rough_right, table)
         else:
             long_form(mine, weight, listed[r, :n], ground, table)
-            choose(h, n, table.right, table)
+        longest = longest_row(h, shares)
+        multiply(h, shares)
+        two_largest(h, shares)
         for at in range(n):
-            if table.chosen[at] >= 0:
-                out[r, at] = mine[table.chosen[at]]
+            best, margin = shares.best[at], margin_of(at, longest, shares)
+            row = shares.chosen[at]
+            if not (best - shares.second[at] > margin and best > margin):
+                for f in range(k):
+                    table.exact[f] = ground.items[listed[r, at], f] if short else table.right[f, at]
+                row = settle(h, at, best - margin, table.exact, shares)
+            if row >= 0:
+                out[r, at] = mine[row]

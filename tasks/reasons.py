@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from tasks.kernel_reasons import Ground, because_block, open_table
+from tasks.kernel_solve import ROWS
 from tasks.train import Factors, TrainSettings, confidence
 
 #: No single item of the history adds to the score.
@@ -35,9 +37,11 @@ class Explainer:
         wide = items.astype(np.float64)
         with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
             gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
-            eased = np.ascontiguousarray(np.linalg.solve(gram, wide.T).T)
-        lengths = np.linalg.norm(wide, axis=1)
-        return cls(Ground(np.ascontiguousarray(items), eased, gram, lengths), history)
+            half = np.linalg.cholesky(gram)
+            eased = solve_triangular(half, wide.T, lower=True)
+        ground = np.ascontiguousarray(np.pad(eased, ((0, -len(eased) % ROWS), (0, 0))).T)
+        lengths = np.linalg.norm(ground, axis=1)
+        return cls(Ground(ground, ground.astype(np.float32), lengths), history)
 
     def __call__(
         self, first: int, listed: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
@@ -48,7 +52,7 @@ class Explainer:
         """
         out = np.full(listed.shape, NOTHING, np.int32)
         spans = self.history.indptr[first : first + len(lengths) + 1]
-        longest, k = int(np.diff(spans).max(initial=1)), len(self.ground.gram)
+        longest, k = int(np.diff(spans).max(initial=1)), self.ground.items.shape[1]
         table = open_table(longest, listed.shape[1], k)
         because_block(
             self.ground, table, spans, self.history.indices, self.history.data, listed, lengths, out
