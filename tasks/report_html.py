@@ -8,13 +8,10 @@ from string import Template
 from typing import Any
 
 from tasks.pictures import COLOURS, Picture
+from tasks.report_figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report_quality import HEADS, foresight, foresight_rows
 from tasks.report_text import (
     GATE_HEADS,
-    INPUT_NAMES,
-    QUALITY,
-    REACH,
-    RULES,
     count,
     duration,
     gate_rows,
@@ -22,7 +19,6 @@ from tasks.report_text import (
     measured_on,
     percent,
     size,
-    table_of,
     training,
     words,
 )

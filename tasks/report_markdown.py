@@ -5,13 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.pictures import Picture
+from tasks.report_figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report_quality import HEADS, foresight, foresight_rows
 from tasks.report_text import (
     GATE_HEADS,
-    INPUT_NAMES,
-    QUALITY,
-    REACH,
-    RULES,
     count,
     duration,
     gate_rows,
@@ -19,7 +16,6 @@ from tasks.report_text import (
     measured_on,
     saved,
     size,
-    table_of,
     training,
     words,
 )

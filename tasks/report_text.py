@@ -1,9 +1,12 @@
-"""How a report says things: numbers with units, times in UTC, each figure with its meaning."""
+"""How a report says things: numbers with units, times in UTC, sentences of what happened."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+#: The heads of `gate_rows`.
+GATE_HEADS = ("Gate", "Tonight", "Expected", "Outcome")
+_OUTCOMES = {"pass": "✓ pass", "warn": "! warns", "block": "✗ blocks"}
 
 
 def count(value: float) -> str:
@@ -75,167 +78,6 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One measured figure: its field in `Metrics`, name, form, good direction and meaning."""
-
-    field: str
-    name: str
-    form: Callable[[float], str]
-    good: str
-    says: str
-
-
-QUALITY = (
-    Figure(
-        "coverage",
-        "Catalogue coverage",
-        percent,
-        "higher is better",
-        "The share of the available items that stand in at least one list.",
-    ),
-    Figure(
-        "diversity",
-        "Category diversity",
-        ratio,
-        "higher is better",
-        "How evenly a list is spread over categories: 0 is one category, 1 as even as can be.",
-    ),
-    Figure(
-        "intra_list_diversity",
-        "Variety within a list",
-        ratio,
-        "higher is better",
-        "How unlike a list's items are in the model's eyes: 0 is all alike, 1 unrelated.",
-    ),
-    Figure(
-        "personalisation",
-        "Personalisation",
-        percent,
-        "higher is better",
-        "How little two users' lists overlap: at 0 % all lists are one, at 100 % no two share.",
-    ),
-    Figure(
-        "novelty_bits",
-        "Novelty",
-        lambda bits: f"{bits:.1f} bits",
-        "higher is fresher",
-        "How little known the shown items are: each bit more, half as many knew them.",
-    ),
-    Figure(
-        "gini",
-        "Inequality of exposure",
-        ratio,
-        "lower is better",
-        "Gini of the places in the lists: 0 is the same for all items, near 1 a few take all.",
-    ),
-    Figure(
-        "popularity_lift",
-        "Popularity lift",
-        lambda lift: f"{lift:.2f}-fold",
-        "near 1 is faithful",
-        "How popular the shown items are against those that users took by themselves.",
-    ),
-    Figure(
-        "top_item_share",
-        "Most shown item",
-        percent,
-        "lower is better",
-        "The share of the lists that show the item that most lists show.",
-    ),
-    Figure(
-        "explored_share",
-        "Places that explore",
-        percent,
-        "for information",
-        "Places given to new items and to those that few lists show.",
-    ),
-    Figure(
-        "score_kept",
-        "Score kept",
-        percent,
-        "higher is better",
-        "The lists' scores against those of the plain exact lists: the price of the rules.",
-    ),
-)
-
-REACH = (
-    Figure(
-        "full_share",
-        "Full lists",
-        percent,
-        "higher is better",
-        "Known users whose own list has every place filled.",
-    ),
-    Figure(
-        "short_share",
-        "Short lists",
-        percent,
-        "lower is better",
-        "Known users whose own list has places left empty: the rules left too few items.",
-    ),
-    Figure(
-        "fallback_share",
-        "Fallback only",
-        percent,
-        "lower is better",
-        "Known users without a list of their own, who get the popular one of their segment.",
-    ),
-    Figure("n_lists", "Personal lists", count, "for information", "Users who have their own."),
-    Figure(
-        "n_distinct",
-        "Items shown",
-        count,
-        "higher is better",
-        "Different items that stand in at least one list.",
-    ),
-)
-
-RULES = (
-    Figure(
-        "n_seen", "Already seen", count, "must be 0", "Places that show users what they have taken."
-    ),
-    Figure(
-        "n_unavailable",
-        "Not available",
-        count,
-        "must be 0",
-        "Places that show what cannot be had.",
-    ),
-    Figure(
-        "n_breaches",
-        "Too much of a category",
-        count,
-        "must be 0",
-        "Places that a category has beyond its room on a page.",
-    ),
-    Figure(
-        "n_over_ceiling",
-        "Over the ceiling",
-        count,
-        "must be 0",
-        "Items that stand in more lists than one item may.",
-    ),
-)
-
-#: What the input's counts are called, by their name in the report's JSON.
-INPUT_NAMES: Mapping[str, str] = {
-    "rows_read": "Rows read",
-    "events": "Events, each once",
-    "duplicates": "Duplicates left out",
-    "after_as_of": "Later than the night may see",
-    "quarantined": "Rows in quarantine",
-    "items": "Items in the catalogue",
-    "users": "Users known",
-    "interactions": "User and item pairs learnt from",
-}
-
-
-#: The heads of `gate_rows`.
-GATE_HEADS = ("Gate", "Tonight", "Expected", "Outcome")
-_OUTCOMES = {"pass": "✓ pass", "warn": "! warns", "block": "✗ blocks"}
-
-
 def training(model: Mapping[str, Any]) -> str:
     """Say how the model was trained.
 
@@ -281,15 +123,3 @@ def measured_on(memory: Mapping[str, Any] | None) -> str:
     if memory is None:
         return "Measured on the lists as they were computed: nothing of them was published."
     return f"Measured on the lists as they were read back from Redis. Digest {memory['digest']}."
-
-
-def table_of(values: Mapping[str, Any], figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:
-    """Return rows of name, value, which way is good, and what the figure says.
-
-    A figure without a value, its rule not being in force, has no row.
-    """
-    return [
-        (figure.name, figure.form(values[figure.field]), figure.good, figure.says)
-        for figure in figures
-        if values[figure.field] is not None
-    ]
