@@ -104,8 +104,8 @@ def _effects(
             ("ZREMRANGEBYRANK", key, 0, -MAX_ACTED - 1),
             ("EXPIRE", key, ttl_s),
         ]
-    if effect.refreshes:
-        batch += [("ZADD", keys.waiting, at, user), ("EXPIRE", keys.waiting, ttl_s)]
+    if effect.refreshes:  # what is told again, or late, must not hide what the user did since
+        batch += [("ZADD", keys.waiting, "GT", at, user), ("EXPIRE", keys.waiting, ttl_s)]
     if effect.invalidates or effect.masks:
         return [*batch, ("PUBLISH", keys.invalidate, f"user:{encode_id(user)}")]
     users = dict.fromkeys(each.user_id for each in counted)

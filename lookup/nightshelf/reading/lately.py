@@ -17,10 +17,12 @@ from nightshelf.settings import ReadSettings
 #: A greater value, or one below 0, is left to the night, which knows what may be negative.
 _MAX_VALUE = 1e12
 _MILLIONTHS = 1e6
+#: The end of the year 9998: what claims to be later is none of ours.
+_LAST_S = 253_370_764_800
 
 
 class Did(NamedTuple):
-    """An event of a user; `at_us` is Unix time in microseconds."""
+    """An event of a user; `at_us` is Unix time in microseconds, 0 at least."""
 
     at_us: int
     event_id: str
@@ -103,7 +105,7 @@ def did(reply: Any) -> tuple[Did, ...]:
             "".join((event_id, event_type, item_id))  # raises where one is no text
         except UNREADABLE:
             continue
-        if value is None or math.isfinite(value):
+        if 0 <= at_us <= _LAST_S * _MILLIONTHS and (value is None or math.isfinite(value)):
             found.append(Did(at_us, event_id, event_type, item_id, value))
     return tuple(found)
 
@@ -122,6 +124,7 @@ def done(reply: Any) -> tuple[Done, ...]:
             each = Done(int(quarter) * QUARTER_S, decode_id(event_type), what, int(n))
         except UNREADABLE:
             continue
-        if each.n > 0:  # what was taken back after its time was up counts for nothing
+        # What was taken back after its time was up counts for nothing.
+        if each.n > 0 and 0 <= each.since_s <= _LAST_S:
             found.append(each)
     return tuple(found)
