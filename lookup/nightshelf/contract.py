@@ -122,7 +122,8 @@ POINTER_CACHE_S = 1.0
 #: Items that are kept masked for one user: beyond any shopper, and a bound on what a robot costs.
 MAX_ACTED = 1_000
 #: Events that are kept for one user until a row holds them: an evening's, and a bound for robots.
-MAX_LATELY = 200
+#: Redis packs 128 densely, and one is added before the oldest goes.
+MAX_LATELY = 127
 #: What is done with an item is counted by the quarter of an hour, in Unix time.
 QUARTER_S = 900
 

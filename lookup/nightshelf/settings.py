@@ -19,8 +19,8 @@ class Effect:
     refreshes: bool = False
 
 
-#: What is done with an item (or, for a profile, without one), and what that does; whatever is done
-#: with an item is in the feature rows at once.
+#: What is done with an item (or, for a profile, without one), and what that does. Whatever is told
+#: of an item, but that it was shown, is in the feature rows at once.
 ACTIONS: Mapping[str, Effect] = MappingProxyType(
     {
         "purchase": Effect(masks=True, invalidates=True, refreshes=True),
@@ -29,7 +29,6 @@ ACTIONS: Mapping[str, Effect] = MappingProxyType(
         "wishlist_add": Effect(invalidates=True, refreshes=True),
         "profile_update": Effect(invalidates=True, refreshes=True),
         "view": Effect(),
-        "click": Effect(),
     }
 )
 

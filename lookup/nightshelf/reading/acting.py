@@ -66,7 +66,7 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
         ("XADD", keys.events, "MAXLEN", "~", settings.max_events, "*", *event.fields())
         for event in events
     ]
-    counted = [event for event in events if lately.counts(event, settings)]
+    counted = [event for event in events if lately.counts(event)]
     kept_at = {}
     for event in counted:
         kept_at[len(batch)] = event

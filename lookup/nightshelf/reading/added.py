@@ -6,7 +6,7 @@ catalogue says.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,13 +32,13 @@ _NOBODY: Row = {
 }
 
 
-def to_user(row: Row | None, did: Iterable[Did], counting: Counting | None) -> Row | None:
+def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> Row | None:
     """Return a user's row with what the user did after its `last_seen`; as it is, if that is none.
 
     `did` is in order of time; of events with one id the first counts. Raises as
     `UNREADABLE` lists for a row that is none.
     """
-    if counting is None:
+    if counting is None or not did:
         return row
     once: dict[str, Did] = {}
     for each in did:
@@ -69,15 +69,16 @@ def to_user(row: Row | None, did: Iterable[Did], counting: Counting | None) -> R
 
 
 def to_item(
-    row: Row, done: Iterable[Done], counting: Counting | None, as_of: str, now: datetime
+    row: Row, done: Sequence[Done], counting: Counting | None, as_of: str, now: datetime
 ) -> Row:
     """Return an item's row with what was done since its own `as_of`, else since that of the night.
 
     A score is aged to the day of `now` where there is something to add. Raises as `to_user`.
     """
-    as_of = row.get("as_of") or as_of
-    row = {name: value for name, value in row.items() if name != "as_of"}
-    held = instant(as_of)
+    if "as_of" in row:
+        row = dict(row)
+        as_of = row.pop("as_of")
+    held = instant(as_of) if done else None
     if counting is None or held is None:
         return row
     new = [

@@ -17,6 +17,8 @@ from nightshelf.settings import ReadSettings
 #: A greater value, or one below 0, is left to the night, which knows what may be negative.
 _MAX_VALUE = 1e12
 _MILLIONTHS = 1e6
+#: Told in masses, of which the night makes nothing.
+_SHOWN = "impression"
 #: The end of the year 9998: what claims to be later is none of ours.
 _LAST_S = 253_370_764_800
 
@@ -44,10 +46,11 @@ class Done(NamedTuple):
     n: int
 
 
-def counts(event: Event, settings: ReadSettings) -> bool:
-    """Tell whether an event is in the rows at once: it is an action, with an item."""
-    known = event.event_type in settings.actions and event.item_id is not None
-    return known and (event.value is None or 0 <= event.value <= _MAX_VALUE)
+def counts(event: Event) -> bool:
+    """Tell whether an event is in the rows at once: something was done with an item."""
+    if event.item_id is None or event.event_type == _SHOWN:
+        return False
+    return event.value is None or 0 <= event.value <= _MAX_VALUE
 
 
 def of_user(event: Event, keys: Keys, settings: ReadSettings) -> Batch:
