@@ -183,10 +183,12 @@ def test_what_waits_for_the_night(redis_client: Redis, shelf_of: ShelfOf, redis_
     for value in (-1.0, 2e12, math.nan, math.inf):
         shelf.acted("ann", "rating", "A1", value)
     shelf.record([Event("ann", "impression", "A1")])
-    shelf.acted("ann", "profile_update")
+    put(redis_client, KEYS.item(1, "A1"), ITEM)
+    shelf.acted("ann", "profile_update", "A1")  # idle
+    assert shelf.item_features(["A1"])["A1"] == ITEM
     shelf.acted("ann", "view", "A1", at=NINE)  # the row holds all up to then
     assert shelf.user_features("ann") == row
-    assert redis_client.hlen(KEYS.lately_item("A1")) == 1
+    assert redis_client.hlen(KEYS.lately_item("A1")) == 2
 
 
 def test_a_night_that_does_not_say_how_it_counts(

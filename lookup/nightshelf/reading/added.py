@@ -16,20 +16,8 @@ from nightshelf.values import instant
 
 Row = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND, _DAY = timedelta(microseconds=1), timedelta(days=1)
-#: What begins with a user whom no row knows.
-_NOBODY: Row = {
-    "segment": None,
-    "created_at": None,
-    "first_seen": None,
-    "last_seen": None,
-    "events": 0,
-    "total_purchases": 0,
-    "num_ratings": 0,
-    "avg_rating": None,
-    "favorite_categories": [],
-    "recent_views": [],
-}
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_S = 86_400
 
 
 def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> Row | None:
@@ -43,7 +31,7 @@ def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> R
     once: dict[str, Did] = {}
     for each in did:
         once.setdefault(each.event_id, each)
-    seen = instant((row or _NOBODY).get("last_seen") or "")
+    seen = instant((row or {}).get("last_seen") or "")
     held_us = (seen - _EPOCH) // _MICROSECOND if seen else -math.inf
     new = [
         each
@@ -52,7 +40,7 @@ def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> R
     ]
     if not new:
         return row
-    made = _NOBODY | (row or {})
+    made = _nobody() | (row or {})
     first, last = _text(new[0].at_us), _text(new[-1].at_us)
     rated = [each.value for each in new if each.event_type in counting.ratings]
     values = [value for value in rated if value is not None]
@@ -81,24 +69,29 @@ def to_item(
     held = instant(as_of) if done else None
     if counting is None or held is None:
         return row
-    new = [
-        each
-        for each in done
-        if each.since_s >= held.timestamp() and each.event_type not in counting.idle
-    ]
+    held_s, today = held.timestamp(), int(now.timestamp()) // _DAY_S
+    new = [each for each in done if each.since_s >= held_s and each.event_type not in counting.idle]
     if not new:
         return row
-    points = row["popularity_score"] * UNIT_POINTS * counting.faded(_days(held, now))
+    age_days = max(0, today - int(held_s) // _DAY_S)
+    points = row["popularity_score"] * UNIT_POINTS * counting.faded(age_days)
+    valued = total = 0
     for each in new:
         if not each.what:
-            age_days = _days(_EPOCH + timedelta(seconds=each.since_s), now)
+            age_days = max(0, today - each.since_s // _DAY_S)
             points += each.n * counting.points(each.event_type, age_days)
-    valued, total = (
-        sum(each.n for each in new if each.what == what and each.event_type in counting.ratings)
-        for what in ("n", "sum")
-    )
+        elif each.event_type in counting.ratings:
+            valued += each.n if each.what == "n" else 0
+            total += each.n if each.what == "sum" else 0
     score = max(0.0, points) / UNIT_POINTS
     return row | {"popularity_score": score, **_rating(row, valued, total)}
+
+
+def _nobody() -> Row:
+    """Return what begins with a user whom no row knows."""
+    row: Row = dict.fromkeys(("segment", "created_at", "first_seen", "last_seen"))
+    row |= {"events": 0, "total_purchases": 0, "num_ratings": 0, "avg_rating": None}
+    return row | {"favorite_categories": [], "recent_views": []}
 
 
 def _rating(row: Row, n_more: int, more: int) -> Row:
@@ -113,11 +106,6 @@ def _viewed(new: Sequence[Did], before: Sequence[str], counting: Counting) -> li
     latest = {each.item_id: each.at_us for each in new if each.event_type in counting.views}
     viewed = sorted(latest, key=lambda item: (-latest[item], item))
     return [*viewed, *(item for item in before if item not in latest)][: counting.n_recent]
-
-
-def _days(since: datetime, now: datetime) -> int:
-    """Return the whole UTC days from one time to another, 0 at least."""
-    return max(0, (now - _EPOCH) // _DAY - (since - _EPOCH) // _DAY)
 
 
 def _text(at_us: int) -> str:
