@@ -55,8 +55,9 @@ what is blocked ``taste``; lists are longer than pages so that their tails fill.
 The refresh writes anew, in the generation that is served, the lists of users who acted since the
 night; a manifest's ``digest`` and ``counts`` are of what the night wrote. A user's row as of the
 refresh is ``fresh:<id>``, an item's ``fresh-item:<id>``, to be read with ``user:<id>`` and
-``item:<id>`` and preferred to them while they live; whom the night did not know has a ``user:<id>``
-as well. ``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
+``item:<id>`` and preferred to them while they live (an item's by its counters and ``as_of``: the
+rest may have been revised since); whom the night did not know has a ``user:<id>`` as well.
+``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
 wrote) and ``swept`` (the ``moved_at`` for which everyone who had acted since the night was put into
 ``waiting``).
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from nightshelf.contract import MAX_LATELY, QUARTER_S, Keys
 from nightshelf.counting import Counting
 from nightshelf.erase import forget
 from nightshelf.reading import features
+from nightshelf.stock import revise
 from nightshelf.values import Manifest
 from tests.lookup.colours import ShelfOf
 from tests.lookup.shelves import SHOP, UNKEPT, Clock, publish, staged
@@ -497,3 +498,30 @@ def test_forgetting_leaves_nothing(redis_client: Redis, shelf_of: ShelfOf, redis
     redis_client.delete(KEYS.lately("b"), KEYS.lately_item("a:nn"), KEYS.events)
     for key in redis_client.scan_iter():
         assert b"nn" not in key + (redis_client.dump(key) or b"")
+
+
+def test_the_refresh_counts_and_does_not_hide_what_was_revised(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
+    live(redis_client)
+    put(redis_client, KEYS.item(1, "A1"), ITEM | {"price": 3.0})
+    fresh = ITEM | {"price": 3.0, "popularity_score": 9.0, "as_of": text(NINE)}
+    put(redis_client, KEYS.fresh_item("A1"), fresh)
+    put(redis_client, KEYS.fresh_item("gone"), fresh)
+    revise(redis_client, SHOP, "A1", price=2.5)
+    shelf = shelf_of(redis_url)
+    rows = shelf.item_features(["A1", "gone"])
+    assert rows["A1"] == ITEM | {"price": 2.5, "popularity_score": 9.0}
+    assert rows["gone"] == ITEM | {"price": 3.0, "popularity_score": 9.0}
+
+
+def test_in_the_newer_protocol_too(redis_client: Redis, redis_url: str) -> None:
+    live(redis_client)
+    put(redis_client, KEYS.item(1, "A1"), ITEM)
+    with closing(Redis.from_url(redis_url, protocol=3)) as client:
+        shelf = Shelf(client, SHOP, settings=UNKEPT)
+        for event_id in ("e1", "e1", "e2"):
+            assert shelf.acted("ann", "rating", "A1", 1.0, at=NINE, event_id=event_id).recorded
+        assert shelf.user_features("ann")["events"] == 2
+        row = shelf.item_features(["A1"])["A1"]
+        assert (row["num_ratings"], row["avg_rating"]) == (4, 2.5)

@@ -18,6 +18,8 @@ Row = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_S = 86_400
+#: What the refresh counts of an item, and up to when.
+_COUNTED = ("popularity_score", "avg_rating", "num_ratings", "as_of")
 
 
 def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> Row | None:
@@ -54,6 +56,16 @@ def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> R
         **_rating(made, len(values), sum(map(millionths, values))),
         "recent_views": _viewed(new, made["recent_views"], counting),
     }
+
+
+def recounted(night: Row | None, fresh: Row | None) -> Row | None:
+    """Return the night's row of an item with the refresh's counters, if there are any.
+
+    The rest of it may have been revised since (`nightshelf.stock`).
+    """
+    if night is None or fresh is None:
+        return fresh if night is None else night
+    return night | {name: fresh[name] for name in _COUNTED if name in fresh}
 
 
 def to_item(

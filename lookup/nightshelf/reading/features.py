@@ -7,7 +7,7 @@ from typing import Any
 from nightshelf.answers import Status, age_s
 from nightshelf.contract import in_canary
 from nightshelf.errors import CorruptValue
-from nightshelf.reading.added import Row, to_item, to_user
+from nightshelf.reading.added import Row, recounted, to_item, to_user
 from nightshelf.reading.decode import UNREADABLE
 from nightshelf.reading.fetch import ITEM, USER, Kind, fetch
 from nightshelf.reading.ladder import named
@@ -28,8 +28,8 @@ LATELY_ITEM = Kind(done, lambda settings: settings.list_ttl_s, asks=asks_item)
 def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
     """Return the feature rows of items by id, leaving out those that Redis does not give.
 
-    A row as of the refresh, while there is one, is preferred to the night's, and what was done
-    since is added to either; so for users too.
+    The refresh's counters, while there are any, are preferred to the night's, and what was done
+    since is added to either.
     """
     call = yield from begin(mind)
     live, keys = call.seen.live, mind.keys
@@ -45,14 +45,19 @@ def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
         ),
     )
 
-    def made(row: Row | None, done: Sequence[Done]) -> Row | None:
+    def made(fresh: Row | None, night: Row | None, done: Sequence[Done]) -> Row | None:
+        row = recounted(night, fresh)
         return row and to_item(row, done, live.counting, live.as_of, now)
 
     return (yield from _made(mind, call, places, ITEM, LATELY_ITEM, made))
 
 
 def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
-    """Return the feature rows of users by id, leaving out those of whom Redis knows nothing."""
+    """Return the feature rows of users by id, leaving out those of whom Redis knows nothing.
+
+    A row as of the refresh, while there is one, is preferred to the night's, and what was done
+    since is added to either.
+    """
     call = yield from begin(mind)
     live, keys = call.seen.live, mind.keys
     if live is None:
@@ -64,8 +69,8 @@ def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
         at = out.generation if out and drawn else live.generation
         return keys.fresh(user), keys.user(at, user), keys.lately(user)
 
-    def made(row: Row | None, did: Sequence[Did]) -> Row | None:
-        return to_user(row, did, live.counting)
+    def made(fresh: Row | None, night: Row | None, did: Sequence[Did]) -> Row | None:
+        return to_user(night if fresh is None else fresh, did, live.counting)
 
     return (yield from _made(mind, call, named(users, place), USER, LATELY, made))
 
@@ -76,7 +81,7 @@ def _made(
     places: Mapping[str, Place],
     kind: Kind,
     lately: Kind,
-    made: Callable[[Row | None, Sequence[Any]], Row | None],
+    made: Callable[[Row | None, Row | None, Sequence[Any]], Row | None],
 ) -> Talk[Rows]:
     """Read what there is of each id in one round trip, and return the row that is made of it."""
     wanted = {key: kind for fresh, night, _ in places.values() for key in (fresh, night)}
@@ -85,11 +90,12 @@ def _made(
     values = yield from fetch(mind, call, wanted)
     rows: Rows = {}
     for raw, (fresh, night, since) in places.items():
-        row = values.get(fresh, values.get(night))
+        there = values.get(fresh), values.get(night)
         try:
-            row = made(row, values.get(since, ()))
+            row = made(*there, values.get(since, ()))
         except UNREADABLE:
             mind.count("corrupt")
+            row = made(*there, ())
         if row is not None:
             rows[raw] = row
     return rows
