@@ -57,6 +57,7 @@ from tasks import (
 )
 from tasks import evaluate as foresight
 from tasks import forecast as memory
+from tasks.counting import counting_of
 from tasks.encode import families
 from tasks.errors import GateBlocked
 from tasks.evaluate import Quality
@@ -177,6 +178,7 @@ def publish_made(
     staged = stage(
         run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
         model_hash=model.digest, inputs=checked.digests,
+        counting=counting_of(settings.events, settings.features),
     )  # fmt: skip
     served = read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(

@@ -54,7 +54,8 @@ class Features:
     - `seen`: scipy CSR (npz) of the same shape, 1 where a list must not show the item.
     - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order.
     - `users`: user_id, segment, created_at, first_seen, last_seen, events, total_purchases,
-      avg_rating, favorite_categories, recent_views; grain: every user known, by log or file.
+      num_ratings, avg_rating, favorite_categories, recent_views; grain: every user known, by log
+      or file.
     - `items`: item_id, title, category, price, available, created_at, tags, first_seen,
       popularity_score, avg_rating, num_ratings; grain: every item of the catalogue, by item_id.
     - `n_days`, `n_days_new`: UTC days with an event, and those of them added up tonight.

@@ -109,7 +109,8 @@ def republish(
         forecast(run, client, shelves)
         staged = stage(
             run, client, shelves, settings, manifest.list_length, manifest.config_hash,
-            model_hash=manifest.model_hash, inputs=manifest.inputs, progress=progress,
+            model_hash=manifest.model_hash, inputs=manifest.inputs, counting=manifest.counting,
+            progress=progress,
         )  # fmt: skip
     if staged.digest != manifest.digest:
         mark_bad(client, run.namespace, run.generation)  # whole, so it could be promoted

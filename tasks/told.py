@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from nightshelf.contract import QUARTER_S
 from tasks.days import write_log
 from tasks.duck import connect, one_file, query, stream, write_query
 from tasks.errors import InputError
@@ -68,14 +69,19 @@ class Told:
         return bare_log(events, self.served.log.items, rows)
 
     def items_of(self, users: Collection[str], path: Path) -> None:
-        """Write the feature rows of the items that some users acted on, with counters as of now."""
+        """Write the feature rows of the items that some users acted on, with their `as_of`.
+
+        That is the latest quarter of an hour up to which the log has everything.
+        """
         self._ask_for(users)
+        times = {"since": self.served.run.as_of, "now": self.now, "quarter_s": QUARTER_S}
+        (until,) = self.database.execute(query("told_whole"), times).fetchall()[0]
         weighing = self.served.weighing
         rule: dict[str, Any] = {
             "half_life_days": weighing.half_life_days,
             "rating_types": [*weighing.rating_types],
         }
-        rule |= {"since": self.served.run.as_of, "now": self.now}
+        rule |= {"since": self.served.run.as_of, "until": until}
         write_query(self.database, query("told_items"), path, rule)
 
     def _users(self, *, strangers_only: bool) -> dict[str, float]:

@@ -10,7 +10,8 @@ from nightshelf.errors import (
     TransitionRefused,
 )
 from nightshelf.filters import Filters
-from nightshelf.reading.acting import Event, Told
+from nightshelf.reading.acting import Told
+from nightshelf.reading.event import Event
 from nightshelf.settings import ACTIONS, Effect, ReadSettings
 from nightshelf.shelf import Shelf
 from nightshelf.values import Manifest, RankedList

@@ -19,6 +19,8 @@ key                                    type   holds                             
 ``shelf:<ns>:unavailable``             set    items out of stock since the night         none
 ``shelf:<ns>:acted:<id>``              zset   items the user is done with, by time       2 x base
 ``shelf:<ns>:waiting``                 zset   users who ask for a fresh list, by time    2 x base
+``shelf:<ns>:lately:<id>``             zset   what the user did lately, by time          an hour
+``shelf:<ns>:lately-item:<id>``        hash   what was done with the item lately         hours
 ``shelf:<ns>:fresh:<id>``              string the user's feature row since the night     an hour
 ``shelf:<ns>:fresh-item:<id>``         string the item's feature row since the night     hours
 ``shelf:<ns>:refreshed:<gen>``         hash   what the refresh has done there            2 x base
@@ -53,10 +55,30 @@ what is blocked ``taste``; lists are longer than pages so that their tails fill.
 The refresh writes anew, in the generation that is served, the lists of users who acted since the
 night; a manifest's ``digest`` and ``counts`` are of what the night wrote. A user's row as of the
 refresh is ``fresh:<id>``, an item's ``fresh-item:<id>``, to be read with ``user:<id>`` and
-``item:<id>`` and preferred to them while they live; whom the night did not know has a ``user:<id>``
-as well. ``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
+``item:<id>`` and preferred to them while they live (an item's by its counters and ``as_of``: the
+rest may have been revised since); whom the night did not know has a ``user:<id>`` as well.
+``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
 wrote) and ``swept`` (the ``moved_at`` for which everyone who had acted since the night was put into
 ``waiting``).
+
+What users did since stands beside the rows, and a reader adds it up by the manifest's ``counting``
+(docs/decisions/0027-lately.md; without ``counting`` nothing is added). What is ``idle`` there never
+counts, and of entries with one ``event_id`` only the first.
+
+- A user's row holds all up to its own ``last_seen``. An entry of ``lately:<id>``, scored with its
+  time in Unix seconds, is compact JSON: ``["<event_id>","<event_type>","<item>"]``, and the value
+  as a fourth where there is one. Each entry after ``last_seen`` adds 1 to ``events``, moves
+  ``last_seen`` (``first_seen`` and ``created_at`` where they are null), adds 1 to
+  ``total_purchases`` for a ``purchase``, its value to the mean ``avg_rating`` of ``num_ratings``
+  for a type in ``ratings``, and puts its item first in ``recent_views`` for a type in ``views``
+  (``n_recent`` items stay, none twice). A user without a row begins at 0 and empty lists.
+- An item's row holds all up to its ``as_of``, which only ``fresh-item:<id>`` has, else to the
+  manifest's. A field of ``lately-item:<id>`` is ``<quarter>:<event_type>`` (number of events) with
+  ``:n`` (of those with a value) or ``:sum`` (of their values, in millionths) after it; the quarter
+  is Unix time in whole quarters of an hour, the type is encoded like an id. Quarters that begin
+  then or later count: each event adds its weight to ``popularity_score``, 0 at least, halved for
+  every ``half_life_days`` of whole UTC days since, as the row's own score is since then; values of
+  types in ``ratings`` go into ``avg_rating`` and ``num_ratings``.
 
 To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sends the same),
 ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``
@@ -65,8 +87,11 @@ To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sen
 a user's lists also adds it to ``acted:<id>`` with its time in Unix seconds (the latest `MAX_ACTED`
 stay), what asks for a fresh list adds the raw user id to ``waiting`` likewise, and what changes
 anything of a user publishes ``user:<id>`` on ``invalidate``. The other messages there:
-``item:<id>`` (its row has changed), ``seen`` (``blocked`` or ``unavailable`` has), ``forget:<id>``
-(nothing of that user may be kept).
+``row:<id>`` (the user's row alone has changed), ``item:<id>`` (its row has), ``seen`` (``blocked``
+or ``unavailable`` has), ``forget:<id>`` (nothing of that user may be kept). To be in the rows at
+once, an event with an item adds its entry to ``lately:<id>`` (ZADD NX; the latest `MAX_LATELY`
+stay; the TTL counts from the last) and to the counts of ``lately-item:<id>`` (HINCRBY; the TTL
+counts from the first, EXPIRE NX), which are taken back where ZADD finds the entry there already.
 
 A canary is another generation for a share of the users. Where ``current`` holds ``canary``
 (``generation``, ``share`` in percent, ``default_model``), a user is in it if the first four bytes
@@ -97,6 +122,11 @@ POINTER_CACHE_S = 1.0
 
 #: Items that are kept masked for one user: beyond any shopper, and a bound on what a robot costs.
 MAX_ACTED = 1_000
+#: Events that are kept for one user until a row holds them: an evening's, and a bound for robots.
+#: Redis packs 128 densely, and one is added before the oldest goes.
+MAX_LATELY = 127
+#: What is done with an item is counted by the quarter of an hour, in Unix time.
+QUARTER_S = 900
 
 #: What an id needs no encoding for.
 _PLAIN = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_ID_BYTES}}}")
@@ -210,6 +240,14 @@ class Keys:
     def acted(self, user: str) -> str:
         """What a user is done with since the night."""
         return f"{self.masked}{encode_id(user)}"
+
+    def lately(self, user: str) -> str:
+        """What a user did lately."""
+        return f"shelf:{self.namespace}:lately:{encode_id(user)}"
+
+    def lately_item(self, item: str) -> str:
+        """What was done with an item lately."""
+        return f"shelf:{self.namespace}:lately-item:{encode_id(item)}"
 
     def fresh(self, user: str) -> str:
         """A user's feature row since the night."""

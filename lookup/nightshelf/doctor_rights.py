@@ -36,6 +36,8 @@ def needed(keys: Keys) -> dict[str, tuple[str, ...]]:
             f"SMEMBERS {blocked}",
             f"SCARD {blocked}",
             f"ZRANGE {keys.acted('user')} 0 -1",
+            f"ZRANGE {keys.lately('user')} 0 -1 WITHSCORES",
+            f"HGETALL {keys.lately_item('item')}",
             f"SUBSCRIBE {keys.invalidate}",
         ),
         "publish": (

@@ -32,7 +32,7 @@ class Traces:
 
 
 def traces(client: Redis, namespace: str, user: str) -> Traces:
-    """Find a user's lists and feature rows in every generation, acted set and stream entries.
+    """Find a user's lists and feature rows in every generation, what they did, and stream entries.
 
     Every key of the server is looked at, a thousand at a time: also generations that nothing
     remembers are found. `InvalidKey` where `user` is no id.
@@ -40,7 +40,7 @@ def traces(client: Redis, namespace: str, user: str) -> Traces:
     encoded = encode_id(user)
     ours = re.compile(
         rf"shelf:{re.escape(namespace)}:"
-        rf"(\d+:(list:[^:]+|user)|acted|fresh):{re.escape(encoded)}".encode()
+        rf"(\d+:(list:[^:]+|user)|acted|fresh|lately):{re.escape(encoded)}".encode()
     )
     # Neither a namespace nor an encoded id has a character that MATCH takes for a pattern.
     found = client.scan_iter(match=f"shelf:{namespace}:*:{encoded}", count=BATCH_KEYS)

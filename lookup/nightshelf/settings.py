@@ -19,7 +19,8 @@ class Effect:
     refreshes: bool = False
 
 
-#: What is done with an item (or, for a profile, without one), and what that does.
+#: What is done with an item (or, for a profile, without one), and what that does. Whatever is told
+#: of an item, but that it was shown, is in the feature rows at once.
 ACTIONS: Mapping[str, Effect] = MappingProxyType(
     {
         "purchase": Effect(masks=True, invalidates=True, refreshes=True),
@@ -47,6 +48,9 @@ class ReadSettings:
     - `beta`: how early hot keys are read anew (XFetch); 0 is never before their time.
     - `breaker_after` failures in a row open the breaker; one call every `breaker_wait_s` tries.
     - `actions`: by name, what each does.
+    - `lately_user_s`, `lately_item_s`: how long Redis adds what it is told to rows that do not hold
+      it: to a user's from the last action on, to an item's from the first. Then it is again as the
+      refresh, or the night, left it.
     - `max_events`: about how many entries the event stream holds before the oldest go.
     """
 
@@ -63,4 +67,6 @@ class ReadSettings:
     breaker_after: int = 3
     breaker_wait_s: float = 0.5
     actions: Mapping[str, Effect] = field(default_factory=lambda: ACTIONS)
+    lately_user_s: int = 3600
+    lately_item_s: int = 6 * 3600
     max_events: int = 1_000_000

@@ -18,7 +18,8 @@ from nightshelf.connection import FAILURES, READ_TIMEOUT_S, address, connect, de
 from nightshelf.filters import Filters
 from nightshelf.listener import Listener
 from nightshelf.reading import acting, features, pages
-from nightshelf.reading.acting import Event, Told
+from nightshelf.reading.acting import Told
+from nightshelf.reading.event import Event
 from nightshelf.reading.mind import Mind
 from nightshelf.reading.talk import Batch, Talk, Unanswered
 from nightshelf.settings import ReadSettings

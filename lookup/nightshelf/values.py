@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from nightshelf.contract import DEFAULT_TTL_S, VERSION
+from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 
 #: A code and what it needs; the codes stand in `nightshelf.contract`.
@@ -93,7 +94,7 @@ class Manifest:
     that the next night's gates compare with; `gates` gives pass, warn or block by gate. `inputs`
     (relation -> SHA-256 of its files), `config_hash` and `model_hash` say what it was made from.
     Its keys have lived their TTL since `extended_at`, else since `staged_at`; from `retired_at` on
-    they are deleted. `canary` stands in the live one's alone.
+    they are deleted. `canary` stands in the live one's alone. `counting` is how it counted events.
     """
 
     generation: int
@@ -117,6 +118,7 @@ class Manifest:
     metrics: dict[str, float] = field(default_factory=dict)
     gates: dict[str, str] = field(default_factory=dict)
     canary: Canary | None = None
+    counting: Counting | None = None
 
     @property
     def half(self) -> bool:
@@ -141,6 +143,7 @@ class Manifest:
                 default_model=_text(manifest.default_model),
                 state=_text(manifest.state),
                 canary=Canary.from_raw(raw["canary"]) if raw.get("canary") else None,
+                counting=Counting.from_raw(raw["counting"]) if raw.get("counting") else None,
             )
         except _UNREADABLE as error:
             raise CorruptValue(f"not a manifest: {value[:80]!r}") from error

@@ -9,6 +9,7 @@ SELECT
     last_seen,
     coalesce(events, 0) AS events,
     coalesce(total_purchases, 0) AS total_purchases,
+    coalesce(ratings, 0) AS num_ratings,
     (rated_high::HUGEINT * 4294967296 + rated_low) / nullif(ratings, 0) / 1e6 AS avg_rating,
     coalesce(favorite_categories, []) AS favorite_categories,
     coalesce(recent_views, []) AS recent_views

@@ -254,6 +254,13 @@ TRACKER_TRIES = [
     f"XTRIM {KEYS.events} MAXLEN 0",
     f"XRANGE {THEIRS} - +",
     f"ZREM {KEYS.waiting} u0001",
+    f"HINCRBY {KEYS.generations} 1 1",
+    f"HINCRBY {KEYS.fence} flipped 1",
+    f"HINCRBY {KEYS.lately('u0001')} a 1",
+    f"HSET {KEYS.lately_item('i1')} a 1",
+    f"ZADD {KEYS.lately_item('i1')} 1 a",
+    f"DEL {KEYS.lately('u0001')}",
+    f"EXPIRE {KEYS.fresh('u0001')} 1",
     "PUBLISH x y",
 ]
 
@@ -272,6 +279,7 @@ def test_the_tracker_tells_what_users_do_and_nothing_else(
     told = shelf.acted(user(1), "purchase", first.items[0].item_id)
     assert (told.recorded, told.cause) == (True, None)
     assert shelf.shown(user(1), first).recorded
+    assert admin.exists(KEYS.lately(user(1)), KEYS.lately_item(first.items[0].item_id)) == 2
     elsewhere = Shelf.from_url(login(own_redis_url, "reader"), SHOP, settings=settings)
     assert first.items[0] not in elsewhere.get(user(1)).items
     assert elsewhere.counters().causes == {}

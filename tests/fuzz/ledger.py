@@ -16,12 +16,13 @@ KEYS = Keys(SHOP)
 _ID = r"(?=[^:]{1,512}(?::|$))(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+"
 #: Every key that `nightshelf.contract` knows of, and no other.
 GRAMMAR = re.compile(
-    rf"shelf:{SHOP}:(?:current|generations|fence|blocked|unavailable|waiting|events|acted:{_ID}|"
+    rf"shelf:{SHOP}:(?:current|generations|fence|blocked|unavailable|waiting|events|"
+    rf"(?:acted|lately|lately-item):{_ID}|"
     rf"[1-9][0-9]*:(?:list:{_ID}:{_ID}|similar:{_ID}|user:{_ID}|item:{_ID}|"
     rf"popular:(?:all|trending|new|(?:category|segment):{_ID})))"
 )
-READS = {"get", "mget", "smembers", "zrange"}
-TELLS = {"xadd", "zadd", "zremrangebyrank", "expire", "publish"}
+READS = {"get", "mget", "smembers", "zrange", "hgetall"}
+TELLS = {"xadd", "zadd", "zremrangebyrank", "expire", "hincrby", "publish"}
 #: What a connection is made and a listener kept with, and what is asked here.
 _AROUND = {"subscribe", "ping", "config", "info", "scan", "dump", "xrange"}
 _MASKING = {"purchase", "rating"}
@@ -53,6 +54,9 @@ class Ledger:
         kind = told["event_type"]
         if kind in _MASKING and "item_id" in told:
             self._made.add(f"shelf:{SHOP}:acted:{quote(told['user_id'], safe='')}")
+        if kind != "impression" and "item_id" in told and 0 <= float(told.get("value", 0)) <= 1e12:
+            for side, name in (("lately", "user_id"), ("lately-item", "item_id")):
+                self._made.add(f"shelf:{SHOP}:{side}:{quote(told[name], safe='')}")
         if kind not in _MASKING_NOTHING:
             self._made.add(KEYS.waiting)
 

@@ -37,7 +37,9 @@ def test_an_action_in_one_round_trip(
     line.batches.clear()
     told = shelf.acted("ann", "purchase", "A1", 9.5, at=AT, event_id="e1", position=2, model="als")
     assert told == Told(("e1",), recorded=True)
-    assert line.batches == ["XADD+ZADD+ZREMRANGEBYRANK+EXPIRE+ZADD+EXPIRE+PUBLISH"]
+    counted = "ZADD+ZREMRANGEBYRANK+EXPIRE+HINCRBY+HINCRBY+HINCRBY+EXPIRE"
+    felt = "ZADD+ZREMRANGEBYRANK+EXPIRE+ZADD+EXPIRE+PUBLISH"
+    assert line.batches == [f"XADD+{counted}+{felt}"]
     assert entries(redis_client) == [
         {
             "event_id": "e1",

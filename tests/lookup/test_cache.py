@@ -333,7 +333,7 @@ def test_decodes_to_what_the_contract_says(
         expected = None
     with pytest.MonkeyPatch.context() as patched:
         if plain:
-            patched.setattr(decode, "_loads", json.loads)
+            patched.setattr(decode, "loads", json.loads)
         try:
             found = Shelved.from_json(value).ranked()
         except CorruptValue:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nightshelf.contract import MAX_ID_BYTES, Keys, decode_id, encode_id, encode_segment, key_ttl_s
 from nightshelf.errors import CorruptValue, InvalidKey
-from nightshelf.reading.acting import Event
+from nightshelf.reading.event import Event
 from nightshelf.values import Canary, Manifest, RankedList, instant
 from nightshelf.words import reason_words
 
@@ -93,7 +93,7 @@ def test_golden_manifest() -> None:
         b'"models":["als"],"default_model":"als","list_length":50,"ttl_s":259200,'
         b'"counts":{"list":2},"n_bytes":120,"digest":"ab","config_hash":"cd",'
         b'"model_hash":"ef","inputs":{"events":"01"},"contract":1,'
-        b'"metrics":{},"gates":{},"canary":null}'
+        b'"metrics":{},"gates":{},"canary":null,"counting":null}'
     )
     assert manifest.to_json() == golden
     assert Manifest.from_json(golden) == manifest

@@ -15,7 +15,9 @@ from redis import Redis
 from nightshelf import generations
 from nightshelf.contract import Keys
 from nightshelf.values import Manifest
+from tasks.counting import counting_of
 from tasks.encode import families
+from tasks.events import EventSettings
 from tasks.live import flip
 from tasks.popularity import PopularitySettings, popular_lists
 from tasks.publish import PublishSettings, open_run, read_back, stage
@@ -80,6 +82,7 @@ def make_night(
     staged = stage(
         run, client, shelves, publishing, RULES.n, "c0ffee",
         model_hash=model.digest, inputs={"events": "5eed"},
+        counting=counting_of(EventSettings(), weighs),
     )  # fmt: skip
     read_back(run, client, shelves, staged, publishing)
     manifest = Manifest.from_json(staged.manifest.read_bytes())

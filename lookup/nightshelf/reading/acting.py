@@ -1,62 +1,17 @@
-"""What apps tell: recorded, masked and made known in one round trip."""
+"""What apps tell: recorded, counted, masked and made known in one round trip."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from uuid import uuid4
+from dataclasses import dataclass
 
 from nightshelf.answers import Result
 from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, MAX_ACTED, encode_id
+from nightshelf.reading import lately
 from nightshelf.reading.causes import cause_of
+from nightshelf.reading.event import Event
 from nightshelf.reading.fetch import ask
 from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Batch, Talk, Unanswered
 from nightshelf.settings import Effect
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that a user did or was shown; `at` in UTC, `position` from 1.
-
-    `value` is what it is worth (of a purchase: its revenue, of a rating: the stars); `latency_ms`
-    is how long the page waited for the list, as it measured it.
-
-    `event_id` makes it one event however often it is told: who may send it twice sets it.
-    """
-
-    user_id: str
-    event_type: str
-    item_id: str | None = None
-    value: float | None = None
-    generation: int | None = None
-    model: str | None = None
-    variant: str | None = None
-    position: int | None = None
-    latency_ms: float | None = None
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    event_id: str = field(default_factory=lambda: uuid4().hex)
-
-    def texts(self) -> list[str]:
-        """Return what must be an id: Redis is told bytes, and not every text has some."""
-        named = (self.event_id, self.user_id, self.event_type, self.item_id)
-        return [text for text in (*named, self.model, self.variant) if text is not None]
-
-    def fields(self) -> list[str]:
-        """Return the fields of a stream entry, those that say something (`nightshelf.contract`)."""
-        told = {
-            "event_id": self.event_id,
-            "user_id": self.user_id,
-            "event_type": self.event_type,
-            "ts": self.at.astimezone(UTC).isoformat(),
-            "item_id": self.item_id,
-            "value": None if self.value is None else repr(float(self.value)),
-            "generation": self.generation,
-            "model": self.model,
-            "variant": self.variant,
-            "position": self.position,
-            "latency_ms": None if self.latency_ms is None else repr(float(self.latency_ms)),
-        }
-        return [str(each) for pair in told.items() if pair[1] is not None for each in pair]
 
 
 @dataclass(frozen=True)
@@ -97,32 +52,47 @@ def shown_events(user: str, result: Result, first: int, variant: str | None) -> 
 
 
 def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Talk[Told]:  # noqa: B008 - immutable
-    """Record events in one round trip; an `effect` is that of the only one."""
+    """Record events in one round trip; an `effect` is that of the only one.
+
+    Those that are told again take another, which takes back that they were counted twice.
+    """
     if not events:
         return Told((), recorded=True)
-    keys, bound = mind.keys, mind.settings.max_events
+    keys, settings = mind.keys, mind.settings
     for event in events:
         for text in event.texts():
             encode_id(text)
     batch: Batch = [
-        ("XADD", keys.events, "MAXLEN", "~", bound, "*", *event.fields()) for event in events
+        ("XADD", keys.events, "MAXLEN", "~", settings.max_events, "*", *event.fields())
+        for event in events
     ]
-    batch += _effects(mind, events[0], effect)
+    counted = [event for event in events if lately.counts(event)]
+    kept_at = {}
+    for event in counted:
+        kept_at[len(batch)] = event
+        batch += lately.of_user(event, keys, settings) + lately.of_item(event, keys, settings)
+    batch += _effects(mind, events, counted, effect)
     replies = yield from ask(mind, Call(), batch)
-    if effect.invalidates or effect.masks:  # also what was read meanwhile
-        mind.drop(mind.keys_of(events[0].user_id))
+    _drop(mind, events[0].user_id if effect.invalidates or effect.masks else None, counted)
     ids = tuple(event.event_id for event in events)
     if isinstance(replies, Unanswered):
         return Told(ids, recorded=False, cause=replies.cause)
+    twice = [event for at, event in kept_at.items() if replies[at] == 0]
+    if twice:
+        back = [command for each in twice for command in lately.of_item(each, keys, settings, -1)]
+        yield from ask(mind, Call(), back)
     causes = [cause_of(reply) for reply in replies if isinstance(reply, Exception)]
     for cause in causes:
         mind.count(cause)
     return Told(ids, recorded=not causes, cause=causes[0] if causes else None)
 
 
-def _effects(mind: Mind, event: Event, effect: Effect) -> Batch:
-    """Return the commands that make an action felt, and mask its item here at once."""
-    keys, user, at = mind.keys, event.user_id, event.at.timestamp()
+def _effects(
+    mind: Mind, events: Sequence[Event], counted: Sequence[Event], effect: Effect
+) -> Batch:
+    """Return the commands that make what is told felt, and mask an item here at once."""
+    keys, event = mind.keys, events[0]
+    user, at = event.user_id, event.at.timestamp()
     batch: Batch = []
     live = mind.seen.live
     ttl_s = FALLBACK_TTL_FACTOR * (live.ttl_s if live else DEFAULT_TTL_S)
@@ -134,8 +104,21 @@ def _effects(mind: Mind, event: Event, effect: Effect) -> Batch:
             ("ZREMRANGEBYRANK", key, 0, -MAX_ACTED - 1),
             ("EXPIRE", key, ttl_s),
         ]
-    if effect.refreshes:
-        batch += [("ZADD", keys.waiting, at, user), ("EXPIRE", keys.waiting, ttl_s)]
+    if effect.refreshes:  # what is told again, or late, must not hide what the user did since
+        batch += [("ZADD", keys.waiting, "GT", at, user), ("EXPIRE", keys.waiting, ttl_s)]
     if effect.invalidates or effect.masks:
-        batch.append(("PUBLISH", keys.invalidate, f"user:{encode_id(user)}"))
-    return batch
+        return [*batch, ("PUBLISH", keys.invalidate, f"user:{encode_id(user)}")]
+    users = dict.fromkeys(each.user_id for each in counted)
+    return batch + [("PUBLISH", keys.invalidate, f"row:{encode_id(user)}") for user in users]
+
+
+def _drop(mind: Mind, user: str | None, counted: Sequence[Event]) -> None:
+    """Keep nothing here of what was told to have changed, also of what was read meanwhile.
+
+    Other processes hear of users alone: an item's counts would be told to all for every view.
+    """
+    keys = mind.keys
+    changed = {} if user is None else dict.fromkeys(mind.keys_of(user))
+    for each in counted:
+        changed |= {keys.lately(each.user_id): None, keys.lately_item(str(each.item_id)): None}
+    mind.drop(changed)

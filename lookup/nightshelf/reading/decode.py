@@ -17,15 +17,15 @@ from nightshelf.values import RankedList, Reason
 try:
     import orjson
 
-    _loads: Callable[[bytes | str], Any] = orjson.loads
+    loads: Callable[[bytes | str], Any] = orjson.loads
 except ModuleNotFoundError:
-    _loads = json.loads
+    loads = json.loads
 
 #: As `Item._make`, without its check of the length.
 _item: Callable[[Iterable[Any]], Item] = partial(tuple.__new__, Item)
 _FIELDS = itemgetter("items", "scores", "reasons", "why")
 #: What a value that is not ours can make of decoding: the last is JSON nested without end.
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
 
 
 class Shelved:
@@ -51,14 +51,14 @@ class Shelved:
     def from_json(cls, value: bytes | str) -> "Shelved":
         """Decode; `CorruptValue` where the value is not a list of this contract."""
         try:
-            items, scores, distinct, why = _FIELDS(_loads(value))
+            items, scores, distinct, why = _FIELDS(loads(value))
             "".join(items)  # raises where one is no text, all of them in one step
             "".join(chain.from_iterable(distinct))
             distinct = [*map(tuple, distinct)]
             reasons = [distinct[at] for at in why]
             # The sum is not finite where a score is not; where they are but it is not, ask each.
             finite = math.isfinite(sum(scores)) or all(map(math.isfinite, scores))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise CorruptValue(f"not a list of contract {VERSION}: {value[:80]!r}") from error
         shaped = isinstance(items, list) and len(items) == len(scores) == len(reasons)
         if not (finite and shaped):
@@ -94,7 +94,7 @@ class Shelved:
 def row(value: bytes | str) -> dict[str, Any]:
     """Decode a feature row; `CorruptValue` where the value is none."""
     try:
-        decoded = _loads(value)
+        decoded = loads(value)
     except (ValueError, RecursionError) as error:
         raise CorruptValue(f"not a feature row: {value[:80]!r}") from error
     if not isinstance(decoded, dict):

@@ -1,57 +1,104 @@
 """Feature rows, and the state of the shelf."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from nightshelf.answers import Status, age_s
 from nightshelf.contract import in_canary
 from nightshelf.errors import CorruptValue
+from nightshelf.reading.added import Row, recounted, to_item, to_user
+from nightshelf.reading.decode import UNREADABLE
 from nightshelf.reading.fetch import ITEM, USER, Kind, fetch
 from nightshelf.reading.ladder import named
+from nightshelf.reading.lately import Did, Done, asks_item, asks_user, did, done
 from nightshelf.reading.look import begin
 from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Talk, Unanswered
 from nightshelf.values import Manifest
 
-Rows = dict[str, dict[str, Any]]
+Rows = dict[str, Row]
+#: The keys of the row since the night, the night's, and what was done lately.
+Place = tuple[str, str, str]
+
+LATELY = Kind(did, lambda settings: settings.list_ttl_s, personal=True, asks=asks_user)
+LATELY_ITEM = Kind(done, lambda settings: settings.list_ttl_s, asks=asks_item)
 
 
 def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
     """Return the feature rows of items by id, leaving out those that Redis does not give.
 
-    A row as of the refresh, while there is one, is preferred to the night's: so for users too.
+    The refresh's counters, while there are any, are preferred to the night's, and what was done
+    since is added to either.
     """
     call = yield from begin(mind)
-    live = call.seen.live
+    live, keys = call.seen.live, mind.keys
     if live is None:
         return {}
-    nights = named(ids, lambda item: mind.keys.item(live.generation, item))
-    return (yield from _freshest(mind, call, nights, named(nights, mind.keys.fresh_item), ITEM))
+    now = datetime.now(UTC)
+    places = named(
+        ids,
+        lambda item: (
+            keys.fresh_item(item),
+            keys.item(live.generation, item),
+            keys.lately_item(item),
+        ),
+    )
+
+    def made(fresh: Row | None, night: Row | None, done: Sequence[Done]) -> Row | None:
+        row = recounted(night, fresh)
+        return row and to_item(row, done, live.counting, live.as_of, now)
+
+    return (yield from _made(mind, call, places, ITEM, LATELY_ITEM, made))
 
 
 def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
-    """Return the feature rows of users by id, leaving out those that Redis does not give."""
+    """Return the feature rows of users by id, leaving out those of whom Redis knows nothing.
+
+    A row as of the refresh, while there is one, is preferred to the night's, and what was done
+    since is added to either.
+    """
     call = yield from begin(mind)
-    live = call.seen.live
+    live, keys = call.seen.live, mind.keys
     if live is None:
         return {}
+    out = live.canary
 
-    def key(user: str) -> str:
-        out = live.canary
+    def place(user: str) -> Place:
         drawn = out and in_canary(user, out.generation, out.share)
-        return mind.keys.user(out.generation if out and drawn else live.generation, user)
+        at = out.generation if out and drawn else live.generation
+        return keys.fresh(user), keys.user(at, user), keys.lately(user)
 
-    nights = named(users, key)
-    return (yield from _freshest(mind, call, nights, named(nights, mind.keys.fresh), USER))
+    def made(fresh: Row | None, night: Row | None, did: Sequence[Did]) -> Row | None:
+        return to_user(night if fresh is None else fresh, did, live.counting)
+
+    return (yield from _made(mind, call, named(users, place), USER, LATELY, made))
 
 
-def _freshest(
-    mind: Mind, call: Call, nights: dict[str, str], fresh: dict[str, str], kind: Kind
+def _made(
+    mind: Mind,
+    call: Call,
+    places: Mapping[str, Place],
+    kind: Kind,
+    lately: Kind,
+    made: Callable[[Row | None, Row | None, Sequence[Any]], Row | None],
 ) -> Talk[Rows]:
-    """Read both rows of each id in one round trip, and return the fresh one where there is one."""
-    rows = yield from fetch(mind, call, dict.fromkeys([*fresh.values(), *nights.values()], kind))
-    found = {raw: rows.get(fresh[raw], rows.get(key)) for raw, key in nights.items()}
-    return {raw: row for raw, row in found.items() if row is not None}
+    """Read what there is of each id in one round trip, and return the row that is made of it."""
+    wanted = {key: kind for fresh, night, _ in places.values() for key in (fresh, night)}
+    if call.seen.live and call.seen.live.counting:
+        wanted |= {key: lately for _, _, key in places.values()}
+    values = yield from fetch(mind, call, wanted)
+    rows: Rows = {}
+    for raw, (fresh, night, since) in places.items():
+        there = values.get(fresh), values.get(night)
+        try:
+            row = made(*there, values.get(since, ()))
+        except UNREADABLE:
+            mind.count("corrupt")
+            row = made(*there, ())
+        if row is not None:
+            rows[raw] = row
+    return rows
 
 
 def status(mind: Mind) -> Talk[Status]:

@@ -9,22 +9,29 @@ from nightshelf.reading.causes import cause_of
 from nightshelf.reading.decode import Shelved, members, row
 from nightshelf.reading.flights import Flight
 from nightshelf.reading.mind import Call, Mind
-from nightshelf.reading.talk import Batch, Talk, Unanswered
+from nightshelf.reading.talk import Batch, Command, Talk, Unanswered
 from nightshelf.settings import ReadSettings
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: how it is decoded, how long it is fresh, and whether it is a user's own."""
+    """A kind of value: how it is decoded, how long it is fresh, and whether it is a user's own.
+
+    `asks` gives the command for a key of what is no plain value.
+    """
 
     decode: Callable[[Any], Any]
     fresh_s: Callable[[ReadSettings], float]
     personal: bool = False
-    is_set: bool = False
+    asks: Callable[[str], Command] | None = None
+
+
+def _members(key: str) -> Command:
+    return ("ZRANGE", key, 0, -1)
 
 
 LIST = Kind(Shelved.from_json, lambda settings: settings.list_ttl_s, personal=True)
-MASK = Kind(members, lambda settings: settings.mask_ttl_s, personal=True, is_set=True)
+MASK = Kind(members, lambda settings: settings.mask_ttl_s, personal=True, asks=_members)
 USER = Kind(row, lambda settings: settings.list_ttl_s, personal=True)
 ITEM = Kind(row, lambda settings: settings.item_ttl_s)
 POPULAR = Kind(Shelved.from_json, lambda settings: settings.popular_ttl_s)
@@ -120,31 +127,34 @@ def _fly(
 def _read(
     mind: Mind, call: Call, asked: Sequence[str], wanted: Wanted
 ) -> Talk[dict[str, Any] | Unanswered]:
-    """Return replies by key, some of them errors: one MGET for all values, a command for each set.
+    """Return replies by key, some of them errors: one MGET for plain values, a command for others.
 
     The values come first.
     """
     strings: list[str] = []
-    sets: list[str] = []
+    others: list[str] = []
+    commands: Batch = []
     for key in asked:
-        (sets if wanted[key].is_set else strings).append(key)
-    batch: Batch = [("MGET", *strings)] if strings else []
-    for key in sets:
-        batch.append(("ZRANGE", key, 0, -1))
+        if asks := wanted[key].asks:
+            others.append(key)
+            commands.append(asks(key))
+        else:
+            strings.append(key)
+    batch: Batch = [("MGET", *strings), *commands] if strings else commands
     replies = yield from ask(mind, call, batch)
     if isinstance(replies, Unanswered):
         return replies
     if strings:
         first = replies[0]
         replies[:1] = [first] * len(strings) if isinstance(first, Exception) else first
-    return dict(zip(strings + sets, replies, strict=True))
+    return dict(zip(strings + others, replies, strict=True))
 
 
 def _decoded(mind: Mind, kind: Kind, reply: Any) -> Any:
     if isinstance(reply, Exception):
         mind.count(cause_of(reply))
         return None
-    if not kind.is_set:
+    if not kind.asks:
         mind.answered(there=reply is not None)
     if reply is None:
         return None

@@ -9,6 +9,8 @@ from nightshelf.reading.mind import Mind
 
 #: A server that has not answered for this long has not told us everything.
 SILENCE_S = 2.0
+#: What every key that belongs to a user has in it.
+_OF_USERS = (":list:", ":user:", ":acted:", ":fresh:", ":lately:")
 #: How often it is asked whether it is there.
 PING_S = 0.5
 
@@ -24,6 +26,8 @@ def hear(mind: Mind, message: bytes | str) -> None:
         name = decode_id(name)
         if kind == "user":
             mind.drop(mind.keys_of(name))
+        elif kind == "row":
+            mind.drop([mind.keys.lately(name)])
         elif kind == "forget":
             mind.drop(mind.keys_of(name))
             mind.forget(name)
@@ -40,4 +44,4 @@ def tuned_in(mind: Mind) -> None:
 def tuned_out(mind: Mind) -> None:
     """Note that messages may be missed: what belongs to users must be read again."""
     mind.told = False
-    mind.cache.age(lambda key: any(family in key for family in (":list:", ":user:", ":acted:")))
+    mind.cache.age(lambda key: any(family in key for family in _OF_USERS))

@@ -199,8 +199,8 @@ def read_masks(mind: Mind, call: Call, user: str | None) -> Talk[Masks]:
     return masks_of(mind, call, user, next(iter(values.values()), None))
 
 
-def named(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:
-    """Return the key of each name that can have one."""
+def named(names: Iterable[str], key: Callable[[str], T]) -> dict[str, T]:
+    """Return the key, or the keys, of each name that can have one."""
     keys = {}
     for name in names:
         try:  # as on every call's way; `suppress` takes longer than the key

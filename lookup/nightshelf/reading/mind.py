@@ -150,6 +150,7 @@ class Mind:
     def keys_of(self, user: str) -> list[str]:
         """Return the keys of a user that an action changes, in the generations that are served."""
         keys, live = [self.keys.acted(user), self.keys.fresh(user)], self.seen.live
+        keys.append(self.keys.lately(user))
         if live:
             served = [(live.generation, {*live.models, live.default_model})]
             if live.canary:

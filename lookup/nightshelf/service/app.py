@@ -39,7 +39,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     shelf = AsyncShelf.from_url(
         settings.redis_url.get_secret_value(),
         settings.namespace,
-        settings=ReadSettings(deadline_s=settings.deadline_s),
+        settings=ReadSettings(
+            deadline_s=settings.deadline_s,
+            lately_user_s=settings.lately_user_s,
+            lately_item_s=settings.lately_item_s,
+        ),
     )
     state = State(settings, shelf, Metrics(shelf))
     log = logger()

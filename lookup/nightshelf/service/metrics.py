@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from nightshelf.answers import source_kind
 from nightshelf.async_shelf import AsyncShelf
-from nightshelf.reading.acting import Event
+from nightshelf.reading.event import Event
 from nightshelf.service.shelf_collector import ShelfCollector
 
 #: Values of a label that whoever calls may make up: the first so many, then `OTHER`.

@@ -26,7 +26,7 @@ router = APIRouter(
     openapi_extra=parameters(bodies.OneUser, "user_id"),
 )
 async def user_features(request: Request) -> Response:
-    """Return what the last night knew of a user."""
+    """Return what is known of a user: what was told a moment ago is in it."""
     user_id = asked(request, bodies.OneUser).user_id
     row = await state_of(request).shelf.user_features(user_id)
     return _row({"user_id": user_id, "features": row or None})
@@ -38,7 +38,7 @@ async def user_features(request: Request) -> Response:
     openapi_extra=parameters(bodies.OneItem, "item_id"),
 )
 async def item_features(request: Request) -> Response:
-    """Return what is known of an item."""
+    """Return what is known of an item: what was told a moment ago is in it."""
     item_id = asked(request, bodies.OneItem).item_id
     rows = await state_of(request).shelf.item_features([item_id])
     return _row({"item_id": item_id, "features": rows.get(item_id)})

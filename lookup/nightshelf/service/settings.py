@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nightshelf.connection import READ_TIMEOUT_S
 from nightshelf.contract import Keys
+from nightshelf.settings import ReadSettings
 
 _PREFIX = "NIGHTSHELF_SERVICE_"
 Scope = Literal["read", "track", "admin"]
@@ -46,6 +47,8 @@ class ServiceSettings(BaseSettings):
     """Where the lists are, and what callers may.
 
     - `deadline_s`: a read's time with Redis, however many round trips it takes.
+    - `lately_user_s`, `lately_item_s`: how long what is told is added to feature rows
+      (`nightshelf.ReadSettings`).
     - `keys`: by a name of yours, which the log shows; with none the service is open to all.
     - `cors_origins`: web pages that may call it from a browser, as ``https://shop.example``.
     - `max_body_bytes`: of one request. `max_per_s`: requests a second to one process by one key, or
@@ -71,6 +74,8 @@ class ServiceSettings(BaseSettings):
         validation_alias=AliasChoices("namespace", "NIGHTSHELF_NAMESPACE"),
     )
     deadline_s: PositiveFloat = READ_TIMEOUT_S
+    lately_user_s: PositiveInt = ReadSettings.lately_user_s
+    lately_item_s: PositiveInt = ReadSettings.lately_item_s
     keys: dict[str, ApiKey] = Field(default={}, repr=False)
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: PositiveInt = 64 * 1024

@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from nightshelf.reading.acting import Event
+from nightshelf.reading.event import Event
 from nightshelf.service.asked import Direct
 from nightshelf.service.keys import needs
 from nightshelf.service.problems import Problem, documented

@@ -6,7 +6,7 @@ from uuid import uuid4
 from fastapi import Body
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from nightshelf.reading.acting import Event
+from nightshelf.reading.event import Event
 from nightshelf.service.bodies import Id
 
 #: Events in one request: a page and its scrolling.

@@ -49,7 +49,7 @@ def service(settings: ServiceSettings, ledger: Ledger) -> Iterator[Service]:
 
 def test_requests(service: Service, settings: ServiceSettings, ledger: Ledger) -> None:
     document = schemathesis.openapi.from_dict(create_app(settings).openapi(), config=CONFIG)
-    service.fuzz(document, examples=3, number=1, reads_alone=False)
+    service.fuzz(document, examples=5, number=1, reads_alone=False)
     assert service.findings == {}
     assert ledger.findings() == []
     assert {status for _, status in service.outcomes} >= {"200", "202", "401", "403", "422"}
@@ -77,6 +77,8 @@ def test_the_ledger_finds_what_it_is_there_for(redis_client: Redis, ledger: Ledg
     assert kinds == [
         "changed",
         "command set",
+        "missing",
+        "missing",
         "no key of the contract",
         "not in the stream",
         "not told",

@@ -13,6 +13,7 @@ from nightshelf.service import ServiceSettings
 from nightshelf.service.track_bodies import MAX_EVENTS, Action
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.shelves import SHOP, publish
+from tests.lookup.test_lately import live
 
 KEYS = Keys(SHOP)
 CLICK = {"user_id": "ann", "item_id": "A1"}
@@ -78,6 +79,27 @@ def test_a_conversion_is_a_purchase_and_masks(client: Caller, redis_client: Redi
     first, second = entries(redis_client)
     assert (first["event_type"], first["value"], second["value"]) == ("purchase", "9.5", "0.5")
     assert client.counted("nightshelf_revenue_total", model="", variant="b") == 10.0
+
+
+def test_what_is_told_is_in_the_rows_at_once_and_for_as_long_as_is_set(
+    redis_client: Redis, redis_url: str
+) -> None:
+    live(redis_client)
+    redis_client.set(
+        KEYS.item(1, "A1"), b'{"popularity_score":1,"avg_rating":null,"num_ratings":0}'
+    )
+    settings = ServiceSettings(
+        redis_url=SecretStr(redis_url), deadline_s=5, lately_user_s=77, lately_item_s=777
+    )
+    with calling(settings) as client:
+        for path, told in (("click", CLICK), ("action", CLICK | {"action": "rating", "value": 4})):
+            assert client.post(f"/track/{path}", json=told).status_code == 202
+        user = client.get("/users/ann/features").json()["features"]
+        item = client.get("/items/A1/features").json()["features"]
+    assert (user["events"], user["recent_views"], user["avg_rating"]) == (2, ["A1"], 4.0)
+    assert (item["num_ratings"], item["avg_rating"]) == (1, 4.0)
+    assert 70 < redis_client.ttl(KEYS.lately("ann")) <= 77
+    assert 770 < redis_client.ttl(KEYS.lately_item("A1")) <= 777
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))

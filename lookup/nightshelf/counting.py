@@ -1,0 +1,53 @@
+"""How a night counts what users do: it stands in the manifest, so that readers count alike."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Of points in fixed point, those of weight 1 (docs/decisions/0006-exact-sums.md).
+UNIT_POINTS = 2**32
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What an event does to feature rows, by its type (`tasks/features.py`, `tasks/events.py`).
+
+    `weights` and `half_life_days` make an item's popularity; `views` go into `recent_views`, which
+    holds `n_recent` items; the values of `ratings` are averaged; what is `idle` counts for nothing.
+    """
+
+    weights: Mapping[str, float]
+    half_life_days: float
+    views: Sequence[str]
+    ratings: Sequence[str]
+    idle: Sequence[str]
+    n_recent: int
+
+    def points(self, event_type: str, age_days: int) -> int:
+        """Return what an event says for an item, in fixed point, as `tasks/sql/points.sql` does."""
+        weight = self.weights.get(event_type, 0.0)
+        if weight == 0:
+            return 0
+        points = math.floor(abs(weight) * UNIT_POINTS * self.faded(age_days) + 0.5)
+        return int(math.copysign(max(1, points), weight))
+
+    def faded(self, age_days: int) -> float:
+        """Return what is left of 1 after so many UTC days."""
+        return math.exp2(-age_days / self.half_life_days)
+
+    @classmethod
+    def from_raw(cls, raw: dict[str, Any]) -> "Counting":
+        """Take from decoded JSON, passing over later fields; raises `KeyError` and `TypeError`."""
+        weights = raw["weights"]
+        half_life_days, n_recent = float(raw["half_life_days"]), raw["n_recent"]
+        if not half_life_days > 0 or not isinstance(n_recent, int):
+            raise TypeError(f"not a rule for counting: {raw!r}")
+        return cls(
+            weights={name: float(weights[name]) for name in weights},
+            half_life_days=half_life_days,
+            views=tuple(map(str, raw["views"])),
+            ratings=tuple(map(str, raw["ratings"])),
+            idle=tuple(map(str, raw["idle"])),
+            n_recent=n_recent,
+        )

@@ -1,0 +1,50 @@
+"""What apps tell of: an event, and the fields that it has in the stream."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a user did or was shown; `at` in UTC, `position` from 1.
+
+    `value` is what it is worth (of a purchase: its revenue, of a rating: the stars); `latency_ms`
+    is how long the page waited for the list, as it measured it.
+
+    `event_id` makes it one event however often it is told: who may send it twice sets it.
+    """
+
+    user_id: str
+    event_type: str
+    item_id: str | None = None
+    value: float | None = None
+    generation: int | None = None
+    model: str | None = None
+    variant: str | None = None
+    position: int | None = None
+    latency_ms: float | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    event_id: str = field(default_factory=lambda: uuid4().hex)
+
+    def texts(self) -> list[str]:
+        """Return what must be an id: Redis is told bytes, and not every text has some."""
+        named = (self.event_id, self.user_id, self.event_type, self.item_id)
+        return [text for text in (*named, self.model, self.variant) if text is not None]
+
+    def fields(self) -> list[str]:
+        """Return the fields of a stream entry, those that say something (`nightshelf.contract`)."""
+        told = {
+            "event_id": self.event_id,
+            "user_id": self.user_id,
+            "event_type": self.event_type,
+            "ts": self.at.astimezone(UTC).isoformat(),
+            "item_id": self.item_id,
+            "value": None if self.value is None else repr(float(self.value)),
+            "generation": self.generation,
+            "model": self.model,
+            "variant": self.variant,
+            "position": self.position,
+            "latency_ms": None if self.latency_ms is None else repr(float(self.latency_ms)),
+        }
+        return [str(each) for pair in told.items() if pair[1] is not None for each in pair]

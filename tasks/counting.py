@@ -1,0 +1,18 @@
+"""How a night counts, as its manifest tells readers who count on."""
+
+from nightshelf.counting import Counting
+from tasks.events import EventSettings
+from tasks.features import FeatureSettings
+from tasks.tally_types import RECENT
+
+
+def counting_of(events: EventSettings, features: FeatureSettings) -> Counting:
+    """Return the night's own settings, as far as a reader needs them to add to a feature row."""
+    return Counting(
+        weights=features.weights,
+        half_life_days=features.half_life_days,
+        views=features.view_types,
+        ratings=features.rating_types,
+        idle=events.idle,
+        n_recent=RECENT,
+    )
