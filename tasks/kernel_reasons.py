@@ -163,6 +163,15 @@ def long_form(
 
 
 @compiled
+def doubted(weight: Single) -> int:
+    """Return how many items of a history count for less than one that was never seen."""
+    n = 0
+    for c in weight:
+        n += int(abs(c) < 1)
+    return n
+
+
+@compiled
 def because_block(
     ground: Ground,
     table: Table,
@@ -184,7 +193,7 @@ def because_block(
             continue
         mine = history[history_from[r] : history_from[r + 1]]
         weight = confidence[history_from[r] : history_from[r + 1]]
-        short = h <= k and np.abs(weight).min() >= 1
+        short = h <= k and doubted(weight) == 0
         if short:
             short_form(mine, weight, listed[r, :n], ground, table)
         else:
