@@ -116,8 +116,7 @@ def _column(column: pa.Array) -> pa.Array | None:
     if pa.types.is_string(kind):
         text = _strings(column)
     elif pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
-        lists = pa.ListArray.from_arrays(column.offsets, _strings(column.values).fill_null("null"))
-        text = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
+        text = _string_lists(column)
     elif kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         text = _scalars(column.cast(pa.int64()).fill_null(0).to_numpy().view("datetime64[us]"))
     elif pa.types.is_floating(kind):
@@ -134,6 +133,14 @@ def _column(column: pa.Array) -> pa.Array | None:
 def _strings(strings: pa.Array) -> pa.Array:
     found = strings.dictionary_encode()
     return _quoted(found.dictionary).take(found.indices)
+
+
+def _string_lists(column: pa.Array) -> pa.Array:
+    """Write lists of strings; of a slice, no other rows' strings."""
+    first, stop = (column.offsets[at].as_py() for at in (0, -1))
+    texts = _strings(column.values.slice(first, stop - first)).fill_null("null")
+    lists = pa.ListArray.from_arrays(pc.subtract(column.offsets, first), texts)
+    return pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
 
 
 def _scalars(values: npt.NDArray[Any]) -> pa.Array:

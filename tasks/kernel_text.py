@@ -13,11 +13,13 @@ _ZERO = ord("0")
 
 
 def inlined(function: F) -> F:
-    """Compile a small function into whatever compiled code calls it.
+    """Compile a small function, which makes no array, into whatever compiled code calls it.
 
-    A call of its own counts references to every array it is given: more work than the few bytes.
+    Otherwise every call counts references to each array it is given, atomically: more work than
+    the few bytes. `_nrt=False` compiles without that counting, and refuses a function that needs it.
     """
-    return cast(F, njit(nogil=True, cache=True, forceinline=True, error_model="numpy")(function))
+    make = njit(nogil=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
+    return cast(F, make(function))
 
 
 def literal(text: bytes) -> Bytes:
