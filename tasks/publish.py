@@ -5,10 +5,11 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,14 @@ from nightshelf.connection import address
 from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
-from tasks.ahead import ahead
+from tasks.ahead import ahead, beside
 from tasks.batches import cut, packed
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
-from tasks.resp import mget_command
+from tasks.replies import Gone
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 from tasks.sample import check_sample
 from tasks.texts import Texts
@@ -121,7 +122,7 @@ def stage(
     groups = cut(entries, settings.max_batch_keys, settings.max_batch_bytes)
     batches = packed(groups, digest, settings.ttl_s, settings.n_connections)
     with wire(client, settings.n_connections) as redis:
-        for batch in batches:
+        for batch in beside(batches):
             redis.write(batch.shares)
             for family, n in batch.counts.items():
                 counts[family] += n
@@ -156,7 +157,8 @@ def read_back(
 
         def fetched(family: Family) -> Iterator[Any]:
             nonlocal n_keys
-            for rows in ahead(partial(_decoded, family), _fetch(redis, family, digest, settings)):
+            proven = _taken(digest, beside(_fetch(redis, family, settings)))
+            for rows in ahead(partial(_decoded, family), proven):
                 n_keys += len(rows)
                 progress(n_keys, staged.n_keys)
                 yield rows
@@ -179,28 +181,29 @@ def read_back(
 
 
 def _fetch(
-    redis: Wire, family: Family, digest: Digest, settings: PublishSettings
-) -> Generator[tuple[pa.Array, Texts], None, None]:
-    """Yield a family's ids and values as Redis holds them, and take them into the digest."""
+    redis: Wire, family: Family, settings: PublishSettings
+) -> Generator[tuple[pa.Array, Texts, Texts], None, None]:
+    """Yield a family's ids, keys and values as Redis holds them."""
     for ids in family.id_arrays(settings.max_batch_keys):
         keys = family.keys_of(ids)
-        values = _values(redis, keys)
-        digest.add_all(keys, values)
-        yield ids, values
+        try:
+            yield ids, keys, redis.values_of(keys)
+        except Gone as gone:
+            raise VerificationError(
+                f"{gone} is gone right after it was written; the live generation is untouched. "
+                "Look at maxmemory and maxmemory-policy: an allkeys-* or volatile-* policy evicts "
+                "in silence."
+            ) from None
 
 
-def _values(redis: Wire, keys: Texts) -> Texts:
-    """Return the values of keys, an equal share of them asked for over each connection."""
-    edges = sorted({len(keys) * share // redis.n for share in range(redis.n + 1)})
-    commands = [mget_command(keys.slice(*edge)) for edge in pairwise(edges)]
-    found = [value for reply in redis.ask(commands) for value in reply]
-    if None in found:
-        raise VerificationError(
-            f"{keys[found.index(None)].decode()} is gone right after it was written; the live "
-            "generation is untouched. Look at maxmemory and maxmemory-policy: an allkeys-* or "
-            "volatile-* policy evicts in silence."
-        )
-    return Texts.of(found)
+def _taken(
+    digest: Digest, fetched: Generator[tuple[pa.Array, Texts, Texts], None, None]
+) -> Generator[tuple[pa.Array, Texts], None, None]:
+    """Take keys and values into the digest, in order, and pass on ids and values."""
+    with closing(fetched):
+        for ids, keys, values in fetched:
+            digest.add_all(keys, values)
+            yield ids, values
 
 
 def _decoded(family: Family, found: tuple[pa.Array, Texts]) -> pa.RecordBatch | pa.Array:
