@@ -78,25 +78,25 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
 
 
 def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int64], Texts]:
-    """Return positions among the distinct strings, and these as JSON in their quotes.
+    """Return positions among the distinct strings, and these as JSON without their quotes.
 
     A dictionary may hold a string twice, but where each must stand `once`.
     """
     if not pa.types.is_dictionary(strings.type) or (once and _repeats(strings.dictionary)):
         strings = strings.cast(pa.string()).dictionary_encode()
-    return strings.indices.to_numpy().astype(np.int64), Texts.of(_quoted(strings.dictionary))
+    return strings.indices.to_numpy().astype(np.int64), _escaped(strings.dictionary)
 
 
 def _repeats(strings: pa.Array) -> bool:
     return bool(pc.count_distinct(strings).as_py() < len(strings))
 
 
-def _quoted(strings: pa.Array) -> pa.Array:
-    """Return strings as JSON; in bulk, unless one of them needs an escape."""
-    if not Texts.of(strings.drop_null()).holds_any(_ESCAPED):
-        return pc.binary_join_element_wise('"', strings, '"', "")
-    texts = [json.dumps(text, ensure_ascii=False) for text in strings.to_pylist()]
-    return pa.array(texts, pa.string())
+def _escaped(strings: pa.Array) -> Texts:
+    """Return strings as JSON without their quotes: as they are, unless one needs an escape."""
+    texts = Texts.of(strings)
+    if not texts.holds_any(_ESCAPED):
+        return texts
+    return Texts.of([json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in strings.to_pylist()])
 
 
 def encode_rows(rows: pa.RecordBatch) -> Texts:
@@ -131,8 +131,12 @@ def _column(column: pa.Array) -> pa.Array | None:
 
 
 def _strings(strings: pa.Array) -> pa.Array:
+    """Return strings as JSON; in bulk, unless one of them needs an escape."""
+    if not Texts.of(strings.drop_null()).holds_any(_ESCAPED):
+        return pc.binary_join_element_wise('"', strings, '"', "")
     found = strings.dictionary_encode()
-    return _quoted(found.dictionary).take(found.indices)
+    texts = [json.dumps(text, ensure_ascii=False) for text in found.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(found.indices)
 
 
 def _string_lists(column: pa.Array) -> pa.Array:

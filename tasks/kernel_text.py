@@ -28,10 +28,16 @@ def literal(text: bytes) -> Bytes:
 
 
 @inlined
+def byte_at(data: Bytes, at: int) -> np.uint8:
+    """Return a byte; no place here counts from the end, and an unsigned one need not be asked."""
+    return data[np.uint64(at)]
+
+
+@inlined
 def put(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
     """Copy `data[start:stop]` to `out[at:]`; returns where it ends."""
     for offset in range(stop - start):
-        out[at + offset] = data[start + offset]
+        out[np.uint64(at + offset)] = data[np.uint64(start + offset)]
     return at + stop - start
 
 
@@ -44,7 +50,7 @@ def put_literal(out: Bytes, at: int, data: Bytes) -> int:
 @inlined
 def put_byte(out: Bytes, at: int, byte: int) -> int:
     """Write one byte; returns where it ends."""
-    out[at] = byte
+    out[np.uint64(at)] = byte
     return at + 1
 
 
@@ -65,6 +71,6 @@ def put_number(out: Bytes, at: int, number: int) -> int:
     place = end
     while place > at:
         place -= 1
-        out[place] = _ZERO + number % 10
+        out[np.uint64(place)] = _ZERO + number % 10
         number //= 10
     return end

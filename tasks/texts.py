@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.kernel import compiled
+
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
 
@@ -62,8 +64,17 @@ class Texts:
 
     def holds_any(self, flags: npt.NDArray[np.bool_]) -> bool:
         """Tell whether any string holds a byte whose flag (of 256) is set."""
-        return bool(flags[self.data[self.offsets[0] : self.offsets[-1]]].any())
+        return bool(_any(self.data[self.offsets[0] : self.offsets[-1]], flags))
 
     def slice(self, start: int, stop: int) -> "Texts":
         """Return strings `start` to `stop` (not included), without copying them."""
         return Texts(self.offsets[start : stop + 1], self.data)
+
+
+@compiled
+def _any(data: Bytes, flags: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether a byte's flag is set; without a way out early, several bytes go at a time."""
+    found = False
+    for at in range(len(data)):
+        found |= flags[data[at]]
+    return found
