@@ -17,7 +17,7 @@ from tasks.decode import decode_lists
 from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
 from tasks.resp import framed
 from tasks.run import Run
-from tasks.texts import Texts, flags_of
+from tasks.texts import Room, Texts, flags_of
 
 __all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "families"]
 
@@ -166,6 +166,7 @@ class Digest:
     def __init__(self, prefix: str) -> None:
         self._prefix = len(prefix)
         self._hash = hashlib.sha256()
+        self._room = Room()
 
     def add(self, key: str, value: bytes) -> None:
         """Take in one key, which begins with the prefix, and its value."""
@@ -174,7 +175,7 @@ class Digest:
 
     def add_all(self, keys: Texts, values: Texts) -> None:
         """Take in many keys and their values, as `add` does one after the other."""
-        self._hash.update(framed(keys, values, self._prefix).data)
+        self._hash.update(framed(keys, values, self._prefix, self._room).data)
 
     def hexdigest(self) -> str:
         """Return the digest of all so far, in hexadecimal."""

@@ -41,6 +41,7 @@ def parse_lists(
     Value r's items, scores and positions in the reasons (counted over all values) stand from
     `rows[r]` to `rows[r + 1]`; texts end at `*_ends[i + 1]`.
     """
+    rows[0] = item_ends[0] = code_ends[0] = because_ends[0] = 0
     n, n_reasons = 0, 0
     for r in range(len(value_at) - 1):
         at, stop, first = _after(values, value_at[r], value_at[r + 1], _ITEMS), value_at[r + 1], n
@@ -66,6 +67,15 @@ def parse_lists(
             return _FAILED
         rows[r + 1] = n
     return n_reasons
+
+
+@compiled
+def most_texts(values: Bytes) -> int:
+    """Return how many texts there can be in values, one without its last quote among them."""
+    n_quotes = 0
+    for at in range(len(values)):
+        n_quotes += values[at] == _QUOTE
+    return n_quotes // 2 + 1
 
 
 @inlined

@@ -28,9 +28,10 @@ def literal(text: bytes) -> Bytes:
 
 
 @inlined
-def byte_at(data: Bytes, at: int) -> np.uint8:
+def byte_at(data: Bytes, at: int) -> int:
     """Return a byte; no place here counts from the end, and an unsigned one need not be asked."""
-    return data[np.uint64(at)]
+    byte: int = data[np.uint64(at)]
+    return byte
 
 
 @inlined

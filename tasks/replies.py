@@ -11,10 +11,9 @@ from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as TooSlow
 
 from tasks.kernel_reply import FOREIGN, UNFINISHED, find_values, gather
-from tasks.texts import Bytes, Offsets, Texts
+from tasks.texts import Bytes, Offsets, Room, Texts
 
-#: Room for a value at first, on average, and for what is received piece by piece.
-_VALUE_BYTES, _CHUNK = 2_048, 65_536
+_CHUNK = 65_536
 
 
 class Gone(Exception):  # noqa: N818 - a condition of one key
@@ -30,15 +29,18 @@ class Found:
     stops: Offsets
 
 
-def found_of(connection: Any, keys: Texts) -> Found:
-    """Receive the reply to an MGET of `keys`; raises `Gone`, or what the server says instead."""
+def found_of(connection: Any, keys: Texts, room: Room) -> Found:
+    """Receive the reply to an MGET of `keys` into `room`, where it stands until the next.
+
+    Raises `Gone`, or what the server says instead.
+    """
     n = len(keys)
-    data, filled = np.empty(n * _VALUE_BYTES, np.uint8), 0
+    data, filled = room.of(_CHUNK), 0
     so_far, starts, stops = np.array([0, -1]), np.empty(n, np.int64), np.empty(n, np.int64)
     state = UNFINISHED
     while state == UNFINISHED:
         if filled == len(data):
-            data = np.concatenate((data, np.empty_like(data)))
+            data = room.of(2 * filled)
         filled += receive_into(connection, data.data[filled:])
         state = find_values(data, filled, so_far, starts, stops)
     if state == FOREIGN:

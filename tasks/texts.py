@@ -71,6 +71,21 @@ class Texts:
         return Texts(self.offsets[start : stop + 1], self.data)
 
 
+class Room:
+    """Memory that is used again and again: new memory costs the system more than the bytes do."""
+
+    def __init__(self) -> None:
+        self._data = np.empty(0, np.uint8)
+
+    def of(self, n: int) -> Bytes:
+        """Return at least `n` bytes; they begin with what was written to them before."""
+        if n > len(self._data):
+            wider = np.empty(n, np.uint8)
+            wider[: len(self._data)] = self._data
+            self._data = wider
+        return self._data
+
+
 @compiled
 def _any(data: Bytes, flags: npt.NDArray[np.bool_]) -> bool:
     """Tell whether a byte's flag is set; without a way out early, several bytes go at a time."""

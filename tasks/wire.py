@@ -15,7 +15,7 @@ from redis.exceptions import InvalidResponse, RedisError
 
 from tasks.replies import Found, found_of, received, replies, together
 from tasks.resp import OK, mget_command
-from tasks.texts import Bytes, Texts
+from tasks.texts import Bytes, Room, Texts
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -30,6 +30,7 @@ class Wire:
         self.n = len(connections)
         self._connections = connections
         self._threads = threads
+        self._rooms = [Room() for _ in connections]
 
     def write(self, shares: Sequence[tuple[list[Bytes], Runs]]) -> None:
         """Send each share of SET commands over a connection of its own, and await every reply.
@@ -44,7 +45,8 @@ class Wire:
         Raises `Gone` for a key that is not there.
         """
         edges = sorted({len(keys) * share // self.n for share in range(self.n + 1)})
-        return together(self._each(_ask, [keys.slice(*edge) for edge in pairwise(edges)]))
+        shares = [keys.slice(*edge) for edge in pairwise(edges)]
+        return together(self._each(_ask, list(zip(shares, self._rooms, strict=False))))
 
     def _each(self, act: Callable[[Any, S], T], requests: Sequence[S]) -> list[T]:
         """Do it over a connection for each; raise only once none is on its way any longer."""
@@ -75,9 +77,10 @@ def _patiently(act: Callable[[Any, S], T], connection: Any, request: S) -> T:
     return result
 
 
-def _ask(connection: Any, keys: Texts) -> Found:
+def _ask(connection: Any, share: tuple[Texts, Room]) -> Found:
+    keys, room = share
     connection.send_packed_command([mget_command(keys)])
-    return found_of(connection, keys)
+    return found_of(connection, keys, room)
 
 
 def _write(connection: Any, share: tuple[list[Bytes], Runs]) -> None:

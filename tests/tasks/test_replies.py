@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from redis import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from tasks.replies import Gone, found_of, together
-from tasks.texts import Texts
+from tasks.replies import Found, Gone, found_of, together
+from tasks.texts import Room, Texts
 
 VALUES = st.lists(st.binary(max_size=40) | st.sampled_from([b"\r\n", b"$1\r\n", b"x" * 5_000]))
 
@@ -33,6 +33,10 @@ def connection(said: bytes, sizes: list[int]) -> Any:
     return made
 
 
+def received(said: bytes, sizes: list[int], n: int) -> Found:
+    return found_of(connection(said, sizes), keys(n), Room())
+
+
 def keys(n: int) -> Texts:
     return Texts.of([b"k%d" % at for at in range(n)])
 
@@ -46,8 +50,7 @@ def reply(values: list[bytes | None]) -> bytes:
 @given(VALUES, VALUES, st.lists(st.integers(1, 50), max_size=20))
 def test_values_come_whole(one: list[bytes], other: list[bytes], sizes: list[int]) -> None:
     found = [
-        found_of(connection(reply([b"", *values]), list(sizes)), keys(len(values) + 1))
-        for values in (one, other)
+        received(reply([b"", *values]), list(sizes), len(values) + 1) for values in (one, other)
     ]
     assert list(together(found)) == [b"", *one, b"", *other]
 
@@ -57,15 +60,15 @@ def test_values_come_whole(one: list[bytes], other: list[bytes], sizes: list[int
 def test_a_key_that_is_not_there_is_named(missing: int, size: int) -> None:
     values = [None if at == missing else b"v" for at in range(3)]
     with pytest.raises(Gone, match=f"^k{missing}$"):
-        found_of(connection(reply(values), [size] * 99), keys(3))
+        received(reply(values), [size] * 99, 3)
 
 
 @pytest.mark.parametrize("size", [1, 1_000])
 def test_what_a_server_says_instead(size: int) -> None:
     with pytest.raises(OutOfMemoryError):
-        found_of(connection(b"-OOM command not allowed\r\n", [size] * 99), keys(3))
+        received(b"-OOM command not allowed\r\n", [size] * 99, 3)
     pushed = b">2\r\n+server\r\n+moves\r\n" + reply([b"a", b"b", b"c"])
-    assert list(together([found_of(connection(pushed, [size] * 99), keys(3))])) == [
+    assert list(together([received(pushed, [size] * 99, 3)])) == [
         b"a",
         b"b",
         b"c",
@@ -95,7 +98,7 @@ def test_a_reply_that_was_altered(at: int, instead: bytes, n_gone: int, size: in
     except hiredis.ProtocolError:
         wanted = None
     try:
-        found = list(together([found_of(connection(said, [size] * 99), keys(3))]))
+        found = list(together([received(said, [size] * 99, 3)]))
     except (RedisError, Gone):
         return
     assert found == wanted
