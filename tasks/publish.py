@@ -4,8 +4,7 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,18 +24,17 @@ from nightshelf.connection import address
 from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
-from tasks.ahead import ahead, beside
-from tasks.batches import cut, packed
+from tasks.ahead import ahead
+from tasks.carry import read_again, written
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
-from tasks.replies import Gone
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 from tasks.sample import check_sample
 from tasks.texts import Texts
-from tasks.wire import Wire, wire
+from tasks.wire import wire
 
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
@@ -119,11 +117,9 @@ def stage(
     counts = {family.name: 0 for family in shelves}
     n_bytes = 0
     entries = chain.from_iterable(ahead(family.encode, family.batches()) for family in shelves)
-    groups = cut(entries, settings.max_batch_keys, settings.max_batch_bytes)
-    batches = packed(groups, digest, settings.ttl_s, settings.n_connections)
+    bounds = settings.max_batch_keys, settings.max_batch_bytes
     with wire(client, settings.n_connections) as redis:
-        for batch in beside(batches):
-            redis.write(batch.shares)
+        for batch in written(redis, entries, digest, settings.ttl_s, *bounds):
             for family, n in batch.counts.items():
                 counts[family] += n
             n_bytes += batch.n_bytes
@@ -157,8 +153,9 @@ def read_back(
 
         def fetched(family: Family) -> Iterator[Any]:
             nonlocal n_keys
-            proven = _taken(digest, beside(_fetch(redis, family, settings)))
-            for rows in ahead(partial(_decoded, family), proven):
+            ids = family.id_arrays(settings.max_batch_keys)
+            found = read_again(redis, family, ids, digest)
+            for rows in ahead(partial(_decoded, family), found):
                 n_keys += len(rows)
                 progress(n_keys, staged.n_keys)
                 yield rows
@@ -178,32 +175,6 @@ def read_back(
         if family.holds_lists:
             check_sample(family, paths[family.name], seed=run.generation)
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
-
-
-def _fetch(
-    redis: Wire, family: Family, settings: PublishSettings
-) -> Generator[tuple[pa.Array, Texts, Texts], None, None]:
-    """Yield a family's ids, keys and values as Redis holds them."""
-    for ids in family.id_arrays(settings.max_batch_keys):
-        keys = family.keys_of(ids)
-        try:
-            yield ids, keys, redis.values_of(keys)
-        except Gone as gone:
-            raise VerificationError(
-                f"{gone} is gone right after it was written; the live generation is untouched. "
-                "Look at maxmemory and maxmemory-policy: an allkeys-* or volatile-* policy evicts "
-                "in silence."
-            ) from None
-
-
-def _taken(
-    digest: Digest, fetched: Generator[tuple[pa.Array, Texts, Texts], None, None]
-) -> Generator[tuple[pa.Array, Texts], None, None]:
-    """Take keys and values into the digest, in order, and pass on ids and values."""
-    with closing(fetched):
-        for ids, keys, values in fetched:
-            digest.add_all(keys, values)
-            yield ids, values
 
 
 def _decoded(family: Family, found: tuple[pa.Array, Texts]) -> pa.RecordBatch | pa.Array:
