@@ -103,20 +103,13 @@ class Family:
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Yield the file's rows, some thousands at a time.
 
-        The strings of lists come as positions among distinct ones where Arrow can hand them over
-        so: within a row group, unless it outgrew its dictionary while it was written.
+        The strings of lists come as positions among the distinct ones of their row group, which is
+        read alone: Arrow does not put lists together whose dictionaries differ.
         """
         distinct = _REPETITIVE if self.holds_lists else None
-        with (
-            pq.ParquetFile(self.path, read_dictionary=distinct) as parquet,
-            pq.ParquetFile(self.path) as plain,
-        ):
+        with pq.ParquetFile(self.path, read_dictionary=distinct) as parquet:
             for group in range(parquet.num_row_groups):
-                try:
-                    table = parquet.read_row_group(group)
-                except pa.ArrowNotImplementedError:
-                    table = plain.read_row_group(group)
-                yield from table.combine_chunks().to_batches(_BATCH_ROWS)
+                yield from parquet.read_row_group(group).combine_chunks().to_batches(_BATCH_ROWS)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the keys with their values, in the file's order, one by one."""
