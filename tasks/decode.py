@@ -57,7 +57,6 @@ def _parsed(ids: pa.Array, values: Texts) -> pa.RecordBatch | None:
 
 
 def _strings(data: Bytes, ends: Offsets, n: int) -> pa.Array:
-    places = pa.array(ends[: n + 1].astype(np.int32))
-    strings = pa.StringArray.from_buffers(n, places.buffers()[1], pa.py_buffer(data[: ends[n]]))
+    strings = Texts(ends[: n + 1], data[: ends[n]]).to_arrow()
     strings.validate(full=True)
     return strings

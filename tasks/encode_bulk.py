@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from nightshelf.values import RankedList
 from tasks.kernel_json import ITEM_ROOM, LIST_ROOM, write_lists
+from tasks.kernel_rows import split, write_string_lists
 from tasks.kernel_scores import score_texts
 from tasks.texts import Texts, flags_of
 
@@ -141,13 +142,22 @@ def _strings(strings: pa.Array) -> pa.Array:
 
 def _string_lists(column: pa.Array) -> pa.Array:
     """Write lists of strings; of a slice, no other rows' strings."""
-    first, stop = (column.offsets[at].as_py() for at in (0, -1))
-    texts = _strings(column.values.slice(first, stop - first)).fill_null("null")
-    lists = pa.ListArray.from_arrays(pc.subtract(column.offsets, first), texts)
-    return pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
+    places = column.offsets.to_numpy().astype(np.int64)
+    values, lists = column.values.slice(places[0], places[-1] - places[0]), places - places[0]
+    if values.null_count == 0 and not (texts := Texts.of(values)).holds_any(_ESCAPED):
+        out = np.empty(texts.n_bytes + 3 * len(texts) + 2 * len(lists), np.uint8)
+        ends = np.zeros(len(lists), np.int64)
+        write_string_lists(lists, texts.offsets, texts.data, out, ends)
+        return Texts(ends, out).to_arrow()
+    quoted = _strings(values).fill_null("null")
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(lists, pa.int32()), quoted), ",")
+    return pc.binary_join_element_wise("[", joined, "]", "")
 
 
 def _scalars(values: npt.NDArray[Any]) -> pa.Array:
     """Write a whole column of numbers or times at once; none of them holds a comma."""
     text = orjson.dumps(np.ascontiguousarray(values), option=_COLUMN_OPTIONS)[1:-1]
-    return pa.array(text.decode().split(",") if len(values) else [], pa.string())
+    out, ends = np.empty(len(text), np.uint8), np.zeros(len(values) + 1, np.int64)
+    if len(values):
+        split(np.frombuffer(text, np.uint8), out, ends)
+    return Texts(ends, out).to_arrow()

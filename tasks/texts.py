@@ -43,6 +43,11 @@ class Texts:
             np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8),
         )
 
+    def to_arrow(self) -> pa.Array:
+        """Return the strings, which must be UTF-8 and end before 2 GiB, as Arrow's, uncopied."""
+        places = pa.py_buffer(self.offsets.astype(np.int32))
+        return pa.StringArray.from_buffers(len(self), places, pa.py_buffer(self.data))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
