@@ -5,13 +5,21 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from tasks.ahead import beside
+from tasks.ahead import ahead, beside
 from tasks.batches import Batch, cut, packed
 from tasks.encode import Digest, Entries, Family
 from tasks.errors import VerificationError
 from tasks.replies import Gone
 from tasks.texts import Texts
 from tasks.wire import Wire
+
+
+def encoded(
+    rows: Iterable[tuple[Family, Iterable[pa.RecordBatch]]],
+) -> Generator[Entries, None, None]:
+    """Yield rows of families as keys and values, in order, made in threads ahead of their use."""
+    pieces = ((family, batch) for family, batches in rows for batch in batches)
+    return ahead(lambda piece: piece[0].encode(piece[1]), pieces)
 
 
 def written(

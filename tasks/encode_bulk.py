@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshelf.values import RankedList
-from tasks.kernel_json import ITEM_ROOM, LIST_ROOM, write_lists
+from tasks.kernel_json import ITEM_ROOM, LIST_ROOM, total, write_lists
 from tasks.kernel_rows import split, write_string_lists
 from tasks.kernel_scores import score_texts
 from tasks.texts import Texts, flags_of
@@ -56,8 +56,9 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
     rows_at = places[0].astype(np.int64) - places[0][0]
     scores = flat[1].to_numpy()[places[0][0] : places[0][-1]]
     text, lengths = score_texts(scores)
-    room = int(item.lengths[items].sum() + lengths.sum() + code.lengths[codes].sum())
-    room += int(cause.lengths[because].sum()) + ITEM_ROOM * len(items) + LIST_ROOM * len(rows)
+    room = LIST_ROOM * len(rows) + ITEM_ROOM * len(items) + int(lengths.sum())
+    for positions, texts in ((items, item), (codes, code), (because, cause)):
+        room += total(positions, texts.offsets)
     out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     write_lists(
         rows_at,

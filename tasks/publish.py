@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
 from tasks.ahead import ahead
-from tasks.carry import read_again, written
+from tasks.carry import encoded, read_again, written
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
 from tasks.errors import RedisUnavailable, VerificationError
@@ -116,7 +115,7 @@ def stage(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     counts = {family.name: 0 for family in shelves}
     n_bytes = 0
-    entries = chain.from_iterable(ahead(family.encode, family.batches()) for family in shelves)
+    entries = encoded((family, family.batches()) for family in shelves)
     bounds = settings.max_batch_keys, settings.max_batch_bytes
     with wire(client, settings.n_connections) as redis:
         for batch in written(redis, entries, digest, settings.ttl_s, *bounds):
