@@ -17,6 +17,7 @@ Run as `python -m benchmarks.publish [--users N] [--rounds N]`.
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
@@ -50,10 +51,17 @@ _MEMORY = "ours from memory"
 
 @dataclass
 class Times:
-    """Seconds of each round by the clock, and of the server's processor in them."""
+    """Seconds of each round by the clock, of the processors here and of the server's."""
 
     clock: list[float] = field(default_factory=list)
+    here: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
+
+    def add(self, clock: float, here: float, server: float) -> None:
+        """Add a round."""
+        self.clock.append(clock)
+        self.here.append(here)
+        self.server.append(server)
 
     @property
     def median(self) -> float:
@@ -102,20 +110,21 @@ def timed(client: Redis, acts: dict[str, Callable[[], Any]], rounds: int) -> dic
         for name, act in acts.items():
             if name != "read_back":
                 client.flushdb(asynchronous=False)
-            before, started = processor_s(client), time.perf_counter()
+            before = time.perf_counter(), sum(os.times()[:4]), processor_s(client)
             came = act()
-            times[name].clock.append(time.perf_counter() - started)
-            times[name].server.append(processor_s(client) - before)
+            after = time.perf_counter(), sum(os.times()[:4]), processor_s(client)
+            times[name].add(*(later - sooner for later, sooner in zip(after, before, strict=True)))
             if name == _PEOPLE:
-                times[_DICTS].clock.append(times[name].clock[-1] - came)
-                times[_DICTS].server.append(times[name].server[-1])
+                whole = times[name]
+                times[_DICTS].add(whole.clock[-1] - came, whole.here[-1] - came, whole.server[-1])
     return times
 
 
 def report(times: dict[str, Times]) -> None:
     """Print the seconds of all, and the ratios."""
     for name, took in times.items():
-        print(f"{name:20}{took.median:6.2f} s, server's CPU {statistics.median(took.server):.2f} s")
+        here, server = statistics.median(took.here), statistics.median(took.server)
+        print(f"{name:20}{took.median:6.2f} s; CPU {here:.2f} s here, {server:.2f} s the server's")
     for mine in (["stage"], ["stage", "read_back"], [_MEMORY]):
         for peer in (_DICTS if mine == [_MEMORY] else _PEOPLE, _PIPE):
             if peer in times:
