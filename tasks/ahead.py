@@ -28,3 +28,12 @@ def ahead(work: Callable[[T], R], pieces: Generator[T, None, None]) -> Generator
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def beside(pieces: Generator[T, None, None]) -> Generator[T, None, None]:
+    """Yield the pieces in order; while one is used, a thread of its own makes the next."""
+    with closing(pieces), ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, pieces, None)
+            yield piece

@@ -1,6 +1,6 @@
 """A generation's entries as batches of bounded size, each as commands for several connections."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ def cut(entries: Iterable[Entries], max_keys: int, max_bytes: int) -> Iterator[l
 
 def packed(
     batches: Iterable[Sequence[Entries]], digest: Digest, ttl_s: int, n_shares: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Turn groups of entries into commands, taking each into the digest on the way."""
     for parts in batches:
         shares: list[tuple[list[Bytes], Runs]] = [([], []) for _ in range(n_shares)]

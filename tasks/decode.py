@@ -6,12 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from nightshelf.values import RankedList
-from tasks.kernel_parse import parse_lists
+from tasks.kernel_parse import most_texts, parse_lists
 from tasks.records import LIST_SCHEMA
 from tasks.texts import Bytes, Offsets, Texts
-
-#: Fewest bytes of a value that an item (`"a",0.1,0`) and a reason (`["a"]`) can take.
-_ITEM_BYTES, _REASON_BYTES = 5, 4
 
 
 def decode_lists(ids: Sequence[str], values: Sequence[bytes]) -> pa.RecordBatch:
@@ -36,15 +33,15 @@ def decode_bulk(ids: pa.Array, values: Texts) -> pa.RecordBatch:
 
 
 def _parsed(ids: pa.Array, values: Texts) -> pa.RecordBatch | None:
-    n, size = len(values), values.n_bytes
-    n_items, n_reasons = size // _ITEM_BYTES + 1, size // _REASON_BYTES + 1
-    rows, why = np.zeros(n + 1, np.int64), np.empty(n_items, np.int64)
-    scores = np.empty(n_items)
-    texts = [
-        (np.empty(size, np.uint8), np.zeros(most + 1, np.int64))
-        for most in (n_items, n_reasons, n_reasons)
-    ]
-    items, codes, because = texts
+    most = most_texts(values.data[values.offsets[0] : values.offsets[-1]])
+    rows, scores, why = (
+        np.empty(len(values) + 1, np.int64),
+        np.empty(most),
+        np.empty(most, np.int64),
+    )
+    items, codes, because = (
+        (np.empty(values.n_bytes, np.uint8), np.empty(most + 1, np.int64)) for _ in range(3)
+    )
     found = parse_lists(values.offsets, values.data, rows, *items, scores, why, *codes, *because)
     if found < 0:
         return None
@@ -60,7 +57,6 @@ def _parsed(ids: pa.Array, values: Texts) -> pa.RecordBatch | None:
 
 
 def _strings(data: Bytes, ends: Offsets, n: int) -> pa.Array:
-    places = pa.array(ends[: n + 1].astype(np.int32))
-    strings = pa.StringArray.from_buffers(n, places.buffers()[1], pa.py_buffer(data[: ends[n]]))
+    strings = Texts(ends[: n + 1], data[: ends[n]]).to_arrow()
     strings.validate(full=True)
     return strings

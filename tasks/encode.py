@@ -17,7 +17,7 @@ from tasks.decode import decode_lists
 from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
 from tasks.resp import framed
 from tasks.run import Run
-from tasks.texts import Texts, flags_of
+from tasks.texts import Room, Texts, flags_of
 
 __all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "families"]
 
@@ -103,20 +103,13 @@ class Family:
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Yield the file's rows, some thousands at a time.
 
-        The strings of lists come as positions among distinct ones where Arrow can hand them over
-        so: within a row group, unless it outgrew its dictionary while it was written.
+        The strings of lists come as positions among the distinct ones of their row group, which is
+        read alone: Arrow does not put lists together whose dictionaries differ.
         """
         distinct = _REPETITIVE if self.holds_lists else None
-        with (
-            pq.ParquetFile(self.path, read_dictionary=distinct) as parquet,
-            pq.ParquetFile(self.path) as plain,
-        ):
+        with pq.ParquetFile(self.path, read_dictionary=distinct) as parquet:
             for group in range(parquet.num_row_groups):
-                try:
-                    table = parquet.read_row_group(group)
-                except pa.ArrowNotImplementedError:
-                    table = plain.read_row_group(group)
-                yield from table.combine_chunks().to_batches(_BATCH_ROWS)
+                yield from parquet.read_row_group(group).combine_chunks().to_batches(_BATCH_ROWS)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the keys with their values, in the file's order, one by one."""
@@ -166,6 +159,7 @@ class Digest:
     def __init__(self, prefix: str) -> None:
         self._prefix = len(prefix)
         self._hash = hashlib.sha256()
+        self._room = Room()
 
     def add(self, key: str, value: bytes) -> None:
         """Take in one key, which begins with the prefix, and its value."""
@@ -174,7 +168,7 @@ class Digest:
 
     def add_all(self, keys: Texts, values: Texts) -> None:
         """Take in many keys and their values, as `add` does one after the other."""
-        self._hash.update(framed(keys, values, self._prefix).data)
+        self._hash.update(framed(keys, values, self._prefix, self._room).data)
 
     def hexdigest(self) -> str:
         """Return the digest of all so far, in hexadecimal."""

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshelf.values import RankedList
-from tasks.kernel_json import ITEM_ROOM, LIST_ROOM, write_lists
+from tasks.kernel_json import ITEM_ROOM, LIST_ROOM, total, write_lists
+from tasks.kernel_rows import split, write_string_lists
 from tasks.kernel_scores import score_texts
 from tasks.texts import Texts, flags_of
 
@@ -55,8 +56,9 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
     rows_at = places[0].astype(np.int64) - places[0][0]
     scores = flat[1].to_numpy()[places[0][0] : places[0][-1]]
     text, lengths = score_texts(scores)
-    room = int(item.lengths[items].sum() + lengths.sum() + code.lengths[codes].sum())
-    room += int(cause.lengths[because].sum()) + ITEM_ROOM * len(items) + LIST_ROOM * len(rows)
+    room = LIST_ROOM * len(rows) + ITEM_ROOM * len(items) + int(lengths.sum())
+    for positions, texts in ((items, item), (codes, code), (because, cause)):
+        room += total(positions, texts.offsets)
     out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     write_lists(
         rows_at,
@@ -78,25 +80,25 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
 
 
 def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int64], Texts]:
-    """Return positions among the distinct strings, and these as JSON in their quotes.
+    """Return positions among the distinct strings, and these as JSON without their quotes.
 
     A dictionary may hold a string twice, but where each must stand `once`.
     """
     if not pa.types.is_dictionary(strings.type) or (once and _repeats(strings.dictionary)):
         strings = strings.cast(pa.string()).dictionary_encode()
-    return strings.indices.to_numpy().astype(np.int64), Texts.of(_quoted(strings.dictionary))
+    return strings.indices.to_numpy().astype(np.int64), _escaped(strings.dictionary)
 
 
 def _repeats(strings: pa.Array) -> bool:
     return bool(pc.count_distinct(strings).as_py() < len(strings))
 
 
-def _quoted(strings: pa.Array) -> pa.Array:
-    """Return strings as JSON; in bulk, unless one of them needs an escape."""
-    if not Texts.of(strings.drop_null()).holds_any(_ESCAPED):
-        return pc.binary_join_element_wise('"', strings, '"', "")
-    texts = [json.dumps(text, ensure_ascii=False) for text in strings.to_pylist()]
-    return pa.array(texts, pa.string())
+def _escaped(strings: pa.Array) -> Texts:
+    """Return strings as JSON without their quotes: as they are, unless one needs an escape."""
+    texts = Texts.of(strings)
+    if not texts.holds_any(_ESCAPED):
+        return texts
+    return Texts.of([json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in strings.to_pylist()])
 
 
 def encode_rows(rows: pa.RecordBatch) -> Texts:
@@ -116,8 +118,7 @@ def _column(column: pa.Array) -> pa.Array | None:
     if pa.types.is_string(kind):
         text = _strings(column)
     elif pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
-        lists = pa.ListArray.from_arrays(column.offsets, _strings(column.values).fill_null("null"))
-        text = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
+        text = _string_lists(column)
     elif kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         text = _scalars(column.cast(pa.int64()).fill_null(0).to_numpy().view("datetime64[us]"))
     elif pa.types.is_floating(kind):
@@ -132,11 +133,32 @@ def _column(column: pa.Array) -> pa.Array | None:
 
 
 def _strings(strings: pa.Array) -> pa.Array:
+    """Return strings as JSON; in bulk, unless one of them needs an escape."""
+    if not Texts.of(strings.drop_null()).holds_any(_ESCAPED):
+        return pc.binary_join_element_wise('"', strings, '"', "")
     found = strings.dictionary_encode()
-    return _quoted(found.dictionary).take(found.indices)
+    texts = [json.dumps(text, ensure_ascii=False) for text in found.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(found.indices)
+
+
+def _string_lists(column: pa.Array) -> pa.Array:
+    """Write lists of strings; of a slice, no other rows' strings."""
+    places = column.offsets.to_numpy().astype(np.int64)
+    values, lists = column.values.slice(places[0], places[-1] - places[0]), places - places[0]
+    if values.null_count == 0 and not (texts := Texts.of(values)).holds_any(_ESCAPED):
+        out = np.empty(texts.n_bytes + 3 * len(texts) + 2 * len(lists), np.uint8)
+        ends = np.zeros(len(lists), np.int64)
+        write_string_lists(lists, texts.offsets, texts.data, out, ends)
+        return Texts(ends, out).to_arrow()
+    quoted = _strings(values).fill_null("null")
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(lists, pa.int32()), quoted), ",")
+    return pc.binary_join_element_wise("[", joined, "]", "")
 
 
 def _scalars(values: npt.NDArray[Any]) -> pa.Array:
     """Write a whole column of numbers or times at once; none of them holds a comma."""
     text = orjson.dumps(np.ascontiguousarray(values), option=_COLUMN_OPTIONS)[1:-1]
-    return pa.array(text.decode().split(",") if len(values) else [], pa.string())
+    out, ends = np.empty(len(text), np.uint8), np.zeros(len(values) + 1, np.int64)
+    if len(values):
+        split(np.frombuffer(text, np.uint8), out, ends)
+    return Texts(ends, out).to_arrow()

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import Positions, compiled
-from tasks.kernel_text import literal, put, put_byte, put_literal, put_number
+from tasks.kernel_text import inlined, literal, put, put_byte, put_literal, put_number
 from tasks.texts import Bytes, Offsets
 
 #: Bytes that a list and an item of it need beside the texts, at most.
@@ -12,8 +12,16 @@ LIST_ROOM, ITEM_ROOM = 64, 32
 _ITEMS, _SCORES = literal(b'{"items":['), literal(b'],"scores":[')
 _REASONS, _WHY = literal(b'],"reasons":['), literal(b'],"why":[')
 _END = literal(b"]}")
-_COMMA, _OPEN, _CLOSE = b",[]"
-_QUOTES = 2  # the length of the empty text, in its quotes
+_COMMA, _OPEN, _CLOSE, _QUOTE = b',[]"'
+
+
+@compiled
+def total(positions: Positions, text_at: Offsets) -> int:
+    """Return the bytes of the texts at `positions`, each as often as it stands there."""
+    n_bytes = 0
+    for position in positions:
+        n_bytes += text_at[position + 1] - text_at[position]
+    return n_bytes
 
 
 @compiled
@@ -35,8 +43,8 @@ def write_lists(
 ) -> None:
     """Write row r's list, of places `rows[r]` to `rows[r + 1]`; it ends at `ends[r + 1]`.
 
-    `items`, `codes` and `because` are positions among distinct texts, which stand as JSON in their
-    quotes between the offsets `*_at`; no text comes twice.
+    `items`, `codes` and `because` are positions among texts, which stand between the offsets
+    `*_at`, escaped as in JSON, without their quotes; no code and no `because` comes twice.
     """
     n_because = len(because_at) - 1
     # A reason's position in its own list, and the row for which that was found.
@@ -49,7 +57,7 @@ def write_lists(
         for i in range(first, stop):
             if i > first:
                 at = put_byte(out, at, _COMMA)
-            at = put(out, at, item_text, item_at[items[i]], item_at[items[i] + 1])
+            at = _put_quoted(out, at, item_text, item_at[items[i]], item_at[items[i] + 1])
         at = put_literal(out, at, _SCORES)
         for i in range(first, stop):
             if i > first:
@@ -66,10 +74,10 @@ def write_lists(
                 at = put_byte(out, at, _COMMA)
             n += 1
             at = put_byte(out, at, _OPEN)
-            at = put(out, at, code_text, code_at[codes[i]], code_at[codes[i] + 1])
+            at = _put_quoted(out, at, code_text, code_at[codes[i]], code_at[codes[i] + 1])
             start, end = because_at[because[i]], because_at[because[i] + 1]
-            if end - start > _QUOTES:
-                at = put(out, put_byte(out, at, _COMMA), because_text, start, end)
+            if end > start:
+                at = _put_quoted(out, put_byte(out, at, _COMMA), because_text, start, end)
             at = put_byte(out, at, _CLOSE)
         at = put_literal(out, at, _WHY)
         for i in range(first, stop):
@@ -78,3 +86,8 @@ def write_lists(
             at = put_number(out, at, known_as[codes[i] * n_because + because[i]])
         at = put_literal(out, at, _END)
         ends[r + 1] = at
+
+
+@inlined
+def _put_quoted(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
+    return put_byte(out, put(out, put_byte(out, at, _QUOTE), data, start, stop), _QUOTE)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import compiled
-from tasks.kernel_text import inlined, literal, put
+from tasks.kernel_text import byte_at, inlined, literal, put
 from tasks.texts import Bytes, Offsets
 
 _ITEMS, _SCORES = literal(b'{"items":['), literal(b'],"scores":[')
@@ -41,6 +41,7 @@ def parse_lists(
     Value r's items, scores and positions in the reasons (counted over all values) stand from
     `rows[r]` to `rows[r + 1]`; texts end at `*_ends[i + 1]`.
     """
+    rows[0] = item_ends[0] = code_ends[0] = because_ends[0] = 0
     n, n_reasons = 0, 0
     for r in range(len(value_at) - 1):
         at, stop, first = _after(values, value_at[r], value_at[r + 1], _ITEMS), value_at[r + 1], n
@@ -68,13 +69,22 @@ def parse_lists(
     return n_reasons
 
 
+@compiled
+def most_texts(values: Bytes) -> int:
+    """Return how many texts there can be in values, one without its last quote among them."""
+    n_quotes = 0
+    for at in range(len(values)):
+        n_quotes += values[at] == _QUOTE
+    return n_quotes // 2 + 1
+
+
 @inlined
 def _after(data: Bytes, at: int, stop: int, wanted: Bytes) -> int:
     """Return the place after `wanted`, which must stand at `at`."""
     if at == _FAILED or at + len(wanted) > stop:
         return _FAILED
     for offset in range(len(wanted)):
-        if data[at + offset] != wanted[offset]:
+        if byte_at(data, at + offset) != wanted[offset]:
             return _FAILED
     return at + len(wanted)
 
@@ -82,13 +92,13 @@ def _after(data: Bytes, at: int, stop: int, wanted: Bytes) -> int:
 @inlined
 def _closes(data: Bytes, at: int, stop: int) -> bool:
     """Tell whether an array ends here."""
-    return at < stop and data[at] == _CLOSE
+    return at < stop and byte_at(data, at) == _CLOSE
 
 
 @inlined
 def _next(data: Bytes, at: int, stop: int, begun: bool) -> int:
     """Return the place of the next element: after a comma, unless it is the first."""
-    if at == _FAILED or at >= stop or (begun and data[at] != _COMMA):
+    if at == _FAILED or at >= stop or (begun and byte_at(data, at) != _COMMA):
         return _FAILED
     return at + begun
 
@@ -96,12 +106,12 @@ def _next(data: Bytes, at: int, stop: int, begun: bool) -> int:
 @inlined
 def _text(data: Bytes, at: int, stop: int, out: Bytes, ends: Offsets, number: int) -> int:
     """Copy a text that needs no unescaping to the end of `out`, as its `number`th."""
-    if at == _FAILED or at >= stop or data[at] != _QUOTE:
+    if at == _FAILED or at >= stop or byte_at(data, at) != _QUOTE:
         return _FAILED
     start = at + 1
     at = start
-    while at < stop and data[at] != _QUOTE:
-        if data[at] == _BACKSLASH or data[at] < _SPACE:
+    while at < stop and byte_at(data, at) != _QUOTE:
+        if byte_at(data, at) == _BACKSLASH or byte_at(data, at) < _SPACE:
             return _FAILED
         at += 1
     ends[number + 1] = put(out, ends[number], data, start, at)
@@ -120,11 +130,11 @@ def _reason(
     number: int,
 ) -> int:
     """Take a reason apart: a code, and what it needs where it needs something."""
-    if at == _FAILED or at >= stop or data[at] != _OPEN:
+    if at == _FAILED or at >= stop or byte_at(data, at) != _OPEN:
         return _FAILED
     at = _text(data, at + 1, stop, codes, code_ends, number)
     because_ends[number + 1] = because_ends[number]
-    if at != _FAILED and at < stop and data[at] == _COMMA:
+    if at != _FAILED and at < stop and byte_at(data, at) == _COMMA:
         at = _text(data, at + 1, stop, because, because_ends, number)
     return at + 1 if at != _FAILED and _closes(data, at, stop) else _FAILED
 
@@ -133,8 +143,8 @@ def _reason(
 def _whole(data: Bytes, at: int, stop: int) -> tuple[int, int]:
     """Read up to 15 digits; returns where they end (-1 where there is none) and their number."""
     start, number = at, 0
-    while _FAILED < at < stop and at - start < _MAX_DIGITS and _ZERO <= data[at] <= _NINE:
-        number = number * 10 + int(data[at]) - _ZERO
+    while _FAILED < at < stop and at - start < _MAX_DIGITS and _ZERO <= byte_at(data, at) <= _NINE:
+        number = number * 10 + int(byte_at(data, at)) - _ZERO
         at += 1
     return (at if at > start else _FAILED), number
 
@@ -143,7 +153,7 @@ def _whole(data: Bytes, at: int, stop: int) -> tuple[int, int]:
 def _position(data: Bytes, at: int, stop: int, out: Offsets, place: int) -> int:
     """Read a position from 0 on."""
     end, out[place] = _whole(data, at, stop)
-    return end if end == at + 1 or data[at] != _ZERO else _FAILED
+    return end if end == at + 1 or byte_at(data, at) != _ZERO else _FAILED
 
 
 @inlined
@@ -153,9 +163,9 @@ def _decimal(data: Bytes, start: int, stop: int) -> tuple[int, int, int]:
     The end is -1 where there are too many, or where JSON allows no such number.
     """
     at, digits = _whole(data, start, stop)
-    if at == _FAILED or at >= stop or (data[start] == _ZERO and at > start + 1):
+    if at == _FAILED or at >= stop or (byte_at(data, start) == _ZERO and at > start + 1):
         return _FAILED, 0, 0
-    if data[at] != _POINT:
+    if byte_at(data, at) != _POINT:
         return at, digits, 0
     after = at + 1
     at, part = _whole(data, after, stop)
@@ -169,11 +179,11 @@ def _number(data: Bytes, at: int, stop: int, out: npt.NDArray[np.float64], place
     """Read a number with a point or a negative exponent whose float64 is proven."""
     if at == _FAILED or at >= stop:
         return _FAILED
-    negative = data[at] == _MINUS
+    negative = byte_at(data, at) == _MINUS
     at, digits, power = _decimal(data, at + negative, stop)
     if at == _FAILED or at + 1 >= stop:
         return _FAILED
-    if data[at] == _E and data[at + 1] == _MINUS:
+    if byte_at(data, at) == _E and byte_at(data, at + 1) == _MINUS:
         at, exponent = _whole(data, at + 2, stop)
         power += exponent
     elif power == 0:

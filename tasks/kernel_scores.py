@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import compiled
-from tasks.kernel_text import inlined, put_byte, put_number
+from tasks.kernel_text import byte_at, inlined, put_byte, put_number
 from tasks.texts import Bytes
 
 #: Room for the longest: a sign, 16 digits, ".0".
@@ -102,10 +102,11 @@ def _put_six(out: Bytes, at: int, digits: int, head: int) -> int:
     left, last = np.uint32(digits), at + 5 + (head > 0)
     for place in range(5, -1, -1):
         if place + 1 == head:
-            out[at + head] = _POINT
+            put_byte(out, at + head, _POINT)
         shorter = left // np.uint32(10)
-        out[at + place + (0 < head <= place)] = _ZERO + (left - shorter * np.uint32(10))
+        digit = left - shorter * np.uint32(10)
+        put_byte(out, at + place + (0 < head <= place), _ZERO + int(digit))
         left = shorter
-    while last >= at + max(head, 1) and (out[last] == _ZERO or last == at + head > at):
+    while last >= at + max(head, 1) and (byte_at(out, last) == _ZERO or last == at + head > at):
         last -= 1
     return last + 1

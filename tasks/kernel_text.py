@@ -1,7 +1,7 @@
 """The smallest compiled pieces of text: bytes copied, whole numbers written."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -10,14 +10,16 @@ from tasks.texts import Bytes
 
 F = TypeVar("F", bound=Callable[..., object])
 _ZERO = ord("0")
+_INLINED: dict[str, Any] = {"forceinline": True, "_nrt": False}
 
 
 def inlined(function: F) -> F:
-    """Compile a small function into whatever compiled code calls it.
+    """Compile a small function, which makes no array, into whatever compiled code calls it.
 
-    A call of its own counts references to every array it is given: more work than the few bytes.
+    Otherwise every call counts references to each array it is given, atomically: more work than
+    the few bytes. Without numba's runtime there is no counting, and no array can be made.
     """
-    return cast(F, njit(nogil=True, cache=True, forceinline=True, error_model="numpy")(function))
+    return cast(F, njit(nogil=True, cache=True, error_model="numpy", **_INLINED)(function))
 
 
 def literal(text: bytes) -> Bytes:
@@ -26,10 +28,17 @@ def literal(text: bytes) -> Bytes:
 
 
 @inlined
+def byte_at(data: Bytes, at: int) -> int:
+    """Return a byte; no place here counts from the end, and an unsigned one need not be asked."""
+    byte: int = data[np.uint64(at)]
+    return byte
+
+
+@inlined
 def put(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
     """Copy `data[start:stop]` to `out[at:]`; returns where it ends."""
     for offset in range(stop - start):
-        out[at + offset] = data[start + offset]
+        out[np.uint64(at + offset)] = data[np.uint64(start + offset)]
     return at + stop - start
 
 
@@ -42,7 +51,7 @@ def put_literal(out: Bytes, at: int, data: Bytes) -> int:
 @inlined
 def put_byte(out: Bytes, at: int, byte: int) -> int:
     """Write one byte; returns where it ends."""
-    out[at] = byte
+    out[np.uint64(at)] = byte
     return at + 1
 
 
@@ -63,6 +72,6 @@ def put_number(out: Bytes, at: int, number: int) -> int:
     place = end
     while place > at:
         place -= 1
-        out[place] = _ZERO + number % 10
+        out[np.uint64(place)] = _ZERO + number % 10
         number //= 10
     return end

@@ -4,11 +4,10 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +25,16 @@ from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
 from tasks.ahead import ahead
-from tasks.batches import cut, packed
+from tasks.carry import encoded, read_again, written
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
 from tasks.errors import RedisUnavailable, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
-from tasks.resp import mget_command
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 from tasks.sample import check_sample
 from tasks.texts import Texts
-from tasks.wire import Wire, wire
+from tasks.wire import wire
 
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
@@ -120,12 +118,10 @@ def stage(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     counts = {family.name: 0 for family in shelves}
     n_bytes = 0
-    entries = chain.from_iterable(ahead(family.encode, family.batches()) for family in shelves)
-    groups = cut(entries, settings.max_batch_keys, settings.max_batch_bytes)
-    batches = packed(groups, digest, settings.ttl_s, settings.n_connections)
+    entries = encoded((family, family.batches()) for family in shelves)
+    bounds = settings.max_batch_keys, settings.max_batch_bytes
     with wire(client, settings.n_connections) as redis:
-        for batch in batches:
-            redis.write(batch.shares)
+        for batch in written(redis, entries, digest, settings.ttl_s, *bounds):
             for family, n in batch.counts.items():
                 counts[family] += n
             n_bytes += batch.n_bytes
@@ -159,7 +155,9 @@ def read_back(
 
         def fetched(family: Family) -> Iterator[Any]:
             nonlocal n_keys
-            for rows in ahead(partial(_decoded, family), _fetch(redis, family, digest, settings)):
+            ids = family.id_arrays(settings.max_batch_keys)
+            found = read_again(redis, family, ids, digest)
+            for rows in ahead(partial(_decoded, family), found):
                 n_keys += len(rows)
                 progress(n_keys, staged.n_keys)
                 yield rows
@@ -179,31 +177,6 @@ def read_back(
         if family.holds_lists:
             check_sample(family, paths[family.name], seed=run.generation)
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
-
-
-def _fetch(
-    redis: Wire, family: Family, digest: Digest, settings: PublishSettings
-) -> Generator[tuple[pa.Array, Texts], None, None]:
-    """Yield a family's ids and values as Redis holds them, and take them into the digest."""
-    for ids in family.id_arrays(settings.max_batch_keys):
-        keys = family.keys_of(ids)
-        values = _values(redis, keys)
-        digest.add_all(keys, values)
-        yield ids, values
-
-
-def _values(redis: Wire, keys: Texts) -> Texts:
-    """Return the values of keys, an equal share of them asked for over each connection."""
-    edges = sorted({len(keys) * share // redis.n for share in range(redis.n + 1)})
-    commands = [mget_command(keys.slice(*edge)) for edge in pairwise(edges)]
-    found = [value for reply in redis.ask(commands) for value in reply]
-    if None in found:
-        raise VerificationError(
-            f"{keys[found.index(None)].decode()} is gone right after it was written; the live "
-            "generation is untouched. Look at maxmemory and maxmemory-policy: an allkeys-* or "
-            "volatile-* policy evicts in silence."
-        )
-    return Texts.of(found)
 
 
 def _decoded(family: Family, found: tuple[pa.Array, Texts]) -> pa.RecordBatch | pa.Array:

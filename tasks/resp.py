@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nightshelf.contract import FALLBACK_TTL_FACTOR, TTL_JITTER
 from tasks.kernel import compiled
 from tasks.kernel_text import inlined, literal, n_digits, put, put_byte, put_literal, put_number
-from tasks.texts import Bytes, Offsets, Texts
+from tasks.texts import Bytes, Offsets, Room, Texts
 
 OK = b"+OK\r\n"
 #: Bytes that a command, or one of its arguments, needs beside key and value, at most.
@@ -41,12 +41,12 @@ def mget_command(keys: Texts) -> bytes:
     return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + out[:end].tobytes()
 
 
-def framed(keys: Texts, values: Texts, n_prefix: int) -> Bytes:
+def framed(keys: Texts, values: Texts, n_prefix: int, room: Room) -> Bytes:
     """Return what the digest takes in: ``<tail's length> <value's length> `` + tail + value.
 
-    A tail is the key without its first `n_prefix` bytes.
+    A tail is the key without its first `n_prefix` bytes. It stands in `room` until the next call.
     """
-    out = np.empty(keys.n_bytes + values.n_bytes + _ROOM * len(keys), np.uint8)
+    out = room.of(keys.n_bytes + values.n_bytes + _ROOM * len(keys))
     end = _write_frames(keys.offsets, keys.data, values.offsets, values.data, n_prefix, out)
     return out[:end]
 

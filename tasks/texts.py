@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.kernel import compiled
+
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
 
@@ -41,6 +43,11 @@ class Texts:
             np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8),
         )
 
+    def to_arrow(self) -> pa.Array:
+        """Return the strings, which must be UTF-8 and end before 2 GiB, as Arrow's, uncopied."""
+        places = pa.py_buffer(self.offsets.astype(np.int32))
+        return pa.StringArray.from_buffers(len(self), places, pa.py_buffer(self.data))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -62,8 +69,32 @@ class Texts:
 
     def holds_any(self, flags: npt.NDArray[np.bool_]) -> bool:
         """Tell whether any string holds a byte whose flag (of 256) is set."""
-        return bool(flags[self.data[self.offsets[0] : self.offsets[-1]]].any())
+        return bool(_any(self.data[self.offsets[0] : self.offsets[-1]], flags))
 
     def slice(self, start: int, stop: int) -> "Texts":
         """Return strings `start` to `stop` (not included), without copying them."""
         return Texts(self.offsets[start : stop + 1], self.data)
+
+
+class Room:
+    """Memory that is used again and again: new memory costs the system more than the bytes do."""
+
+    def __init__(self) -> None:
+        self._data = np.empty(0, np.uint8)
+
+    def of(self, n: int) -> Bytes:
+        """Return at least `n` bytes; they begin with what was written to them before."""
+        if n > len(self._data):
+            wider = np.empty(n, np.uint8)
+            wider[: len(self._data)] = self._data
+            self._data = wider
+        return self._data
+
+
+@compiled
+def _any(data: Bytes, flags: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether a byte's flag is set; without a way out early, several bytes go at a time."""
+    found = False
+    for at in range(len(data)):
+        found |= flags[data[at]]
+    return found

@@ -7,22 +7,20 @@ command that a broken connection may have lost is sent again: what goes this way
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any, TypeVar
 
-import hiredis
 from redis import Redis
-from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import InvalidResponse, RedisError
-from redis.exceptions import TimeoutError as TooSlow
 
-from tasks.resp import OK
-from tasks.texts import Bytes
+from tasks.replies import Found, found_of, received, replies, together
+from tasks.resp import OK, mget_command
+from tasks.texts import Bytes, Room, Texts
 
 S = TypeVar("S")
 T = TypeVar("T")
 #: How many of which family one connection writes, in order.
 Runs = list[tuple[str, int]]
-_CHUNK = 65_536
 
 
 class Wire:
@@ -32,6 +30,7 @@ class Wire:
         self.n = len(connections)
         self._connections = connections
         self._threads = threads
+        self._rooms = [Room() for _ in connections]
 
     def write(self, shares: Sequence[tuple[list[Bytes], Runs]]) -> None:
         """Send each share of SET commands over a connection of its own, and await every reply.
@@ -40,9 +39,14 @@ class Wire:
         """
         self._each(_write, shares)
 
-    def ask(self, commands: Sequence[bytes]) -> list[Any]:
-        """Send one command over each connection; return the replies, bytes as they are."""
-        return self._each(_ask, commands)
+    def values_of(self, keys: Texts) -> Texts:
+        """Return the values of keys, an equal share of them asked for over each connection.
+
+        Raises `Gone` for a key that is not there.
+        """
+        edges = sorted({len(keys) * share // self.n for share in range(self.n + 1)})
+        shares = [keys.slice(*edge) for edge in pairwise(edges)]
+        return together(self._each(_ask, list(zip(shares, self._rooms, strict=False))))
 
     def _each(self, act: Callable[[Any, S], T], requests: Sequence[S]) -> list[T]:
         """Do it over a connection for each; raise only once none is on its way any longer."""
@@ -73,9 +77,10 @@ def _patiently(act: Callable[[Any, S], T], connection: Any, request: S) -> T:
     return result
 
 
-def _ask(connection: Any, command: bytes) -> Any:
-    connection.send_packed_command([command])
-    return connection.read_response(disable_decoding=True)
+def _ask(connection: Any, share: tuple[Texts, Room]) -> Found:
+    keys, room = share
+    connection.send_packed_command([mget_command(keys)])
+    return found_of(connection, keys, room)
 
 
 def _write(connection: Any, share: tuple[list[Bytes], Runs]) -> None:
@@ -84,46 +89,20 @@ def _write(connection: Any, share: tuple[list[Bytes], Runs]) -> None:
     expected = OK * sum(n for _, n in runs)
     came = bytearray()
     while len(came) < len(expected):
-        came += _received(connection, len(expected) - len(came))
+        came += received(connection, len(expected) - len(came))
         if not expected.startswith(came):
-            _raise_first_error(connection, came, runs)
+            _raise_first_error(connection, bytes(came), runs)
             return
 
 
-def _raise_first_error(connection: Any, came: bytearray, runs: Runs) -> None:
+def _raise_first_error(connection: Any, came: bytes, runs: Runs) -> None:
     """Read the replies one by one, all of them, so that the connection can go on after it."""
-    reader = hiredis.Reader(replyError=connection._parser.parse_error, notEnoughData=Ellipsis)
-    reader.feed(bytes(came))
+    families = [family for family, n in runs for _ in range(n)]
     first: tuple[str, RedisError] | None = None
-    for family, n in runs:
-        for _ in range(n):
-            reply = _reply(connection, reader)
-            if reply != b"OK" and first is None:
-                known = isinstance(reply, RedisError)
-                error = reply if known else InvalidResponse(f"{reply!r} instead of OK")
-                first = family, error
+    for family, reply in zip(families, replies(connection, came, len(families)), strict=True):
+        if reply != b"OK" and first is None:
+            known = isinstance(reply, RedisError)
+            first = family, reply if known else InvalidResponse(f"{reply!r} instead of OK")
     if first is not None:
         family, error = first
         raise type(error)(f"SET of a key of the family {family!r} was refused: {error}") from None
-
-
-def _reply(connection: Any, reader: hiredis.Reader) -> Any:
-    while True:
-        reply = reader.gets()
-        if reply is Ellipsis:
-            reader.feed(_received(connection, _CHUNK))
-        elif not isinstance(reply, hiredis.PushNotification):  # what a server may say unasked
-            return reply
-
-
-def _received(connection: Any, most: int) -> bytes:
-    """Return what the server sent, as redis-py's own reading does: never nothing."""
-    try:
-        data: bytes = connection._sock.recv(most)
-    except TimeoutError:
-        raise TooSlow("no reply to what was written within timeout_s") from None
-    except OSError as error:
-        raise Unreachable(f"connection broken while reading replies: {error}") from None
-    if not data:
-        raise Unreachable("connection closed by the server")
-    return data

@@ -7,7 +7,7 @@ from threading import Event, get_ident
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from tasks.ahead import ahead
+from tasks.ahead import ahead, beside
 
 
 def blas_threads() -> set[int]:
@@ -57,3 +57,35 @@ def test_an_error_reaches_the_caller_and_blas_has_its_threads_back() -> None:
     with pytest.raises(ZeroDivisionError):
         list(ahead(work, numbers(100, [])))
     assert blas_threads() == before
+
+
+def test_one_piece_is_made_beside_in_another_thread() -> None:
+    made, asked = Event(), []
+
+    def pieces() -> Generator[tuple[int, int], None, None]:
+        try:
+            for number in range(1, 100):
+                asked.append(number)
+                if number == 2:
+                    made.set()
+                yield number, get_ident()
+        finally:
+            asked.append(0)
+
+    with closing(beside(pieces())) as results:
+        number, maker = next(results)
+        assert made.wait(60), "the second while the first is used"
+    assert (number, asked) == (1, [1, 2, 0])
+    assert maker != get_ident()
+    assert [number for number, _ in beside(pieces())] == list(range(1, 100))
+
+
+def test_an_error_of_what_is_made_beside_reaches_the_caller() -> None:
+    def pieces() -> Generator[int, None, None]:
+        yield 1
+        raise ValueError("no more")
+
+    results = beside(pieces())
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(results)

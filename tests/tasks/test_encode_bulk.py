@@ -216,18 +216,36 @@ def list_family(root: Path, rows: list[dict[str, Any]], **writing: Any) -> Famil
     return families(Run("shop", 1, AS_OF, root), path, path, path, path, path)[0]
 
 
+ROWS = [
+    {"key": f"u {at}" if at % 3 else f"u{at}"}
+    | row_of([(f"i{at * item}", 1 / (1 + item), "because", f"i{at % 5}") for item in range(9)])
+    for at in range(40)
+]
+
+
 @pytest.mark.parametrize(
-    "writing", [{"row_group_size": 7}, {"dictionary_pagesize_limit": 64}, {"use_dictionary": False}]
+    "writing", [{}, {"row_group_size": 7}, {"use_dictionary": False}, {"data_page_version": "2.0"}]
 )
 def test_files_written_in_any_way(tmp_path: Path, writing: dict[str, Any]) -> None:
-    """In groups of rows with dictionaries of their own, outgrown dictionaries, and none."""
-    rows = [
-        {"key": f"u {at}" if at % 3 else f"u{at}"}
-        | row_of([(f"i{at * item}", 1 / (1 + item), "because", f"i{at % 5}") for item in range(9)])
-        for at in range(40)
-    ]
-    family = list_family(tmp_path, rows, **writing)
-    assert list(family.entries()) == [family.entry(row) for row in rows]
+    """In groups of rows with dictionaries of their own, and with none."""
+    family = list_family(tmp_path, ROWS, **writing)
+    assert list(family.entries()) == [family.entry(row) for row in ROWS]
+
+
+def test_row_groups_that_outgrew_their_dictionary(tmp_path: Path) -> None:
+    """Their first pages are positions, their last plain, in each column of strings."""
+
+    def sizes(family: Family) -> list[int]:
+        group = pq.read_metadata(family.path).row_group(0)
+        return [group.column(at).total_uncompressed_size for at in (1, 3, 4)]
+
+    small = {"data_page_size": 64, "write_batch_size": 8}
+    within = sizes(list_family(tmp_path, ROWS, **small))
+    without = sizes(list_family(tmp_path, ROWS, use_dictionary=False, **small))
+    family = list_family(tmp_path, ROWS, dictionary_pagesize_limit=1, **small)
+    for few, outgrown, plain in zip(within, sizes(family), without, strict=True):
+        assert few != outgrown != plain
+    assert list(family.entries()) == [family.entry(row) for row in ROWS]
 
 
 @pytest.mark.parametrize("user", ["", "é" * 100, "x" * 513])

@@ -1,0 +1,104 @@
+"""Replies to MGET in whatever pieces they come, against hiredis, which reads them one by one."""
+
+from typing import Any
+
+import hiredis
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from redis import Redis
+from redis.exceptions import OutOfMemoryError, RedisError
+
+from tasks.replies import Found, Gone, found_of, together
+from tasks.texts import Room, Texts
+
+VALUES = st.lists(st.binary(max_size=40) | st.sampled_from([b"\r\n", b"$1\r\n", b"x" * 5_000]))
+
+
+class Said:
+    """A socket that gives what was said to it in pieces of so many bytes, then is closed."""
+
+    def __init__(self, said: bytes, sizes: list[int]) -> None:
+        self.left, self.sizes = said, sizes
+
+    def recv_into(self, room: memoryview) -> int:
+        size = min(self.sizes.pop(0) if self.sizes else len(self.left), len(room), len(self.left))
+        room[:size], self.left = self.left[:size], self.left[size:]
+        return size
+
+
+def connection(said: bytes, sizes: list[int]) -> Any:
+    made: Any = Redis().connection_pool.make_connection()
+    made._sock = Said(said, sizes)
+    return made
+
+
+def received(said: bytes, sizes: list[int], n: int) -> Found:
+    return found_of(connection(said, sizes), keys(n), Room())
+
+
+def keys(n: int) -> Texts:
+    return Texts.of([b"k%d" % at for at in range(n)])
+
+
+def reply(values: list[bytes | None]) -> bytes:
+    return b"*%d\r\n" % len(values) + b"".join(
+        b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value) for value in values
+    )
+
+
+@given(VALUES, VALUES, st.lists(st.integers(1, 50), max_size=20))
+def test_values_come_whole(one: list[bytes], other: list[bytes], sizes: list[int]) -> None:
+    found = [
+        received(reply([b"", *values]), list(sizes), len(values) + 1) for values in (one, other)
+    ]
+    assert list(together(found)) == [b"", *one, b"", *other]
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_a_key_that_is_not_there_is_named(missing: int, size: int) -> None:
+    values = [None if at == missing else b"v" for at in range(3)]
+    with pytest.raises(Gone, match=f"^k{missing}$"):
+        received(reply(values), [size] * 99, 3)
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_what_a_server_says_instead(size: int) -> None:
+    with pytest.raises(OutOfMemoryError):
+        received(b"-OOM command not allowed\r\n", [size] * 99, 3)
+    pushed = b">2\r\n+server\r\n+moves\r\n" + reply([b"a", b"b", b"c"])
+    assert list(together([received(pushed, [size] * 99, 3)])) == [
+        b"a",
+        b"b",
+        b"c",
+    ]
+
+
+WHOLE = reply([b"abc", b"", b"0123456789ab"])
+
+
+@given(
+    st.integers(0, len(WHOLE)),
+    st.binary(max_size=2) | st.sampled_from([b"$", b"*", b"1", b"-", b"\r\n", b":5"]),
+    st.integers(0, 3),
+    st.integers(1, 99),
+)
+@example(0, b"*2", 2, 99)
+@example(4, b"$03", 2, 99)
+@example(4, b":", 1, 99)
+@example(0, WHOLE[:4] * 2, 4, 99)
+def test_a_reply_that_was_altered(at: int, instead: bytes, n_gone: int, size: int) -> None:
+    """The values are those that hiredis reads; else an error says what is wrong."""
+    said = WHOLE[:at] + instead + WHOLE[at + n_gone :]
+    reader = hiredis.Reader(replyError=RedisError)
+    reader.feed(said)
+    try:
+        wanted = reader.gets()
+    except hiredis.ProtocolError:
+        wanted = None
+    try:
+        found = list(together([received(said, [size] * 99, 3)]))
+    except (RedisError, Gone):
+        return
+    assert found == wanted
