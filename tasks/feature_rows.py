@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
+from tasks.rollup_types import Ints, Longs
 from tasks.tally import NEVER, Tally
-from tasks.tally_types import Ints, Longs
 
 
 def user_rows(told: Tally, item_ids: pa.StringArray, categories: pa.StringArray) -> pa.Table:

@@ -18,10 +18,11 @@ from tasks.feature_rows import item_rows, user_rows
 from tasks.kernel import Flags
 from tasks.parquet import write_table
 from tasks.records import CleanLog, Features
+from tasks.rollup_types import Ints
 from tasks.rollups import gather
 from tasks.run import Run, computed
 from tasks.tally import Tally, tally_up
-from tasks.tally_types import MET, SEEN, Ints, Night
+from tasks.tally_types import Night
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
@@ -69,7 +70,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
     """
     catalogue = pq.read_table(log.items, columns=["item_id", "category"]).combine_chunks()
     with connect(run) as db:
-        found = gather(run, log, db)
+        found = gather(run, log)
         categories, names = _categories(catalogue)
         night = _night(db, run, list(found.days), settings, categories)
         ids = catalogue.column("item_id").chunk(0)
@@ -85,10 +86,10 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         n_catalogue = write_query(db, query("item_features"), items, {})
     user_ids = _write_ids(run.path("features/user_ids.parquet"), told.ids, told.users.taken)
     item_ids = _write_ids(run.path("features/item_ids.parquet"), ids, told.items.taken)
-    matrix = told.matrix(seen=False)
+    matrix = told.matrix(told.liked)
     return Features(
         interactions=_save(run.path("features/interactions.npz"), matrix),
-        seen=_save(run.path("features/seen.npz"), told.matrix(seen=True)),
+        seen=_save(run.path("features/seen.npz"), told.matrix(told.seen)),
         user_ids=user_ids,
         item_ids=item_ids,
         users=users,
@@ -140,7 +141,7 @@ def _night(
     points = np.asarray(db.execute(query("points"), decay).fetchnumpy()["points"], np.int64)
     return Night(
         points=points.reshape(len(kinds), len(days)),
-        mark=np.array([MET | SEEN * (kind in settings.seen) for kind in kinds], np.uint8),
+        is_seen=np.array([kind in settings.seen for kind in kinds]),
         is_purchase=np.array([kind == "purchase" for kind in kinds]),
         is_view=np.array([kind in settings.view_types for kind in kinds]),
         is_rating=np.array([kind in settings.rating_types for kind in kinds]),
