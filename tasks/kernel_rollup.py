@@ -42,7 +42,7 @@ def add_up(
             event = order[at]
             if not np.isnan(value[event]):
                 n_valued += 1
-                total += _millionths(value[event])
+                total += int(_millionths(value[event]))
             at += 1
             if at == n or not _alike(event, order[at], user, item, kind, value):
                 break

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tasks.days import DAY_US
-from tasks.kernel import Single, compiled
+from tasks.kernel import Flags, compiled
 from tasks.kernel_top import NO_VIEW, favourites, recent
 from tasks.rollup_types import Ints, Longs
 from tasks.tally_types import (
@@ -28,7 +28,7 @@ def tally(
     """Add up the rows of the users from `first` to `last`."""
     most = 0
     for u in range(first, last):
-        most = max(most, liked.start[u + 1] - liked.start[u])
+        most = max(most, _n_rows(older, u) + _n_rows(newer, u))
     scratch = Scratch(
         item=np.empty(most, np.int32),
         points=np.empty(most, np.int64),
@@ -41,12 +41,20 @@ def tally(
         recent_us=np.empty(RECENT, np.int64),
     )
     for u in range(first, last):
+        if u > first:
+            liked.start[u] = liked.start[u - 1] + liked.n[u - 1]
+            seen.start[u] = seen.start[u - 1] + seen.n[u - 1]
         n_newer = _add_rows(u, 0, newer, night, users, items, scratch)
         n = _add_rows(u, n_newer, older, night, users, items, scratch)
         n_met = _add_cells(u, n_newer, n, night, users, items, liked, seen, scratch)
         met = scratch.met[:n_met]
         favourites(met, night.category, scratch.taste, users.favourites[u], scratch.best)
         recent(met, scratch.latest_us[:n_met], users.recent[u], scratch.recent_us)
+
+
+@compiled
+def _n_rows(part: Part, u: int) -> np.int64:
+    return part.rows.start[u + 1] - part.rows.start[u]
 
 
 @compiled
@@ -140,24 +148,18 @@ def _add_cells(
 
 
 @compiled
-def select(
-    first: int, last: int, cells: Cells, user_at: Longs, item_at: Ints, fill: bool,
-    bounds: Longs, indices: Ints, data: Single,
-) -> None:  # fmt: skip
-    """Write the rows from `first` to `last` of a CSR matrix, users and items of the model.
+def select(cells: Cells, users: Flags, item_at: Ints) -> Longs:
+    """Move the cells of the model's users and items to the front; returns where each user's start.
 
-    `user_at` gives the model's users by their rows of `cells`, `item_at` an item's column or -1.
-    Unless to be filled, only the rows' lengths are written, as `bounds[1:]`; else `bounds` are the
-    rows'.
+    `item_at` gives an item's column in the model, or -1; the last bound is where they end.
     """
-    for row in range(first, last):
-        u = user_at[row]
-        at = bounds[row] if fill else 0
+    bounds = np.zeros(users.sum() + 1, np.int64)
+    at = 0
+    for row, u in enumerate(np.flatnonzero(users)):
         for cell in range(cells.start[u], cells.start[u] + cells.n[u]):
             column = item_at[cells.item[cell]]
             if column >= 0:
-                if fill:
-                    indices[at], data[at] = column, cells.value[cell]
+                cells.item[at], cells.value[at] = column, cells.value[cell]
                 at += 1
-        if not fill:
-            bounds[row + 1] = at
+        bounds[row + 1] = at
+    return bounds

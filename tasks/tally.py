@@ -34,23 +34,14 @@ class Tally:
     def matrix(self, cells: Cells) -> sp.csr_matrix:
         """Return what stands in `liked`, or in `seen`, of the model's users and items (float32).
 
-        The model has the users who took to something, and the items that somebody took to.
+        The model has the users who took to something, and the items that somebody took to. The
+        cells become the matrix: they cannot be asked for twice.
         """
-        users, items = np.flatnonzero(self.users.taken), np.flatnonzero(self.items.taken)
-        item_at = np.full(len(self.items.taken), -1, np.int32)
-        item_at[items] = np.arange(len(items))
-        bounds = np.zeros(len(users) + 1, np.int64)
-        pieces = pieces_of(np.arange(len(bounds)))
-        indices, data = np.empty(0, np.int32), np.empty(0, np.float32)
-
-        def rows(first: int, last: int, *, fill: bool) -> None:
-            select(first, last, cells, users, item_at, fill, bounds, indices, data)
-
-        in_threads(lambda first, last: rows(first, last, fill=False), pieces)
-        np.cumsum(bounds, out=bounds)
-        indices, data = np.empty(bounds[-1], np.int32), np.empty(bounds[-1], np.float32)
-        in_threads(lambda first, last: rows(first, last, fill=True), pieces)
-        return sp.csr_matrix((data, indices, bounds), shape=(len(users), len(items)))
+        items = self.items.taken
+        item_at = np.where(items, np.cumsum(items, dtype=np.int32) - 1, -1).astype(np.int32)
+        bounds = select(cells, self.users.taken, item_at)
+        shape = len(bounds) - 1, int(items.sum())
+        return sp.csr_matrix((cells.value[: bounds[-1]], cells.item[: bounds[-1]], bounds), shape)
 
 
 def tally_up(
@@ -152,11 +143,10 @@ def _added(sums: Sequence[Items]) -> Items:
 
 
 def _cells(starts: Longs) -> Cells:
-    """Return room for as many cells a user as the user has rows, one after another."""
-    n = starts[-1]
+    """Return room for as many cells a user as the user has rows."""
     return Cells(
-        start=starts,
+        start=starts[:-1].copy(),
         n=np.zeros(len(starts) - 1, np.int64),
-        item=np.empty(n, np.int32),
-        value=np.empty(n, np.float32),
+        item=np.empty(starts[-1], np.int32),
+        value=np.empty(starts[-1], np.float32),
     )

@@ -75,7 +75,11 @@ class Items(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Items of users, ascending, each with a value: `n[u]` of them from `start[u]` on."""
+    """Items of users, ascending, each with a value: `n[u]` of user u from `start[u]` on.
+
+    `start` begins as where user u's would be if every row were a cell; a piece of work then lets
+    its users follow one another, so that no more memory is touched than is filled.
+    """
 
     start: Longs
     n: Longs
