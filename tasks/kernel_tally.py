@@ -28,7 +28,8 @@ def tally(
     """Add up the rows of the users from `first` to `last`."""
     most = 0
     for u in range(first, last):
-        most = max(most, _n_rows(older, u) + _n_rows(newer, u))
+        n_older = older.rows.start[u + 1] - older.rows.start[u]
+        most = max(most, n_older + newer.rows.start[u + 1] - newer.rows.start[u])
     scratch = Scratch(
         item=np.empty(most, np.int32),
         points=np.empty(most, np.int64),
@@ -50,11 +51,6 @@ def tally(
         met = scratch.met[:n_met]
         favourites(met, night.category, scratch.taste, users.favourites[u], scratch.best)
         recent(met, scratch.latest_us[:n_met], users.recent[u], scratch.recent_us)
-
-
-@compiled
-def _n_rows(part: Part, u: int) -> np.int64:
-    return part.rows.start[u + 1] - part.rows.start[u]
 
 
 @compiled

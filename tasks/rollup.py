@@ -29,6 +29,10 @@ class Rollup:
     types: pa.StringArray
     rows: Rows
 
+    def __post_init__(self) -> None:
+        for numbers in self.rows:
+            numbers.flags.writeable = False
+
     @staticmethod
     def empty() -> "Rollup":
         """Return the rollup of no day."""

@@ -3,8 +3,8 @@
 ::
 
     runs/<namespace>/rollups/
-        <UTC day>-<address>.npz      a day
-        merged-<address>.npz         all days of an earlier night, under one dictionary
+        <UTC day>-<address>.arrow    a day
+        merged-<address>.arrow       all days of an earlier night, under one dictionary
 
 A day's address is a hash of its clean events and of the code that adds them up, so that a file is
 either right or not found; one that is cut short, damaged or not ours counts as not found. Files are
@@ -59,7 +59,7 @@ class Rollups:
 
     def merged(self, days: Addresses) -> tuple[Rollup, Addresses]:
         """Return the merged rollup that has the most of these days, and all days that it has."""
-        held = {path: days_in(path) for path in sorted(self.folder.glob("merged-*.npz"))}
+        held = {path: days_in(path) for path in sorted(self.folder.glob("merged-*.arrow"))}
         common = {path: len(have.items() & days.items()) for path, have in held.items()}
         for path in sorted(common, key=lambda path: (-common[path], len(held[path]))):
             if common[path] and (found := read_rollup(path)):
@@ -70,7 +70,7 @@ class Rollups:
     def keep_merged(self, days: Addresses, rollup: Rollup) -> None:
         """Keep the rollup of all these days."""
         address = _hash(*(days[number] for number in sorted(days)))
-        self._write(self.folder / f"merged-{address}.npz", rollup, days)
+        self._write(self.folder / f"merged-{address}.arrow", rollup, days)
 
     def use(self, days: Addresses) -> None:
         """Mark the rollups of a night's days as used, and delete what none has used for long."""
@@ -83,7 +83,7 @@ class Rollups:
 
     def _path(self, number: int, address: str) -> Path:
         day = datetime.fromtimestamp(number * DAY_US // 1_000_000, UTC)
-        return self.folder / f"{day:%Y-%m-%d}-{address}.npz"
+        return self.folder / f"{day:%Y-%m-%d}-{address}.arrow"
 
     def _write(self, path: Path, rollup: Rollup, days: Addresses) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

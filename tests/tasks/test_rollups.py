@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -262,8 +261,9 @@ def emptied(path: Path) -> None:
 
 def altered(path: Path) -> None:
     """Flip a bit of a number, which only a checksum can see."""
-    with np.load(path) as file:
-        number = file["last_us"][-1:].tobytes()
+    found = read_rollup(path)
+    assert found
+    number = found[0].rows.last_us[-1:].tobytes()
     content = path.read_bytes()
     place = content.index(number)
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
