@@ -3,11 +3,14 @@
 import numpy as np
 import pyarrow as pa
 
+from tasks.rollup_types import Ints, Longs
 from tasks.tally import NEVER, Tally
-from tasks.tally_types import Ints, Longs
+
+#: As DuckDB calls them.
+_LIST = pa.list_(pa.field("l", pa.string()))
 
 
-def user_rows(told: Tally, item_ids: pa.StringArray, categories: pa.StringArray) -> pa.Table:
+def user_rows(told: Tally) -> pa.Table:
     """Return the log's users as a table, for `sql/user_features.sql`."""
     users = told.users
     table = pa.table(
@@ -20,11 +23,26 @@ def user_rows(told: Tally, item_ids: pa.StringArray, categories: pa.StringArray)
             "ratings": users.ratings,
             "rated_high": users.rated_high,
             "rated_low": users.rated_low,
-            "favorite_categories": _lists(users.favourites, categories),
-            "recent_views": _lists(users.recent, item_ids),
+            "number": np.arange(len(told.ids)),
         }
     )
     return table.filter(pa.array(users.events > 0))
+
+
+def with_lists(
+    rows: pa.RecordBatch, told: Tally, item_ids: pa.StringArray, categories: pa.StringArray
+) -> pa.RecordBatch:
+    """Put favourite categories and recent views in the place of users' numbers, -1 for none."""
+    number = rows.column("number").to_numpy()
+    lists = (
+        ("favorite_categories", told.users.favourites, categories),
+        ("recent_views", told.users.recent, item_ids),
+    )
+    rows = rows.drop_columns(["number"])
+    for name, places, names in lists:
+        own = np.where(number[:, None] >= 0, places[number], np.int32(-1))
+        rows = rows.append_column(pa.field(name, _LIST), _lists(own, names))
+    return rows
 
 
 def item_rows(told: Tally, item_ids: pa.StringArray) -> pa.Table:
@@ -52,4 +70,5 @@ def _lists(places: Ints, names: pa.StringArray) -> pa.ListArray:
     """Return each row's names, as far as they go: -1 is none."""
     named = places >= 0
     offsets = np.concatenate(([0], np.cumsum(named.sum(axis=1)))).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(places[named])))
+    values = names.take(pa.array(places[named]))
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=_LIST)

@@ -1,27 +1,25 @@
 """Features: who took to what and how strongly, and a row for each user and item."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import scipy.sparse as sp
 from pydantic import PositiveFloat
 
-from tasks.duck import connect, one_file, query, write_query
+from tasks.duck import connect, one_file, query
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.feature_rows import item_rows, user_rows
-from tasks.kernel import Flags
-from tasks.parquet import write_table
+from tasks.feature_files import write_items, write_model, write_users
 from tasks.records import CleanLog, Features
+from tasks.rollup_types import Ints
 from tasks.rollups import gather
 from tasks.run import Run, computed
 from tasks.tally import Tally, tally_up
-from tasks.tally_types import MET, SEEN, Ints, Night
+from tasks.tally_types import Night
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
@@ -69,7 +67,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
     """
     catalogue = pq.read_table(log.items, columns=["item_id", "category"]).combine_chunks()
     with connect(run) as db:
-        found = gather(run, log, db)
+        found = gather(run, log)
         categories, names = _categories(catalogue)
         night = _night(db, run, list(found.days), settings, categories)
         ids = catalogue.column("item_id").chunk(0)
@@ -78,24 +76,14 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
             raise _nothing_to_learn(run, log, settings)
         _check_weights(told)
         open_log(db, log, settings)
-        db.from_arrow(user_rows(told, ids, pa.array(names))).create_view("active")
-        db.from_arrow(item_rows(told, ids)).create_view("taken")
-        users, items = run.path("features/users.parquet"), run.path("features/items.parquet")
-        n_known = write_query(db, query("user_features"), users, {})
-        n_catalogue = write_query(db, query("item_features"), items, {})
-    user_ids = _write_ids(run.path("features/user_ids.parquet"), told.ids, told.users.taken)
-    item_ids = _write_ids(run.path("features/item_ids.parquet"), ids, told.items.taken)
-    matrix = told.matrix(seen=False)
+        with ThreadPoolExecutor() as pool:
+            model = pool.submit(write_model, run, told, ids)
+            users, n_known = write_users(run, db, told, ids, pa.array(names))
+            items, n_catalogue = write_items(run, db, told, ids)
     return Features(
-        interactions=_save(run.path("features/interactions.npz"), matrix),
-        seen=_save(run.path("features/seen.npz"), told.matrix(seen=True)),
-        user_ids=user_ids,
-        item_ids=item_ids,
+        **model.result(),
         users=users,
         items=items,
-        n_users=matrix.shape[0],
-        n_items=matrix.shape[1],
-        n_interactions=matrix.nnz,
         n_known_users=n_known,
         n_catalogue=n_catalogue,
         n_days=len(found.days),
@@ -140,7 +128,7 @@ def _night(
     points = np.asarray(db.execute(query("points"), decay).fetchnumpy()["points"], np.int64)
     return Night(
         points=points.reshape(len(kinds), len(days)),
-        mark=np.array([MET | SEEN * (kind in settings.seen) for kind in kinds], np.uint8),
+        is_seen=np.array([kind in settings.seen for kind in kinds]),
         is_purchase=np.array([kind == "purchase" for kind in kinds]),
         is_view=np.array([kind in settings.view_types for kind in kinds]),
         is_rating=np.array([kind in settings.rating_types for kind in kinds]),
@@ -165,12 +153,6 @@ def _check_weights(told: Tally) -> None:
         )
 
 
-def _write_ids(path: Path, ids: pa.StringArray, taken: Flags) -> Path:
-    """Write the ids of the model, in ascending order."""
-    write_table(path, pa.table({"id": ids.filter(pa.array(taken))}))
-    return path
-
-
 def _nothing_to_learn(run: Run, log: CleanLog, settings: FeatureSettings) -> NothingToLearn:
     found = ", ".join(f"{kind} ({n:,})" for kind, n in log.event_types.items()) or "no events"
     return NothingToLearn(
@@ -179,8 +161,3 @@ def _nothing_to_learn(run: Run, log: CleanLog, settings: FeatureSettings) -> Not
         f"{', '.join(kind for kind, weight in settings.weights.items() if weight > 0)}. "
         "Check --as-of, or name your types in NIGHTSHELF_FEATURES__WEIGHTS."
     )
-
-
-def _save(path: Path, matrix: sp.csr_matrix) -> Path:
-    sp.save_npz(path, matrix, compressed=False)  # numpy stamps every entry 1980: same bytes
-    return path

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from tasks.kernel import Single, compiled
+from tasks.days import DAY_US
+from tasks.kernel import Flags, compiled
+from tasks.kernel_top import NO_VIEW, favourites, recent
+from tasks.rollup_types import Ints, Longs
 from tasks.tally_types import (
     FAVOURITES,
     LOW,
     LOW_BITS,
     RECENT,
-    SEEN,
     Cells,
-    Ints,
     Items,
-    Longs,
     Night,
     Part,
     Scratch,
@@ -21,185 +21,141 @@ from tasks.tally_types import (
 
 
 @compiled
-def runs_of(user: Ints, place: Ints, n_users: int) -> tuple[Longs, Longs, Longs]:
-    """Return where each user's rows stand, as in `Part`; `place` is each user's number tonight."""
-    n = len(user)
-    runs = np.zeros(n_users + 2, np.int64)
-    for row in range(n):
-        if row == 0 or user[row] != user[row - 1]:
-            runs[place[user[row]] + 2] += 1
-    for u in range(n_users):
-        runs[u + 2] += runs[u + 1]
-    start, stop = np.empty(runs[-1], np.int64), np.empty(runs[-1], np.int64)
-    at = 0
-    for row in range(n):
-        if row == 0 or user[row] != user[row - 1]:
-            at = runs[place[user[row]] + 1]
-            runs[place[user[row]] + 1] += 1
-            start[at] = row
-        stop[at] = row + 1
-    return runs[:-1], start, stop
-
-
-@compiled
-def count_rows(part: Part, counts: Longs) -> None:
-    """Add up how many rows each user has."""
-    for u in range(len(counts)):
-        for run in range(part.runs[u], part.runs[u + 1]):
-            counts[u] += part.stop[run] - part.start[run]
-
-
-@compiled
-def look(row: Ints, row_us: Longs, item: int, us: int) -> None:
-    """Note a view in a row of the items last seen: latest first, then by number; -1 for none."""
-    last = len(row) - 1
-    if row[last] >= 0 and (us < row_us[last] or (us == row_us[last] and item >= row[last])):
-        return
-    place = 0
-    while place < last and row[place] >= 0 and row[place] != item:
-        place += 1
-    if row[place] == item and row_us[place] >= us:
-        return
-    while place > 0 and (
-        row_us[place - 1] < us or (row_us[place - 1] == us and row[place - 1] > item)
-    ):
-        row[place], row_us[place] = row[place - 1], row_us[place - 1]
-        place -= 1
-    row[place], row_us[place] = item, us
-
-
-@compiled
 def tally(
     first: int, last: int, older: Part, newer: Part, night: Night,
-    users: Users, items: Items, cells: Cells,
+    users: Users, items: Items, liked: Cells, seen: Cells,
 ) -> None:  # fmt: skip
     """Add up the rows of the users from `first` to `last`."""
-    n_items = len(night.category)
+    most = 0
+    for u in range(first, last):
+        n_older = older.rows.start[u + 1] - older.rows.start[u]
+        most = max(most, n_older + newer.rows.start[u + 1] - newer.rows.start[u])
     scratch = Scratch(
-        points=np.zeros(n_items, np.int64),
-        marks=np.zeros(n_items, np.uint8),
-        met=np.empty(n_items + 1, np.int32),
+        item=np.empty(most, np.int32),
+        points=np.empty(most, np.int64),
+        viewed_us=np.empty(most, np.int64),
+        seen=np.empty(most, np.bool_),
+        met=np.empty(most, np.int32),
+        latest_us=np.empty(most, np.int64),
         taste=np.zeros(night.n_categories, np.int64),
         best=np.zeros(FAVOURITES, np.int64),
         recent_us=np.empty(RECENT, np.int64),
     )
     for u in range(first, last):
-        n_met = _add_rows(u, 0, newer, night, users, items, scratch)
-        n_met = _add_rows(u, n_met, older, night, users, items, scratch)
-        found = scratch.met[:n_met]
-        found.sort()
-        _add_cells(u, found, night, users, items, cells, scratch)
-        _favourites(found, night.category, scratch.taste, users.favourites[u], scratch.best)
+        if u > first:
+            liked.start[u] = liked.start[u - 1] + liked.n[u - 1]
+            seen.start[u] = seen.start[u - 1] + seen.n[u - 1]
+        n_newer = _add_rows(u, 0, newer, night, users, items, scratch)
+        n = _add_rows(u, n_newer, older, night, users, items, scratch)
+        n_met = _add_cells(u, n_newer, n, night, users, items, liked, seen, scratch)
+        met = scratch.met[:n_met]
+        favourites(met, night.category, scratch.taste, users.favourites[u], scratch.best)
+        recent(met, scratch.latest_us[:n_met], users.recent[u], scratch.recent_us)
 
 
 @compiled
 def _add_rows(
-    u: int, n_met: int, part: Part, night: Night, users: Users, items: Items, scratch: Scratch
+    u: int, n: int, part: Part, night: Night, users: Users, items: Items, scratch: Scratch
 ) -> int:
-    """Add up a user's rows, from the newest to the oldest; returns how many items have been met.
-
-    Most views are then older than the last twenty. What can do without a branch does: none could be
-    foretold.
-    """
-    points, marks, met = scratch.points, scratch.marks, scratch.met
-    recent, recent_us = users.recent[u], scratch.recent_us
+    """Add up a user's rows; what each says of its item goes to `n` and on; returns its end."""
+    rows = part.rows
     events, purchases, weight = 0, 0, 0.0
     first_us, last_us = users.first_us[u], users.last_us[u]
-    for run in range(part.runs[u + 1] - 1, part.runs[u] - 1, -1):
-        for row in range(part.stop[run] - 1, part.start[run] - 1, -1):
-            day = part.day_at[part.day[row] - part.first_day]
-            item, kind = part.item_at[part.item[row]], part.kind_at[part.type[row]]
-            if day < 0 or item < 0:
-                continue
-            n, worth = part.events[row], night.points[kind, day]
-            met[n_met] = item
-            n_met += marks[item] == 0
-            marks[item] |= night.mark[kind]
-            points[item] += worth * n
-            weight += abs(np.float64(worth)) * n
-            events += n
-            purchases += n * night.is_purchase[kind]
-            first_us = min(first_us, part.first_us[row])
-            last_us = max(last_us, part.last_us[row])
-            items.first_us[item] = min(items.first_us[item], part.first_us[row])
-            if night.is_view[kind]:
-                look(recent, recent_us, item, part.last_us[row])
-            if night.is_rating[kind]:
-                high, low = part.millionths[row] >> LOW_BITS, part.millionths[row] & LOW
-                users.ratings[u] += part.valued[row]
-                users.rated_high[u] += high
-                users.rated_low[u] += low
-                items.ratings[item] += part.valued[row]
-                items.rated_high[item] += high
-                items.rated_low[item] += low
+    extra, last_extra = rows.extra_start[u], rows.extra_start[u + 1]
+    for row in range(rows.start[u], rows.start[u + 1]):
+        us = until_us = rows.last_us[row]
+        n_events, told = 1, extra
+        if extra < last_extra and rows.row[extra] == row:
+            n_events, us = rows.events[extra], rows.first_us[extra]
+            extra += 1
+        day = part.day_at[until_us // DAY_US - part.first_day]
+        item, kind = part.item_at[rows.item[row]], part.kind_at[rows.type[row]]
+        if day < 0 or item < 0:
+            continue
+        worth = night.points[kind, day]
+        scratch.item[n], scratch.points[n] = item, worth * n_events
+        scratch.seen[n] = night.is_seen[kind]
+        scratch.viewed_us[n] = until_us if night.is_view[kind] else NO_VIEW
+        n += 1
+        weight += abs(np.float64(worth)) * n_events
+        events += n_events
+        purchases += n_events * night.is_purchase[kind]
+        first_us, last_us = min(first_us, us), max(last_us, until_us)
+        items.first_us[item] = min(items.first_us[item], us)
+        if night.is_rating[kind] and extra > told:
+            _rate(u, item, rows.valued[told], rows.millionths[told], users, items)
     users.events[u] += events
     users.purchases[u] += purchases
     users.weight[u] += weight
     users.first_us[u], users.last_us[u] = first_us, last_us
-    return n_met
+    return n
+
+
+@compiled
+def _rate(u: int, item: int, valued: int, millionths: int, users: Users, items: Items) -> None:
+    """Add up ratings."""
+    high, low = millionths >> LOW_BITS, millionths & LOW
+    users.ratings[u] += valued
+    users.rated_high[u] += high
+    users.rated_low[u] += low
+    items.ratings[item] += valued
+    items.rated_high[item] += high
+    items.rated_low[item] += low
 
 
 @compiled
 def _add_cells(
-    u: int, found: Ints, night: Night, users: Users, items: Items, cells: Cells, scratch: Scratch
-) -> None:
-    """Write a user's cells, and add the points up by item and by category."""
-    at = cells.start[u]
-    for item in found:
-        worth, seen = scratch.points[item], scratch.marks[item] & SEEN != 0
-        scratch.points[item] = scratch.marks[item] = 0
+    u: int, n_newer: int, n: int, night: Night, users: Users, items: Items,
+    liked: Cells, seen: Cells, scratch: Scratch,
+) -> int:  # fmt: skip
+    """Write a user's cells, and add the points up by item and by category; returns how many items.
+
+    What rows say stands in order of item twice: the newer ones up to `n_newer`, then the older.
+    """
+    newer, older = 0, n_newer
+    n_met, n_liked, n_seen = 0, liked.start[u], seen.start[u]
+    while newer < n_newer or older < n:
+        if older == n or (newer < n_newer and scratch.item[newer] < scratch.item[older]):
+            item = scratch.item[newer]
+        else:
+            item = scratch.item[older]
+        worth, was_seen, latest_us = 0, False, NO_VIEW
+        while newer < n_newer and scratch.item[newer] == item:
+            worth, was_seen = worth + scratch.points[newer], was_seen | scratch.seen[newer]
+            latest_us = max(latest_us, scratch.viewed_us[newer])
+            newer += 1
+        while older < n and scratch.item[older] == item:
+            worth, was_seen = worth + scratch.points[older], was_seen | scratch.seen[older]
+            latest_us = max(latest_us, scratch.viewed_us[older])
+            older += 1
+        scratch.met[n_met], scratch.latest_us[n_met] = item, latest_us
+        n_met += 1
         items.points_high[item] += worth >> LOW_BITS
         items.points_low[item] += worth & LOW
         scratch.taste[night.category[item]] += worth
         if worth > 0:
             users.taken[u] = items.taken[item] = True
-        if worth != 0 or seen:
-            cells.item[at] = item
-            cells.strength[at] = worth * 2.0**-32
-            cells.seen[at] = seen
-            at += 1
-    cells.n[u] = at - cells.start[u]
+        liked.item[n_liked], liked.value[n_liked] = item, worth * 2.0**-32
+        n_liked += worth != 0
+        seen.item[n_seen], seen.value[n_seen] = item, 1
+        n_seen += was_seen
+    liked.n[u], seen.n[u] = n_liked - liked.start[u], n_seen - seen.start[u]
+    return n_met
 
 
 @compiled
-def _favourites(items: Ints, category: Ints, taste: Longs, best: Ints, points: Longs) -> None:
-    """Put the categories with the most points into `best`, then by number; those above 0 only."""
-    points[:] = 0
-    for item in items:
-        new = category[item]
-        worth, taste[new] = taste[new], 0
-        place = len(best)
-        while place > 0 and (
-            worth > points[place - 1]
-            or (worth == points[place - 1] and worth > 0 and new < best[place - 1])
-        ):
-            place -= 1
-            if place + 1 < len(best):
-                best[place + 1], points[place + 1] = best[place], points[place]
-        if place < len(best):
-            best[place], points[place] = new, worth
+def select(cells: Cells, users: Flags, item_at: Ints) -> Longs:
+    """Move the cells of the model's users and items to the front; returns where each user's start.
 
-
-@compiled
-def select(
-    first: int, last: int, cells: Cells, user_at: Longs, item_at: Ints, seen: bool, fill: bool,
-    bounds: Longs, indices: Ints, data: Single,
-) -> None:  # fmt: skip
-    """Write the rows from `first` to `last` of a CSR matrix, users and items of the model.
-
-    `user_at` gives the model's users by their rows of `cells`, `item_at` an item's column or -1.
-    What is seen becomes 1. Unless to be filled, only the rows' lengths are written, as
-    `bounds[1:]`; else `bounds` are the rows'.
+    `item_at` gives an item's column in the model, or -1; the last bound is where they end.
     """
-    for row in range(first, last):
-        u = user_at[row]
-        at = bounds[row] if fill else 0
+    bounds = np.zeros(users.sum() + 1, np.int64)
+    at = 0
+    for row, u in enumerate(np.flatnonzero(users)):
         for cell in range(cells.start[u], cells.start[u] + cells.n[u]):
             column = item_at[cells.item[cell]]
-            if column >= 0 and (cells.seen[cell] if seen else cells.strength[cell] != 0):
-                if fill:
-                    indices[at] = column
-                    data[at] = 1 if seen else cells.strength[cell]
+            if column >= 0:
+                cells.item[at], cells.value[at] = column, cells.value[cell]
                 at += 1
-        if not fill:
-            bounds[row + 1] = at
+        bounds[row + 1] = at
+    return bounds

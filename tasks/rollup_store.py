@@ -3,8 +3,8 @@
 ::
 
     runs/<namespace>/rollups/
-        <UTC day>-<address>.parquet      a day
-        merged-<address>.parquet         all days of an earlier night, under one dictionary
+        <UTC day>-<address>.arrow    a day
+        merged-<address>.arrow       all days of an earlier night, under one dictionary
 
 A day's address is a hash of its clean events and of the code that adds them up, so that a file is
 either right or not found; one that is cut short, damaged or not ours counts as not found. Files are
@@ -16,10 +16,8 @@ longer than a night works with a file, and a night that misses one makes it agai
 """
 
 import hashlib
-import json
 import os
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,21 +26,15 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from tasks.days import DAY_US, TEXTS, Day
-from tasks.rollup import SCHEMA, in_bounds
+from tasks.days import DAY_US, Day
+from tasks.rollup import Rollup
+from tasks.rollup_file import Addresses, days_in, read_rollup, write_rollup
 from tasks.run import Run
 
 UNUSED_S = 14 * 86_400
 
-_FOOTER = b"nightshelf.days"
-_CODE = ("days.py", "rollup.py", "sql/rollup.sql")
-_LIBRARIES = ("duckdb", "numpy", "pyarrow")
-
-#: UTC days since 1970-01-01 -> addresses.
-Addresses = Mapping[int, str]
+_CODE = ("days.py", "kernel_rollup.py", "rollup.py", "rollup_file.py", "rollup_types.py")
+_LIBRARIES = ("numba", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -56,29 +48,29 @@ class Rollups:
         """Return the rollups beside a run."""
         return Rollups(run.root / run.namespace / "rollups")
 
-    def day(self, number: int, address: str) -> pa.Table | None:
+    def day(self, number: int, address: str) -> Rollup | None:
         """Return a day's rollup, or none."""
-        found = _read(self._path(number, address))
+        found = read_rollup(self._path(number, address))
         return found[0] if found and found[1] == {number: address} else None
 
-    def keep_day(self, number: int, address: str, rollup: pa.Table) -> None:
+    def keep_day(self, number: int, address: str, rollup: Rollup) -> None:
         """Keep a day's rollup."""
         self._write(self._path(number, address), rollup, {number: address})
 
-    def merged(self, days: Addresses) -> tuple[pa.Table, Addresses]:
+    def merged(self, days: Addresses) -> tuple[Rollup, Addresses]:
         """Return the merged rollup that has the most of these days, and all days that it has."""
-        held = {path: _days_in(path) for path in sorted(self.folder.glob("merged-*.parquet"))}
+        held = {path: days_in(path) for path in sorted(self.folder.glob("merged-*.arrow"))}
         common = {path: len(have.items() & days.items()) for path, have in held.items()}
         for path in sorted(common, key=lambda path: (-common[path], len(held[path]))):
-            if common[path] and (found := _read(path)):
+            if common[path] and (found := read_rollup(path)):
                 _use(path)
                 return found
-        return SCHEMA.empty_table(), {}
+        return Rollup.empty(), {}
 
-    def keep_merged(self, days: Addresses, rollup: pa.Table) -> None:
+    def keep_merged(self, days: Addresses, rollup: Rollup) -> None:
         """Keep the rollup of all these days."""
         address = _hash(*(days[number] for number in sorted(days)))
-        self._write(self.folder / f"merged-{address}.parquet", rollup, days)
+        self._write(self.folder / f"merged-{address}.arrow", rollup, days)
 
     def use(self, days: Addresses) -> None:
         """Mark the rollups of a night's days as used, and delete what none has used for long."""
@@ -91,22 +83,12 @@ class Rollups:
 
     def _path(self, number: int, address: str) -> Path:
         day = datetime.fromtimestamp(number * DAY_US // 1_000_000, UTC)
-        return self.folder / f"{day:%Y-%m-%d}-{address}.parquet"
+        return self.folder / f"{day:%Y-%m-%d}-{address}.arrow"
 
-    def _write(self, path: Path, rollup: pa.Table, days: Addresses) -> None:
+    def _write(self, path: Path, rollup: Rollup, days: Addresses) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        footer = json.dumps({str(number): days[number] for number in sorted(days)})
         with NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as partial:
-            pq.write_table(
-                rollup.replace_schema_metadata({_FOOTER: footer}),
-                partial,
-                row_group_size=max(len(rollup), 1),  # so that there is one dictionary
-                compression="none",
-                use_dictionary=[*TEXTS, "day", "events", "valued"],
-                dictionary_pagesize_limit=2**30,
-                write_statistics=False,
-                write_page_checksum=True,
-            )
+            write_rollup(partial, rollup, days)
             partial.flush()
             os.fsync(partial.fileno())
         Path(partial.name).replace(path)
@@ -115,25 +97,6 @@ class Rollups:
 def addresses(days: list[Day]) -> dict[int, str]:
     """Return where each day's rollup is found."""
     return {day.number: _hash(day.digest, _made_by()) for day in days}
-
-
-def _read(path: Path) -> tuple[pa.Table, dict[int, str]] | None:
-    with suppress(pa.ArrowException, OSError, ValueError, LookupError):
-        options = {"memory_map": True, "page_checksum_verification": True}
-        with pq.ParquetFile(path, read_dictionary=TEXTS, **options) as file:
-            table = file.read()
-        days = _days_in(path)
-        if table.schema.equals(SCHEMA) and in_bounds(table, days):
-            return table, days
-    return None
-
-
-def _days_in(path: Path) -> dict[int, str]:
-    """Return the days of a rollup; none where it cannot be read."""
-    with suppress(pa.ArrowException, OSError, ValueError, AttributeError):
-        footer = (pq.read_metadata(path).metadata or {}).get(_FOOTER, b"{}")
-        return {int(number): str(address) for number, address in json.loads(footer).items()}
-    return {}
 
 
 def _use(path: Path) -> None:

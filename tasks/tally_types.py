@@ -6,55 +6,39 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import Flags, Single
-
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+from tasks.rollup_types import Ints, Longs, Rows
 
 #: Sums of 64-bit numbers are kept in two parts, so that none can pass what 64 bits hold.
 LOW_BITS = 32
 LOW = (1 << LOW_BITS) - 1
-
-#: What a user has had to do with an item.
-MET, SEEN = 1, 2
 
 RECENT = 20
 FAVOURITES = 3
 
 
 class Part(NamedTuple):
-    """A rollup's columns, and what its numbers are tonight.
+    """A rollup's rows, by tonight's users, and what its other numbers are tonight.
 
-    `item`, `type`, `day`, ... are those of `rollup.SCHEMA`; `item_at`, `kind_at` and `day_at` turn
-    an item, an event type and a day since `first_day` into tonight's number, -1 where none is.
-    User u's rows are those from `start[r]` to `stop[r]`, for r from `runs[u]` to `runs[u + 1]`.
+    `item_at`, `kind_at` and `day_at` turn an item, an event type and a day since `first_day` into
+    tonight's number, -1 where none is; `item_at` never falls, but for those.
     """
 
-    item: Ints
-    type: Ints
-    day: Ints
-    events: Ints
-    first_us: Longs
-    last_us: Longs
-    valued: Ints
-    millionths: Longs
+    rows: Rows
     item_at: Ints
     kind_at: Ints
     day_at: Ints
     first_day: int
-    runs: Longs
-    start: Longs
-    stop: Longs
 
 
 class Night(NamedTuple):
     """What tonight says of an event: its points, by kind and day, and what a kind counts for.
 
-    `mark` is `MET | SEEN` for a kind after which an item is not shown again, `MET` for others;
-    `category` is each item's; categories are numbered from 0 in order of their names.
+    After an event of a kind that `is_seen` an item is not shown again. `category` is each item's;
+    categories are numbered from 0 in order of their names.
     """
 
     points: Longs
-    mark: npt.NDArray[np.uint8]
+    is_seen: Flags
     is_purchase: Flags
     is_view: Flags
     is_rating: Flags
@@ -91,21 +75,27 @@ class Items(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """What users and items have to do with each other: `n[u]` cells from `start[u]` on, by item."""
+    """Items of users, ascending, each with a value: `n[u]` of user u from `start[u]` on.
+
+    `start` begins as where user u's would be if every row were a cell; a piece of work then lets
+    its users follow one another, so that no more memory is touched than is filled.
+    """
 
     start: Longs
     n: Longs
     item: Ints
-    strength: Single
-    seen: Flags
+    value: Single
 
 
 class Scratch(NamedTuple):
-    """Room for one user at a time; `points`, `marks` and `taste` are 0 between two."""
+    """Room for one user's rows, or items; `taste` is 0 between two."""
 
+    item: Ints
     points: Longs
-    marks: npt.NDArray[np.uint8]
+    viewed_us: Longs
+    seen: Flags
     met: Ints
+    latest_us: Longs
     taste: Longs
     best: Longs
     recent_us: Longs

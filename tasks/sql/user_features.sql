@@ -1,6 +1,7 @@
 -- Grain: every user known, by the log or by the users file.
 -- Inputs: users, active(user_id, first_seen, last_seen, events, total_purchases, ratings, rated_high,
--- rated_low, favorite_categories, recent_views). Ratings are added up in millionths, in two parts.
+-- rated_low, number). Ratings are added up in millionths, in two parts.
+-- Lists are put in number's place afterwards (`tasks/feature_rows.py`).
 SELECT
     user_id,
     segment,
@@ -11,8 +12,7 @@ SELECT
     coalesce(total_purchases, 0) AS total_purchases,
     coalesce(ratings, 0) AS num_ratings,
     (rated_high::HUGEINT * 4294967296 + rated_low) / nullif(ratings, 0) / 1e6 AS avg_rating,
-    coalesce(favorite_categories, []) AS favorite_categories,
-    coalesce(recent_views, []) AS recent_views
+    coalesce(number, -1) AS number
 FROM users
 FULL JOIN active USING (user_id)
 ORDER BY user_id
