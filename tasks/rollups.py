@@ -13,8 +13,8 @@ from tasks.rollup_file import Addresses
 from tasks.rollup_store import Rollups, addresses
 from tasks.run import Run
 
-#: When so many days are not among those merged, they are merged anew. Reading a loose day takes as
-#: long as reading five merged ones; merging takes as long as reading all, twice.
+#: When more days than these are not among those merged, all are merged anew. Loose days are put
+#: together every night; merging all takes about as long as such a night does.
 _MAX_LOOSE = 7
 #: A day of fewer events is added up as soon as a file of it is opened, so it gets none.
 _FEW_EVENTS = 1_000
