@@ -24,7 +24,7 @@ def encoded(
 
 def written(
     redis: Wire,
-    entries: Iterable[Entries],
+    entries: Generator[Entries, None, None],
     digest: Digest,
     ttl_s: int,
     max_keys: int,
@@ -32,12 +32,14 @@ def written(
 ) -> Generator[Batch, None, None]:
     """Write entries, and yield each batch once Redis has taken all of it.
 
-    Nothing of the next is sent until it is asked for; by then it is packed.
+    Nothing of the next is sent until it is asked for; by then it is packed. `entries` is closed at
+    the end, here and not in one of the threads that it stands on.
     """
     groups = cut(entries, max_keys, max_bytes)
-    for batch in beside(packed(groups, digest, ttl_s, redis.n)):
-        redis.write(batch.shares)
-        yield batch
+    with closing(entries), closing(beside(packed(groups, digest, ttl_s, redis.n))) as batches:
+        for batch in batches:
+            redis.write(batch.shares)
+            yield batch
 
 
 def read_again(

@@ -5,6 +5,7 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -120,8 +121,11 @@ def stage(
     n_bytes = 0
     entries = encoded((family, family.batches()) for family in shelves)
     bounds = settings.max_batch_keys, settings.max_batch_bytes
-    with wire(client, settings.n_connections) as redis:
-        for batch in written(redis, entries, digest, settings.ttl_s, *bounds):
+    with (
+        wire(client, settings.n_connections) as redis,
+        closing(written(redis, entries, digest, settings.ttl_s, *bounds)) as batches,
+    ):
+        for batch in batches:
             for family, n in batch.counts.items():
                 counts[family] += n
             n_bytes += batch.n_bytes
