@@ -24,20 +24,21 @@ def encoded(
 
 def written(
     redis: Wire,
-    entries: Iterable[Entries],
+    entries: Generator[Entries, None, None],
     digest: Digest,
     ttl_s: int,
     max_keys: int,
     max_bytes: int,
 ) -> Generator[Batch, None, None]:
-    """Write entries, and yield each batch once Redis has taken all of it.
+    """Write entries, and yield each batch once Redis has taken all of it; `entries` is closed.
 
     Nothing of the next is sent until it is asked for; by then it is packed.
     """
-    groups = cut(entries, max_keys, max_bytes)
-    for batch in beside(packed(groups, digest, ttl_s, redis.n)):
-        redis.write(batch.shares)
-        yield batch
+    batches = packed(cut(entries, max_keys, max_bytes), digest, ttl_s, redis.n)
+    with closing(entries), closing(beside(batches)) as ready:
+        for batch in ready:
+            redis.write(batch.shares)
+            yield batch
 
 
 def read_again(

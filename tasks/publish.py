@@ -4,7 +4,8 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -117,8 +118,11 @@ def stage(
     n_bytes = 0
     entries = encoded((family, family.batches()) for family in shelves)
     bounds = settings.max_batch_keys, settings.max_batch_bytes
-    with wire(client, settings.n_connections) as redis:
-        for batch in written(redis, entries, digest, settings.ttl_s, *bounds):
+    with (
+        wire(client, settings.n_connections) as redis,
+        closing(written(redis, entries, digest, settings.ttl_s, *bounds)) as batches,
+    ):
+        for batch in batches:
             for family, n in batch.counts.items():
                 counts[family] += n
             n_bytes += batch.n_bytes
@@ -150,21 +154,23 @@ def read_back(
     paths = {}
     with wire(client, settings.n_connections) as redis:
 
-        def fetched(family: Family) -> Iterator[Any]:
+        def fetched(family: Family) -> Generator[Any, None, None]:
             nonlocal n_keys
             ids = family.id_arrays(settings.max_batch_keys)
             found = read_again(redis, family, ids, digest)
-            for rows in ahead(partial(_decoded, family), found):
-                n_keys += len(rows)
-                progress(n_keys, staged.n_keys)
-                yield rows
+            with closing(ahead(partial(_decoded, family), found)) as decoded:
+                for rows in decoded:
+                    n_keys += len(rows)
+                    progress(n_keys, staged.n_keys)
+                    yield rows
 
         for family in shelves:
-            if family.holds_lists:
-                paths[family.name] = run.path(f"served/{family.path.name}")
-                write_parquet(paths[family.name], LIST_SCHEMA, fetched(family))
-            else:
-                deque(fetched(family), maxlen=0)
+            with closing(fetched(family)) as rows:
+                if family.holds_lists:
+                    paths[family.name] = run.path(f"served/{family.path.name}")
+                    write_parquet(paths[family.name], LIST_SCHEMA, rows)
+                else:
+                    deque(rows, maxlen=0)
     if digest.hexdigest() != staged.digest:
         raise VerificationError(
             f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
