@@ -30,14 +30,13 @@ def written(
     max_keys: int,
     max_bytes: int,
 ) -> Generator[Batch, None, None]:
-    """Write entries, and yield each batch once Redis has taken all of it.
+    """Write entries, and yield each batch once Redis has taken all of it; `entries` is closed.
 
-    Nothing of the next is sent until it is asked for; by then it is packed. `entries` is closed at
-    the end, here and not in one of the threads that it stands on.
+    Nothing of the next is sent until it is asked for; by then it is packed.
     """
-    groups = cut(entries, max_keys, max_bytes)
-    with closing(entries), closing(beside(packed(groups, digest, ttl_s, redis.n))) as batches:
-        for batch in batches:
+    batches = packed(cut(entries, max_keys, max_bytes), digest, ttl_s, redis.n)
+    with closing(entries), closing(beside(batches)) as ready:
+        for batch in ready:
             redis.write(batch.shares)
             yield batch
 

@@ -4,7 +4,7 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +22,6 @@ from redis.retry import Retry
 from nightshelf import generations
 from nightshelf.connection import address
 from nightshelf.contract import DEFAULT_TTL_S, Keys
-from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
 from tasks.ahead import ahead
@@ -97,7 +96,6 @@ def stage(
     *,
     model_hash: str = "",
     inputs: Mapping[str, str] | None = None,
-    counting: Counting | None = None,
     progress: Progress = no_progress,
 ) -> Staged:
     """Write every key of the generation with its TTL; readers do not see it yet."""
@@ -112,7 +110,6 @@ def stage(
         config_hash=config_hash,
         model_hash=model_hash,
         inputs=dict(inputs or {}),
-        counting=counting,
     )
     generations.stage(client, run.namespace, manifest)
     total = sum(pq.read_metadata(family.path).num_rows for family in shelves)
@@ -157,21 +154,23 @@ def read_back(
     paths = {}
     with wire(client, settings.n_connections) as redis:
 
-        def fetched(family: Family) -> Iterator[Any]:
+        def fetched(family: Family) -> Generator[Any, None, None]:
             nonlocal n_keys
             ids = family.id_arrays(settings.max_batch_keys)
             found = read_again(redis, family, ids, digest)
-            for rows in ahead(partial(_decoded, family), found):
-                n_keys += len(rows)
-                progress(n_keys, staged.n_keys)
-                yield rows
+            with closing(ahead(partial(_decoded, family), found)) as decoded:
+                for rows in decoded:
+                    n_keys += len(rows)
+                    progress(n_keys, staged.n_keys)
+                    yield rows
 
         for family in shelves:
-            if family.holds_lists:
-                paths[family.name] = run.path(f"served/{family.path.name}")
-                write_parquet(paths[family.name], LIST_SCHEMA, fetched(family))
-            else:
-                deque(fetched(family), maxlen=0)
+            with closing(fetched(family)) as rows:
+                if family.holds_lists:
+                    paths[family.name] = run.path(f"served/{family.path.name}")
+                    write_parquet(paths[family.name], LIST_SCHEMA, rows)
+                else:
+                    deque(rows, maxlen=0)
     if digest.hexdigest() != staged.digest:
         raise VerificationError(
             f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "

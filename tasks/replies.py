@@ -45,6 +45,8 @@ def found_of(connection: Any, keys: Texts, room: Room) -> Found:
         state = find_values(data, filled, so_far, starts, stops)
     if state == FOREIGN:
         return _read_apart(connection, keys, data[:filled].tobytes())
+    if so_far[0] < filled:
+        connection.disconnect()  # the rest of what began to come is nobody's: begin anew
     return Found(data, starts, stops)
 
 
@@ -89,6 +91,8 @@ def replies(connection: Any, came: bytes, n: int) -> Iterator[Any]:
         elif not isinstance(reply, hiredis.PushNotification):  # what a server may say unasked
             n -= 1
             yield reply
+    if reader.has_data():
+        connection.disconnect()
 
 
 def received(connection: Any, most: int) -> bytes:

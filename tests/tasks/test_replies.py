@@ -26,6 +26,12 @@ class Said:
         room[:size], self.left = self.left[:size], self.left[size:]
         return size
 
+    def shutdown(self, how: int) -> None:
+        """Do as a socket does."""
+
+    def close(self) -> None:
+        """Do as a socket does."""
+
 
 def connection(said: bytes, sizes: list[int]) -> Any:
     made: Any = Redis().connection_pool.make_connection()
@@ -73,6 +79,14 @@ def test_what_a_server_says_instead(size: int) -> None:
         b"b",
         b"c",
     ]
+
+
+@pytest.mark.parametrize("before", [b"", b">1\r\n+moves\r\n"])
+def test_a_connection_that_goes_on_talking_is_left(before: bytes) -> None:
+    for after in (b"", b">2\r\n+server"):
+        talking = connection(before + reply([b"a", b"b"]) + after, [])
+        assert list(together([found_of(talking, keys(2), Room())])) == [b"a", b"b"]
+        assert (talking._sock is None) == bool(after)
 
 
 WHOLE = reply([b"abc", b"", b"0123456789ab"])
