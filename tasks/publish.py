@@ -22,6 +22,7 @@ from redis.retry import Retry
 from nightshelf import generations
 from nightshelf.connection import address
 from nightshelf.contract import DEFAULT_TTL_S, Keys
+from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
 from tasks.ahead import ahead
@@ -96,6 +97,7 @@ def stage(
     *,
     model_hash: str = "",
     inputs: Mapping[str, str] | None = None,
+    counting: Counting | None = None,
     progress: Progress = no_progress,
 ) -> Staged:
     """Write every key of the generation with its TTL; readers do not see it yet."""
@@ -110,6 +112,7 @@ def stage(
         config_hash=config_hash,
         model_hash=model_hash,
         inputs=dict(inputs or {}),
+        counting=counting,
     )
     generations.stage(client, run.namespace, manifest)
     total = sum(pq.read_metadata(family.path).num_rows for family in shelves)
