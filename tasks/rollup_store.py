@@ -3,8 +3,8 @@
 ::
 
     runs/<namespace>/rollups/
-        <UTC day>-<address>.arrow    a day
-        merged-<address>.arrow       all days of an earlier night, under one dictionary
+        <UTC day>-<address>.parquet    a day
+        merged-<address>.arrow         all days of an earlier night, under one dictionary
 
 A day's address is a hash of its clean events and of the code that adds them up, so that a file is
 either right or not found; one that is cut short, damaged or not ours counts as not found. Files are
@@ -18,17 +18,19 @@ longer than a night works with a file, and a night that misses one makes it agai
 import hashlib
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 from tasks.days import DAY_US, Day
 from tasks.rollup import Rollup
-from tasks.rollup_file import Addresses, days_in, read_rollup, write_rollup
+from tasks.rollup_file import Addresses, days_in, read_day, read_merged, write_day, write_merged
 from tasks.run import Run
 
 UNUSED_S = 14 * 86_400
@@ -50,19 +52,20 @@ class Rollups:
 
     def day(self, number: int, address: str) -> Rollup | None:
         """Return a day's rollup, or none."""
-        found = read_rollup(self._path(number, address))
+        found = read_day(self._path(number, address))
         return found[0] if found and found[1] == {number: address} else None
 
     def keep_day(self, number: int, address: str, rollup: Rollup) -> None:
         """Keep a day's rollup."""
-        self._write(self._path(number, address), rollup, {number: address})
+        with self._writing(self._path(number, address)) as file:
+            write_day(file, rollup, {number: address})
 
     def merged(self, days: Addresses) -> tuple[Rollup, Addresses]:
         """Return the merged rollup that has the most of these days, and all days that it has."""
         held = {path: days_in(path) for path in sorted(self.folder.glob("merged-*.arrow"))}
         common = {path: len(have.items() & days.items()) for path, have in held.items()}
         for path in sorted(common, key=lambda path: (-common[path], len(held[path]))):
-            if common[path] and (found := read_rollup(path)):
+            if common[path] and (found := read_merged(path)):
                 _use(path)
                 return found
         return Rollup.empty(), {}
@@ -70,7 +73,8 @@ class Rollups:
     def keep_merged(self, days: Addresses, rollup: Rollup) -> None:
         """Keep the rollup of all these days."""
         address = _hash(*(days[number] for number in sorted(days)))
-        self._write(self.folder / f"merged-{address}.arrow", rollup, days)
+        with self._writing(self.folder / f"merged-{address}.arrow") as file:
+            write_merged(file, rollup, days)
 
     def use(self, days: Addresses) -> None:
         """Mark the rollups of a night's days as used, and delete what none has used for long."""
@@ -83,12 +87,13 @@ class Rollups:
 
     def _path(self, number: int, address: str) -> Path:
         day = datetime.fromtimestamp(number * DAY_US // 1_000_000, UTC)
-        return self.folder / f"{day:%Y-%m-%d}-{address}.arrow"
+        return self.folder / f"{day:%Y-%m-%d}-{address}.parquet"
 
-    def _write(self, path: Path, rollup: Rollup, days: Addresses) -> None:
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[IO[bytes]]:
         self.folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as partial:
-            write_rollup(partial, rollup, days)
+            yield partial
             partial.flush()
             os.fsync(partial.fileno())
         Path(partial.name).replace(path)

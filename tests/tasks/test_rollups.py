@@ -20,7 +20,7 @@ from tasks.days import days_of, write_log
 from tasks.features import FeatureSettings, build_features
 from tasks.parquet import write_table
 from tasks.records import CleanLog, Features
-from tasks.rollup_file import read_rollup
+from tasks.rollup_file import read_day, read_merged
 from tasks.rollup_store import UNUSED_S
 from tasks.run import Run
 from tests.tasks.logs import TYPES, Row, bytes_of, event, item, read
@@ -261,7 +261,7 @@ def emptied(path: Path) -> None:
 
 def altered(path: Path) -> None:
     """Flip a bit of a number, which only a checksum can see."""
-    found = read_rollup(path)
+    found = (read_merged if path.suffix == ".arrow" else read_day)(path)
     assert found
     number = found[0].rows.last_us[-1:].tobytes()
     content = path.read_bytes()
@@ -372,7 +372,7 @@ def test_days_are_merged_when_more_than_seven_are_loose(shop: Shop) -> None:
     shop.night()
     assert n_merged() == 2
     newest = max(shop.store.glob("merged-*"), key=lambda path: path.stat().st_mtime_ns)
-    found = read_rollup(newest)
+    found = read_merged(newest)
     assert found
     assert found[0].users.to_pylist()[:3] == ["u1", "u2", "u3"]
     assert "u9" not in found[0].users.to_pylist()
