@@ -32,14 +32,14 @@ def test_a_backfill_goes_on_where_it_was_killed_and_publishes_its_last_date(
 
     first = SHOP.end - timedelta(days=20)  # before the log begins
     dates = ("--start", f"{first:%Y-%m-%d}", "--end", f"{SHOP.end:%Y-%m-%d}", "--step", 10)
-    command = [sys.executable, "-m", "flows.backfill", *files, *dates, "--namespace", "past"]
+    command = [sys.executable, "-m", "flows.backfill", *files, *dates, "--namespace", "bygone"]
     command += ["--run-root", root, "--publish", "last"]
     ours = list(map(str, command))
     killed = subprocess.Popen(ours, env=env, cwd=ROOT, stdout=subprocess.DEVNULL)
-    wait_for(root / "backfill/past/2/report.json", killed)
+    wait_for(root / "backfill/bygone/2/report.json", killed)
     killed.kill()
     killed.wait()
-    assert generations.current(redis_client, "past") is None
+    assert generations.current(redis_client, "bygone") is None
 
     again = subprocess.run(ours, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 1, again.stderr
@@ -47,18 +47,18 @@ def test_a_backfill_goes_on_where_it_was_killed_and_publishes_its_last_date(
     lines = [line.split() for line in again.stdout.splitlines() if line.startswith("2026-")]
     assert [line[1] for line in lines] == ["failed", "kept", "live"]
     assert f"{first:%Y-%m-%d} failed: " in again.stderr
-    assert lines[2][-1] == str(root / "past/1/report.html")
+    assert lines[2][-1] == str(root / "bygone/1/report.html")
 
-    live, same = (generations.current(redis_client, name) for name in ("past", "night"))
+    live, same = (generations.current(redis_client, name) for name in ("bygone", "night"))
     assert live is not None
     assert same is not None
     assert (live.as_of, live.digest) == (SHOP.end.isoformat(), same.digest)
     shown = [(row["key"], row["data"]) for row in ask(prefect_env, "artifacts", {})]
-    (table,) = (json.loads(data) for key, data in shown if key == "past-backfill")
+    (table,) = (json.loads(data) for key, data in shown if key == "bygone-backfill")
     assert [row["state"] for row in table] == ["failed", "kept", "live"]
     assert "Check --as-of" in table[0]["why"]
-    assert ("past-backfill-progress", 100) in shown
-    assert "past-report" in dict(shown)
+    assert ("bygone-backfill-progress", 100) in shown
+    assert "bygone-report" in dict(shown)
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
