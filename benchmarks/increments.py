@@ -36,7 +36,7 @@ _SETTINGS = Settings()
 def main(
     users: Annotated[int, typer.Option(help="Users of the generated log.")] = 100_000,
     items: Annotated[int, typer.Option(help="Items of the generated log.")] = 20_000,
-    events: Annotated[int, typer.Option(help="Events of the generated log.")] = 18_000_000,
+    events: Annotated[int, typer.Option(help="Events of the generated log.")] = 27_000_000,
     rounds: Annotated[int, typer.Option(help="Rounds, each of both nights.")] = 5,
 ) -> None:
     """Time both nights, and print the ratio."""

@@ -26,6 +26,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -150,8 +151,10 @@ def file_hash(path: Path) -> str:
 
 def _files(record: object, folder: Path) -> dict[str, str]:
     """Return the files that a record names, relative to the run's folder, each with its hash."""
-    paths = (value for value in vars(record).values() if isinstance(value, Path))
-    return {str(path.relative_to(folder)): file_hash(path) for path in paths}
+    paths = [value for value in vars(record).values() if isinstance(value, Path)]
+    names = [str(path.relative_to(folder)) for path in paths]
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(names, pool.map(file_hash, paths), strict=True))
 
 
 def _packed(record: object, folder: Path) -> dict[str, Any]:
