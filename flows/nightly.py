@@ -22,7 +22,8 @@
 
 Up to the flip a failure leaves the live generation as it is, and so does a gate that blocks: then
 `keep_live` gives the live one its full time to live again. A pin leaves the new one staged. A night
-that a newer one has overtaken ends before it trains (`flows._overtaken.py`).
+that a newer one has overtaken ends before it trains (`flows._overtaken.py`); one that only a later
+number has overtaken publishes what it made under a number of its own.
 """
 
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from rich.markup import escape
 
 from flows import as_task, redis_failed
 from flows._overtaken import later_night_waits, superseded, waited_for
-from nightshelf.errors import NightshelfError
+from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import (
     admit,
     events,
@@ -126,11 +127,28 @@ def nightly(
     settings = load_settings()
     if as_of is None and later_night_waits(namespace):
         return waited_for()
-    as_of = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
+    until = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
 
     checked = check_inputs(events, items, users, settings.inputs)
     redis = publish.connect(settings.redis_url.get_secret_value(), settings.publish)
-    run = open_run(redis, namespace, as_of, run_root)
+
+    def numbered() -> report.Report | State[None]:
+        return make_night(open_run(redis, namespace, until, run_root), redis, checked, settings)
+
+    try:
+        return numbered()
+    except TransitionRefused as refused:
+        if refused.reason != "fenced":
+            raise
+        # A later number went live meanwhile, of an earlier date perhaps, as a backfill's is. Under
+        # a number later still, all that is computed is taken over; a newer date is let alone.
+        return numbered()
+
+
+def make_night(
+    run: Run, redis: Redis, checked: inputs.Inputs, settings: Settings
+) -> report.Report | State[None]:
+    """Do all the steps of a night that has its number, unless a newer one is live."""
     settings.save(run.path("settings.json"))
     if newer := newer_night(run, redis):
         return superseded(run, newer)

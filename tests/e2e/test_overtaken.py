@@ -1,0 +1,59 @@
+"""A later number goes live while a night computes: by its number alone it would be too late."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from data.shop import ShopSettings, make_shop
+from nightshelf import generations
+from tests.e2e.conftest import ROOT
+
+pytestmark = pytest.mark.e2e
+SHOP = ShopSettings(n_users=80, n_items=150, n_days=14)
+AS_OF = "2026-03-10T00:00:00+00:00"
+
+#: The night, and somebody who puts a generation of an earlier date live just before it stages.
+_NIGHT = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from redis import Redis
+from flows import nightly as night
+from nightshelf import generations
+from tests.lookup.shelves import publish
+
+events, items, root, url, as_of = sys.argv[1:]
+client, forecast = Redis.from_url(url), night.forecast
+
+def overtaken(*given):
+    if generations.current(client, "raced") is None:
+        publish(client, namespace="raced")
+    return forecast(*given)
+
+night.forecast = overtaken
+night.nightly(Path(events), Path(items), None, "raced", datetime.fromisoformat(as_of), Path(root))
+"""
+
+
+def test_a_night_goes_live_though_a_later_number_of_an_earlier_date_did(
+    prefect_env: dict[str, str], redis_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    shop, runs = make_shop(tmp_path / "shop", SHOP), tmp_path / "runs"
+    command = [sys.executable, "-c", _NIGHT, shop.events, shop.items, runs, redis_url, AS_OF]
+    gates = {"NIGHTSHELF_GATES__JACCARD_MIN": "0", "NIGHTSHELF_GATES__RANK_BIASED_OVERLAP_MIN": "0"}
+    env = prefect_env | {"REDIS_URL": redis_url} | gates
+    done = subprocess.run(
+        list(map(str, command)), env=env, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    live = generations.current(redis_client, "raced")
+    assert live is not None
+    assert (live.generation, live.as_of) == (3, AS_OF)
+    lines = map(json.loads, (runs / "raced/3/steps.jsonl").read_text().splitlines())
+    taken = [line["step"] for line in lines if line.get("taken_from") == 1]
+    assert taken[0] == "clean_events"
+    assert "top_n" in taken
