@@ -132,17 +132,16 @@ def nightly(
     checked = check_inputs(events, items, users, settings.inputs)
     redis = publish.connect(settings.redis_url.get_secret_value(), settings.publish)
 
-    def numbered() -> report.Report | State[None]:
-        return make_night(open_run(redis, namespace, until, run_root), redis, checked, settings)
-
+    run = open_run(redis, namespace, until, run_root)
     try:
-        return numbered()
+        return make_night(run, redis, checked, settings)
     except TransitionRefused as refused:
-        if refused.reason != "fenced":
+        if refused.reason != "fenced" or live.has_rival(run, redis):
             raise
-        # A later number went live meanwhile, of an earlier date perhaps, as a backfill's is. Under
-        # a number later still, all that is computed is taken over; a newer date is let alone.
-        return numbered()
+    # A later number of an earlier date went live meanwhile, as a backfill's may. Under a number
+    # later still, all that is computed is taken over.
+    run = open_run(redis, namespace, until, run_root)
+    return make_night(run, redis, checked, settings)
 
 
 def make_night(

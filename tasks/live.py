@@ -40,6 +40,16 @@ def newer_night(run: Run, client: Redis) -> Manifest | None:
     return live
 
 
+def has_rival(run: Run, client: Redis) -> bool:
+    """Tell whether a generation with a later number has seen as much as this run, live or not.
+
+    One that was rolled back is such a one: a night that slept is not to bring it back.
+    """
+    known = generations.listing(client, run.namespace)
+    later = (each for each in known if each.generation > run.generation)
+    return any(datetime.fromisoformat(each.as_of) >= run.as_of for each in later)
+
+
 def given_up(run: Run, client: Redis) -> frozenset[int]:
     """Return the generations that an operator has marked bad."""
     known = generations.listing(client, run.namespace)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,16 +40,28 @@ night.nightly(Path(events), Path(items), None, "raced", datetime.fromisoformat(a
 """
 
 
-def test_a_night_goes_live_though_a_later_number_of_an_earlier_date_did(
-    prefect_env: dict[str, str], redis_url: str, redis_client: Redis, tmp_path: Path
-) -> None:
+Night = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def night(prefect_env: dict[str, str], redis_url: str, tmp_path: Path) -> Night:
     shop, runs = make_shop(tmp_path / "shop", SHOP), tmp_path / "runs"
-    command = [sys.executable, "-c", _NIGHT, shop.events, shop.items, runs, redis_url, AS_OF]
     gates = {"NIGHTSHELF_GATES__JACCARD_MIN": "0", "NIGHTSHELF_GATES__RANK_BIASED_OVERLAP_MIN": "0"}
     env = prefect_env | {"REDIS_URL": redis_url} | gates
-    done = subprocess.run(
-        list(map(str, command)), env=env, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+
+    def start(as_of: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", _NIGHT, shop.events, shop.items, runs, redis_url, as_of]
+        return subprocess.run(
+            list(map(str, command)), env=env, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    return start
+
+
+def test_a_night_goes_live_though_a_later_number_of_an_earlier_date_did(
+    night: Night, redis_client: Redis, tmp_path: Path
+) -> None:
+    done, runs = night(AS_OF), tmp_path / "runs"
     assert done.returncode == 0, done.stderr
     live = generations.current(redis_client, "raced")
     assert live is not None
@@ -57,3 +70,15 @@ def test_a_night_goes_live_though_a_later_number_of_an_earlier_date_did(
     taken = [line["step"] for line in lines if line.get("taken_from") == 1]
     assert taken[0] == "clean_events"
     assert "top_n" in taken
+
+
+def test_a_night_that_slept_stays_fenced_where_a_later_number_has_seen_as_much(
+    night: Night, redis_client: Redis
+) -> None:
+    """Whoever rolled that one back does not want it again, made by another."""
+    done = night("2026-03-03T00:00:00+00:00")
+    assert done.returncode == 1
+    assert "a newer one has been live already" in done.stderr
+    live = generations.current(redis_client, "raced")
+    assert live is not None
+    assert live.generation == 2
