@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import Double, Single, compiled, loosely
+from tasks.kernel_solve import ROWS
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
 _SAME = 1e-9
 #: What a vector of the machine holds: with whole ones no loop has an end of its own.
 LANES = 16
-#: Rows of P that are multiplied at a time.
-ROWS = 4
 
 
 class Shares(NamedTuple):
