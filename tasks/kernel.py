@@ -1,7 +1,7 @@
 """The compiled inner loops: a walk, a score, a reason; plain arrays in, plain arrays out."""
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ Single = npt.NDArray[np.float32]
 Double = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 F = TypeVar("F", bound=Callable[..., object])
+#: Without numba's runtime no references are counted, and no array can be made.
+UNCOUNTED: dict[str, Any] = {"_nrt": False}
 
 
 def compiled(function: F) -> F:
@@ -21,6 +23,15 @@ def compiled(function: F) -> F:
     call from other files, remove `tasks/__pycache__`.
     """
     return cast(F, njit(nogil=True, cache=True)(function))
+
+
+def uncounted(function: F) -> F:
+    """Compile a function that makes no array, without counting references to those it is given.
+
+    A count is an atomic operation, and a call makes one for each array of its arguments: more work
+    than a few comparisons are. Whoever calls it holds the arrays.
+    """
+    return cast(F, njit(nogil=True, cache=True, **UNCOUNTED)(function))
 
 
 def loosely(function: F) -> F:

@@ -5,6 +5,7 @@ Schwarz x'y <= (x'd)(y'd) + |x - (x'd) d| |y - (y'd) d|. ALS leaves the items le
 side, popularity, so this bound is far tighter than |x||y|, which it becomes for d = 0.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +13,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from tasks.kernel import Double, Flags, Positions, Single
+from tasks.kernel_tile import WORD, packed
+from tasks.kernel_whole import Numbers, Whole, finest, rounded
 
 #: Items of the first block, which sets the thresholds, and of the others.
 _HEAD_ITEMS, _BLOCK_ITEMS = 1024, 256
 #: Items of about one norm, among which those of about one direction stand together.
 _STRIP_ITEMS = 2048
-#: Beyond this a float32 product may overflow.
-_ROUGH_LIMIT = 1e38
 
 
 class Stock(NamedTuple):
@@ -27,7 +28,9 @@ class Stock(NamedTuple):
     - `items` (m x k), `ids` (m), `categories` (m): factors, position in the model, category.
     - `place` (all items): the inverse of `ids`, -1 where an item is not available.
     - `direction` (k): d; `least`, `most` (blocks): the range of y'd; `aside` (blocks): the largest
-      remainder; `longest`: the largest norm of all.
+      remainder; `longest` (blocks): the largest norm.
+    - `numbers`: the items as whole numbers, block b packed from word `words[b]` on; `units`,
+      `errors` (blocks): of all its items, and the largest.
     """
 
     items: Single
@@ -39,21 +42,25 @@ class Stock(NamedTuple):
     least: Double
     most: Double
     aside: Double
-    longest: float
+    longest: Double
+    numbers: Numbers
+    words: npt.NDArray[np.int64]
+    units: Double
+    errors: Double
 
 
 class Crowd(NamedTuple):
-    """A block of users: factors (u x k), parts along and aside of the direction, what they saw.
+    """A block of users: factors (u x k), the same as whole numbers, what they saw.
 
-    `margin` (u) bounds |rough - exact| of any score and the rounding of any bound; `reach` (u) is
-    |x| times the largest norm of an item, infinite where float32 may overflow. User u has seen the
-    places `seen[seen_from[u]:seen_from[u + 1]]`.
+    `along`, `aside` (u): parts along and aside of the direction. `margin` (u) is more than float64
+    rounds away of any score and any bound. User u has seen the places
+    `seen[seen_from[u]:seen_from[u + 1]]`, in order.
     """
 
     factors: Single
+    whole: Whole
     along: Double
     aside: Double
-    reach: Double
     margin: Double
     seen_from: npt.NDArray[np.int64]
     seen: npt.NDArray[np.int32]
@@ -67,15 +74,18 @@ def arrange(items: Single, categories: Positions, available: Flags) -> Stock:
     direction = total / max(float(np.linalg.norm(total)), np.finfo(np.float64).tiny)
     along, aside = split(wide, direction)
     norms = np.linalg.norm(wide, axis=1)
-    leaning = np.divide(along, norms, out=np.zeros_like(along), where=norms > 0)
-    by_norm = np.argsort(-norms, kind="stable")
-    strips = np.maximum(np.arange(len(ids)) - _HEAD_ITEMS, -1) // _STRIP_ITEMS
-    order = by_norm[np.lexsort((np.where(strips < 0, 0, -leaning[by_norm]), strips))]
+    order = _order(norms, along)
     starts = np.unique([0, *range(_HEAD_ITEMS, len(ids), _BLOCK_ITEMS), len(ids)])
-    ids, along, aside = ids[order], along[order], aside[order]
+    ids, wide, along, norms = ids[order], wide[order], along[order], norms[order]
     place = np.full(len(items), -1, np.int32)
     place[ids] = np.arange(len(ids), dtype=np.int32)
-    blocks = starts[:-1]
+    most = partial(_largest, starts)
+    units = finest(most(np.abs(wide).max(axis=1)), items.shape[1])
+    sizes = np.diff(starts)
+    whole = rounded(wide, np.repeat(units, sizes))
+    words = np.concatenate(([0], np.cumsum(-(-sizes // WORD))))
+    filled = np.zeros((WORD * words[-1], whole.numbers.shape[1]), np.int16)
+    filled[np.arange(len(ids)) + np.repeat(WORD * words[:-1] - starts[:-1], sizes)] = whole.numbers
     return Stock(
         items=np.ascontiguousarray(items[ids]),
         ids=ids,
@@ -83,11 +93,28 @@ def arrange(items: Single, categories: Positions, available: Flags) -> Stock:
         place=place,
         starts=starts.astype(np.int64),
         direction=direction,
-        least=np.minimum.reduceat(along, blocks) if len(ids) else along,
-        most=np.maximum.reduceat(along, blocks) if len(ids) else along,
-        aside=np.maximum.reduceat(aside, blocks) if len(ids) else aside,
-        longest=float(norms.max(initial=0.0)),
+        least=-most(-along),
+        most=most(along),
+        aside=most(aside[order]),
+        longest=most(norms),
+        numbers=packed(filled),
+        words=words.astype(np.int64),
+        units=units,
+        errors=most(whole.errors),
     )
+
+
+def _order(norms: Double, along: Double) -> npt.NDArray[np.intp]:
+    """Order items by norm, and beyond the first block each strip by how they lean along d."""
+    leaning = np.divide(along, norms, out=np.zeros_like(along), where=norms > 0)
+    by_norm = np.argsort(-norms, kind="stable")
+    strips = np.maximum(np.arange(len(norms)) - _HEAD_ITEMS, -1) // _STRIP_ITEMS
+    return by_norm[np.lexsort((np.where(strips < 0, 0, -leaning[by_norm]), strips))]
+
+
+def _largest(starts: npt.NDArray[np.int64], values: Double) -> Double:
+    """Return the largest value of each block."""
+    return np.maximum.reduceat(values, starts[:-1]) if len(values) else values
 
 
 def gather(users: Single, seen: sp.csr_matrix, stock: Stock, first: int, size: int) -> Crowd:
@@ -95,14 +122,15 @@ def gather(users: Single, seen: sp.csr_matrix, stock: Stock, first: int, size: i
     factors = np.ascontiguousarray(users[first : first + size])
     wide = factors.astype(np.float64)
     along, aside = split(wide, stock.direction)
-    reach = np.linalg.norm(wide, axis=1) * stock.longest
     spans = seen.indptr[first : first + len(factors) + 1].astype(np.int64)
     return Crowd(
         factors=factors,
+        whole=rounded(wide, finest(np.abs(wide).max(axis=1), factors.shape[1])),
         along=along,
         aside=aside,
-        reach=np.where(reach < _ROUGH_LIMIT, reach, np.inf),
-        margin=rounding(factors.shape[1], reach),
+        margin=rounding(factors.shape[1])
+        * np.linalg.norm(wide, axis=1)
+        * stock.longest.max(initial=0),
         seen_from=spans - spans[0],
         seen=stock.place[seen.indices[spans[0] : spans[-1]]],
     )
@@ -114,11 +142,10 @@ def split(wide: Double, direction: Double) -> tuple[Double, Double]:
     return along, np.linalg.norm(wide - along[:, None] * direction, axis=1)
 
 
-def rounding(n_factors: int, reach: Double) -> Double:
-    """Bound how far a float32 product, in any order of summation, may lie from the exact score.
+def rounding(n_factors: int) -> float:
+    """Return the part of |x||y| that float64 may round away of a score and of its bounds.
 
-    Higham, Accuracy and Stability of Numerical Algorithms, 3.5: |error| <= k u / (1 - k u) |x||y|.
-    Twice that and a little, for the rounding of thresholds and bounds themselves, and 1e-30 for
-    products too small for float32.
+    Higham, Accuracy and Stability of Numerical Algorithms, 3.5: a sum of k products is off by at
+    most k u / (1 - k u) of |x||y|, in any order. A bound is a few such sums; sixteen are allowed.
     """
-    return (2 * n_factors + 4) * 2.0**-24 * reach + 1e-30
+    return 16 * (n_factors + 4) * 2.0**-53

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double, Single
+from tasks.kernel import Double
 from tasks.kernel_bounds import Stock
+from tasks.kernel_tile import TEAM, WORD
 
 #: Candidates kept, as a multiple of the list's length; who needs more is scored in full.
 _KEPT_LISTS = 8
@@ -29,8 +30,10 @@ class Desk(NamedTuple):
 
     - `fresh` (u x f), `n_fresh` (u): places that passed the threshold, not yet ranked.
     - `kept`, `scores` (u x c), `n_kept` (u): the best so far by exact score, in order.
-    - `floor` (u): the exact score at which the list ends so far; `bar` (u): what a rough score must
+    - `floor` (u): the exact score at which the list ends so far; `bar` (u): what a bound must
       reach, the floor less the margin, infinite once the user is to be scored in `full`.
+    - `team`, `bars`, `hits`, `head`: the users whose products are computed at a time, what
+      those must be above, and what comes out.
     """
 
     fresh: npt.NDArray[np.int32]
@@ -39,12 +42,14 @@ class Desk(NamedTuple):
     scores: Double
     n_kept: npt.NDArray[np.int64]
     floor: Double
-    bar: Single
+    bar: Double
     full: npt.NDArray[np.bool_]
     active: npt.NDArray[np.int64]
     cursor: npt.NDArray[np.int64]
-    rows: Single
-    tile: Single
+    team: npt.NDArray[np.int64]
+    bars: npt.NDArray[np.int32]
+    hits: npt.NDArray[np.uint64]
+    head: npt.NDArray[np.int32]
     ids: npt.NDArray[np.int32]
     exact: Double
     order: npt.NDArray[np.int64]
@@ -62,11 +67,10 @@ def rules_for(n: int, page_size: int, max_per_category: int, n_categories: int) 
     return Rules(longest, page_size, max_per_category, n_categories, (longest - 1) // page_size)
 
 
-def open_desk(n_users: int, tile_users: int, stock: Stock, rules: Rules) -> Desk:
+def open_desk(n_users: int, stock: Stock, rules: Rules) -> Desk:
     """Allocate for a block of users, none of whom has a candidate yet."""
     n_fresh = max(_LEAST_FRESH, min(_MOST_FRESH, 5 * rules.n // 2))
     n_kept, n_factors = _KEPT_LISTS * rules.n, stock.items.shape[1]
-    tile_users, widest = min(n_users, tile_users), int(np.diff(stock.starts).max(initial=1))
     return Desk(
         fresh=np.empty((n_users, n_fresh), np.int32),
         n_fresh=np.zeros(n_users, np.int64),
@@ -74,12 +78,14 @@ def open_desk(n_users: int, tile_users: int, stock: Stock, rules: Rules) -> Desk
         scores=np.empty((n_users, n_kept)),
         n_kept=np.zeros(n_users, np.int64),
         floor=np.full(n_users, -np.inf),
-        bar=np.full(n_users, np.finfo(np.float32).min),  # -inf marks what must not be shown
+        bar=np.full(n_users, -np.inf),
         full=np.zeros(n_users, np.bool_),
         active=np.empty(n_users, np.int64),
         cursor=np.empty(n_users, np.int64),
-        rows=np.empty((tile_users, n_factors), np.float32),
-        tile=np.empty(tile_users * widest, np.float32),
+        team=np.empty(TEAM, np.int64),
+        bars=np.empty(TEAM, np.int32),
+        hits=np.empty(TEAM, np.uint64),
+        head=np.empty((TEAM, WORD * int(stock.words[:2][-1])), np.int32),
         ids=np.empty(n_fresh, np.int32),
         exact=np.empty(n_fresh + 7),
         order=np.empty(n_fresh, np.int64),

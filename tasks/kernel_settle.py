@@ -8,12 +8,12 @@ alone: where rough ones swap two items, a page may fill otherwise.
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, compiled
+from tasks.kernel import Double, Positions, Single, uncounted
 from tasks.kernel_bounds import Crowd, Stock
 from tasks.kernel_desk import Desk, Rules
 
 
-@compiled
+@uncounted
 def exact_scores(
     user: Single, items: Single, places: Positions, products: Double, out: Double
 ) -> None:
@@ -41,7 +41,7 @@ def exact_scores(
         out[at + 4], out[at + 5], out[at + 6], out[at + 7] = s4, s5, s6, s7
 
 
-@compiled
+@uncounted
 def rank_fresh(u: int, crowd: Crowd, stock: Stock, desk: Desk) -> int:
     """Score user u's fresh candidates exactly and put them in order; return how many there are."""
     n = int(desk.n_fresh[u])
@@ -59,7 +59,7 @@ def rank_fresh(u: int, crowd: Crowd, stock: Stock, desk: Desk) -> int:
     return n
 
 
-@compiled
+@uncounted
 def settle(u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None:
     """Merge user u's fresh candidates with the kept ones, walk, raise the threshold.
 
@@ -95,9 +95,9 @@ def settle(u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None
             n += 1
     if n == rules.n:
         desk.floor[u] = desk.merged_scores[keep - 1]
-        desk.bar[u] = np.float32(desk.floor[u] - crowd.margin[u])
+        desk.bar[u] = desk.floor[u] - crowd.margin[u]
     if keep > desk.kept.shape[1]:
-        desk.full[u], desk.bar[u], keep = True, np.float32(np.inf), 0
+        desk.full[u], desk.bar[u], keep = True, np.inf, 0
     for at in range(keep):
         desk.kept[u, at], desk.scores[u, at] = desk.merged[at], desk.merged_scores[at]
     desk.n_kept[u] = keep

@@ -1,25 +1,28 @@
 """The smallest compiled pieces of text: bytes copied, whole numbers written."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numba import njit
 
+from tasks.kernel import UNCOUNTED
 from tasks.texts import Bytes
 
 F = TypeVar("F", bound=Callable[..., object])
 _ZERO = ord("0")
-_INLINED: dict[str, Any] = {"forceinline": True, "_nrt": False}
 
 
 def inlined(function: F) -> F:
     """Compile a small function, which makes no array, into whatever compiled code calls it.
 
     Otherwise every call counts references to each array it is given, atomically: more work than
-    the few bytes. Without numba's runtime there is no counting, and no array can be made.
+    the few bytes.
     """
-    return cast(F, njit(nogil=True, cache=True, error_model="numpy", **_INLINED)(function))
+    return cast(
+        F,
+        njit(nogil=True, cache=True, error_model="numpy", forceinline=True, **UNCOUNTED)(function),
+    )
 
 
 def literal(text: bytes) -> Bytes:

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import Field, NonNegativeInt, PositiveInt
+from threadpoolctl import threadpool_limits
 
 from tasks.ahead import ahead
 from tasks.kernel_bounds import Stock, arrange, gather
 from tasks.kernel_desk import Rules, open_desk, rules_for
-from tasks.kernel_lists import TILE_USERS, list_block
+from tasks.kernel_lists import list_block
 from tasks.lists import Catalogue
 from tasks.train import Factors
 
-#: Users a block: enough for BLAS to run at its rate, few enough that all cores get some.
+#: Users a block: enough that what they share is made for many, few enough that all cores get some.
 BLOCK_USERS = 512
 #: Rules that trade, and the value that turns each off.
 _TRADES = {"rerank": "cap", "max_item_share": 1.0, "explore_slots": 0}
@@ -91,19 +92,20 @@ def rank(
 ) -> Generator[Block, None, None]:
     """Yield the exact lists of all users (rows of `users`), block by block, in order.
 
-    The answer depends on neither block size nor number of threads: BLAS finds the candidates,
-    and those are scored again in one fixed order. At most `max_bytes` of scores and candidates
-    stand at a time.
+    The answer depends on neither block size nor number of threads: products of whole numbers find
+    the candidates, and those are scored in one fixed order. At most `max_bytes` of candidates and
+    scratch stand at a time.
     """
-    stock = arrange(items, catalogue.categories, catalogue.available)
+    with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
+        stock = arrange(items, catalogue.categories, catalogue.available)
     cap = settings.max_per_category
     rules = rules_for(settings.n, settings.page_size, cap, catalogue.n_categories)
-    size, tile_users = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
+    size = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
 
     def block(first: int) -> Block:
         crowd = gather(users, seen, stock, first, size)
         n_users = len(crowd.factors)
-        desk = open_desk(n_users, tile_users, stock, rules)
+        desk = open_desk(n_users, stock, rules)
         out = np.full((n_users, settings.n), -1, np.int32)
         scores = np.zeros((n_users, settings.n))
         lengths = np.zeros(n_users, np.int64)
@@ -113,12 +115,7 @@ def rank(
     yield from ahead(block, (first for first in range(0, len(users), size)))
 
 
-def _room(max_bytes: int, stock: Stock, rules: Rules) -> tuple[int, int]:
-    """Return how many users a block and a tile of scores may hold, each in half the memory."""
-    one, two, tile = (
-        sum(part.nbytes for part in open_desk(*sizes, stock, rules))
-        for sizes in ((1, 1), (2, 1), (2, 2))
-    )
-    users = (max_bytes // 2 - one) // (two - one)
-    tile_users = max_bytes // 2 // (tile - two)
-    return max(1, min(BLOCK_USERS, users)), max(1, min(TILE_USERS, tile_users))
+def _room(max_bytes: int, stock: Stock, rules: Rules) -> int:
+    """Return how many users a block may hold."""
+    one, two = (sum(part.nbytes for part in open_desk(n, stock, rules)) for n in (1, 2))
+    return max(1, min(BLOCK_USERS, 1 + (max_bytes - one) // (two - one)))

@@ -8,11 +8,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks import kernel_bounds
-from tasks.kernel import exact_score, walk
+from tasks.kernel import Flags, Positions, compiled, exact_score, walk
 from tasks.kernel_bounds import Crowd, Stock, arrange, gather
 from tasks.kernel_desk import open_desk, rules_for
-from tasks.kernel_lists import scan, walk_kept
+from tasks.kernel_lists import walk_kept
+from tasks.kernel_scan import add_fresh, bar_of, has_seen
 from tasks.kernel_settle import exact_scores, settle
+from tasks.kernel_tile import products
+from tasks.kernel_whole import Numbers
 from tasks.train import Factors
 from tests.tasks.models import dot, walked
 
@@ -74,10 +77,10 @@ def factors(rng: np.random.Generator, *shape: int) -> Factors:
     return wide.astype(np.float32)
 
 
-def alone(user: Factors, stock: Stock) -> Crowd:
-    """Make a crowd of one, who has seen nothing."""
-    nothing = sp.csr_matrix((1, len(stock.place)), dtype=np.float32)
-    return gather(user.reshape(1, -1), nothing, stock, 0, 1)
+def alone(user: Factors, stock: Stock, seen: Flags | None = None) -> Crowd:
+    """Make a crowd of one, who has seen nothing or the items flagged."""
+    flags = np.zeros(len(stock.place), np.bool_) if seen is None else seen
+    return gather(user.reshape(1, -1), sp.csr_matrix(flags.reshape(1, -1)), stock, 0, 1)
 
 
 @hypothesis_settings(max_examples=300)
@@ -93,49 +96,61 @@ def alone(user: Factors, stock: Stock) -> Crowd:
 def test_rough_scores_may_lie_by_the_margin_and_the_list_is_exact(
     n_items: int, n: int, page_size: int, cap: int, n_categories: int, n_fresh: int, seed: int
 ) -> None:
-    """Every rough score is off by up to 1.9, so that neighbours change places; some are masked."""
+    """Every rough score is off by up to 1.9, so that neighbours change places; some are seen."""
     rng = np.random.default_rng(seed)
     scores = np.round(rng.exponential(3, n_items), 1).astype(np.float32)
     kinds = rng.integers(0, n_categories, n_items).astype(np.int32)
+    seen = rng.random(n_items) < 0.1
     stock = arrange(scores.reshape(-1, 1), kinds, np.ones(n_items, np.bool_))
-    rough = scores[stock.ids] + rng.uniform(-1.9, 1.9, n_items).astype(np.float32)
-    masked = rng.random(n_items) < 0.1
-    rough[masked] = -np.inf
-    crowd = alone(np.ones(1, np.float32), stock)._replace(margin=np.array([2.0]))
+    crowd = alone(np.ones(1, np.float32), stock, seen)._replace(margin=np.array([2.0]))
+    crowd.seen.sort()
     rules = rules_for(n, page_size, cap, n_categories)
-    desk = open_desk(1, 1, stock, rules)._replace(fresh=np.empty((1, n_fresh), np.int32))
-    desk.active[0] = 0
-    scan(rough.reshape(1, -1), 0, 0, crowd, stock, desk, rules)
+    desk = open_desk(1, stock, rules)._replace(fresh=np.empty((1, n_fresh), np.int32))
+    desk.cursor[0] = 0
+    rough = scores[stock.ids] + rng.uniform(-1.9, 1.9, n_items)
+    for place in range(n_items):
+        if rough[place] > desk.bar[0] and not has_seen(0, place, crowd, desk):
+            add_fresh(0, place, crowd, stock, desk, rules)
     settle(0, crowd, stock, desk, rules)
     if not desk.full[0]:
         out, found = np.full(n, -1, np.int32), np.zeros(n)
         length = walk_kept(0, stock, desk, rules, out, found)
-        shown = stock.ids[~masked].tolist()
+        shown = np.flatnonzero(~seen).tolist()
         ranked = sorted(shown, key=lambda item: (-scores[item], item))
         wanted = walked(ranked, kinds.tolist(), n, page_size, cap)
         assert stock.ids[out[:length]].tolist() == wanted
         assert found[:length].tolist() == scores[wanted].tolist()
 
 
-def test_the_margin_covers_what_a_matrix_product_may_round_away() -> None:
-    """The best of 13 items near 64 is computed lower than the rest, by what k = 64 terms allow."""
-    step, k = 2.0**-17, 64  # between one float32 near 64 and the next
-    heights = np.array([*range(12), 20])
+@compiled
+def multiply(users: Numbers, team: Positions, items: Numbers, out: Positions) -> None:
+    """Multiply a team with the first word of items."""
+    products(users, team, items, 0, out)
+
+
+def test_whoever_reaches_the_threshold_is_above_the_bar() -> None:
+    """Thirteen items a float32 step apart near 64: rounded to 16 bits they are all alike."""
+    step, k = 2.0**-17, 64
     items = np.ones((13, k), np.float32)
-    items[:, 0] += heights.astype(np.float32) * np.float32(step)
+    items[:, 0] += np.array([*range(12), 20], np.float32) * np.float32(step)
     stock = arrange(items, np.zeros(13, np.int32), np.ones(13, np.bool_))
-    rough = (k + heights[stock.ids] * step).astype(np.float32).reshape(1, -1)
-    assert stock.ids[0] == 12
-    rough[0, 0] -= np.float32(0.95 * k * 2.0**-24 * k)  # k u |x||y|, the norms being 8 and 8
-    assert (rough[0, 0] < rough[0, 1:]).all()
     crowd, rules = alone(np.ones(k, np.float32), stock), rules_for(1, 1, 1, 1)
-    desk = open_desk(1, 1, stock, rules)
-    desk.active[0] = 0
-    for first, end in ((1, 13), (0, 1)):  # the others have set the threshold before it comes
-        scan(rough[:, first:end], 0, first, crowd, stock, desk, rules)
-        settle(0, crowd, stock, desk, rules)
-    assert desk.kept[0, : desk.n_kept[0]].tolist() == [0]
-    assert desk.scores[0, 0] == 64 + 20 * step
+    desk = open_desk(1, stock, rules)
+    desk.team[:] = 0
+    multiply(crowd.whole.numbers, desk.team, stock.numbers, desk.head)
+    for place, score in enumerate(stock.items.astype(np.float64).sum(axis=1)):
+        desk.bar[0] = score
+        assert desk.head[0, place] > bar_of(0, 0, crowd, stock, desk)
+    desk.bar[0] = 64 * 1.01
+    assert desk.head[0, :13].max() <= bar_of(0, 0, crowd, stock, desk)
+
+
+@pytest.mark.parametrize("score", [-np.inf, -1e300, 1e300, np.inf])
+def test_a_threshold_beyond_all_products_lets_all_pass_or_none(score: float) -> None:
+    stock = arrange(np.ones((3, 1), np.float32), np.zeros(3, np.int32), np.ones(3, np.bool_))
+    crowd, desk = alone(np.ones(1, np.float32), stock), open_desk(1, stock, rules_for(1, 1, 1, 1))
+    desk.bar[0] = score
+    assert bar_of(0, 0, crowd, stock, desk) == (-(2**31) if score < 0 else 2**31 - 1)
 
 
 @given(
@@ -167,4 +182,5 @@ def test_no_score_is_above_its_blocks_bound(
             along = max(crowd.along[0] * stock.least[b], crowd.along[0] * stock.most[b])
             bound = along + crowd.aside[0] * stock.aside[b]
             assert max(exact) <= bound + crowd.margin[0] / 2
-            assert max(exact) <= crowd.reach[0] + crowd.margin[0] / 2
+            longest = np.linalg.norm(user.astype(np.float64)) * stock.longest[b]
+            assert max(exact) <= longest + crowd.margin[0] / 2

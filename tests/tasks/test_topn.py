@@ -216,7 +216,8 @@ def test_blocks_of_items_out_of_reach_are_not_scored(monkeypatch: pytest.MonkeyP
     )
 
     def spoiled(crowd: Crowd, stock: Stock, desk: Desk, *rest: Any) -> None:
-        stock.items[100:] = np.nan  # would be met by whoever scored them
+        stock.items[100:] = np.nan  # would be met by whoever scored them, and all would look good
+        stock.units[2:] = 1e-30
         list_block(crowd, stock, desk, *rest)
 
     monkeypatch.setattr(rank_module, "list_block", spoiled)
