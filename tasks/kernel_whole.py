@@ -1,8 +1,8 @@
 """Factors rounded to whole numbers of 16 bits, whose products are quick, exact and nearly scores.
 
 For x = c q + e and y = d r + f, q and r whole, by Cauchy and Schwarz
-|x'y - c d q'r| = |e'y + c q'f| <= |e||y| + |c q||f|. With 64 factors that is a thousandth of
-|x||y| or less.
+|x'y - c d q'r| = |e'y + c q'f| <= |e||y| + |c q||f|. With 64 factors that is less than a
+thousandth of |x||y|.
 """
 
 from math import isqrt
