@@ -27,7 +27,8 @@ from tasks.kernel_shares import (
     settle,
     two_largest,
 )
-from tasks.kernel_solve import ROWS, solve, take
+from tasks.kernel_solve import solve, take
+from tasks.kernel_products import ROWS
 
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.

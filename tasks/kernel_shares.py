@@ -1,7 +1,7 @@
 """Compiled: which row of P makes the largest product with each row of Q, told in float32 first.
 
-P (h x k) stands by rows, Q (n x k) as its transpose; the loops run along the n, and k is a multiple
-of four. Where float32 cannot tell the largest product, float64 does.
+P (h x k) stands by rows, Q (n x k) as its transpose; vectors go along the n. Where float32 cannot
+tell the largest product, float64 does.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import Double, Single, compiled, loosely
-from tasks.kernel_solve import ROWS
+from tasks.kernel_products import ROWS, fill
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
@@ -66,27 +66,12 @@ def longest_row(h: int, shares: Shares) -> float:
     return float(np.sqrt(most))
 
 
-@loosely
+@compiled
 def multiply(h: int, shares: Shares) -> None:
-    """Fill `rough` with the product of P and Q', four rows by four factors at a time."""
-    left, right, out = shares.rough_left, shares.rough_right, shares.rough
-    k, width = right.shape
-    for a in range(0, h, ROWS):
-        b, c, d = a + 1, a + 2, a + 3
-        out[a : a + ROWS] = 0
-        for e in range(0, k, 4):
-            f, g, i = e + 1, e + 2, e + 3
-            ae, af, ag, ai = left[a, e], left[a, f], left[a, g], left[a, i]
-            be, bf, bg, bi = left[b, e], left[b, f], left[b, g], left[b, i]
-            ce, cf, cg, ci = left[c, e], left[c, f], left[c, g], left[c, i]
-            de, df, dg, di = left[d, e], left[d, f], left[d, g], left[d, i]
-            for at in range(width):
-                qe, qf, qg, qi = right[e, at], right[f, at], right[g, at], right[i, at]
-                to_a = out[a, at] + ae * qe + af * qf + ag * qg + ai * qi
-                to_b = out[b, at] + be * qe + bf * qf + bg * qg + bi * qi
-                to_c = out[c, at] + ce * qe + cf * qf + cg * qg + ci * qi
-                to_d = out[d, at] + de * qe + df * qf + dg * qg + di * qi
-                out[a, at], out[b, at], out[c, at], out[d, at] = to_a, to_b, to_c, to_d
+    """Fill `rough` with the product of P and Q'."""
+    k, width = shares.rough_right.shape
+    for row in range(0, h, ROWS):
+        fill(shares.rough, row, 0, width, shares.rough_left, row, 0, shares.rough_right, 0, k)
 
 
 @compiled

@@ -6,9 +6,7 @@ positive definite matrix needs none (Higham, Accuracy and Stability of Numerical
 """
 
 from tasks.kernel import Double, compiled, loosely
-
-#: Rows of a block. Who has fewer fills up with those of the identity.
-ROWS = 4
+from tasks.kernel_products import ROWS
 
 
 @loosely

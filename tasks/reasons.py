@@ -9,7 +9,7 @@ from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
 from tasks.kernel_reasons import Ground, because_block, open_table
-from tasks.kernel_solve import ROWS
+from tasks.kernel_products import ROWS
 from tasks.train import Factors, TrainSettings, confidence
 
 #: No single item of the history adds to the score.

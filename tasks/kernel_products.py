@@ -1,0 +1,90 @@
+"""Compiled: four rows of a matrix product at a time.
+
+Numba makes vectors of an inner loop, but keeps its sums in memory. Here they stay in registers for
+as long as a sum takes (Goto and van de Geijn 2008, Anatomy of High-Performance Matrix
+Multiplication): what is loaded of one matrix counts four times, and a number of the other for as
+many vectors as stand side by side.
+
+Matrices are arrays of one type in C order. Sums are added up in order, and a product is not rounded
+before it is added, where the machine can do so.
+"""
+
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from tasks.kernel_vectors import BYTES, ROOM, WORD, Matrix
+
+#: Rows of a block. Who has fewer fills up.
+ROWS = 4
+
+
+def _tile(
+    builder: Any, of: Any, where: Any, beside: int, lanes: int, turned: bool, fresh: bool
+) -> None:
+    """Make the code of four rows of a product, as wide as `beside` vectors."""
+    out, left, right = of
+    row, column, top, first, ahead, n = where
+    add, vector = builder.add, ir.VectorType(out.number, lanes)
+    columns = [add(column, WORD(lanes * at)) for at in range(beside)]
+    cells = [(i, at) for i in range(ROWS) for at in range(beside)]
+    places = {(i, at): out.at(add(row, WORD(i)), columns[at], lanes) for i, at in cells}
+    room: Any = cgutils.alloca_once
+    sums = {cell: room(builder, vector) for cell in cells}
+    for cell in cells:
+        start = ir.Constant(vector, None) if fresh else out.load(places[cell])
+        builder.store(start, sums[cell])
+    with cgutils.for_range(builder, n) as loop:
+        there = [right.load(right.at(add(ahead, loop.index), each, lanes)) for each in columns]
+        for i in range(ROWS):
+            down, along = (loop.index, WORD(i)) if turned else (WORD(i), loop.index)
+            number = left.spread(left.at(add(top, down), add(first, along), 1), lanes)
+            for at in range(beside):
+                product = builder.fmul(number, there[at], flags=["contract"])
+                put = builder.fadd if fresh else builder.fsub
+                total = put(builder.load(sums[i, at]), product, flags=["contract"])
+                builder.store(total, sums[i, at])
+    for cell in cells:
+        out.store(builder.load(sums[cell]), places[cell])
+
+
+def _four_rows(*, turned: bool, fresh: bool) -> Any:
+    """Return what the functions below are, by which way `left` is read, and how `out` begins."""
+
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        of = [Matrix(context, builder, signature.args[i], args[i]) for i in (0, 4, 7)]
+        _, row, at, end, _, top, first, _, ahead, n = args
+        whole = BYTES // of[0].bytes
+        for beside, lanes in ((ROOM // ROWS, whole), (1, whole), (1, ROWS), (1, 1)):
+            step = WORD(beside * lanes)
+            stop = builder.add(at, builder.mul(builder.sdiv(builder.sub(end, at), step), step))
+            with cgutils.for_range_slice(builder, at, stop, step) as (column, _):
+                where = row, column, top, first, ahead, n
+                _tile(builder, of, where, beside, lanes, turned, fresh)
+            at = stop
+        return context.get_dummy_value()
+
+    def typed(
+        context: Any,
+        out: Any, row: Any, start: Any, end: Any,
+        left: Any, top: Any, first: Any,
+        right: Any, ahead: Any, n: Any,
+    ) -> Any:  # fmt: skip
+        place = types.intp
+        return types.void(
+            out, place, place, place, left, place, place, right, place, place
+        ), lowered
+
+    return intrinsic(typed)
+
+
+#: Each fills columns `start` to `end` of four rows of `out`, from `row` on, with a product or takes
+#: that from them: of four rows of `left`, from row `top` and column `first` on, and n of `right`,
+#: from `ahead` on, in the same columns. Turned, `left` has n rows and four columns there. Four rows
+#: of `right` may be those that are filled.
+fill = _four_rows(turned=False, fresh=True)
+fill_turned = _four_rows(turned=True, fresh=True)
+take = _four_rows(turned=False, fresh=False)
+take_turned = _four_rows(turned=True, fresh=False)

@@ -1,0 +1,45 @@
+"""Vectors in compiled code: arrays of two dimensions, a few numbers of a row at a time.
+
+It is LLVM's own language, of which any machine makes its code, and says how wide it has them.
+"""
+
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
+
+_HAS = get_host_cpu_features()
+#: Bytes of a vector, and how many of them leave room for as many again in the machine's registers.
+BYTES = 64 if _HAS.get("avx512f") else 32 if _HAS.get("avx") else 16
+ROOM = 8 if _HAS.get("sse2") and not _HAS.get("avx512f") else 16
+WORD = ir.IntType(64)
+
+
+class Matrix:
+    """An array (C order) in code that is being made."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        array = context.make_array(kind)(context, builder, value)
+        self.number, self._builder, self._first = array.data.type.pointee, builder, array.data
+        self.rows, self.width = (builder.extract_value(array.shape, axis) for axis in (0, 1))
+        self.bytes = context.get_abi_sizeof(self.number)
+
+    def at(self, row: Any, column: Any, lanes: int) -> Any:
+        """Return where a vector stands."""
+        offset = self._builder.add(self._builder.mul(row, self.width), column)
+        place = self._builder.gep(self._first, [offset])
+        return self._builder.bitcast(place, ir.VectorType(self.number, lanes).as_pointer())
+
+    def load(self, place: Any) -> Any:
+        """Load what stands there."""
+        return self._builder.load(place, align=self.bytes)
+
+    def store(self, vector: Any, place: Any) -> None:
+        """Put a vector there."""
+        self._builder.store(vector, place, align=self.bytes)
+
+    def spread(self, place: Any, lanes: int) -> Any:
+        """Load the one number that stands there into all lanes of a vector."""
+        one = self.load(place)
+        firsts = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+        return self._builder.shuffle_vector(one, ir.Constant(one.type, ir.Undefined), firsts)
