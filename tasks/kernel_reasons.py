@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.kernel import Double, Positions, Single, compiled, loosely
+from tasks.kernel_gather import stand
+from tasks.kernel_products import ROWS
 from tasks.kernel_shares import (
     Shares,
     longest_row,
@@ -28,7 +30,6 @@ from tasks.kernel_shares import (
     two_largest,
 )
 from tasks.kernel_solve import solve, take
-from tasks.kernel_products import ROWS
 
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.
@@ -38,7 +39,7 @@ _LEAST = 2.0**-44
 class Ground(NamedTuple):
     """What users share: Z (m x k), the same in float32, and the length of each row of it (m).
 
-    k is a multiple of four: columns of zeros do no harm.
+    k is a multiple of 16: columns of zeros do no harm.
     """
 
     items: Double
@@ -84,21 +85,6 @@ def system_of(rows: Double, system: Double) -> None:
             system[a, c], system[a, d], system[b, c], system[b, d] = ac, ad, bc, bd
         system[a, a] += 1
         system[a + 1, a + 1] += 1
-
-
-@compiled
-def stand(rows: Single | Double, listed: Positions, out: Single | Double) -> None:
-    """Put rows listed into columns, four at a time."""
-    n, k = len(listed), rows.shape[1]
-    whole = n - n % 4
-    for at in range(0, whole, 4):
-        a, b, c, d = listed[at], listed[at + 1], listed[at + 2], listed[at + 3]
-        for f in range(k):
-            out[f, at], out[f, at + 1] = rows[a, f], rows[b, f]
-            out[f, at + 2], out[f, at + 3] = rows[c, f], rows[d, f]
-    for at in range(whole, n):
-        for f in range(k):
-            out[f, at] = rows[listed[at], f]
 
 
 @compiled
@@ -152,7 +138,6 @@ def long_form(
     for row in range(h):
         left[row] *= max(np.float64(weight[row]), 0.0)
     stand(ground.items, listed, table.right)
-    table.right[:, n:] = 0
     solve(system, table.right, parts)
     shares.reach[:n] = 0
     for f in range(k):

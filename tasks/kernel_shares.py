@@ -15,7 +15,7 @@ from tasks.kernel_products import ROWS, fill
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
 _SAME = 1e-9
-#: What a vector of the machine holds: with whole ones no loop has an end of its own.
+#: What a vector of a machine may hold: with whole ones no loop has an end of its own.
 LANES = 16
 
 
