@@ -5,22 +5,23 @@ of the history, A = Y'Y + reg I (Hu, Koren and Volinsky 2008, section 5). With A
 Z = Y L'^-1, made once for all users, that is c_i z_i' (I + Z_h' D Z_h)^-1 z_j, D = |c| - 1. For h
 items of history and n listed ones the shares are P Q', and there are two ways to have P and Q:
 
-- short histories: P = C S^-1 (I + T T')^-1 T with T = S Z_h, and Q = Z_n, where S is the root of
-  D: a system of h x h (Woodbury), symmetric, eigenvalues from 1 up;
+- short histories: P = C D^-1 (D^-1 + Z_h Z_h')^-1 Z_h, and Q = Z_n: a system of h x h (Woodbury);
+  scaled by the root of D, which changes nothing about elimination, its eigenvalues are from 1 up;
 - long ones: P = C Z_h, Q = Z_n (I + Z_h' D Z_h)^-1: a system of k x k.
 
 An item disliked (c < 0) shapes the system and adds nothing: its preference is 0, and so is its row
-of P. Systems are filled up to whole blocks with rows of the identity, whose right sides are 0.
+of P. Systems are filled up to whole blocks with the last item again, weighing next to nothing.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, compiled, loosely
+from tasks.kernel import Double, Positions, Single, compiled
 from tasks.kernel_gather import stand
-from tasks.kernel_products import ROWS
+from tasks.kernel_products import ROWS, fill, take_turned
 from tasks.kernel_shares import (
+    LANES,
     Shares,
     longest_row,
     margin_of,
@@ -29,11 +30,11 @@ from tasks.kernel_shares import (
     settle,
     two_largest,
 )
-from tasks.kernel_solve import solve, take
+from tasks.kernel_solve import solve
 
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.
-_LEAST = 2.0**-44
+_LEAST = 2.0**-100
 
 
 class Ground(NamedTuple):
@@ -48,10 +49,17 @@ class Ground(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Scratch for one user at a time: a system (h x h or k x k) and the Q' of a long history."""
+    """Scratch for one user at a time.
+
+    - `system`, `block`: a system (h x h or k x k), and a block of it (4 x 4);
+    - `stood`, `less`: items of the history as columns, or some of them as rows less weighed;
+    - `right`, `exact`: the Q' of a long history, and one row of Q.
+    """
 
     system: Double
-    parts: Double
+    block: Double
+    stood: Double
+    less: Double
     right: Double
     exact: Double
     shares: Shares
@@ -62,29 +70,13 @@ def open_table(longest: int, n: int, k: int) -> Table:
     shares = open_shares(longest, n, k)
     return Table(
         system=np.empty(k * k),
-        parts=np.empty((ROWS, ROWS)),
+        block=np.empty((ROWS, ROWS)),
+        stood=np.empty(k * k),
+        less=np.empty((LANES, k)),
         right=np.zeros((k, shares.rough.shape[1])),
         exact=np.empty(k),
         shares=shares,
     )
-
-
-@loosely
-def system_of(rows: Double, system: Double) -> None:
-    """Fill the diagonal, and what is right of it, of I + T T' for T = `rows` (h x k, h even)."""
-    h, k = rows.shape
-    for a in range(0, h, 2):
-        for c in range(a, h, 2):
-            b, d = a + 1, c + 1
-            ac = ad = bc = bd = 0.0
-            for f in range(k):
-                ac += rows[a, f] * rows[c, f]
-                ad += rows[a, f] * rows[d, f]
-                bc += rows[b, f] * rows[c, f]
-                bd += rows[b, f] * rows[d, f]
-            system[a, c], system[a, d], system[b, c], system[b, d] = ac, ad, bc, bd
-        system[a, a] += 1
-        system[a + 1, a + 1] += 1
 
 
 @compiled
@@ -93,52 +85,62 @@ def short_form(
 ) -> None:
     """Fill P and the rough Q for at most k items of history, each |c| at least 1."""
     h, k = len(mine), ground.items.shape[1]
-    filled = -(-h // ROWS) * ROWS
-    shares, left = table.shares, table.shares.left[:filled]
-    left[h:] = 0
-    for row in range(h):
-        root = np.sqrt(max(abs(np.float64(weight[row])) - 1, _LEAST))
-        for f in range(k):
-            left[row, f] = root * ground.items[mine[row], f]
+    filled, width = -(-h // ROWS) * ROWS, -(-h // LANES) * LANES
+    shares, left = table.shares, table.shares.left
     system = table.system[: filled * filled].reshape(filled, filled)
-    system_of(left, system)
-    solve(system, left, table.parts)
+    stood = table.stood[: k * width].reshape(k, width)
+    stand(ground.items, mine, stood)
+    for row in range(filled):
+        left[row] = ground.items[mine[min(row, h - 1)]]
+    for row in range(0, filled, ROWS):
+        fill(system, row, row, filled, left, row, 0, stood, 0, k)
+    for row in range(filled):
+        more = abs(np.float64(weight[row])) - 1 if row < h else 0.0
+        system[row, row] += 1 / max(more, _LEAST)
+    solve(system, left[:filled], table.block)
     for row in range(h):
         c = np.float64(weight[row])
-        scale = max(c, 0.0) / np.sqrt(max(abs(c) - 1, _LEAST))
-        for f in range(k):
-            left[row, f] *= scale
+        left[row] *= max(c, 0.0) / max(abs(c) - 1, _LEAST)
     stand(ground.rough, listed, shares.rough_right)
     for at in range(len(listed)):
         shares.reach[at] = ground.lengths[listed[at]]
 
 
 @compiled
-def long_form(
-    mine: Positions, weight: Single, listed: Positions, ground: Ground, table: Table
-) -> None:
-    """Fill P, Q' and the rough Q for any history; the system grows by four items at a time."""
-    h, n, k = len(mine), len(listed), ground.items.shape[1]
-    filled = -(-h // ROWS) * ROWS
-    shares, left, parts = table.shares, table.shares.left[:filled], table.parts
+def system_of(mine: Positions, weight: Single, ground: Ground, table: Table) -> Double:
+    """Return I + Z_h' D Z_h (k x k), from its diagonal on, for any history; Z_h goes to `left`."""
+    h, k = len(mine), ground.items.shape[1]
+    left, less = table.shares.left, table.less
     system = table.system.reshape(k, k)
     system[:] = 0
     for f in range(k):
         system[f, f] = 1
-    for row in range(h):
-        left[row] = ground.items[mine[row]]
-    left[h:] = 0
-    for first in range(0, filled, ROWS):
+    for first in range(0, h, len(less)):
+        n = min(len(less), h - first)
+        for i in range(n):
+            row = first + i
+            c = np.float64(weight[row])
+            for f in range(k):
+                value = ground.items[mine[row], f]
+                left[row, f] = value
+                less[i, f] = (1 - abs(c)) * value
         for f in range(0, k, ROWS):
-            for j in range(ROWS):
-                c = np.float64(weight[min(first + j, h - 1)])
-                for i in range(ROWS):
-                    parts[i, j] = (1 - abs(c)) * left[first + j, f + i]
-            take(system[f : f + ROWS], left[first : first + ROWS], f, parts)
+            take_turned(system, f, f, k, left, first, f, less, 0, n)
+    return system
+
+
+@compiled
+def long_form(
+    mine: Positions, weight: Single, listed: Positions, ground: Ground, table: Table
+) -> None:
+    """Fill P, Q' and the rough Q for any history."""
+    h, n, k = len(mine), len(listed), ground.items.shape[1]
+    shares = table.shares
+    system = system_of(mine, weight, ground, table)
     for row in range(h):
-        left[row] *= max(np.float64(weight[row]), 0.0)
+        shares.left[row] *= max(np.float64(weight[row]), 0.0)
     stand(ground.items, listed, table.right)
-    solve(system, table.right, parts)
+    solve(system, table.right, table.block)
     shares.reach[:n] = 0
     for f in range(k):
         for at in range(n):
