@@ -1,4 +1,4 @@
-"""Compiled: rows of a table that are listed by number, stood into columns.
+"""Compiled: rows of a table that are listed by number; fetched ahead, and stood into columns.
 
 A square of them at a time is turned in registers: its first half of rows and its second are put
 into one another, number by number, as often as halves can be made.
@@ -12,10 +12,27 @@ from numba.extending import intrinsic
 
 from tasks.kernel_vectors import BYTES, WORD, Matrix
 
+_LINE = 64
+_BYTE, _INT = ir.IntType(8).as_pointer(), ir.IntType(32)
+
+
+class _Rows(Matrix):
+    """A table and numbers of rows, in code that is being made."""
+
+    def __init__(self, context: Any, builder: Any, kinds: Any, values: Any) -> None:
+        super().__init__(context, builder, kinds[0], values[0])
+        numbers = context.make_array(kinds[1])(context, builder, values[1])
+        self._numbers, self.n = numbers.data, builder.extract_value(numbers.shape, 0)
+
+    def listed(self, at: Any) -> Any:
+        """Load a number."""
+        number = self._builder.load(self._builder.gep(self._numbers, [at]))
+        return self._builder.sext(number, WORD)
+
 
 def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     """Make the code that turns a square, of as many vectors as each has lanes."""
-    n, places = len(rows), ir.VectorType(ir.IntType(32), len(rows))
+    n, places = len(rows), ir.VectorType(_INT, len(rows))
     shuffle = [at // 2 + at % 2 * n for at in range(2 * n)]
     halves = [ir.Constant(places, shuffle[:n]), ir.Constant(places, shuffle[n:])]
     for _ in range(n.bit_length() - 1):
@@ -24,21 +41,38 @@ def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
+def _fetched(typing: Any, rows: Any, listed: Any) -> Any:
+    """Type `fetch`, and return what makes its code."""
+
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = _Rows(context, builder, signature.args, args)
+        kind = ir.FunctionType(ir.VoidType(), [_BYTE, _INT, _INT, _INT])
+        declared: Any = cgutils.get_or_insert_function
+        call = declared(builder.module, kind, "llvm.prefetch.p0")
+        step = WORD(_LINE // source.bytes)
+        with cgutils.for_range(builder, source.n) as loop:
+            row = source.listed(loop.index)
+            with cgutils.for_range_slice(builder, WORD(0), source.width, step) as (f, _):
+                place = builder.bitcast(source.at(row, f, 1), _BYTE)
+                builder.call(call, [place, _INT(0), _INT(2), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(rows, listed), lowered
+
+
 def _stood(typing: Any, rows: Any, listed: Any, out: Any) -> Any:
     """Type `stand`, and return what makes its code."""
 
     def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source, target = (Matrix(context, builder, signature.args[i], args[i]) for i in (0, 2))
-        ids = context.make_array(listed)(context, builder, args[1])
-        last = builder.sub(builder.extract_value(ids.shape, 0), WORD(1))
-        lanes = BYTES // source.bytes
+        source = _Rows(context, builder, signature.args, args)
+        target = Matrix(context, builder, signature.args[2], args[2])
+        last, lanes = builder.sub(source.n, WORD(1)), BYTES // source.bytes
         with cgutils.for_range_slice(builder, WORD(0), target.width, WORD(lanes)) as (column, _):
             numbers = []
             for lane in range(lanes):
                 at = builder.add(column, WORD(lane))
                 at = builder.select(builder.icmp_signed("<", at, last), at, last)
-                number = builder.load(builder.gep(ids.data, [at]))
-                numbers.append(builder.sext(number, WORD))
+                numbers.append(source.listed(at))
             with cgutils.for_range_slice(builder, WORD(0), target.rows, WORD(lanes)) as (f, _):
                 square = [source.load(source.at(number, f, lanes)) for number in numbers]
                 for lane, vector in enumerate(_turned(builder, square)):
@@ -48,6 +82,8 @@ def _stood(typing: Any, rows: Any, listed: Any, out: Any) -> Any:
     return types.void(rows, listed, out), lowered
 
 
+#: Asks memory for the rows that are listed, and does not wait.
+fetch: Any = intrinsic(_fetched)
 #: Puts the rows (k numbers each) that are listed into the columns of `out` (k x width). The last of
 #: them stands in all columns that are left. k and the width are multiples of 16, which are whole
 #: vectors of every machine.

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, compiled
-from tasks.kernel_gather import stand
+from tasks.kernel import Double, Positions, Single
+from tasks.kernel_gather import fetch, stand
 from tasks.kernel_products import ROWS, fill, take_turned
 from tasks.kernel_shares import (
     LANES,
@@ -31,6 +31,7 @@ from tasks.kernel_shares import (
     two_largest,
 )
 from tasks.kernel_solve import solve
+from tasks.kernel_vectors import bare
 
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.
@@ -79,7 +80,7 @@ def open_table(longest: int, n: int, k: int) -> Table:
     )
 
 
-@compiled
+@bare
 def short_form(
     mine: Positions, weight: Single, listed: Positions, ground: Ground, table: Table
 ) -> None:
@@ -91,7 +92,9 @@ def short_form(
     stood = table.stood[: k * width].reshape(k, width)
     stand(ground.items, mine, stood)
     for row in range(filled):
-        left[row] = ground.items[mine[min(row, h - 1)]]
+        item = mine[min(row, h - 1)]
+        for f in range(k):
+            left[row, f] = ground.items[item, f]
     for row in range(0, filled, ROWS):
         fill(system, row, row, filled, left, row, 0, stood, 0, k)
     for row in range(filled):
@@ -100,23 +103,27 @@ def short_form(
     solve(system, left[:filled], table.block)
     for row in range(h):
         c = np.float64(weight[row])
-        left[row] *= max(c, 0.0) / max(abs(c) - 1, _LEAST)
+        scale = max(c, 0.0) / max(abs(c) - 1, _LEAST)
+        for f in range(k):
+            left[row, f] *= scale
     stand(ground.rough, listed, shares.rough_right)
     for at in range(len(listed)):
         shares.reach[at] = ground.lengths[listed[at]]
 
 
-@compiled
-def system_of(mine: Positions, weight: Single, ground: Ground, table: Table) -> Double:
-    """Return I + Z_h' D Z_h (k x k), from its diagonal on, for any history; Z_h goes to `left`."""
+@bare
+def system_of(
+    mine: Positions, weight: Single, ground: Ground, table: Table, system: Double
+) -> None:
+    """Fill `system` with I + Z_h' D Z_h (k x k), from the diagonal on; Z_h goes to `left`."""
     h, k = len(mine), ground.items.shape[1]
     left, less = table.shares.left, table.less
-    system = table.system.reshape(k, k)
     system[:] = 0
     for f in range(k):
         system[f, f] = 1
     for first in range(0, h, len(less)):
         n = min(len(less), h - first)
+        fetch(ground.items, mine[first + n : first + 2 * n])
         for i in range(n):
             row = first + i
             c = np.float64(weight[row])
@@ -126,19 +133,21 @@ def system_of(mine: Positions, weight: Single, ground: Ground, table: Table) -> 
                 less[i, f] = (1 - abs(c)) * value
         for f in range(0, k, ROWS):
             take_turned(system, f, f, k, left, first, f, less, 0, n)
-    return system
 
 
-@compiled
+@bare
 def long_form(
     mine: Positions, weight: Single, listed: Positions, ground: Ground, table: Table
 ) -> None:
     """Fill P, Q' and the rough Q for any history."""
     h, n, k = len(mine), len(listed), ground.items.shape[1]
     shares = table.shares
-    system = system_of(mine, weight, ground, table)
+    system = table.system.reshape(k, k)
+    system_of(mine, weight, ground, table, system)
     for row in range(h):
-        shares.left[row] *= max(np.float64(weight[row]), 0.0)
+        c = max(np.float64(weight[row]), 0.0)
+        for f in range(k):
+            shares.left[row, f] *= c
     stand(ground.items, listed, table.right)
     solve(system, table.right, table.block)
     shares.reach[:n] = 0
@@ -147,10 +156,11 @@ def long_form(
             q = table.right[f, at]
             shares.rough_right[f, at] = q
             shares.reach[at] += q * q
-    shares.reach[:n] = np.sqrt(shares.reach[:n])
+    for at in range(n):
+        shares.reach[at] = np.sqrt(shares.reach[at])
 
 
-@compiled
+@bare
 def doubted(weight: Single) -> int:
     """Return how many items of a history count for less than one that was never seen."""
     n = 0
@@ -159,7 +169,7 @@ def doubted(weight: Single) -> int:
     return n
 
 
-@compiled
+@bare
 def because_block(
     ground: Ground,
     table: Table,
@@ -179,6 +189,10 @@ def because_block(
         n, h = lengths[r], history_from[r + 1] - history_from[r]
         if n == 0 or h == 0:
             continue
+        if r + 1 < len(lengths):
+            fetch(ground.rough, listed[r + 1, : lengths[r + 1]])
+            more = min(history_from[r + 2], history_from[r + 1] + k)
+            fetch(ground.items, history[history_from[r + 1] : more])
         mine = history[history_from[r] : history_from[r + 1]]
         weight = confidence[history_from[r] : history_from[r + 1]]
         short = h <= k and doubted(weight) == 0

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double, Single, compiled, loosely
+from tasks.kernel import Double, Single
 from tasks.kernel_products import ROWS, fill
+from tasks.kernel_vectors import bare, bare_loosely
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
@@ -52,7 +53,7 @@ def open_shares(longest: int, n: int, k: int) -> Shares:
     )
 
 
-@loosely
+@bare_loosely
 def longest_row(h: int, shares: Shares) -> float:
     """Round P to float32, and return the length of its longest row."""
     most = 0.0
@@ -66,7 +67,7 @@ def longest_row(h: int, shares: Shares) -> float:
     return float(np.sqrt(most))
 
 
-@compiled
+@bare
 def multiply(h: int, shares: Shares) -> None:
     """Fill `rough` with the product of P and Q'."""
     k, width = shares.rough_right.shape
@@ -74,7 +75,7 @@ def multiply(h: int, shares: Shares) -> None:
         fill(shares.rough, row, 0, width, shares.rough_left, row, 0, shares.rough_right, 0, k)
 
 
-@compiled
+@bare
 def two_largest(h: int, shares: Shares) -> None:
     """Find the two largest rough products of each row of Q, and the row of P of the first."""
     best, second, chosen = shares.best, shares.second, shares.chosen
@@ -88,7 +89,7 @@ def two_largest(h: int, shares: Shares) -> None:
             best[at] = share if better else top
 
 
-@compiled
+@bare
 def margin_of(at: int, longest: float, shares: Shares) -> float:
     """Return how far two rough products may be from telling which is larger, doubled.
 
@@ -98,7 +99,7 @@ def margin_of(at: int, longest: float, shares: Shares) -> float:
     return float(4 * (k + 4) * 2.0**-24 * longest * shares.reach[at] + 1e-30)
 
 
-@compiled
+@bare
 def settle(h: int, at: int, least: float, exact: Double, shares: Shares) -> int:
     """Return the row of P with the largest product with `exact` (k), -1 where none is above 0.
 

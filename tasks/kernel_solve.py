@@ -6,11 +6,12 @@ since a positive definite matrix needs none (Higham, Accuracy and Stability of N
 10.1).
 """
 
-from tasks.kernel import Double, compiled
+from tasks.kernel import Double
 from tasks.kernel_products import ROWS, fill_turned, take, take_turned
+from tasks.kernel_vectors import bare
 
 
-@compiled
+@bare
 def invert(system: Double, first: int, block: Double) -> None:
     """Put the inverse of the block on the diagonal from `first` on there, by way of `block`.
 
@@ -36,7 +37,7 @@ def invert(system: Double, first: int, block: Double) -> None:
             system[first + row, first + at] = block[row, at]
 
 
-@compiled
+@bare
 def solve(system: Double, right: Double, block: Double) -> None:
     """Solve system (p x p, symmetric, positive definite) times X = right (p x q), in place.
 
