@@ -53,7 +53,7 @@ def _fetched(typing: Any, rows: Any, listed: Any) -> Any:
         with cgutils.for_range(builder, source.n) as loop:
             row = source.listed(loop.index)
             with cgutils.for_range_slice(builder, WORD(0), source.width, step) as (f, _):
-                place = builder.bitcast(source.at(row, f, 1), _BYTE)
+                place = builder.bitcast(source.one(row, f), _BYTE)
                 builder.call(call, [place, _INT(0), _INT(2), _INT(1)])
         return context.get_dummy_value()
 

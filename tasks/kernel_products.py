@@ -15,7 +15,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tasks.kernel_vectors import BYTES, ROOM, WORD, Matrix
+from tasks.kernel_vectors import BYTES, ROOM, WORD, Matrix, spread
 
 #: Rows of a block. Who has fewer fills up.
 ROWS = 4
@@ -40,11 +40,11 @@ def _tile(
         there = [right.load(right.at(add(ahead, loop.index), each, lanes)) for each in columns]
         for i in range(ROWS):
             down, along = (loop.index, WORD(i)) if turned else (WORD(i), loop.index)
-            number = left.spread(left.at(add(top, down), add(first, along), 1), lanes)
+            place = left.one(add(top, down), add(first, along))
+            number = spread(builder, left.load(place), lanes)
             for at in range(beside):
                 product = builder.fmul(number, there[at], flags=["contract"])
-                put = builder.fadd if fresh else builder.fsub
-                total = put(builder.load(sums[i, at]), product, flags=["contract"])
+                total = builder.fadd(builder.load(sums[i, at]), product, flags=["contract"])
                 builder.store(total, sums[i, at])
     for cell in cells:
         out.store(builder.load(sums[cell]), places[cell])
@@ -57,7 +57,8 @@ def _four_rows(*, turned: bool, fresh: bool) -> Any:
         of = [Matrix(context, builder, signature.args[i], args[i]) for i in (0, 4, 7)]
         _, row, at, end, _, top, first, _, ahead, n = args
         whole = BYTES // of[0].bytes
-        for beside, lanes in ((ROOM // ROWS, whole), (1, whole), (1, ROWS), (1, 1)):
+        widths = [(beside, whole) for beside in (4, 2, 1) if beside <= ROOM // ROWS]
+        for beside, lanes in (*widths, (1, ROWS), (1, 1)):
             step = WORD(beside * lanes)
             stop = builder.add(at, builder.mul(builder.sdiv(builder.sub(end, at), step), step))
             with cgutils.for_range_slice(builder, at, stop, step) as (column, _):
@@ -80,11 +81,11 @@ def _four_rows(*, turned: bool, fresh: bool) -> Any:
     return intrinsic(typed)
 
 
-#: Each fills columns `start` to `end` of four rows of `out`, from `row` on, with a product or takes
-#: that from them: of four rows of `left`, from row `top` and column `first` on, and n of `right`,
-#: from `ahead` on, in the same columns. Turned, `left` has n rows and four columns there. Four rows
-#: of `right` may be those that are filled.
+#: Each fills columns `start` to `end` of four rows of `out`, from `row` on, with a product, or adds
+#: it to them: of four rows of `left`, from row `top` and column `first` on, and n of `right`, from
+#: `ahead` on, in the same columns. Turned, `left` has n rows and four columns there. The rows of
+#: `right` may be those that are filled.
 fill = _four_rows(turned=False, fresh=True)
 fill_turned = _four_rows(turned=True, fresh=True)
-take = _four_rows(turned=False, fresh=False)
-take_turned = _four_rows(turned=True, fresh=False)
+add = _four_rows(turned=False, fresh=False)
+add_turned = _four_rows(turned=True, fresh=False)

@@ -19,16 +19,15 @@ import numpy as np
 
 from tasks.kernel import Double, Positions, Single
 from tasks.kernel_gather import fetch, stand
-from tasks.kernel_products import ROWS, fill, take_turned
+from tasks.kernel_largest import LANES
+from tasks.kernel_products import ROWS, add_turned, fill
 from tasks.kernel_shares import (
-    LANES,
     Shares,
     longest_row,
     margin_of,
     multiply,
     open_shares,
     settle,
-    two_largest,
 )
 from tasks.kernel_solve import solve
 from tasks.kernel_vectors import bare
@@ -53,14 +52,14 @@ class Table(NamedTuple):
     """Scratch for one user at a time.
 
     - `system`, `block`: a system (h x h or k x k), and a block of it (4 x 4);
-    - `stood`, `less`: items of the history as columns, or some of them as rows less weighed;
+    - `stood`, `more`: items of the history as columns, or some of them as rows times D;
     - `right`, `exact`: the Q' of a long history, and one row of Q.
     """
 
     system: Double
     block: Double
     stood: Double
-    less: Double
+    more: Double
     right: Double
     exact: Double
     shares: Shares
@@ -73,7 +72,7 @@ def open_table(longest: int, n: int, k: int) -> Table:
         system=np.empty(k * k),
         block=np.empty((ROWS, ROWS)),
         stood=np.empty(k * k),
-        less=np.empty((LANES, k)),
+        more=np.empty((LANES, k)),
         right=np.zeros((k, shares.rough.shape[1])),
         exact=np.empty(k),
         shares=shares,
@@ -117,22 +116,22 @@ def system_of(
 ) -> None:
     """Fill `system` with I + Z_h' D Z_h (k x k), from the diagonal on; Z_h goes to `left`."""
     h, k = len(mine), ground.items.shape[1]
-    left, less = table.shares.left, table.less
+    left, more = table.shares.left, table.more
     system[:] = 0
     for f in range(k):
         system[f, f] = 1
-    for first in range(0, h, len(less)):
-        n = min(len(less), h - first)
+    for first in range(0, h, len(more)):
+        n = min(len(more), h - first)
         fetch(ground.items, mine[first + n : first + 2 * n])
         for i in range(n):
             row = first + i
-            c = np.float64(weight[row])
+            item, d = mine[row], abs(np.float64(weight[row])) - 1
             for f in range(k):
-                value = ground.items[mine[row], f]
+                value = ground.items[item, f]
                 left[row, f] = value
-                less[i, f] = (1 - abs(c)) * value
+                more[i, f] = d * value
         for f in range(0, k, ROWS):
-            take_turned(system, f, f, k, left, first, f, less, 0, n)
+            add_turned(system, f, f, k, left, first, f, more, 0, n)
 
 
 @bare
@@ -202,7 +201,6 @@ def because_block(
             long_form(mine, weight, listed[r, :n], ground, table)
         longest = longest_row(h, shares)
         multiply(h, shares)
-        two_largest(h, shares)
         for at in range(n):
             best, margin = shares.best[at], margin_of(at, longest, shares)
             row = shares.chosen[at]

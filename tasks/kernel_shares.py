@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernel import Double, Single
+from tasks.kernel_largest import LANES, two_largest
 from tasks.kernel_products import ROWS, fill
 from tasks.kernel_vectors import bare, bare_loosely
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
 _SAME = 1e-9
-#: What a vector of a machine may hold: with whole ones no loop has an end of its own.
-LANES = 16
 
 
 class Shares(NamedTuple):
@@ -69,24 +68,11 @@ def longest_row(h: int, shares: Shares) -> float:
 
 @bare
 def multiply(h: int, shares: Shares) -> None:
-    """Fill `rough` with the product of P and Q'."""
+    """Fill `rough` with the product of P and Q', and find the two largest for each row of Q."""
     k, width = shares.rough_right.shape
     for row in range(0, h, ROWS):
         fill(shares.rough, row, 0, width, shares.rough_left, row, 0, shares.rough_right, 0, k)
-
-
-@bare
-def two_largest(h: int, shares: Shares) -> None:
-    """Find the two largest rough products of each row of Q, and the row of P of the first."""
-    best, second, chosen = shares.best, shares.second, shares.chosen
-    best[:], second[:], chosen[:] = -np.inf, -np.inf, -1
-    for row in range(h):
-        for at in range(len(best)):  # without a branch, so that it runs in vectors
-            share, top = shares.rough[row, at], best[at]
-            better = share > top
-            second[at] = top if better else max(second[at], share)
-            chosen[at] = np.int32(row) if better else chosen[at]
-            best[at] = share if better else top
+    two_largest(shares.rough, h, shares.best, shares.second, shares.chosen)
 
 
 @bare

@@ -7,13 +7,13 @@ since a positive definite matrix needs none (Higham, Accuracy and Stability of N
 """
 
 from tasks.kernel import Double
-from tasks.kernel_products import ROWS, fill_turned, take, take_turned
+from tasks.kernel_products import ROWS, add, fill_turned
 from tasks.kernel_vectors import bare
 
 
 @bare
 def invert(system: Double, first: int, block: Double) -> None:
-    """Put the inverse of the block on the diagonal from `first` on there, by way of `block`.
+    """Fill `block` with the inverse of the block on the diagonal from `first` on.
 
     By sweeps of one row after another (Goodnight 1979, A Tutorial on the SWEEP Operator).
     """
@@ -32,28 +32,34 @@ def invert(system: Double, first: int, block: Double) -> None:
         for at in range(ROWS):
             block[top, at] *= once
         block[top, top] = once
+
+
+@bare
+def put(block: Double, sign: float, system: Double, first: int) -> None:
+    """Put a block, or less it, on the diagonal from `first` on."""
     for row in range(ROWS):
         for at in range(ROWS):
-            system[first + row, first + at] = block[row, at]
+            system[first + row, first + at] = sign * block[row, at]
 
 
 @bare
 def solve(system: Double, right: Double, block: Double) -> None:
     """Solve system (p x p, symmetric, positive definite) times X = right (p x q), in place.
 
-    p is a multiple of four. Of `system` only the diagonal and what is right of it is read. What
-    stands there is spoilt: system = L D L', D of blocks, whose inverses take their places, and L
-    those left of them. `block` (4 x 4) is scratch.
+    p is a multiple of four. Of `system` only the diagonal and what is right of it is read, and it
+    is spoilt: system = L D L', D and L of blocks (4 x 4). The inverse of D comes to stand on the
+    diagonal, and less L left of it, so that either way a block of rows is one product. `block` is
+    scratch.
     """
     p, q = right.shape
     for first in range(0, p, ROWS):
-        take(system, first, first, p, system, first, 0, system, 0, first)
-        take(right, first, 0, q, system, first, 0, right, 0, first)
-        invert(system, first, block)
         end = first + ROWS
+        add(system, first, first, p, system, first, 0, system, 0, first)
+        invert(system, first, block)
+        add(right, first, 0, q, system, first, 0, right, 0, first)
+        put(block, -1.0, system, first)
         for row in range(end, p, ROWS):
             fill_turned(system, row, first, end, system, first, row, system, first, ROWS)
+        put(block, 1.0, system, first)
     for first in range(p - ROWS, -1, -ROWS):
-        end = first + ROWS
-        fill_turned(right, first, 0, q, system, first, first, right, first, ROWS)
-        take_turned(right, first, 0, q, system, end, first, right, end, p - end)
+        fill_turned(right, first, 0, q, system, first, first, right, first, p - first)

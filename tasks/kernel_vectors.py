@@ -33,6 +33,14 @@ def bare_loosely(function: F) -> F:
     return cast(F, njit(nogil=True, cache=True, fastmath=fast, **_BARE)(function))
 
 
+def spread(builder: Any, number: Any, lanes: int) -> Any:
+    """Return a vector all of whose lanes are one number."""
+    none = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+    firsts = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+    one = builder.insert_element(none, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(one, none, firsts)
+
+
 class Matrix:
     """An array (C order) in code that is being made."""
 
@@ -42,11 +50,15 @@ class Matrix:
         self.rows, self.width = (builder.extract_value(array.shape, axis) for axis in (0, 1))
         self.bytes = context.get_abi_sizeof(self.number)
 
+    def one(self, row: Any, column: Any) -> Any:
+        """Return where a number stands."""
+        offset = self._builder.add(self._builder.mul(row, self.width), column)
+        return self._builder.gep(self._first, [offset])
+
     def at(self, row: Any, column: Any, lanes: int) -> Any:
         """Return where a vector stands."""
-        offset = self._builder.add(self._builder.mul(row, self.width), column)
-        place = self._builder.gep(self._first, [offset])
-        return self._builder.bitcast(place, ir.VectorType(self.number, lanes).as_pointer())
+        kind = ir.VectorType(self.number, lanes).as_pointer()
+        return self._builder.bitcast(self.one(row, column), kind)
 
     def load(self, place: Any) -> Any:
         """Load what stands there."""
@@ -55,9 +67,3 @@ class Matrix:
     def store(self, vector: Any, place: Any) -> None:
         """Put a vector there."""
         self._builder.store(vector, place, align=self.bytes)
-
-    def spread(self, place: Any, lanes: int) -> Any:
-        """Load the one number that stands there into all lanes of a vector."""
-        one = self.load(place)
-        firsts = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
-        return self._builder.shuffle_vector(one, ir.Constant(one.type, ir.Undefined), firsts)

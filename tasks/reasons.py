@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
+from tasks.kernel_largest import LANES
 from tasks.kernel_reasons import Ground, because_block, open_table
-from tasks.kernel_shares import LANES
 from tasks.train import Factors, TrainSettings, confidence
 
 #: No single item of the history adds to the score.
