@@ -1,4 +1,4 @@
-"""Compiled: rows of a table that are listed by number; fetched ahead, and stood into columns.
+"""Compiled: rows of a table that are listed by number; fetched ahead, copied, stood into columns.
 
 A square of them at a time is turned in registers: its first half of rows and its second are put
 into one another, number by number, as often as halves can be made.
@@ -10,9 +10,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tasks.kernel_vectors import BYTES, WORD, Matrix
+from tasks.kernel_vectors import BYTES, LINE, WORD, Matrix
 
-_LINE = 64
 _BYTE, _INT = ir.IntType(8).as_pointer(), ir.IntType(32)
 
 
@@ -25,7 +24,9 @@ class _Rows(Matrix):
         self._numbers, self.n = numbers.data, builder.extract_value(numbers.shape, 0)
 
     def listed(self, at: Any) -> Any:
-        """Load a number."""
+        """Load a number; past the end, the last."""
+        last = self._builder.sub(self.n, WORD(1))
+        at = self._builder.select(self._builder.icmp_signed("<", at, last), at, last)
         number = self._builder.load(self._builder.gep(self._numbers, [at]))
         return self._builder.sext(number, WORD)
 
@@ -49,7 +50,7 @@ def _fetched(typing: Any, rows: Any, listed: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_BYTE, _INT, _INT, _INT])
         declared: Any = cgutils.get_or_insert_function
         call = declared(builder.module, kind, "llvm.prefetch.p0")
-        step = WORD(_LINE // source.bytes)
+        step = WORD(LINE // source.bytes)
         with cgutils.for_range(builder, source.n) as loop:
             row = source.listed(loop.index)
             with cgutils.for_range_slice(builder, WORD(0), source.width, step) as (f, _):
@@ -60,19 +61,32 @@ def _fetched(typing: Any, rows: Any, listed: Any) -> Any:
     return types.void(rows, listed), lowered
 
 
+def _copied(typing: Any, rows: Any, listed: Any, out: Any) -> Any:
+    """Type `copy`, and return what makes its code."""
+
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = _Rows(context, builder, signature.args, args)
+        target = Matrix(context, builder, signature.args[2], args[2])
+        lanes = BYTES // source.bytes
+        with cgutils.for_range(builder, target.rows) as loop:
+            row = source.listed(loop.index)
+            with cgutils.for_range_slice(builder, WORD(0), target.width, WORD(lanes)) as (f, _):
+                vector = source.load(source.at(row, f, lanes))
+                target.store(vector, target.at(loop.index, f, lanes))
+        return context.get_dummy_value()
+
+    return types.void(rows, listed, out), lowered
+
+
 def _stood(typing: Any, rows: Any, listed: Any, out: Any) -> Any:
     """Type `stand`, and return what makes its code."""
 
     def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = _Rows(context, builder, signature.args, args)
         target = Matrix(context, builder, signature.args[2], args[2])
-        last, lanes = builder.sub(source.n, WORD(1)), BYTES // source.bytes
+        lanes = BYTES // source.bytes
         with cgutils.for_range_slice(builder, WORD(0), target.width, WORD(lanes)) as (column, _):
-            numbers = []
-            for lane in range(lanes):
-                at = builder.add(column, WORD(lane))
-                at = builder.select(builder.icmp_signed("<", at, last), at, last)
-                numbers.append(source.listed(at))
+            numbers = [source.listed(builder.add(column, WORD(lane))) for lane in range(lanes)]
             with cgutils.for_range_slice(builder, WORD(0), target.rows, WORD(lanes)) as (f, _):
                 square = [source.load(source.at(number, f, lanes)) for number in numbers]
                 for lane, vector in enumerate(_turned(builder, square)):
@@ -84,7 +98,8 @@ def _stood(typing: Any, rows: Any, listed: Any, out: Any) -> Any:
 
 #: Asks memory for the rows that are listed, and does not wait.
 fetch: Any = intrinsic(_fetched)
-#: Puts the rows (k numbers each) that are listed into the columns of `out` (k x width). The last of
-#: them stands in all columns that are left. k and the width are multiples of 16, which are whole
-#: vectors of every machine.
+#: Puts the rows (k numbers each) that are listed into the rows of `out`, or into its columns. The
+#: last of them stands in all that are left. k and the columns of `out` are multiples of 16, which
+#: are whole vectors of every machine.
+copy: Any = intrinsic(_copied)
 stand: Any = intrinsic(_stood)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.kernel import Double, Positions, Single
-from tasks.kernel_gather import fetch, stand
+from tasks.kernel_gather import copy, fetch, stand
 from tasks.kernel_largest import LANES
 from tasks.kernel_products import ROWS, add_turned, fill
 from tasks.kernel_shares import (
@@ -30,7 +30,7 @@ from tasks.kernel_shares import (
     settle,
 )
 from tasks.kernel_solve import solve
-from tasks.kernel_vectors import bare
+from tasks.kernel_vectors import aligned, bare
 
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.
@@ -46,6 +46,16 @@ class Ground(NamedTuple):
     items: Double
     rough: Single
     lengths: Double
+
+
+def open_ground(eased: Double) -> Ground:
+    """Prepare Z, given Z' (k x m, any k)."""
+    k, m = eased.shape
+    ground = aligned(m, -(-k // LANES) * LANES)
+    ground[:, :k] = eased.T
+    rough = aligned(*ground.shape, kind=np.float32)
+    rough[:] = ground
+    return Ground(ground, rough, np.linalg.norm(ground, axis=1))
 
 
 class Table(NamedTuple):
@@ -69,12 +79,12 @@ def open_table(longest: int, n: int, k: int) -> Table:
     """Allocate for histories of up to `longest` items and lists of up to n."""
     shares = open_shares(longest, n, k)
     return Table(
-        system=np.empty(k * k),
-        block=np.empty((ROWS, ROWS)),
-        stood=np.empty(k * k),
-        more=np.empty((LANES, k)),
-        right=np.zeros((k, shares.rough.shape[1])),
-        exact=np.empty(k),
+        system=aligned(k * k),
+        block=aligned(ROWS, ROWS),
+        stood=aligned(k * k),
+        more=aligned(LANES, k),
+        right=aligned(k, shares.rough.shape[1]),
+        exact=aligned(k),
         shares=shares,
     )
 
@@ -90,10 +100,7 @@ def short_form(
     system = table.system[: filled * filled].reshape(filled, filled)
     stood = table.stood[: k * width].reshape(k, width)
     stand(ground.items, mine, stood)
-    for row in range(filled):
-        item = mine[min(row, h - 1)]
-        for f in range(k):
-            left[row, f] = ground.items[item, f]
+    copy(ground.items, mine, left[:filled])
     for row in range(0, filled, ROWS):
         fill(system, row, row, filled, left, row, 0, stood, 0, k)
     for row in range(filled):
@@ -123,13 +130,11 @@ def system_of(
     for first in range(0, h, len(more)):
         n = min(len(more), h - first)
         fetch(ground.items, mine[first + n : first + 2 * n])
+        copy(ground.items, mine[first : first + n], left[first : first + n])
         for i in range(n):
-            row = first + i
-            item, d = mine[row], abs(np.float64(weight[row])) - 1
+            d = abs(np.float64(weight[first + i])) - 1
             for f in range(k):
-                value = ground.items[item, f]
-                left[row, f] = value
-                more[i, f] = d * value
+                more[i, f] = d * left[first + i, f]
         for f in range(0, k, ROWS):
             add_turned(system, f, f, k, left, first, f, more, 0, n)
 

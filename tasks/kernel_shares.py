@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tasks.kernel import Double, Single
 from tasks.kernel_largest import LANES, two_largest
 from tasks.kernel_products import ROWS, fill
-from tasks.kernel_vectors import bare, bare_loosely
+from tasks.kernel_vectors import aligned, bare, bare_loosely
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
@@ -41,14 +41,14 @@ def open_shares(longest: int, n: int, k: int) -> Shares:
     """Allocate for up to `longest` rows of P and n of Q."""
     width, rows = -(-n // LANES) * LANES, -(-longest // ROWS) * ROWS
     return Shares(
-        left=np.zeros((rows, k)),
+        left=aligned(rows, k),
         reach=np.zeros(n),
-        rough_left=np.zeros((rows, k), np.float32),
-        rough_right=np.zeros((k, width), np.float32),
-        rough=np.zeros((rows, width), np.float32),
-        best=np.empty(width, np.float32),
-        second=np.empty(width, np.float32),
-        chosen=np.empty(width, np.int32),
+        rough_left=aligned(rows, k, kind=np.float32),
+        rough_right=aligned(k, width, kind=np.float32),
+        rough=aligned(rows, width, kind=np.float32),
+        best=aligned(width, kind=np.float32),
+        second=aligned(width, kind=np.float32),
+        chosen=aligned(width, kind=np.int32),
     )
 
 

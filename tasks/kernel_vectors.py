@@ -6,6 +6,8 @@ It is LLVM's own language, of which any machine makes its code, and says how wid
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
 from numba import njit
@@ -14,6 +16,8 @@ _HAS = get_host_cpu_features()
 #: Bytes of a vector, and how many of them leave room for as many again in the machine's registers.
 BYTES = 64 if _HAS.get("avx512f") else 32 if _HAS.get("avx") else 16
 ROOM = 8 if _HAS.get("sse2") and not _HAS.get("avx512f") else 16
+#: Bytes of a line of the cache.
+LINE = 64
 WORD = ir.IntType(64)
 F = TypeVar("F", bound=Callable[..., object])
 _BARE: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
@@ -31,6 +35,14 @@ def bare_loosely(function: F) -> F:
     """Compile likewise, with sums as `kernel.loosely` has them."""
     fast = {"contract", "nsz", "reassoc"}
     return cast(F, njit(nogil=True, cache=True, fastmath=fast, **_BARE)(function))
+
+
+def aligned(*shape: int, kind: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    """Return zeros that begin where a line of the cache does, lest every vector lie in two."""
+    n_bytes = int(np.prod(shape)) * np.dtype(kind).itemsize
+    room = np.zeros(n_bytes + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + n_bytes].view(kind).reshape(shape)
 
 
 def spread(builder: Any, number: Any, lanes: int) -> Any:
