@@ -19,6 +19,7 @@ from tasks.kernel_vectors import BYTES, ROOM, WORD, Matrix, spread
 
 #: Rows of a block. Who has fewer fills up.
 ROWS = 4
+_FUSED = ["contract"]
 
 
 def _tile(
@@ -28,26 +29,24 @@ def _tile(
     out, left, right = of
     row, column, top, first, ahead, n = where
     add, vector = builder.add, ir.VectorType(out.number, lanes)
-    columns = [add(column, WORD(lanes * at)) for at in range(beside)]
-    cells = [(i, at) for i in range(ROWS) for at in range(beside)]
-    places = {(i, at): out.at(add(row, WORD(i)), columns[at], lanes) for i, at in cells}
+    places = [out.beside(add(row, WORD(i)), column, lanes, beside) for i in range(ROWS)]
     room: Any = cgutils.alloca_once
-    sums = {cell: room(builder, vector) for cell in cells}
-    for cell in cells:
-        start = ir.Constant(vector, None) if fresh else out.load(places[cell])
-        builder.store(start, sums[cell])
+    sums = [[room(builder, vector) for _ in range(beside)] for _ in range(ROWS)]
+    cells = [pair for pairs in zip(places, sums, strict=True) for pair in zip(*pairs, strict=True)]
+    for place, total in cells:
+        builder.store(ir.Constant(vector, None) if fresh else out.load(place), total)
     with cgutils.for_range(builder, n) as loop:
-        there = [right.load(right.at(add(ahead, loop.index), each, lanes)) for each in columns]
+        there = right.beside(add(ahead, loop.index), column, lanes, beside)
+        vectors = [right.load(place) for place in there]
         for i in range(ROWS):
             down, along = (loop.index, WORD(i)) if turned else (WORD(i), loop.index)
             place = left.one(add(top, down), add(first, along))
             number = spread(builder, left.load(place), lanes)
-            for at in range(beside):
-                product = builder.fmul(number, there[at], flags=["contract"])
-                total = builder.fadd(builder.load(sums[i, at]), product, flags=["contract"])
-                builder.store(total, sums[i, at])
-    for cell in cells:
-        out.store(builder.load(sums[cell]), places[cell])
+            for other, total in zip(vectors, sums[i], strict=True):
+                product = builder.fmul(number, other, flags=_FUSED)
+                builder.store(builder.fadd(builder.load(total), product, flags=_FUSED), total)
+    for place, total in cells:
+        out.store(builder.load(total), place)
 
 
 def _four_rows(*, turned: bool, fresh: bool) -> Any:

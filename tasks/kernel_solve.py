@@ -8,30 +8,31 @@ since a positive definite matrix needs none (Higham, Accuracy and Stability of N
 
 from tasks.kernel import Double
 from tasks.kernel_products import ROWS, add, fill_turned
-from tasks.kernel_vectors import bare
+from tasks.kernel_vectors import bare, bare_loosely
 
 
-@bare
+@bare_loosely
 def invert(system: Double, first: int, block: Double) -> None:
     """Fill `block` with the inverse of the block on the diagonal from `first` on.
 
-    By sweeps of one row after another (Goodnight 1979, A Tutorial on the SWEEP Operator).
+    It is [[A, B], [B', C]], of 2 x 2 each: A's inverse first, then that of C - B' A^-1 B.
     """
-    for row in range(ROWS):
-        for at in range(ROWS):
-            block[row, at] = system[first + min(row, at), first + max(row, at)]
-    for top in range(ROWS):
-        once = 1 / block[top, top]
-        for row in range(ROWS):
-            if row != top:
-                part = block[row, top] * once
-                for at in range(ROWS):
-                    if at != top:
-                        block[row, at] -= part * block[top, at]
-                block[row, top] = -part
-        for at in range(ROWS):
-            block[top, at] *= once
-        block[top, top] = once
+    b, c, d = first + 1, first + 2, first + 3
+    once = 1 / (system[first, first] * system[b, b] - system[first, b] ** 2)
+    aa, ab, bb = once * system[b, b], -once * system[first, b], once * system[first, first]
+    ac, ad, bc, bd = system[first, c], system[first, d], system[b, c], system[b, d]
+    e, f, g, h = aa * ac + ab * bc, aa * ad + ab * bd, ab * ac + bb * bc, ab * ad + bb * bd
+    cc = system[c, c] - e * ac - g * bc
+    cd = system[c, d] - f * ac - h * bc
+    dd = system[d, d] - f * ad - h * bd
+    once = 1 / (cc * dd - cd**2)
+    cc, cd, dd = once * dd, -once * cd, once * cc
+    ac, ad, bc, bd = -e * cc - f * cd, -e * cd - f * dd, -g * cc - h * cd, -g * cd - h * dd
+    aa, ab, bb = aa - ac * e - ad * f, ab - ac * g - ad * h, bb - bc * g - bd * h
+    block[0, 0], block[0, 1], block[0, 2], block[0, 3] = aa, ab, ac, ad
+    block[1, 0], block[1, 1], block[1, 2], block[1, 3] = ab, bb, bc, bd
+    block[2, 0], block[2, 1], block[2, 2], block[2, 3] = ac, bc, cc, cd
+    block[3, 0], block[3, 1], block[3, 2], block[3, 3] = ad, bd, cd, dd
 
 
 @bare

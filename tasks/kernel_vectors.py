@@ -67,10 +67,15 @@ class Matrix:
         offset = self._builder.add(self._builder.mul(row, self.width), column)
         return self._builder.gep(self._first, [offset])
 
+    def beside(self, row: Any, column: Any, lanes: int, n: int) -> list[Any]:
+        """Return where some vectors stand, one after another."""
+        first, kind = self.one(row, column), ir.VectorType(self.number, lanes).as_pointer()
+        places = [self._builder.gep(first, [WORD(at * lanes)]) for at in range(n)]
+        return [self._builder.bitcast(place, kind) for place in places]
+
     def at(self, row: Any, column: Any, lanes: int) -> Any:
-        """Return where a vector stands."""
-        kind = ir.VectorType(self.number, lanes).as_pointer()
-        return self._builder.bitcast(self.one(row, column), kind)
+        """Return where one vector stands."""
+        return self.beside(row, column, lanes, 1)[0]
 
     def load(self, place: Any) -> Any:
         """Load what stands there."""
