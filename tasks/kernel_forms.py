@@ -21,10 +21,7 @@ from tasks.kernel import Double, Positions, Single
 from tasks.kernel_gather import copy, fetch, stand
 from tasks.kernel_largest import LANES
 from tasks.kernel_products import ROWS, add_turned, fill
-from tasks.kernel_shares import (
-    Shares,
-    open_shares,
-)
+from tasks.kernel_shares import Shares, open_shares
 from tasks.kernel_solve import solve
 from tasks.kernel_vectors import aligned, bare
 

@@ -20,6 +20,7 @@ class _Rows(Matrix):
 
     def __init__(self, context: Any, builder: Any, kinds: Any, values: Any) -> None:
         super().__init__(context, builder, kinds[0], values[0])
+        assert kinds[1].layout == "C", kinds[1]
         numbers = context.make_array(kinds[1])(context, builder, values[1])
         self._numbers, self.n = numbers.data, builder.extract_value(numbers.shape, 0)
 

@@ -54,9 +54,10 @@ def spread(builder: Any, number: Any, lanes: int) -> Any:
 
 
 class Matrix:
-    """An array (C order) in code that is being made."""
+    """An array of two dimensions, in code that is being made. No other order than C compiles."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        assert kind.layout == "C", kind
         array = context.make_array(kind)(context, builder, value)
         self.number, self._builder, self._first = array.data.type.pointee, builder, array.data
         self.rows, self.width = (builder.extract_value(array.shape, axis) for axis in (0, 1))
