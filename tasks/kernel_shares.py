@@ -1,7 +1,7 @@
 """Compiled: which row of P makes the largest product with each row of Q, told in float32 first.
 
-P (h x k) stands by rows, Q (n x k) as its transpose; the loops run along the n, and k is a multiple
-of four. Where float32 cannot tell the largest product, float64 does.
+P (h x k) stands by rows, Q (n x k) as its transpose; vectors go along the n. Where float32 cannot
+tell the largest product, float64 does.
 """
 
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double, Single, compiled, loosely
-from tasks.kernel_solve import ROWS
+from tasks.kernel import Double, Single
+from tasks.kernel_largest import LANES, two_largest
+from tasks.kernel_products import ROWS, fill
+from tasks.kernel_vectors import aligned, bare, bare_loosely
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.
 _SAME = 1e-9
-#: What a vector of the machine holds: with whole ones no loop has an end of its own.
-LANES = 16
 
 
 class Shares(NamedTuple):
@@ -41,18 +41,18 @@ def open_shares(longest: int, n: int, k: int) -> Shares:
     """Allocate for up to `longest` rows of P and n of Q."""
     width, rows = -(-n // LANES) * LANES, -(-longest // ROWS) * ROWS
     return Shares(
-        left=np.zeros((rows, k)),
+        left=aligned(rows, k),
         reach=np.zeros(n),
-        rough_left=np.zeros((rows, k), np.float32),
-        rough_right=np.zeros((k, width), np.float32),
-        rough=np.zeros((rows, width), np.float32),
-        best=np.empty(width, np.float32),
-        second=np.empty(width, np.float32),
-        chosen=np.empty(width, np.int32),
+        rough_left=aligned(rows, k, kind=np.float32),
+        rough_right=aligned(k, width, kind=np.float32),
+        rough=aligned(rows, width, kind=np.float32),
+        best=aligned(width, kind=np.float32),
+        second=aligned(width, kind=np.float32),
+        chosen=aligned(width, kind=np.int32),
     )
 
 
-@loosely
+@bare_loosely
 def longest_row(h: int, shares: Shares) -> float:
     """Round P to float32, and return the length of its longest row."""
     most = 0.0
@@ -66,44 +66,16 @@ def longest_row(h: int, shares: Shares) -> float:
     return float(np.sqrt(most))
 
 
-@loosely
+@bare
 def multiply(h: int, shares: Shares) -> None:
-    """Fill `rough` with the product of P and Q', four rows by four factors at a time."""
-    left, right, out = shares.rough_left, shares.rough_right, shares.rough
-    k, width = right.shape
-    for a in range(0, h, ROWS):
-        b, c, d = a + 1, a + 2, a + 3
-        out[a : a + ROWS] = 0
-        for e in range(0, k, 4):
-            f, g, i = e + 1, e + 2, e + 3
-            ae, af, ag, ai = left[a, e], left[a, f], left[a, g], left[a, i]
-            be, bf, bg, bi = left[b, e], left[b, f], left[b, g], left[b, i]
-            ce, cf, cg, ci = left[c, e], left[c, f], left[c, g], left[c, i]
-            de, df, dg, di = left[d, e], left[d, f], left[d, g], left[d, i]
-            for at in range(width):
-                qe, qf, qg, qi = right[e, at], right[f, at], right[g, at], right[i, at]
-                to_a = out[a, at] + ae * qe + af * qf + ag * qg + ai * qi
-                to_b = out[b, at] + be * qe + bf * qf + bg * qg + bi * qi
-                to_c = out[c, at] + ce * qe + cf * qf + cg * qg + ci * qi
-                to_d = out[d, at] + de * qe + df * qf + dg * qg + di * qi
-                out[a, at], out[b, at], out[c, at], out[d, at] = to_a, to_b, to_c, to_d
+    """Fill `rough` with the product of P and Q', and find the two largest for each row of Q."""
+    k, width = shares.rough_right.shape
+    for row in range(0, h, ROWS):
+        fill(shares.rough, row, 0, width, shares.rough_left, row, 0, shares.rough_right, 0, k)
+    two_largest(shares.rough, h, shares.best, shares.second, shares.chosen)
 
 
-@compiled
-def two_largest(h: int, shares: Shares) -> None:
-    """Find the two largest rough products of each row of Q, and the row of P of the first."""
-    best, second, chosen = shares.best, shares.second, shares.chosen
-    best[:], second[:], chosen[:] = -np.inf, -np.inf, -1
-    for row in range(h):
-        for at in range(len(best)):  # without a branch, so that it runs in vectors
-            share, top = shares.rough[row, at], best[at]
-            better = share > top
-            second[at] = top if better else max(second[at], share)
-            chosen[at] = np.int32(row) if better else chosen[at]
-            best[at] = share if better else top
-
-
-@compiled
+@bare
 def margin_of(at: int, longest: float, shares: Shares) -> float:
     """Return how far two rough products may be from telling which is larger, doubled.
 
@@ -113,7 +85,7 @@ def margin_of(at: int, longest: float, shares: Shares) -> float:
     return float(4 * (k + 4) * 2.0**-24 * longest * shares.reach[at] + 1e-30)
 
 
-@compiled
+@bare
 def settle(h: int, at: int, least: float, exact: Double, shares: Shares) -> int:
     """Return the row of P with the largest product with `exact` (k), -1 where none is above 0.
 

@@ -1,93 +1,66 @@
 """Compiled: small symmetric systems with many right sides, solved in place.
 
 LAPACK's calls cost more than the work where a system has a dozen rows. Elimination goes by blocks
-of four rows, so that what is loaded once counts four times, and no pivot is sought, since a
-positive definite matrix needs none (Higham, Accuracy and Stability of Numerical Algorithms, 10.1).
+of four rows, each of which takes at once what all before it take from it, and no pivot is sought,
+since a positive definite matrix needs none (Higham, Accuracy and Stability of Numerical Algorithms,
+10.1).
 """
 
-from tasks.kernel import Double, compiled, loosely
+from tasks.kernel import Double
+from tasks.kernel_products import ROWS, add, fill_turned
+from tasks.kernel_vectors import bare, bare_loosely
 
-#: Rows of a block. Who has fewer fills up with those of the identity.
-ROWS = 4
 
+@bare_loosely
+def invert(system: Double, first: int, block: Double) -> None:
+    """Fill `block` with the inverse of the block on the diagonal from `first` on.
 
-@loosely
-def take(target: Double, source: Double, start: int, parts: Double) -> None:
-    """Take `parts` (4 x 4) times the four rows of `source` from those of `target`.
-
-    What is left of column `start` stays as it is.
+    It is [[A, B], [B', C]], of 2 x 2 each: A's inverse first, then that of C - B' A^-1 B.
     """
-    ea, eb, ec, ed = parts[0, 0], parts[0, 1], parts[0, 2], parts[0, 3]
-    fa, fb, fc, fd = parts[1, 0], parts[1, 1], parts[1, 2], parts[1, 3]
-    ga, gb, gc, gd = parts[2, 0], parts[2, 1], parts[2, 2], parts[2, 3]
-    ha, hb, hc, hd = parts[3, 0], parts[3, 1], parts[3, 2], parts[3, 3]
-    for at in range(start, target.shape[1]):
-        a, b, c, d = source[0, at], source[1, at], source[2, at], source[3, at]
-        e = target[0, at] - ea * a - eb * b - ec * c - ed * d
-        f = target[1, at] - fa * a - fb * b - fc * c - fd * d
-        g = target[2, at] - ga * a - gb * b - gc * c - gd * d
-        h = target[3, at] - ha * a - hb * b - hc * c - hd * d
-        target[0, at], target[1, at], target[2, at], target[3, at] = e, f, g, h
+    b, c, d = first + 1, first + 2, first + 3
+    once = 1 / (system[first, first] * system[b, b] - system[first, b] ** 2)
+    aa, ab, bb = once * system[b, b], -once * system[first, b], once * system[first, first]
+    ac, ad, bc, bd = system[first, c], system[first, d], system[b, c], system[b, d]
+    e, f, g, h = aa * ac + ab * bc, aa * ad + ab * bd, ab * ac + bb * bc, ab * ad + bb * bd
+    cc = system[c, c] - e * ac - g * bc
+    cd = system[c, d] - f * ac - h * bc
+    dd = system[d, d] - f * ad - h * bd
+    once = 1 / (cc * dd - cd**2)
+    cc, cd, dd = once * dd, -once * cd, once * cc
+    ac, ad, bc, bd = -e * cc - f * cd, -e * cd - f * dd, -g * cc - h * cd, -g * cd - h * dd
+    aa, ab, bb = aa - ac * e - ad * f, ab - ac * g - ad * h, bb - bc * g - bd * h
+    block[0, 0], block[0, 1], block[0, 2], block[0, 3] = aa, ab, ac, ad
+    block[1, 0], block[1, 1], block[1, 2], block[1, 3] = ab, bb, bc, bd
+    block[2, 0], block[2, 1], block[2, 2], block[2, 3] = ac, bc, cc, cd
+    block[3, 0], block[3, 1], block[3, 2], block[3, 3] = ad, bd, cd, dd
 
 
-@loosely
-def turn(rows: Double, by: Double) -> None:
-    """Put `by` (4 x 4, symmetric) times four rows in their place."""
-    aa, ab, ac, ad = by[0, 0], by[0, 1], by[0, 2], by[0, 3]
-    bb, bc, bd, cc, cd, dd = by[1, 1], by[1, 2], by[1, 3], by[2, 2], by[2, 3], by[3, 3]
-    for at in range(rows.shape[1]):
-        a, b, c, d = rows[0, at], rows[1, at], rows[2, at], rows[3, at]
-        rows[0, at] = aa * a + ab * b + ac * c + ad * d
-        rows[1, at] = ab * a + bb * b + bc * c + bd * d
-        rows[2, at] = ac * a + bc * b + cc * c + cd * d
-        rows[3, at] = ad * a + bd * b + cd * c + dd * d
-
-
-@compiled
-def invert(block: Double) -> None:
-    """Put the inverse of a block, of which the diagonal and what is right of it is read, there.
-
-    By sweeps of one row after another (Goodnight 1979, A Tutorial on the SWEEP Operator).
-    """
+@bare
+def put(block: Double, sign: float, system: Double, first: int) -> None:
+    """Put a block, or less it, on the diagonal from `first` on."""
     for row in range(ROWS):
-        for at in range(row):
-            block[row, at] = block[at, row]
-    for top in range(ROWS):
-        once = 1 / block[top, top]
-        for row in range(ROWS):
-            if row != top:
-                part = block[row, top] * once
-                for at in range(ROWS):
-                    if at != top:
-                        block[row, at] -= part * block[top, at]
-                block[row, top] = -part
         for at in range(ROWS):
-            block[top, at] *= once
-        block[top, top] = once
+            system[first + row, first + at] = sign * block[row, at]
 
 
-@compiled
-def solve(system: Double, right: Double, parts: Double) -> None:
+@bare
+def solve(system: Double, right: Double, block: Double) -> None:
     """Solve system (p x p, symmetric, positive definite) times X = right (p x q), in place.
 
-    p is a multiple of four. Of `system` only the diagonal and what is right of it is read; it is
-    spoilt, as is `parts` (4 x 4).
+    p is a multiple of four. Of `system` only the diagonal and what is right of it is read, and it
+    is spoilt: system = L D L', D and L of blocks (4 x 4). The inverse of D comes to stand on the
+    diagonal, and less L left of it, so that either way a block of rows is one product. `block` is
+    scratch.
     """
-    p = len(system)
+    p, q = right.shape
     for first in range(0, p, ROWS):
         end = first + ROWS
-        top, mine = system[first:end], system[first:end, first:end]
-        invert(mine)
+        add(system, first, first, p, system, first, 0, system, 0, first)
+        invert(system, first, block)
+        add(right, first, 0, q, system, first, 0, right, 0, first)
+        put(block, -1.0, system, first)
         for row in range(end, p, ROWS):
-            for i in range(ROWS):
-                for j in range(ROWS):
-                    parts[i, j] = 0
-                    for f in range(ROWS):
-                        parts[i, j] += top[f, row + i] * mine[f, j]
-            take(system[row : row + ROWS], top, row, parts)
-            take(right[row : row + ROWS], right[first:end], 0, parts)
+            fill_turned(system, row, first, end, system, first, row, system, first, ROWS)
+        put(block, 1.0, system, first)
     for first in range(p - ROWS, -1, -ROWS):
-        end = first + ROWS
-        for row in range(end, p, ROWS):
-            take(right[first:end], right[row : row + ROWS], 0, system[first:end, row : row + ROWS])
-        turn(right[first:end], system[first:end, first:end])
+        fill_turned(right, first, 0, q, system, first, first, right, first, p - first)

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from tasks.kernel_reasons import Ground, because_block, open_table
-from tasks.kernel_solve import ROWS
+from tasks.kernel_forms import Ground, open_ground, open_table
+from tasks.kernel_reasons import because_block
 from tasks.train import Factors, TrainSettings, confidence
 
 #: No single item of the history adds to the score.
@@ -39,9 +39,7 @@ class Explainer:
             gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
             half = np.linalg.cholesky(gram)
             eased = solve_triangular(half, wide.T, lower=True)
-        ground = np.ascontiguousarray(np.pad(eased, ((0, -len(eased) % ROWS), (0, 0))).T)
-        lengths = np.linalg.norm(ground, axis=1)
-        return cls(Ground(ground, ground.astype(np.float32), lengths), history)
+        return cls(open_ground(eased), history)
 
     def __call__(
         self, first: int, listed: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
