@@ -12,8 +12,10 @@ Single = npt.NDArray[np.float32]
 Double = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 F = TypeVar("F", bound=Callable[..., object])
-#: Without numba's runtime no references are counted, and no array can be made.
-UNCOUNTED: dict[str, Any] = {"_nrt": False}
+#: Without numba's runtime nobody counts references to arrays, and none can be made.
+BARE: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+#: Sums in whatever order, and products rounded or not.
+_LOOSE = {"contract", "nsz", "reassoc"}
 
 
 def compiled(function: F) -> F:
@@ -25,21 +27,21 @@ def compiled(function: F) -> F:
     return cast(F, njit(nogil=True, cache=True)(function))
 
 
-def uncounted(function: F) -> F:
+def bare(function: F) -> F:
     """Compile a function that makes no array, without counting references to those it is given.
 
     A count is an atomic operation, and a call makes one for each array of its arguments: more work
-    than a few comparisons are. Whoever calls it holds the arrays.
+    than a few comparisons are, or a small row. Whoever calls it holds the arrays.
     """
-    return cast(F, njit(nogil=True, cache=True, **UNCOUNTED)(function))
+    return cast(F, njit(nogil=True, cache=True, **BARE)(function))
 
 
-def loosely(function: F) -> F:
+def bare_loosely(function: F) -> F:
     """Compile likewise, with sums in whatever order and rounding the machine is quickest in.
 
     For what is compared with a margin for rounding, never for what is put out.
     """
-    return cast(F, njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})(function))
+    return cast(F, njit(nogil=True, cache=True, fastmath=_LOOSE, **BARE)(function))
 
 
 @compiled

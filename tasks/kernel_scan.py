@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.kernel import Positions, uncounted
+from tasks.kernel import Positions, bare
 from tasks.kernel_bounds import Crowd, Stock
 from tasks.kernel_desk import Desk, Rules
 from tasks.kernel_settle import settle
@@ -14,7 +14,7 @@ _HALVINGS = 16
 _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
-@uncounted
+@bare
 def bar_of(u: int, b: int, crowd: Crowd, stock: Stock, desk: Desk) -> np.int32:
     """Return what user u's products with the items of block b must be above to matter.
 
@@ -26,7 +26,7 @@ def bar_of(u: int, b: int, crowd: Crowd, stock: Stock, desk: Desk) -> np.int32:
     return np.int32(min(max(least, _LOWEST), _HIGHEST))
 
 
-@uncounted
+@bare
 def add_fresh(u: int, place: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> bool:
     """Take on a candidate; return whether the threshold may have risen."""
     desk.fresh[u, desk.n_fresh[u]] = place
@@ -37,7 +37,7 @@ def add_fresh(u: int, place: int, crowd: Crowd, stock: Stock, desk: Desk, rules:
     return True
 
 
-@uncounted
+@bare
 def hide_seen(u: int, row: Positions, crowd: Crowd, desk: Desk) -> None:
     """Put the lowest where user u has seen a place of the first block."""
     at, end = desk.cursor[u], crowd.seen_from[u + 1]
@@ -48,7 +48,7 @@ def hide_seen(u: int, row: Positions, crowd: Crowd, desk: Desk) -> None:
     desk.cursor[u] = at
 
 
-@uncounted
+@bare
 def has_seen(u: int, place: int, crowd: Crowd, desk: Desk) -> bool:
     """Tell whether user u has seen a place; they are asked in order."""
     at, end = desk.cursor[u], crowd.seen_from[u + 1]
@@ -58,7 +58,7 @@ def has_seen(u: int, place: int, crowd: Crowd, desk: Desk) -> bool:
     return bool(at < end and crowd.seen[at] == place)
 
 
-@uncounted
+@bare
 def first_look(
     u: int, row: Positions, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules
 ) -> None:
@@ -92,7 +92,7 @@ def first_look(
         settle(u, crowd, stock, desk, rules)
 
 
-@uncounted
+@bare
 def scan_head(n: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None:
     """Take on the candidates of the first block for the first `n` of the team."""
     for word in range(stock.words[1]):
@@ -107,7 +107,7 @@ def scan_head(n: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> N
                 bar = bar_of(u, 0, crowd, stock, desk)
 
 
-@uncounted
+@bare
 def scan(n: int, b: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None:
     """Take on the candidates of block b for the first `n` of the team."""
     for t in range(TEAM):

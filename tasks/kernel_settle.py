@@ -8,12 +8,12 @@ alone: where rough ones swap two items, a page may fill otherwise.
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, uncounted
+from tasks.kernel import Double, Positions, Single, bare
 from tasks.kernel_bounds import Crowd, Stock
 from tasks.kernel_desk import Desk, Rules
 
 
-@uncounted
+@bare
 def exact_scores(
     user: Single, items: Single, places: Positions, products: Double, out: Double
 ) -> None:
@@ -41,7 +41,7 @@ def exact_scores(
         out[at + 4], out[at + 5], out[at + 6], out[at + 7] = s4, s5, s6, s7
 
 
-@uncounted
+@bare
 def rank_fresh(u: int, crowd: Crowd, stock: Stock, desk: Desk) -> int:
     """Score user u's fresh candidates exactly and put them in order; return how many there are."""
     n = int(desk.n_fresh[u])
@@ -59,7 +59,7 @@ def rank_fresh(u: int, crowd: Crowd, stock: Stock, desk: Desk) -> int:
     return n
 
 
-@uncounted
+@bare
 def settle(u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None:
     """Merge user u's fresh candidates with the kept ones, walk, raise the threshold.
 

@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numba import njit
 
-from tasks.kernel import UNCOUNTED
+from tasks.kernel import BARE
 from tasks.texts import Bytes
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -19,10 +19,7 @@ def inlined(function: F) -> F:
     Otherwise every call counts references to each array it is given, atomically: more work than
     the few bytes.
     """
-    return cast(
-        F,
-        njit(nogil=True, cache=True, error_model="numpy", forceinline=True, **UNCOUNTED)(function),
-    )
+    return cast(F, njit(nogil=True, cache=True, forceinline=True, **BARE)(function))
 
 
 def literal(text: bytes) -> Bytes:

@@ -18,6 +18,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from tasks.kernel_vectors import spread
 from tasks.kernel_whole import Numbers
 
 #: Items that a word of 64 bits tells of.
@@ -64,7 +65,7 @@ def hits(_: Any, users: Any, team: Any, items: Any, word: Any, bars: Any, out: A
         found = [_I64(0)] * TEAM
         for first, rows in _multiplied(b, arrays[0], arrays[1], arrays[2], args[3]):
             for t, row in enumerate(rows):
-                bar = _spread(b, b.load(b.gep(bars, [_I64(t)])))
+                bar = spread(b, b.load(b.gep(bars, [_I64(t)])), _LANES)
                 for v, vector in enumerate(row):
                     above = b.bitcast(b.icmp_signed(">", vector, bar), ir.IntType(_LANES))
                     bits = b.shl(b.zext(above, _I64), _I64(first + v * _LANES))
@@ -142,7 +143,7 @@ def _summed(b: Any, rows: list[Any], vectors: Any, pairs: Any) -> list[list[Any]
         items = [b.load(b.gep(vectors, [b.add(first, _I64(v))]), align=2) for v in range(_VECTORS)]
         for row, mine in zip(rows, totals, strict=True):
             pair = b.load(b.gep(row, [loop.index]), align=2)
-            user = b.bitcast(_spread(b, pair), _PAIRS)
+            user = b.bitcast(spread(b, pair, _LANES), _PAIRS)
             for item, total in zip(items, mine, strict=True):
                 b.store(b.add(b.load(total), _pairwise(b, user, item)), total)
     return [[b.load(total) for total in mine] for mine in totals]
@@ -158,9 +159,3 @@ def _pairwise(b: Any, one: Any, other: Any) -> Any:
         for first in (0, 1)
     )
     return b.add(even, odd)
-
-
-def _spread(b: Any, number: Any) -> Any:
-    """Return a vector of one number throughout."""
-    single = b.insert_element(_SUMS(ir.Undefined), number, _I32(0))
-    return b.shuffle_vector(single, _SUMS(ir.Undefined), _SUMS(None))

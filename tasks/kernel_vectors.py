@@ -3,14 +3,12 @@
 It is LLVM's own language, of which any machine makes its code, and says how wide it has them.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir  # type: ignore[import-untyped]
-from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
-from numba import njit
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 
 _HAS = get_host_cpu_features()
 #: Bytes of a vector, and how many of them leave room for as many again in the machine's registers.
@@ -19,22 +17,6 @@ ROOM = 8 if _HAS.get("sse2") and not _HAS.get("avx512f") else 16
 #: Bytes of a line of the cache.
 LINE = 64
 WORD = ir.IntType(64)
-F = TypeVar("F", bound=Callable[..., object])
-_BARE: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
-
-
-def bare(function: F) -> F:
-    """Compile a function that makes no array, without the GIL and without numba's runtime.
-
-    Nobody counts references then, which is atomic, and a dozen times the price of a small row.
-    """
-    return cast(F, njit(nogil=True, cache=True, **_BARE)(function))
-
-
-def bare_loosely(function: F) -> F:
-    """Compile likewise, with sums as `kernel.loosely` has them."""
-    fast = {"contract", "nsz", "reassoc"}
-    return cast(F, njit(nogil=True, cache=True, fastmath=fast, **_BARE)(function))
 
 
 def aligned(*shape: int, kind: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
