@@ -20,6 +20,9 @@ from tasks.run import Run, computed
 #: The name under which a row's path is read: a log's own column `filename` stays out of the way.
 _FILE = "nightshelf_file"
 
+#: The first that DuckDB knows; a file can hold an earlier one.
+_FIRST_INSTANT = "290309-12-22 (BC) 00:00:00+00"
+
 _SQL_TYPES: dict[Kind, str] = {
     "text": "VARCHAR",
     "time": "TIMESTAMP",
@@ -158,9 +161,13 @@ def _columns_sql(relation: Relation, columns: dict[str, str]) -> str:
 
 
 def _instant_sql(column: str) -> str:
-    """Text, dates and every timestamp alike; UTC where no zone is named, null where unparsable."""
-    instant = f"TRY_CAST(TRY_CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
-    return f"CASE WHEN isfinite({instant}) THEN {instant} END"
+    """Text, dates and every timestamp alike; UTC where no zone is named, null where unparsable.
+
+    In UTC both kinds of timestamp count the same microseconds; a cast would ask the calendar.
+    """
+    instant = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+    sound = f"isfinite({instant}) AND {instant} >= '{_FIRST_INSTANT}'::TIMESTAMPTZ"
+    return f"CASE WHEN {sound} THEN make_timestamp(epoch_us({instant})) END"
 
 
 def _name_sql(name: str) -> str:

@@ -98,11 +98,15 @@ def write_table(path: Path, table: pa.Table) -> int:
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
-    """Return the columns that repeat themselves: a dictionary of floats costs time and room."""
+    """Return the columns that repeat themselves.
+
+    A dictionary of floats or of times costs time and room.
+    """
     names = []
     for field in schema:
         of_lists = pa.types.is_list(field.type)
-        if not pa.types.is_floating(field.type.value_type if of_lists else field.type):
+        kind = field.type.value_type if of_lists else field.type
+        if not (pa.types.is_floating(kind) or pa.types.is_timestamp(kind)):
             names.append(f"{field.name}.list.element" if of_lists else field.name)
     return names
 

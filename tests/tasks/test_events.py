@@ -101,6 +101,14 @@ def test_a_time_that_cannot_be_parsed_is_shown_as_it_was(tmp_path: Path, text: s
     assert json.loads(read(log.quarantine)[0]["record"])["ts_as_found"] == (text or None)
 
 
+def test_a_time_before_the_first_that_duckdb_knows_is_none(tmp_path: Path) -> None:
+    first_us = -9_223_372_022_400_000_000
+    rows = [event(ts=0), event(ts=first_us - 1)]
+    log = clean(tmp_path, write(tmp_path / "e.parquet", rows, ts=pa.timestamp("us", "UTC")))
+    assert found(log.quarantine) == [("events", "e.parquet", 1, "ts missing or unparsable")]
+    assert [row["ts"] for row in read(log.events)] == [datetime(1970, 1, 1)]  # noqa: DTZ001
+
+
 def test_an_arrival_that_cannot_be_parsed_is_bad_and_an_empty_one_is_none(tmp_path: Path) -> None:
     rows = [event(arrived_at="soon"), event(arrived_at=""), event(arrived_at=None, item_id="i2")]
     path = write(tmp_path / "e.parquet", rows, arrived_at=pa.string())
@@ -445,6 +453,7 @@ def test_days_sorted_in_turn_are_in_order_with_each_event_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_rows: int
 ) -> None:
     monkeypatch.setattr("tasks.in_order._STRETCH_ROWS", stretch_rows)
+    monkeypatch.setattr("tasks.in_order._MARKS", stretch_rows)
     rows = [
         event(user_id=user, ts=YESTERDAY - timedelta(days=days, hours=hours), event_id=told)
         | {"arrived_at": None, "value": None}
