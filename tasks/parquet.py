@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -66,17 +67,26 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write batches under a temporary name, then rename; returns the number of rows."""
+    """Write batches under a temporary name, then rename; returns the number of rows.
+
+    All of them may hold texts as positions in dictionaries, which is how Parquet keeps them: what
+    is read again are texts.
+    """
     rows = 0
-    with writing(path, schema) as writer:
-        for batch in batches:
+    batches = iter(batches)
+    first = next(batches, None)
+    given = schema if first is None else first.schema
+    with writing(path, given, store_schema=given == schema) as writer:
+        for batch in chain([] if first is None else [first], batches):
             writer.write_batch(batch)
             rows += batch.num_rows
     return rows
 
 
 @contextmanager
-def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+def writing(
+    path: Path, schema: pa.Schema, *, store_schema: bool = True
+) -> Iterator[pq.ParquetWriter]:
     """Open a writer under a temporary name, and rename the file once it is whole."""
     partial = path.with_name(f".{path.name}.partial")
     with pq.ParquetWriter(
@@ -84,6 +94,7 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         schema,
         compression="zstd",
         write_page_checksum=True,
+        store_schema=store_schema,
         use_dictionary=_repetitive(schema),
         # The least and the greatest of all lists' elements help nobody to find a row.
         write_statistics=[field.name for field in schema if not pa.types.is_list(field.type)],
