@@ -1,5 +1,6 @@
 """Lists as columns, and the catalogue that they are made of."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.parquet import row_groups
 from tasks.records import LIST_SCHEMA
+
+#: The texts of lists, of which there are few distinct ones.
+_REPETITIVE = [f"{name}.list.element" for name in ("item_ids", "codes", "because")]
 
 Positions = npt.NDArray[np.integer]
 
@@ -50,6 +55,13 @@ def load_catalogue(item_features: Path, ids: pa.StringArray | None = None) -> Ca
         category_names=category.dictionary.to_pylist(),
         available=table.column("available").combine_chunks().to_numpy(zero_copy_only=False),
     )
+
+
+def read_lists(
+    path: Path, columns: list[str] | None = None
+) -> Generator[pa.RecordBatch, None, None]:
+    """Yield a file's lists, a row group at a time, their texts as positions among the distinct."""
+    return row_groups(path, columns, _REPETITIVE)
 
 
 def named(texts: pa.Array, positions: Positions) -> pa.DictionaryArray:

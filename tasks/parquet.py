@@ -1,7 +1,7 @@
 """Parquet files in and out: found, proven readable, written whole."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -64,6 +64,19 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
     for name, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
         digest.update(f"{name}\0{file_hash(file)}\n".encode())
     return digest.hexdigest()
+
+
+def row_groups(
+    path: Path, columns: list[str] | None = None, distinct: list[str] | None = None
+) -> Generator[pa.RecordBatch, None, None]:
+    """Yield a file's rows, a row group at a time; all columns unless told.
+
+    The columns `distinct` come as positions among the distinct texts of their row group, as Parquet
+    keeps them: Arrow does not put lists together whose dictionaries differ.
+    """
+    with pq.ParquetFile(path, read_dictionary=distinct) as parquet:
+        for group in range(parquet.num_row_groups):
+            yield from parquet.read_row_group(group, columns).combine_chunks().to_batches()
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
