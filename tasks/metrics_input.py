@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tasks.kernel_spread import count_seen
 from tasks.lists import read_lists
 from tasks.metrics import Bools, Exposure, Floats, Ints
 from tasks.records import Features, Model, Served
@@ -48,11 +49,10 @@ class Evidence:
     @property
     def n_seen(self) -> int:
         """Places that show a user what the user has seen."""
-        known = np.flatnonzero(self.users >= 0)
-        shape = (self.exposure.n_lists, self.exposure.n_items)
-        ones = np.ones(len(self.exposure.items), np.int8)
-        shown = sparse.csr_array((ones, self.exposure.items, self.exposure.offsets), shape=shape)
-        return int(shown[known].multiply(self.seen[self.users[known]]).count_nonzero())
+        lists, seen = self.exposure, self.seen
+        return count_seen(
+            lists.items, lists.offsets, self.users, seen.indptr, seen.indices, lists.n_items
+        )
 
     @property
     def n_unavailable(self) -> int:
