@@ -102,13 +102,14 @@ def writing(
 ) -> Iterator[pq.ParquetWriter]:
     """Open a writer under a temporary name, and rename the file once it is whole."""
     partial = path.with_name(f".{path.name}.partial")
+    kinds = dict(_leaves(schema))
     with pq.ParquetWriter(
         partial,
         schema,
-        compression="zstd",
+        compression={path: _codec(kind) for path, kind in kinds.items()},
         write_page_checksum=True,
         store_schema=store_schema,
-        use_dictionary=_repetitive(schema),
+        use_dictionary=[path for path, kind in kinds.items() if _repeats(kind)],
         # The least and the greatest of all lists' elements help nobody to find a row.
         write_statistics=[field.name for field in schema if not pa.types.is_list(field.type)],
     ) as writer:
@@ -121,18 +122,23 @@ def write_table(path: Path, table: pa.Table) -> int:
     return write_parquet(path, table.schema, table.to_batches())
 
 
-def _repetitive(schema: pa.Schema) -> list[str]:
-    """Return the columns that repeat themselves.
-
-    A dictionary of floats or of times costs time and room.
-    """
-    names = []
+def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
+    """Yield what Parquet calls each column, or the elements of its lists, and their type."""
     for field in schema:
-        of_lists = pa.types.is_list(field.type)
-        kind = field.type.value_type if of_lists else field.type
-        if not (pa.types.is_floating(kind) or pa.types.is_timestamp(kind)):
-            names.append(f"{field.name}.list.element" if of_lists else field.name)
-    return names
+        if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
+            yield f"{field.name}.list.element", field.type.value_type
+        else:
+            yield field.name, field.type
+
+
+def _codec(kind: pa.DataType) -> str:
+    """Return how a column is compressed: floats hardly shrink, and LZ4 is quickest to give up."""
+    return "lz4" if pa.types.is_floating(kind) else "zstd"
+
+
+def _repeats(kind: pa.DataType) -> bool:
+    """Tell what repeats itself: a dictionary of floats or of times costs time and room."""
+    return not (pa.types.is_floating(kind) or pa.types.is_timestamp(kind))
 
 
 def _first_line(error: BaseException) -> str:

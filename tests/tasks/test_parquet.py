@@ -149,6 +149,21 @@ def test_texts_in_dictionaries_are_read_again_as_texts(tmp_path: Path, n_texts: 
     assert pq.read_table(path).equals(pa.concat_tables([plain, plain]))
 
 
+def test_no_column_is_left_uncompressed(tmp_path: Path) -> None:
+    columns = {
+        "text": ["a"],
+        "number": [0.5],
+        "texts": [["a", "b"]],
+        "numbers": [[0.5, 0.25]],
+        "vector": pa.array([[0.5, 0.25]], pa.list_(pa.float32(), 2)),
+        "time": pa.array([0], pa.timestamp("us")),
+    }
+    write_table(tmp_path / "all.parquet", pa.table(columns))
+    group = pq.read_metadata(tmp_path / "all.parquet").row_group(0)
+    found = [group.column(n).compression for n in range(group.num_columns)]
+    assert found == ["ZSTD", "LZ4", "ZSTD", "LZ4", "LZ4", "ZSTD"]
+
+
 def test_a_file_of_no_batches_has_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "nothing.parquet"
     assert write_parquet(path, TABLE.schema, iter(())) == 0
