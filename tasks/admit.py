@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from redis import Redis
 
@@ -13,15 +15,18 @@ from nightshelf.upkeep import whole
 from nightshelf.values import Manifest, RankedList
 from tasks.evaluate import Quality
 from tasks.gates import GateSettings, Verdict, figures, judge
+from tasks.lists import read_lists
 from tasks.measure import Metrics
 from tasks.overlap import Rows, jaccard, rank_biased_overlap
-from tasks.records import CleanLog, Served
+from tasks.records import LIST_SCHEMA, CleanLog, Served
 from tasks.run import Run, step
 
 #: Users whose lists are compared: enough for a mean to two digits, few enough for one MGET.
 _SAMPLE = 2_000
 #: Places that are compared: memory grows with their square.
 _DEPTH = 50
+#: Whose list it is, and what it shows.
+_SHOWN = pa.schema([LIST_SCHEMA.field(name) for name in ("key", "item_ids")])
 
 
 @step
@@ -56,14 +61,13 @@ def overlap_with(live: Manifest, run: Run, client: Redis, lists: Path) -> dict[s
     """
     if not whole(client, run.namespace, live):
         return {}
-    table = pq.read_table(lists, columns=["key", "item_ids"])
-    stride = max(1, -(-len(table) // _SAMPLE))
-    sample = table.take(np.arange(0, len(table), stride)).to_pydict()
-    keys = [Keys(run.namespace).list(live.generation, live.default_model, u) for u in sample["key"]]
+    sample = _sample(lists)
+    names = Keys(run.namespace)
+    keys = [names.list(live.generation, live.default_model, row["key"]) for row in sample]
     values: list[bytes | None] = client.mget(keys) if keys else []  # type: ignore[assignment]
     pairs = [
-        (ours[:_DEPTH], list(RankedList.from_json(value).items[:_DEPTH]))
-        for ours, value in zip(sample["item_ids"], values, strict=True)
+        (row["item_ids"][:_DEPTH], list(RankedList.from_json(value).items[:_DEPTH]))
+        for row, value in zip(sample, values, strict=True)
         if value
     ]
     if not pairs:  # nobody has a list in both: as different as can be
@@ -75,6 +79,17 @@ def overlap_with(live: Manifest, run: Run, client: Redis, lists: Path) -> dict[s
         "jaccard": float(jaccard(ours, theirs).mean()),
         "rank_biased_overlap": float(rank_biased_overlap(ours, theirs).mean()),
     }
+
+
+def _sample(lists: Path) -> list[dict[str, Any]]:
+    """Return key and item_ids of lists that are spread evenly over a file."""
+    stride = max(1, -(-pq.read_metadata(lists).num_rows // _SAMPLE))
+    n_before, sample = 0, []
+    for rows in read_lists(lists, _SHOWN.names):
+        places = np.arange(-n_before % stride, len(rows), stride)
+        sample += rows.take(pa.array(places)).cast(_SHOWN).to_pylist()
+        n_before += len(rows)
+    return sample
 
 
 def _rows(lists: list[list[str]], numbers: dict[str, int], width: int) -> Rows:

@@ -8,6 +8,7 @@ hold, the same events give the same digest.
 import hashlib
 import json
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.ahead import beside
 from tasks.parquet import writing
 
 DAY_US = 86_400_000_000
@@ -44,9 +46,10 @@ def write_log(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     days: list[Day] = []
     waiting: list[pa.Table] = []
     n_rows = 0
-    with writing(path, schema) as writer:
-        for number, events in _by_day(batches):
-            days.append(Day(number, n_rows, n_rows + len(events), _digest(events)))
+    told = ((number, events, _digest(events)) for number, events in _by_day(batches))
+    with writing(path, schema) as writer, closing(beside(told)) as ready:
+        for number, events, digest in ready:
+            days.append(Day(number, n_rows, n_rows + len(events), digest))
             n_rows += len(events)
             waiting.append(events)
             if sum(map(len, waiting)) >= _GROUP_ROWS:

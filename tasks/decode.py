@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from nightshelf.values import RankedList
 from tasks.kernel_parse import most_texts, parse_lists
-from tasks.records import LIST_SCHEMA
+from tasks.records import CODED_LISTS, LIST_SCHEMA
 from tasks.texts import Bytes, Offsets, Texts
 
 
@@ -27,9 +27,12 @@ def decode_lists(ids: Sequence[str], values: Sequence[bytes]) -> pa.RecordBatch:
 
 
 def decode_bulk(ids: pa.Array, values: Texts) -> pa.RecordBatch:
-    """Do as `decode_lists` does, compiled wherever the values are as `RankedList` writes them."""
+    """Do as `decode_lists` does, compiled wherever the values are as `RankedList` writes them.
+
+    Texts come as positions among the distinct ones (`CODED_LISTS`).
+    """
     parsed = _parsed(ids, values)
-    return parsed or decode_lists(ids.to_pylist(), list(values))
+    return parsed or decode_lists(ids.to_pylist(), list(values)).cast(CODED_LISTS)
 
 
 def _parsed(ids: pa.Array, values: Texts) -> pa.RecordBatch | None:
@@ -46,17 +49,20 @@ def _parsed(ids: pa.Array, values: Texts) -> pa.RecordBatch | None:
     if found < 0:
         return None
     try:
-        reasons = [_strings(*text, found) for text in (codes, because)]
-        flat = [_strings(*items, rows[-1]), pa.array(scores[: rows[-1]])]
+        shown = _distinct(*items, rows[-1])
+        reasons = [_distinct(*text, found) for text in (codes, because)]
     except pa.ArrowInvalid:  # bytes that are no UTF-8
         return None
-    flat += [reason.take(pa.array(why[: rows[-1]])) for reason in reasons]
+    flat = [shown, pa.array(scores[: rows[-1]])]
+    for reason in reasons:
+        at = reason.indices.take(pa.array(why[: rows[-1]]))
+        flat.append(pa.DictionaryArray.from_arrays(at, reason.dictionary))
     places = pa.array(rows.astype(np.int32))
     lists = [pa.ListArray.from_arrays(places, column) for column in flat]
-    return pa.RecordBatch.from_arrays([ids.cast(pa.string()), *lists], schema=LIST_SCHEMA)
+    return pa.RecordBatch.from_arrays([ids.cast(pa.string()), *lists], schema=CODED_LISTS)
 
 
-def _strings(data: Bytes, ends: Offsets, n: int) -> pa.Array:
-    strings = Texts(ends[: n + 1], data[: ends[n]]).to_arrow()
-    strings.validate(full=True)
-    return strings
+def _distinct(data: Bytes, ends: Offsets, n: int) -> pa.DictionaryArray:
+    coded = Texts(ends[: n + 1], data[: ends[n]]).to_arrow().dictionary_encode()
+    coded.dictionary.validate(full=True)
+    return coded

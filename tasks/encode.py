@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from nightshelf.contract import MAX_ID_BYTES, Keys
 from tasks.decode import decode_lists
 from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
+from tasks.lists import read_lists
+from tasks.parquet import row_groups
 from tasks.resp import framed
 from tasks.run import Run
 from tasks.texts import Room, Texts, flags_of
@@ -28,8 +30,6 @@ _SAMPLED_GROUPS = 16
 #: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
 _RESERVED = ~flags_of(b"-._~" + string.ascii_letters.encode() + string.digits.encode())
 _ANY_ID = "0"
-#: Read as positions among distinct strings, as Parquet keeps them.
-_REPETITIVE = [f"{name}.list.element" for name in ("item_ids", "codes", "because")]
 
 
 class Entry(NamedTuple):
@@ -101,15 +101,11 @@ class Family:
         return Entries(self.name, keys, values)
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
-        """Yield the file's rows, some thousands at a time.
-
-        The strings of lists come as positions among the distinct ones of their row group, which is
-        read alone: Arrow does not put lists together whose dictionaries differ.
-        """
-        distinct = _REPETITIVE if self.holds_lists else None
-        with pq.ParquetFile(self.path, read_dictionary=distinct) as parquet:
-            for group in range(parquet.num_row_groups):
-                yield from parquet.read_row_group(group).combine_chunks().to_batches(_BATCH_ROWS)
+        """Yield the file's rows, some thousands at a time."""
+        read = read_lists if self.holds_lists else row_groups
+        for group in read(self.path):
+            for start in range(0, len(group), _BATCH_ROWS):
+                yield group.slice(start, _BATCH_ROWS)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the keys with their values, in the file's order, one by one."""

@@ -1,5 +1,6 @@
 """The log, checked: bad rows to quarantine, each event once, nothing after `as_of`."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,9 @@ from tasks.run import Run, computed
 
 #: The name under which a row's path is read: a log's own column `filename` stays out of the way.
 _FILE = "nightshelf_file"
+
+#: The first that DuckDB knows; a file can hold an earlier one.
+_FIRST_INSTANT = "290309-12-22 (BC) 00:00:00+00"
 
 _SQL_TYPES: dict[Kind, str] = {
     "text": "VARCHAR",
@@ -93,8 +97,9 @@ def _write(
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("quarantine"), quarantine, {})
-    clean = distinct_events(db)
-    n_events = write_log(events, clean.schema, clean)
+    schema, clean = distinct_events(db)
+    with closing(clean):
+        n_events = write_log(events, schema, clean)
     n_items = write_query(db, query("clean_items"), items, {"as_of": run.as_of})
     write_query(db, query("clean_users"), users, {})
     reasons = _tally(db, query("count_reasons"))
@@ -158,9 +163,13 @@ def _columns_sql(relation: Relation, columns: dict[str, str]) -> str:
 
 
 def _instant_sql(column: str) -> str:
-    """Text, dates and every timestamp alike; UTC where no zone is named, null where unparsable."""
-    instant = f"TRY_CAST(TRY_CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
-    return f"CASE WHEN isfinite({instant}) THEN {instant} END"
+    """Text, dates and every timestamp alike; UTC where no zone is named, null where unparsable.
+
+    In UTC both kinds of timestamp count the same microseconds; a cast would ask the calendar.
+    """
+    instant = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+    sound = f"isfinite({instant}) AND {instant} >= '{_FIRST_INSTANT}'::TIMESTAMPTZ"
+    return f"CASE WHEN {sound} THEN make_timestamp(epoch_us({instant})) END"
 
 
 def _name_sql(name: str) -> str:

@@ -1,6 +1,8 @@
 """Lists as columns, and the catalogue that they are made of."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.parquet import row_groups
 from tasks.records import LIST_SCHEMA
+
+#: The texts of lists, of which there are few distinct ones.
+_REPETITIVE = [f"{name}.list.element" for name in ("item_ids", "codes", "because")]
+
+Positions = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,11 @@ class Catalogue:
         """How many categories there are."""
         return len(self.category_names)
 
+    @cached_property
+    def texts(self) -> pa.StringArray:
+        """All that a list can name: the items, the categories, and last the empty text."""
+        return pa.concat_arrays([self.ids, pa.array([*self.category_names, ""], pa.string())])
+
 
 def load_catalogue(item_features: Path, ids: pa.StringArray | None = None) -> Catalogue:
     """Load category and availability of `ids`, in their order, or of the whole catalogue."""
@@ -44,6 +57,19 @@ def load_catalogue(item_features: Path, ids: pa.StringArray | None = None) -> Ca
     )
 
 
+def read_lists(
+    path: Path, columns: list[str] | None = None
+) -> Generator[pa.RecordBatch, None, None]:
+    """Yield a file's lists, a row group at a time, their texts as positions among the distinct."""
+    return row_groups(path, columns, _REPETITIVE)
+
+
+def named(texts: pa.Array, positions: Positions) -> pa.DictionaryArray:
+    """Return the texts at `positions`, each distinct one once: texts cost more than numbers do."""
+    coded = pa.array(positions).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices, texts.take(coded.dictionary))
+
+
 def list_batch(
     keys: pa.Array,
     lengths: npt.NDArray[np.int64],
@@ -54,13 +80,14 @@ def list_batch(
 ) -> pa.RecordBatch:
     """Put flat columns together as rows of `LIST_SCHEMA`; keys without items are left out.
 
-    `lengths` gives the items a key; the other arrays hold sum(lengths) values.
+    `lengths` gives the items a key; the other arrays hold sum(lengths) values, texts as they are
+    or as dictionaries.
     """
-    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    filled = lengths > 0
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths[filled]))).astype(np.int32))
     columns = [item_ids, pa.array(scores), codes, because]
-    batch = pa.record_batch(
-        [keys.cast(pa.string())]
+    return pa.record_batch(
+        [keys.cast(pa.string()).filter(pa.array(filled))]
         + [pa.ListArray.from_arrays(offsets, column) for column in columns],
-        schema=LIST_SCHEMA,
+        names=LIST_SCHEMA.names,
     )
-    return batch.filter(pa.array(lengths > 0))

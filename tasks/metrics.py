@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tasks.kernel_spread import add_by_category, count_crowded
+
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -87,9 +89,12 @@ def category_entropies(exposure: Exposure, categories: Ints, n_categories: int) 
     lengths = exposure.lengths[measured].astype(np.float64)
     if n_categories < 2:
         return np.zeros(len(lengths))
-    counted = _by_category(exposure.items, exposure.offsets, categories)
-    counted.data = counted.data * np.log(counted.data)
-    entropies = np.log(lengths) - counted.sum(axis=1)[measured] / lengths
+    terms = np.arange(exposure.lengths.max(initial=0) + 1, dtype=np.float64)
+    terms[1:] *= np.log(terms[1:])
+    sums = np.empty(exposure.n_lists)
+    size = int(categories.max(initial=-1)) + 1
+    add_by_category(exposure.items, exposure.offsets, categories, size, terms, sums)
+    entropies = np.log(lengths) - sums[measured] / lengths
     # Rounding leaves -1e-16 where the answer is 0, and as much above 1.
     shares: Floats = np.clip(entropies / np.log(np.minimum(lengths, n_categories)), 0.0, 1.0)
     return shares
@@ -274,30 +279,15 @@ def category_breaches(
     >>> category_breaches(exposure, np.array([0, 0, 0]), page_size=2, max_per_category=1)
     1
     """
-    n_pages = -(-exposure.lengths // page_size)
-    page = np.arange(n_pages.sum()) - np.repeat(np.cumsum(n_pages) - n_pages, n_pages)
-    starts = np.repeat(exposure.offsets[:-1], n_pages) + page * page_size
-    pages = np.append(starts, len(exposure.items))
-    sizes = _by_category(exposure.items, pages, categories).data
-    binding = sizes
-    if bound is not None:
-        binding = _by_category(exposure.items, pages, categories, bound.astype(np.int32)).data
-    return int(np.minimum(np.maximum(sizes - max_per_category, 0), binding).sum())
-
-
-def _by_category(
-    items: Ints, offsets: Ints, categories: Ints, weights: Ints | None = None
-) -> sparse.csr_array:
-    """Add up the entries of each stretch (or their weights) by category: stretches x categories.
-
-    An entry stands for each category that the stretch holds, also where its weights are 0.
-    """
-    each = np.ones(len(items), np.int32) if weights is None else weights
-    shape = (len(offsets) - 1, int(categories.max(initial=0)) + 1)
-    # It is summed in place, the offsets included.
-    counted = sparse.csr_array((each, categories[items], offsets.copy()), shape=shape)
-    counted.sum_duplicates()
-    return counted
+    return count_crowded(
+        exposure.items,
+        exposure.offsets,
+        categories,
+        int(categories.max(initial=-1)) + 1,
+        page_size,
+        max_per_category,
+        np.ones(len(exposure.items), np.bool_) if bound is None else bound,
+    )
 
 
 def _ratio(part: float | Number, whole: float | Number) -> float:

@@ -4,10 +4,9 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tasks import metrics
+from tasks.days import days_of
 from tasks.metrics import Floats, Ints
 from tasks.metrics_input import Evidence
 from tasks.records import CleanLog
@@ -68,17 +67,15 @@ def _shares(evidence: Evidence, counts: Ints) -> Floats:
 
 def _days(clean: CleanLog) -> dict[str, Any]:
     """Return the events of each day, a day without events among them."""
-    times = pq.read_table(clean.events, columns=["ts"], partitioning=None)["ts"]
-    counted = pc.value_counts(times.cast("date32"))
-    days = counted.field("values").to_numpy(zero_copy_only=False).astype("datetime64[D]")
-    if not len(days):
+    counted = days_of(clean.events)
+    if not counted:
         return {"first": None, "last": None, "days_a_point": 1, "events": []}
-    first, last = days.min(), days.max()
-    span = int((last - first).astype(int)) + 1
+    days = np.array([day.number for day in counted])
+    first, last = np.datetime64(int(days[0]), "D"), np.datetime64(int(days[-1]), "D")
+    span = int(days[-1] - days[0]) + 1
     # Whole weeks, since most logs have a weekend.
     step = 1 if span <= MAX_POINTS else 7 * ceil(span / MAX_POINTS / 7)
-    points = (days - first).astype(int) // step
-    sums = np.bincount(points, counted.field("counts").to_numpy())
+    sums = np.bincount((days - days[0]) // step, [day.stop - day.start for day in counted])
     lengths = np.full(len(sums), step)
     lengths[-1] = span - step * (len(sums) - 1)
     events = np.round(sums / lengths, 2).tolist()

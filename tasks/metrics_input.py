@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tasks.kernel_spread import count_seen
+from tasks.lists import read_lists
 from tasks.metrics import Bools, Exposure, Floats, Ints
 from tasks.records import Features, Model, Served
 
 #: The category of an item that names none, and of one that the catalogue does not know.
 UNKNOWN = "unknown"
-#: Lists of 50 items of 10 bytes: 50 MB of text at once.
-_BLOCK_LISTS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,10 @@ class Evidence:
     @property
     def n_seen(self) -> int:
         """Places that show a user what the user has seen."""
-        known = np.flatnonzero(self.users >= 0)
-        shape = (self.exposure.n_lists, self.exposure.n_items)
-        ones = np.ones(len(self.exposure.items), np.int8)
-        shown = sparse.csr_array((ones, self.exposure.items, self.exposure.offsets), shape=shape)
-        return int(shown[known].multiply(self.seen[self.users[known]]).count_nonzero())
+        lists, seen = self.exposure, self.seen
+        return count_seen(
+            lists.items, lists.offsets, self.users, seen.indptr, seen.indices, lists.n_items
+        )
 
     @property
     def n_unavailable(self) -> int:
@@ -90,32 +89,33 @@ def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
 def _served(
     served: Served, user_ids: pa.Array, universe: pa.Array
 ) -> tuple[Ints, Exposure, Bools, pa.Array]:
-    """Read the lists block by block: as text they take many times the room of numbers.
+    """Read the lists as numbers: the distinct texts of each row group are looked up, no other.
 
     Returns `Evidence.users`, `.exposure` and `.explored`, and the universe with whatever else the
     lists name at its end.
     """
-    nothing = np.zeros(0, np.int32)
-    users, items, lengths, explored = [nothing], [nothing], [np.zeros(1, np.int64)], [nothing > 0]
-    with pq.ParquetFile(served.lists) as lists:
-        for block in lists.iter_batches(_BLOCK_LISTS, columns=["key", "item_ids", "codes"]):
-            listed, code = block["item_ids"], block["codes"].flatten()
-            entries = listed.flatten()
-            places = pc.index_in(entries, value_set=universe)
-            if places.null_count:
-                strange = pc.unique(entries.filter(places.is_null()))
-                universe = pa.concat_arrays([universe, strange])
-                places = pc.index_in(entries, value_set=universe)
-            users.append(_positions(block["key"], user_ids))
-            items.append(places.to_numpy())
-            lengths.append(pc.list_value_length(listed).to_numpy())
-            explored.append(pc.equal(code, "discover").to_numpy(zero_copy_only=False))
+    keys, names = [pa.array([], pa.string())], [pa.array([], pa.string())]
+    lengths, items, explored = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, bool)]
+    n_names = 0
+    for rows in read_lists(served.lists, ["key", "item_ids", "codes"]):
+        listed, codes = rows["item_ids"].flatten(), rows["codes"].flatten()
+        keys.append(rows["key"])
+        lengths.append(pc.list_value_length(rows["item_ids"]).to_numpy())
+        items.append(listed.indices.to_numpy() + np.int32(n_names))
+        names.append(listed.dictionary)
+        n_names += len(listed.dictionary)
+        dealt = pc.equal(codes.dictionary, "discover").to_numpy(zero_copy_only=False)
+        explored.append(dealt[codes.indices.to_numpy()])
+    named = pa.concat_arrays(names)
+    strange = pc.unique(named.filter(pc.invert(pc.is_in(named, value_set=universe))))
+    universe = pa.concat_arrays([universe, strange])
     exposure = Exposure(
-        items=np.concatenate(items),
+        items=_positions(named, universe)[np.concatenate(items)],
         offsets=np.cumsum(np.concatenate(lengths), dtype=np.int64),
         n_items=len(universe),
     )
-    return np.concatenate(users), exposure, np.concatenate(explored), universe
+    users = _positions(pa.concat_arrays(keys), user_ids)
+    return users, exposure, np.concatenate(explored), universe
 
 
 def _factors(model: Model, universe: pa.Array) -> Floats:

@@ -1,8 +1,12 @@
 """Parquet files in and out: found, proven readable, written whole."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,15 +50,24 @@ def read_schema(file: Path) -> pa.Schema:
 def prove_readable(file: Path, columns: list[str]) -> None:
     """Decode every page of the columns: DuckDB passes over damaged pages, and dies of bad UTF-8."""
     try:
-        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            rows = 0
-            for batch in parquet.iter_batches(columns=columns):
-                batch.validate(full=True)
-                rows += batch.num_rows
-            if rows != parquet.metadata.num_rows:
-                raise BrokenFile(f"damaged (holds {rows:,} rows of {parquet.metadata.num_rows:,})")
+        metadata = pq.read_metadata(file)
+        proven = partial(_proven_rows, file, metadata, columns)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows = sum(pool.map(proven, range(metadata.num_row_groups)))
     except (pa.ArrowException, OSError) as error:
         raise BrokenFile(f"damaged ({_first_line(error)})") from error
+    if rows != metadata.num_rows:
+        raise BrokenFile(f"damaged (holds {rows:,} rows of {metadata.num_rows:,})")
+
+
+def _proven_rows(file: Path, metadata: pq.FileMetaData, columns: list[str], group: int) -> int:
+    """Decode the columns of a row group, and return how many rows it holds."""
+    rows = 0
+    with pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True) as parquet:
+        for batch in parquet.iter_batches(row_groups=[group], columns=columns, use_threads=False):
+            batch.validate(full=True)
+            rows += batch.num_rows
+    return rows
 
 
 def digest_of(root: Path, files: Iterable[Path]) -> str:
@@ -65,26 +78,50 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def row_groups(
+    path: Path, columns: list[str] | None = None, distinct: list[str] | None = None
+) -> Generator[pa.RecordBatch, None, None]:
+    """Yield a file's rows, a row group at a time; all columns unless told.
+
+    The columns `distinct` come as positions among the distinct texts of their row group, as Parquet
+    keeps them: Arrow does not put lists together whose dictionaries differ.
+    """
+    with pq.ParquetFile(path, read_dictionary=distinct) as parquet:
+        for group in range(parquet.num_row_groups):
+            yield from parquet.read_row_group(group, columns).combine_chunks().to_batches()
+
+
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write batches under a temporary name, then rename; returns the number of rows."""
+    """Write batches under a temporary name, then rename; returns the number of rows.
+
+    All of them may hold texts as positions in dictionaries, which is how Parquet keeps them: what
+    is read again are texts.
+    """
     rows = 0
-    with writing(path, schema) as writer:
-        for batch in batches:
+    batches = iter(batches)
+    first = next(batches, None)
+    given = schema if first is None else first.schema
+    with writing(path, given, store_schema=given == schema) as writer:
+        for batch in chain([] if first is None else [first], batches):
             writer.write_batch(batch)
             rows += batch.num_rows
     return rows
 
 
 @contextmanager
-def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+def writing(
+    path: Path, schema: pa.Schema, *, store_schema: bool = True
+) -> Iterator[pq.ParquetWriter]:
     """Open a writer under a temporary name, and rename the file once it is whole."""
     partial = path.with_name(f".{path.name}.partial")
+    kinds = dict(_leaves(schema))
     with pq.ParquetWriter(
         partial,
         schema,
-        compression="zstd",
+        compression={path: _codec(kind) for path, kind in kinds.items()},
         write_page_checksum=True,
-        use_dictionary=_repetitive(schema),
+        store_schema=store_schema,
+        use_dictionary=[path for path, kind in kinds.items() if _repeats(kind)],
         # The least and the greatest of all lists' elements help nobody to find a row.
         write_statistics=[field.name for field in schema if not pa.types.is_list(field.type)],
     ) as writer:
@@ -97,14 +134,23 @@ def write_table(path: Path, table: pa.Table) -> int:
     return write_parquet(path, table.schema, table.to_batches())
 
 
-def _repetitive(schema: pa.Schema) -> list[str]:
-    """Return the columns that repeat themselves: a dictionary of floats costs time and room."""
-    names = []
+def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
+    """Yield what Parquet calls each column, or the elements of its lists, and their type."""
     for field in schema:
-        of_lists = pa.types.is_list(field.type)
-        if not pa.types.is_floating(field.type.value_type if of_lists else field.type):
-            names.append(f"{field.name}.list.element" if of_lists else field.name)
-    return names
+        if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
+            yield f"{field.name}.list.element", field.type.value_type
+        else:
+            yield field.name, field.type
+
+
+def _codec(kind: pa.DataType) -> str:
+    """Return how a column is compressed: floats hardly shrink, and LZ4 is quickest to give up."""
+    return "lz4" if pa.types.is_floating(kind) else "zstd"
+
+
+def _repeats(kind: pa.DataType) -> bool:
+    """Tell what repeats itself: a dictionary of floats or of times costs time and room."""
+    return not (pa.types.is_floating(kind) or pa.types.is_timestamp(kind))
 
 
 def _first_line(error: BaseException) -> str:

@@ -20,9 +20,9 @@ from tasks.duck import connect, query
 from tasks.features import FeatureSettings, open_log
 from tasks.kernel import walk
 from tasks.lists import Catalogue, list_batch, load_catalogue
-from tasks.parquet import write_parquet
+from tasks.parquet import write_table
 from tasks.rank import TopNSettings
-from tasks.records import LIST_SCHEMA, CleanLog, Features, Lists
+from tasks.records import CleanLog, Features, Lists
 from tasks.run import Run, computed
 from tasks.train import load_matrix
 
@@ -49,17 +49,15 @@ def popular_lists(
     """Write a list for `all`, each category, each user segment, `trending` and `new`."""
     catalogue = load_catalogue(features.items)
     popularity = load_popularity(features)
+    segments = _segments(run, log, features, catalogue, settings, weighing)
+    batches = [
+        _list(segment, scores, popularity, catalogue, listing) for segment, scores in segments
+    ]
+    lists = pa.Table.from_batches(batches).combine_chunks()
     path = run.path("lists/popular.parquet")
-    lengths = []
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for segment, scores in _segments(run, log, features, catalogue, settings, weighing):
-            batch = _list(segment, scores, popularity, catalogue, listing)
-            lengths.extend(pc.list_value_length(batch.column("item_ids")).to_pylist())
-            yield batch
-
-    write_parquet(path, LIST_SCHEMA, batches())
-    return Lists(path, len(lengths), sum(length == listing.n for length in lengths))
+    write_table(path, lists)
+    lengths = pc.list_value_length(lists["item_ids"]).to_numpy()
+    return Lists(path, len(lists), int(np.count_nonzero(lengths == listing.n)))
 
 
 def load_popularity(features: Features) -> Scores:

@@ -18,6 +18,17 @@ LIST_SCHEMA = pa.schema(
     ]
 )
 
+#: The same on the way to a file, each distinct text of a batch once. What is read again is
+#: `LIST_SCHEMA`, and `tasks.lists.read_lists` gives this.
+CODED_LISTS = pa.schema(
+    [
+        field.with_type(pa.list_(pa.dictionary(pa.int32(), pa.string())))
+        if field.name in ("item_ids", "codes", "because")
+        else field
+        for field in LIST_SCHEMA
+    ]
+)
+
 
 @dataclass(frozen=True)
 class CleanLog:

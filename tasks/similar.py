@@ -8,12 +8,14 @@ import pyarrow as pa
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
-from tasks.lists import list_batch, load_catalogue
+from tasks.lists import list_batch, load_catalogue, named
 from tasks.parquet import write_parquet
 from tasks.rank import TopNSettings, rank
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
 from tasks.run import Progress, Run, computed, no_progress
 from tasks.train import Factors, load_factors
+
+_CODES = pa.array(["similar"])
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,13 @@ def similar_items(
             n_full += int((block.lengths == settings.n).sum())
             keys = ids.slice(block.first, len(block.lengths))
             filled = np.arange(settings.n) < block.lengths[:, None]
-            n = int(block.lengths.sum())
             yield list_batch(
                 keys=keys,
                 lengths=block.lengths,
-                item_ids=ids.take(pa.array(block.items[filled])),
+                item_ids=named(ids, block.items[filled]),
                 scores=block.scores[filled],
-                codes=pa.array(["similar"] * n, pa.string()),
-                because=keys.take(pa.array(np.repeat(np.arange(len(keys)), block.lengths))),
+                codes=named(_CODES, np.zeros(block.lengths.sum(), np.int64)),
+                because=named(keys, np.repeat(np.arange(len(keys)), block.lengths)),
             )
             progress(block.first + len(keys), len(ids))
 

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.active import active_rows
 from tasks.ahead import ahead
 from tasks.explore import Flags
 from tasks.exposure import Parts, ruled
-from tasks.lists import Catalogue, list_batch, load_catalogue
+from tasks.lists import Catalogue, list_batch, load_catalogue, named
 from tasks.parquet import write_parquet
 from tasks.rank import Block, TopNSettings, rank
 from tasks.reasons import NOTHING, Explainer
@@ -87,18 +86,17 @@ def _batch(
     """Turn a block of positions into rows of `LIST_SCHEMA`."""
     filled = np.arange(block.items.shape[1]) < block.lengths[:, None]
     listed, why = block.items[filled], because[filled]
-    dealt = np.zeros(len(listed), np.bool_) if explored is None else explored[filled]
-    known, itself = why != NOTHING, why == listed
-    codes = np.where(itself, _AGAIN, np.where(known, _BECAUSE, _TASTE))
-    named = catalogue.ids.take(pa.array(why, mask=~known | itself))
-    category = pa.array(catalogue.category_names, pa.string()).take(
-        pa.array(catalogue.categories[listed])
-    )
+    codes = np.where(why == NOTHING, _TASTE, np.where(why == listed, _AGAIN, _BECAUSE))
+    what = np.where(codes == _BECAUSE, why, len(catalogue.texts) - 1)
+    if explored is not None:
+        dealt = explored[filled]
+        codes[dealt] = _DISCOVER
+        what[dealt] = len(catalogue.ids) + catalogue.categories[listed[dealt]]
     return list_batch(
         keys=user_ids.slice(block.first, len(block.lengths)),
         lengths=block.lengths,
-        item_ids=catalogue.ids.take(pa.array(listed)),
+        item_ids=named(catalogue.ids, listed),
         scores=block.scores[filled],
-        codes=_CODES.take(pa.array(np.where(dealt, _DISCOVER, codes))),
-        because=pc.if_else(pa.array(dealt), category, pc.fill_null(named, "")),
+        codes=named(_CODES, codes),
+        because=named(catalogue.texts, what),
     )

@@ -8,5 +8,6 @@ SELECT 'users', file, "row", reason, to_json(u)
 FROM judged_users AS u WHERE reason IS NOT NULL AND reason <> 'after as_of'
 UNION ALL
 SELECT 'events', file, "row", reason, to_json(e)
-FROM judged_events AS e WHERE reason IS NOT NULL AND reason <> 'after as_of'
+FROM (SELECT * EXCLUDE (mark) FROM judged_events) AS e
+WHERE reason IS NOT NULL AND reason <> 'after as_of'
 ORDER BY relation, file, "row"

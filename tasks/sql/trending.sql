@@ -10,9 +10,8 @@ WITH counted AS (
         SELECT item_id, date_diff('microsecond', ts, $as_of::TIMESTAMP) / 86400e6 AS age_days
         FROM events
         JOIN weights USING (event_type)
-        WHERE weight > 0
+        WHERE weight > 0 AND ts > $as_of::TIMESTAMP - to_days($recent_days + $past_days)
     ) AS aged
-    WHERE age_days < $recent_days + $past_days
     GROUP BY item_id
 )
 SELECT item_id, (recent - expected) / sqrt(expected + 1) AS score

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from nightshelf.values import Manifest
+from tasks.days import TEXTS, write_log
 from tasks.records import LIST_SCHEMA, CleanLog, Features, Model, Served, Staged
 from tasks.run import Run
 
@@ -101,9 +103,28 @@ def make_night(
 
 
 def _events(run: Run, history: Mapping[str, Sequence[str]]) -> Path:
-    depths = [depth for taken in history.values() for depth in range(len(taken))]
-    ts = [(AS_OF - timedelta(days=1 + depth)).replace(tzinfo=None) for depth in depths]
-    return _table(run, "events", {"ts": pa.array(ts, pa.timestamp("us"))})
+    taken = [
+        {
+            "user_id": user,
+            "item_id": item,
+            "event_type": "view",
+            "ts": (AS_OF - timedelta(days=1 + depth)).replace(tzinfo=None),
+            "value": None,
+        }
+        for user, items in history.items()
+        for depth, item in enumerate(items)
+    ]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in TEXTS),
+            ("ts", pa.timestamp("us")),
+            ("value", pa.float64()),
+        ]
+    )
+    table = pa.Table.from_pylist(sorted(taken, key=itemgetter("ts")), schema)
+    path = run.path("events.parquet")
+    write_log(path, schema, table.to_batches())
+    return path
 
 
 def _matrix(

@@ -3,11 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
 from nightshelf import Manifest, generations
+from tasks import admit
 from tasks.admit import overlap_with
+from tasks.records import LIST_SCHEMA
 from tasks.run import Run
 from tests.tasks.models import AS_OF, make_shelves
 from tests.tasks.test_publish import publish
@@ -55,3 +59,18 @@ def test_after_a_long_outage_there_is_nothing_to_compare_with(
     run, lists = tonight(tmp_path)
     expired = replace(live, staged_at="2026-01-01T00:00:00+00:00")
     assert overlap_with(expired, run, redis_client, lists) == {}
+
+
+@pytest.mark.parametrize("group_rows", [1, 7, 100])
+@pytest.mark.parametrize("n_lists", [0, 1, 10, 11, 20, 21, 95])
+def test_the_sample_is_spread_evenly_whatever_the_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_lists: int, group_rows: int
+) -> None:
+    monkeypatch.setattr(admit, "_SAMPLE", 10)
+    columns = {"item_ids": ["a", "b"], "scores": [0.2, 0.1], "codes": ["taste"] * 2}
+    rows = [{"key": f"u{n}", "because": [""] * 2, **columns} for n in range(n_lists)]
+    path = tmp_path / "lists.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, LIST_SCHEMA), path, row_group_size=group_rows)
+    stride = max(1, -(-n_lists // 10))
+    expected = [{"key": row["key"], "item_ids": ["a", "b"]} for row in rows[::stride]]
+    assert admit._sample(path) == expected

@@ -18,7 +18,7 @@ from tasks.decode import decode_bulk, decode_lists
 from tasks.encode import Family, families
 from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
 from tasks.kernel_scores import score_texts
-from tasks.records import LIST_SCHEMA
+from tasks.records import CODED_LISTS, LIST_SCHEMA
 from tasks.run import Run
 from tasks.texts import Texts
 from tests.tasks.models import AS_OF, make_shelves
@@ -146,7 +146,8 @@ def read_by(decode: Any, ids: Any, values: Any) -> Any:
         batch = decode(ids, values)
     except CorruptValue as error:
         return str(error)
-    return batch.schema, [repr(row) for row in batch.to_pylist()]  # -0.0 is not 0.0
+    rows = batch.cast(LIST_SCHEMA).to_pylist()
+    return batch.column_names, [repr(row) for row in rows]  # -0.0 is not 0.0
 
 
 def both_read(values: list[bytes]) -> None:
@@ -164,6 +165,11 @@ LIST = (
     b'{"items":["B2","A7","C1"],"scores":[0.912346,-1e-05,12.0],'
     b'"reasons":[["because","C9"],["taste"]],"why":[0,1,0]}'
 )
+
+
+@pytest.mark.parametrize("value", [LIST, LIST.replace(b",", b", ")])
+def test_what_is_compiled_and_what_is_not_have_one_type(value: bytes) -> None:
+    assert decode_bulk(pa.array(["u1"]), Texts.of([value])).schema == CODED_LISTS
 
 
 @given(

@@ -1,8 +1,9 @@
 """The clean log: every bad row with its reason, each event once, nothing after `as_of`."""
 
 import json
+import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,14 @@ def test_a_time_that_cannot_be_parsed_is_shown_as_it_was(tmp_path: Path, text: s
     log = clean(tmp_path, write(tmp_path / "e.parquet", rows, ts=pa.string()))
     assert found(log.quarantine) == [("events", "e.parquet", 1, "ts missing or unparsable")]
     assert json.loads(read(log.quarantine)[0]["record"])["ts_as_found"] == (text or None)
+
+
+def test_a_time_before_the_first_that_duckdb_knows_is_none(tmp_path: Path) -> None:
+    first_us = -9_223_372_022_400_000_000
+    rows = [event(ts=0), event(ts=first_us - 1)]
+    log = clean(tmp_path, write(tmp_path / "e.parquet", rows, ts=pa.timestamp("us", "UTC")))
+    assert found(log.quarantine) == [("events", "e.parquet", 1, "ts missing or unparsable")]
+    assert [row["ts"] for row in read(log.events)] == [datetime(1970, 1, 1)]  # noqa: DTZ001
 
 
 def test_an_arrival_that_cannot_be_parsed_is_bad_and_an_empty_one_is_none(tmp_path: Path) -> None:
@@ -445,6 +454,7 @@ def test_days_sorted_in_turn_are_in_order_with_each_event_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_rows: int
 ) -> None:
     monkeypatch.setattr("tasks.in_order._STRETCH_ROWS", stretch_rows)
+    monkeypatch.setattr("tasks.in_order._MARKS", stretch_rows)
     rows = [
         event(user_id=user, ts=YESTERDAY - timedelta(days=days, hours=hours), event_id=told)
         | {"arrived_at": None, "value": None}
@@ -457,6 +467,21 @@ def test_days_sorted_in_turn_are_in_order_with_each_event_once(
     log = clean(tmp_path, rows, [item()])
     assert [tuple(row[name] for name in columns) for row in read(log.events)] == once(rows)
     assert log.n_duplicates == 2
+
+
+def test_a_disk_that_is_full_leaves_no_thread_at_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+        next(batches)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("tasks.in_order._STRETCH_ROWS", 1)
+    monkeypatch.setattr("tasks.events.write_log", full)
+    n_threads = threading.active_count()
+    with pytest.raises(OSError, match="full"):
+        clean(tmp_path, [event(ts=YESTERDAY - timedelta(days=n)) for n in range(9)])
+    assert threading.active_count() == n_threads
 
 
 def test_an_empty_event_id_is_none(tmp_path: Path) -> None:

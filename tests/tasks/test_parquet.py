@@ -24,6 +24,7 @@ from tasks.parquet import (
 )
 from tests.tasks.logs import flip_bit
 
+LISTS = pa.field("lists", pa.list_(pa.string()))
 TABLE = pa.table({"user_id": [f"u{n % 7}" for n in range(40)], "value": [n / 8 for n in range(40)]})
 
 
@@ -135,6 +136,38 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
     assert write_table(one, TABLE) == write_table(two, TABLE) == 40
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("n_texts", [0, 3, 90_000])  # the last are over a page of dictionary
+def test_texts_in_dictionaries_are_read_again_as_texts(tmp_path: Path, n_texts: int) -> None:
+    texts = [f"a text of some length, number {n}" for n in range(n_texts)]
+    plain = pa.table({"lists": [texts, [], texts[::-1]]}, pa.schema([LISTS]))
+    (column,) = plain.columns
+    coded = pa.array(column.to_pylist(), pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    path, rows = tmp_path / "coded.parquet", [pa.record_batch([coded], ["lists"])] * 2
+    assert write_parquet(path, plain.schema, rows) == 6
+    assert pq.read_table(path).equals(pa.concat_tables([plain, plain]))
+
+
+def test_no_column_is_left_uncompressed(tmp_path: Path) -> None:
+    columns = {
+        "text": ["a"],
+        "number": [0.5],
+        "texts": [["a", "b"]],
+        "numbers": [[0.5, 0.25]],
+        "vector": pa.array([[0.5, 0.25]], pa.list_(pa.float32(), 2)),
+        "time": pa.array([0], pa.timestamp("us")),
+    }
+    write_table(tmp_path / "all.parquet", pa.table(columns))
+    group = pq.read_metadata(tmp_path / "all.parquet").row_group(0)
+    found = [group.column(n).compression for n in range(group.num_columns)]
+    assert found == ["ZSTD", "LZ4", "ZSTD", "LZ4", "LZ4", "ZSTD"]
+
+
+def test_a_file_of_no_batches_has_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.parquet"
+    assert write_parquet(path, TABLE.schema, iter(())) == 0
+    assert pq.read_table(path).equals(TABLE.slice(0, 0))
 
 
 def test_a_write_that_fails_leaves_the_old_file(whole: Path) -> None:
