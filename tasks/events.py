@@ -1,6 +1,5 @@
 """The log, checked: bad rows to quarantine, each event once, nothing after `as_of`."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -97,9 +96,8 @@ def _write(
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("quarantine"), quarantine, {})
-    schema, clean = distinct_events(db)
-    with closing(clean):
-        n_events = write_log(events, schema, clean)
+    clean = distinct_events(db)
+    n_events = write_log(events, clean.schema, clean)
     n_items = write_query(db, query("clean_items"), items, {"as_of": run.as_of})
     write_query(db, query("clean_users"), users, {})
     reasons = _tally(db, query("count_reasons"))

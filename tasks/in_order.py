@@ -1,11 +1,10 @@
 """The good events of a log in order of time, each once, some days at a time.
 
 A log that is sorted whole goes to disk and back once it is larger than the memory that DuckDB may
-take; days are sorted one after another in a fifth of the time, each while those before are written.
+take; days are sorted one after another in a fifth of the time.
 """
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from datetime import date
 
 import duckdb
@@ -13,38 +12,27 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.ahead import beside
 from tasks.duck import query, stream
 
-#: Rows that are sorted at a time, beyond those of the last day: about a quarter of a gigabyte.
-_STRETCH_ROWS = 2_000_000
+#: Rows that are sorted at a time, beyond those of the last day: about half a gigabyte.
+_STRETCH_ROWS = 4_000_000
 #: Marks of rows that are looked through at a time: 128 megabytes.
 _MARKS = 2**24
 
 
-def distinct_events(
-    db: duckdb.DuckDBPyConnection,
-) -> tuple[pa.Schema, Generator[pa.RecordBatch, None, None]]:
-    """Return the clean events, from the table judged_events; makes what they are found by.
-
-    The generator works ahead on the connection, which nobody else may use until it is closed.
-    """
+def distinct_events(db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """Return the clean events, from the table judged_events; makes what they are found by."""
     db.execute(f"CREATE TEMP VIEW good_events AS {query('good_events')}")
     db.from_arrow(pa.table({"mark": _repeated_marks(db)})).create("repeated_events")
     db.execute(f"CREATE TEMP TABLE once_events AS {query('once_events')}")
-    nothing = stream(db, query("clean_events"), {"first": date.max, "last": date.min})
-    return nothing.schema, _sorted(db)
-
-
-def _sorted(db: duckdb.DuckDBPyConnection) -> Generator[pa.RecordBatch, None, None]:
-    """Yield the clean events in order; while a stretch of days is used, the next is sorted."""
     sql = query("clean_events")
-    stretches = (
-        list(stream(db, sql, {"first": first, "last": last})) for first, last in _stretches(db)
+    nothing = stream(db, sql, {"first": date.max, "last": date.min})
+    batches = (
+        batch
+        for first, last in _stretches(db)
+        for batch in stream(db, sql, {"first": first, "last": last})
     )
-    with closing(beside(stretches)) as ready:
-        for batches in ready:
-            yield from batches
+    return pa.RecordBatchReader.from_batches(nothing.schema, batches)
 
 
 def _repeated_marks(db: duckdb.DuckDBPyConnection) -> npt.NDArray[np.uint64]:

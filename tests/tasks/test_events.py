@@ -1,9 +1,8 @@
 """The clean log: every bad row with its reason, each event once, nothing after `as_of`."""
 
 import json
-import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -467,21 +466,6 @@ def test_days_sorted_in_turn_are_in_order_with_each_event_once(
     log = clean(tmp_path, rows, [item()])
     assert [tuple(row[name] for name in columns) for row in read(log.events)] == once(rows)
     assert log.n_duplicates == 2
-
-
-def test_a_disk_that_is_full_leaves_no_thread_at_the_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_path: Path, _schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
-        next(batches)
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr("tasks.in_order._STRETCH_ROWS", 1)
-    monkeypatch.setattr("tasks.events.write_log", full)
-    n_threads = threading.active_count()
-    with pytest.raises(OSError, match="full"):
-        clean(tmp_path, [event(ts=YESTERDAY - timedelta(days=n)) for n in range(9)])
-    assert threading.active_count() == n_threads
 
 
 def test_an_empty_event_id_is_none(tmp_path: Path) -> None:
