@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightshelf.values import RankedList
-from tasks.kernel_parse import most_texts, parse_lists
+from tasks.kernels.parse import most_texts, parse_lists
 from tasks.records import CODED_LISTS, LIST_SCHEMA
 from tasks.texts import Bytes, Offsets, Texts
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshelf.values import RankedList
-from tasks.kernel_json import ITEM_ROOM, LIST_ROOM, total, write_lists
-from tasks.kernel_rows import split, write_string_lists
-from tasks.kernel_scores import score_texts
+from tasks.kernels.json import ITEM_ROOM, LIST_ROOM, total, write_lists
+from tasks.kernels.rows import split, write_string_lists
+from tasks.kernels.scores import score_texts
 from tasks.texts import Texts, flags_of
 
 _ROW_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z

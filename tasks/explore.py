@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from tasks.kernel_explore import Places, Tastes, explore_lists, open_table
+from tasks.kernels.explore import Places, Tastes, explore_lists, open_table
 from tasks.lists import Catalogue
 from tasks.rank import Block
 from tasks.train import Factors

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from tasks.ceiling import Rows, count_lists, hold_down, most_lists
 from tasks.explore import Flags, explore, load_favourites, load_new
-from tasks.kernel_explore import Places
+from tasks.kernels.explore import Places
 from tasks.lists import Catalogue
 from tasks.mmr import POOL_LISTS, diversify
 from tasks.rank import BLOCK_USERS, Block, TopNSettings, rank

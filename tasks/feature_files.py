@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from tasks.duck import query, stream, write_query
 from tasks.feature_rows import item_rows, user_rows, with_lists
-from tasks.kernel import Flags
+from tasks.kernels.compiled import Flags
 from tasks.parquet import write_parquet, write_table
 from tasks.run import Run
 from tasks.tally import Tally

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.kernel_spread import add_by_category, count_crowded
+from tasks.kernels.spread import add_by_category, count_crowded
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]

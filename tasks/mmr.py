@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from tasks.ahead import ahead
-from tasks.kernel_mmr import diversify_block, unit_rows
+from tasks.kernels.mmr import diversify_block, unit_rows
 from tasks.rank import Block
 from tasks.train import Factors
 

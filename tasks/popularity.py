@@ -18,7 +18,7 @@ from pydantic import PositiveInt
 
 from tasks.duck import connect, query
 from tasks.features import FeatureSettings, open_log
-from tasks.kernel import walk
+from tasks.kernels.compiled import walk
 from tasks.lists import Catalogue, list_batch, load_catalogue
 from tasks.parquet import write_table
 from tasks.rank import TopNSettings

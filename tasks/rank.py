@@ -12,9 +12,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from tasks.ahead import ahead
-from tasks.kernel_bounds import Stock, arrange, gather
-from tasks.kernel_desk import Rules, open_desk, rules_for
-from tasks.kernel_lists import list_block
+from tasks.kernels.bounds import Stock, arrange, gather
+from tasks.kernels.desk import Rules, open_desk, rules_for
+from tasks.kernels.lists import list_block
 from tasks.lists import Catalogue
 from tasks.train import Factors
 

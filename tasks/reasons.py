@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from tasks.kernel_forms import Ground, open_ground, open_table
-from tasks.kernel_reasons import because_block
+from tasks.kernels.forms import Ground, open_ground, open_table
+from tasks.kernels.reasons import because_block
 from tasks.train import Factors, TrainSettings, confidence
 
 #: No single item of the history adds to the score.

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as TooSlow
 
-from tasks.kernel_reply import FOREIGN, UNFINISHED, find_values, gather
+from tasks.kernels.reply import FOREIGN, UNFINISHED, find_values, gather
 from tasks.texts import Bytes, Offsets, Room, Texts
 
 _CHUNK = 65_536

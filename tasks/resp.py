@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nightshelf.contract import FALLBACK_TTL_FACTOR, TTL_JITTER
-from tasks.kernel import compiled
-from tasks.kernel_text import inlined, literal, n_digits, put, put_byte, put_literal, put_number
+from tasks.kernels.compiled import compiled
+from tasks.kernels.text import inlined, literal, n_digits, put, put_byte, put_literal, put_number
 from tasks.texts import Bytes, Offsets, Room, Texts
 
 OK = b"+OK\r\n"

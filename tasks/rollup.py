@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.days import DAY_US, TEXTS
-from tasks.kernel_rollup import add_up, place_rows, sort_rows, sorted_by
+from tasks.kernels.rollup import add_up, place_rows, sort_rows, sorted_by
 from tasks.pieces import in_threads, pieces_of
 from tasks.rollup_types import Ints, Rows
 

@@ -35,7 +35,7 @@ from tasks.run import Run
 
 UNUSED_S = 14 * 86_400
 
-_CODE = ("days.py", "kernel_rollup.py", "rollup.py", "rollup_file.py", "rollup_types.py")
+_CODE = ("days.py", "kernels/rollup.py", "rollup.py", "rollup_file.py", "rollup_types.py")
 _LIBRARIES = ("numba", "numpy", "pyarrow")
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from tasks.kernel_tally import select, tally
+from tasks.kernels.tally import select, tally
 from tasks.pieces import in_threads, pieces_of
 from tasks.rollup import Rolled, united
 from tasks.rollup_types import Ints, Longs

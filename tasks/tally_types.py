@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Flags, Single
+from tasks.kernels.compiled import Flags, Single
 from tasks.rollup_types import Ints, Longs, Rows
 
 #: Sums of 64-bit numbers are kept in two parts, so that none can pass what 64 bits hold.

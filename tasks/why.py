@@ -130,7 +130,7 @@ def trace(night: Night, user: str, item: str | None) -> tuple[Person | None, Pla
 
 
 def _scores(user: npt.NDArray[np.float32], items: Factors) -> npt.NDArray[np.float64]:
-    """Score all items in float64, added up factor by factor as `tasks.kernel` does: to the bit."""
+    """Score all items in float64, factor by factor as `exact_score` does: to the bit."""
     scores = np.zeros(len(items))
     for factor, column in zip(user.astype(np.float64), items.T, strict=True):
         scores += factor * column.astype(np.float64)

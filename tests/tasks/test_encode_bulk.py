@@ -17,7 +17,7 @@ from nightshelf.errors import CorruptValue, InvalidKey
 from tasks.decode import decode_bulk, decode_lists
 from tasks.encode import Family, families
 from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
-from tasks.kernel_scores import score_texts
+from tasks.kernels.scores import score_texts
 from tasks.records import CODED_LISTS, LIST_SCHEMA
 from tasks.run import Run
 from tasks.texts import Texts

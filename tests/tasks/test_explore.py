@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from tasks import rank as rank_module
 from tasks.explore import Favourites, explore, load_favourites, load_new
 from tasks.exposure import whole
-from tasks.kernel_explore import Places
+from tasks.kernels.explore import Places
 from tasks.rank import TopNSettings, rank
 from tasks.records import Lists
 from tasks.settings import Settings

@@ -7,15 +7,15 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tasks import kernel_bounds
-from tasks.kernel import Flags, Positions, compiled, exact_score, walk
-from tasks.kernel_bounds import Crowd, Stock, arrange, gather
-from tasks.kernel_desk import open_desk, rules_for
-from tasks.kernel_lists import walk_kept
-from tasks.kernel_scan import add_fresh, bar_of, has_seen
-from tasks.kernel_settle import exact_scores, settle
-from tasks.kernel_tile import products
-from tasks.kernel_whole import Numbers
+from tasks.kernels import bounds as kernel_bounds
+from tasks.kernels.bounds import Crowd, Stock, arrange, gather
+from tasks.kernels.compiled import Flags, Positions, compiled, exact_score, walk
+from tasks.kernels.desk import open_desk, rules_for
+from tasks.kernels.lists import walk_kept
+from tasks.kernels.scan import add_fresh, bar_of, has_seen
+from tasks.kernels.settle import exact_scores, settle
+from tasks.kernels.tile import products
+from tasks.kernels.whole import Numbers
 from tasks.train import Factors
 from tests.tasks.models import dot, walked
 

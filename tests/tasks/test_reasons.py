@@ -14,11 +14,11 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numba import njit
 from threadpoolctl import threadpool_limits
 
-from tasks.kernel_gather import copy, fetch, stand
-from tasks.kernel_largest import two_largest
-from tasks.kernel_products import add, add_turned, fill, fill_turned
-from tasks.kernel_solve import solve
-from tasks.kernel_vectors import aligned
+from tasks.kernels.gather import copy, fetch, stand
+from tasks.kernels.largest import two_largest
+from tasks.kernels.products import add, add_turned, fill, fill_turned
+from tasks.kernels.solve import solve
+from tasks.kernels.vectors import aligned
 from tasks.reasons import NOTHING, Explainer
 from tasks.train import Factors, TrainSettings, confidence
 from tests.tasks.models import matrix

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.kernel_top import NO_VIEW, recent
+from tasks.kernels.top import NO_VIEW, recent
 from tasks.tally_types import RECENT
 
 N_ITEMS = 40

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from llvmlite import binding
 from numba import njit
 
-from tasks import kernel_tile
-from tasks.kernel_whole import finest, rounded
+from tasks.kernels import tile as kernel_tile
+from tasks.kernels.whole import finest, rounded
 from tests.tasks.test_topn import KINDS, factors
 
 

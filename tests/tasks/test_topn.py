@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from threadpoolctl import threadpool_info
 
-from tasks import kernel_bounds, kernel_desk
 from tasks import rank as rank_module
-from tasks.kernel_bounds import Crowd, Stock
-from tasks.kernel_desk import Desk
-from tasks.kernel_lists import list_block
+from tasks.kernels import bounds as kernel_bounds
+from tasks.kernels import desk as kernel_desk
+from tasks.kernels.bounds import Crowd, Stock
+from tasks.kernels.desk import Desk
+from tasks.kernels.lists import list_block
 from tasks.rank import TopNSettings, rank
 from tasks.records import Lists
 from tasks.settings import Settings

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double, Single, bare, bare_loosely
-from tasks.kernel_largest import LANES, two_largest
-from tasks.kernel_products import ROWS, fill
-from tasks.kernel_vectors import aligned
+from tasks.kernels.compiled import Double, Single, bare, bare_loosely
+from tasks.kernels.largest import LANES, two_largest
+from tasks.kernels.products import ROWS, fill
+from tasks.kernels.vectors import aligned
 
 #: Products within this part of the largest are equal to it, and the smallest row has it: more than
 #: float64 rounds away, whichever machine rounds, and less than anyone can mean.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double
+from tasks.kernels.compiled import Double
 
 Numbers = npt.NDArray[np.int16]
 

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tasks.kernel_vectors import BYTES, LINE, WORD, Matrix
+from tasks.kernels.vectors import BYTES, LINE, WORD, Matrix
 
 _BYTE, _INT = ir.IntType(8).as_pointer(), ir.IntType(32)
 

@@ -7,8 +7,8 @@ said; whoever asked gives it to the reader's own `RankedList.from_json`.
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import compiled
-from tasks.kernel_text import byte_at, inlined, literal, put
+from tasks.kernels.compiled import compiled
+from tasks.kernels.text import byte_at, inlined, literal, put
 from tasks.texts import Bytes, Offsets
 
 _ITEMS, _SCORES = literal(b'{"items":['), literal(b'],"scores":[')

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double, Flags, Positions, Single, compiled
-from tasks.kernel_settle import exact_scores
+from tasks.kernels.compiled import Double, Flags, Positions, Single, compiled
+from tasks.kernels.settle import exact_scores
 
 
 class Places(NamedTuple):

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from tasks.kernel import Double, Flags, Positions, Single
-from tasks.kernel_tile import WORD, packed
-from tasks.kernel_whole import Numbers, Whole, finest, rounded
+from tasks.kernels.compiled import Double, Flags, Positions, Single
+from tasks.kernels.tile import WORD, packed
+from tasks.kernels.whole import Numbers, Whole, finest, rounded
 
 #: Items of the first block, which sets the thresholds, and of the others.
 _HEAD_ITEMS, _BLOCK_ITEMS = 1024, 256

@@ -12,8 +12,8 @@ import json
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import compiled
-from tasks.kernel_text import byte_at, inlined, put_byte, put_number
+from tasks.kernels.compiled import compiled
+from tasks.kernels.text import byte_at, inlined, put_byte, put_number
 from tasks.texts import Bytes
 
 #: Room for the longest: a sign, 16 digits, ".0".

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.kernel import Double, compiled
+from tasks.kernels.compiled import Double, compiled
 from tasks.rollup_types import Ints, Longs, Rows
 
 #: Larger values stand in a row of their own, so that a sum in millionths fits 64 bits.

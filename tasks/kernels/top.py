@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.kernel import compiled
+from tasks.kernels.compiled import compiled
 from tasks.rollup_types import Ints, Longs
 
 #: When an item was viewed that was not.

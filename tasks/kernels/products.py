@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tasks.kernel_vectors import BYTES, ROOM, WORD, Matrix, spread
+from tasks.kernels.vectors import BYTES, ROOM, WORD, Matrix, spread
 
 #: Rows of a block. Who has fewer fills up.
 ROWS = 4

@@ -8,9 +8,9 @@ alone: where rough ones swap two items, a page may fill otherwise.
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, bare
-from tasks.kernel_bounds import Crowd, Stock
-from tasks.kernel_desk import Desk, Rules
+from tasks.kernels.bounds import Crowd, Stock
+from tasks.kernels.compiled import Double, Positions, Single, bare
+from tasks.kernels.desk import Desk, Rules
 
 
 @bare

@@ -1,9 +1,9 @@
 """Compiled: which item of a user's history adds most to the score of each item listed."""
 
-from tasks.kernel import Positions, Single, bare
-from tasks.kernel_forms import Ground, Table, long_form, short_form
-from tasks.kernel_gather import fetch
-from tasks.kernel_shares import longest_row, margin_of, multiply, settle
+from tasks.kernels.compiled import Positions, Single, bare
+from tasks.kernels.forms import Ground, Table, long_form, short_form
+from tasks.kernels.gather import fetch
+from tasks.kernels.shares import longest_row, margin_of, multiply, settle
 
 
 @bare

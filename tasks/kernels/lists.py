@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, compiled, walk
-from tasks.kernel_bounds import Crowd, Stock
-from tasks.kernel_desk import Desk, Rules
-from tasks.kernel_scan import scan, scan_head
-from tasks.kernel_settle import exact_scores, settle
-from tasks.kernel_tile import TEAM
+from tasks.kernels.bounds import Crowd, Stock
+from tasks.kernels.compiled import Double, Positions, compiled, walk
+from tasks.kernels.desk import Desk, Rules
+from tasks.kernels.scan import scan, scan_head
+from tasks.kernels.settle import exact_scores, settle
+from tasks.kernels.tile import TEAM
 
 
 @compiled

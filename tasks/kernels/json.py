@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Positions, compiled
-from tasks.kernel_text import inlined, literal, put, put_byte, put_literal, put_number
+from tasks.kernels.compiled import Positions, compiled
+from tasks.kernels.text import inlined, literal, put, put_byte, put_literal, put_number
 from tasks.texts import Bytes, Offsets
 
 #: Bytes that a list and an item of it need beside the texts, at most.

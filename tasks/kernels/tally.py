@@ -3,8 +3,8 @@
 import numpy as np
 
 from tasks.days import DAY_US
-from tasks.kernel import Flags, compiled
-from tasks.kernel_top import NO_VIEW, favourites, recent
+from tasks.kernels.compiled import Flags, compiled
+from tasks.kernels.top import NO_VIEW, favourites, recent
 from tasks.rollup_types import Ints, Longs
 from tasks.tally_types import (
     FAVOURITES,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tasks.kernel import Positions, bare
-from tasks.kernel_bounds import Crowd, Stock
-from tasks.kernel_desk import Desk, Rules
-from tasks.kernel_settle import settle
-from tasks.kernel_tile import TEAM, WORD, hits, products, trailing_zeros
+from tasks.kernels.bounds import Crowd, Stock
+from tasks.kernels.compiled import Positions, bare
+from tasks.kernels.desk import Desk, Rules
+from tasks.kernels.settle import settle
+from tasks.kernels.tile import TEAM, WORD, hits, products, trailing_zeros
 
 #: Halvings of the range in which the first candidates are sought.
 _HALVINGS = 16

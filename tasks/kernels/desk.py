@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double
-from tasks.kernel_bounds import Stock
-from tasks.kernel_tile import TEAM, WORD
+from tasks.kernels.bounds import Stock
+from tasks.kernels.compiled import Double
+from tasks.kernels.tile import TEAM, WORD
 
 #: Candidates kept, as a multiple of the list's length; who needs more is scored in full.
 _KEPT_LISTS = 8

@@ -1,7 +1,7 @@
 """Replies to MGET found where they were received: no byte of a value is looked at, or moved."""
 
-from tasks.kernel import compiled
-from tasks.kernel_text import inlined
+from tasks.kernels.compiled import compiled
+from tasks.kernels.text import inlined
 from tasks.texts import Bytes, Offsets
 
 #: What `find_values` returns.

@@ -22,7 +22,7 @@ def compiled(function: F) -> F:
     """Compile a function at its first call, without the GIL; its types stay as written.
 
     The cache on disk knows a function by its own file: after a change to a function that others
-    call from other files, remove `tasks/__pycache__`.
+    call from other files, remove `tasks/kernels/__pycache__`.
     """
     return cast(F, njit(nogil=True, cache=True)(function))
 

@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tasks.kernel_vectors import WORD, Matrix, spread
+from tasks.kernels.vectors import WORD, Matrix, spread
 
 #: Columns at a time. Where a vector of the machine holds fewer, LLVM takes more of them.
 LANES = 16

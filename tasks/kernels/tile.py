@@ -18,8 +18,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from tasks.kernel_vectors import spread
-from tasks.kernel_whole import Numbers
+from tasks.kernels.vectors import spread
+from tasks.kernels.whole import Numbers
 
 #: Items that a word of 64 bits tells of.
 WORD = 64

@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, bare
-from tasks.kernel_gather import copy, fetch, stand
-from tasks.kernel_largest import LANES
-from tasks.kernel_products import ROWS, add_turned, fill
-from tasks.kernel_shares import Shares, open_shares
-from tasks.kernel_solve import solve
-from tasks.kernel_vectors import aligned
+from tasks.kernels.compiled import Double, Positions, Single, bare
+from tasks.kernels.gather import copy, fetch, stand
+from tasks.kernels.largest import LANES
+from tasks.kernels.products import ROWS, add_turned, fill
+from tasks.kernels.shares import Shares, open_shares
+from tasks.kernels.solve import solve
+from tasks.kernels.vectors import aligned
 
 #: What |c| is taken to be above 1 at least. As A is more than any y y', W changes by less than
 #: this part of itself for each item of the history.

@@ -6,8 +6,8 @@ since a positive definite matrix needs none (Higham, Accuracy and Stability of N
 10.1).
 """
 
-from tasks.kernel import Double, bare, bare_loosely
-from tasks.kernel_products import ROWS, add, fill_turned
+from tasks.kernels.compiled import Double, bare, bare_loosely
+from tasks.kernels.products import ROWS, add, fill_turned
 
 
 @bare_loosely

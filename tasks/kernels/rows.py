@@ -1,7 +1,7 @@
 """Columns of JSON texts: taken apart at their commas, put together as lists; compiled."""
 
-from tasks.kernel import compiled
-from tasks.kernel_text import byte_at, put, put_byte
+from tasks.kernels.compiled import compiled
+from tasks.kernels.text import byte_at, put, put_byte
 from tasks.texts import Bytes, Offsets
 
 _COMMA, _OPEN, _CLOSE, _QUOTE = b',[]"'

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.kernel import Double, Positions, Single, compiled
+from tasks.kernels.compiled import Double, Positions, Single, compiled
 
 
 @compiled

@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numba import njit
 
-from tasks.kernel import BARE
+from tasks.kernels.compiled import BARE
 from tasks.texts import Bytes
 
 F = TypeVar("F", bound=Callable[..., object])

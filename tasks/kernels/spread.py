@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernel import Double, Flags, compiled
+from tasks.kernels.compiled import Double, Flags, compiled
 
 Ints = npt.NDArray[np.integer]
 

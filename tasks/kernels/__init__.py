@@ -1,0 +1,1 @@
+"""The compiled inner loops: plain arrays in, plain arrays out."""
