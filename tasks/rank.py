@@ -18,8 +18,9 @@ from tasks.kernels.lists import list_block
 from tasks.lists import Catalogue
 from tasks.train import Factors
 
-#: Users a block: enough that what they share is made for many, few enough that all cores get some.
-BLOCK_USERS = 512
+#: Users a block: many share what it costs; few users are dealt to all cores nevertheless.
+BLOCK_USERS = 2_048
+_LEAST_BLOCK, _LEAST_BLOCKS = 128, 8
 #: Rules that trade, and the value that turns each off.
 _TRADES = {"rerank": "cap", "max_item_share": 1.0, "explore_slots": 0}
 
@@ -100,7 +101,8 @@ def rank(
         stock = arrange(items, catalogue.categories, catalogue.available)
     cap = settings.max_per_category
     rules = rules_for(settings.n, settings.page_size, cap, catalogue.n_categories)
-    size = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
+    room = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
+    size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
 
     def block(first: int) -> Block:
         crowd = gather(users, seen, stock, first, size)
