@@ -8,6 +8,7 @@ that of the night after the first, end to end; the lines before it compare the f
 training and without.
 """
 
+import os
 import statistics
 import warnings
 from contextlib import closing
@@ -85,9 +86,12 @@ def nights(log: MadeLog, redis: Redis) -> tuple[Seconds, Seconds, Seconds, float
     settings, first, after, theirs = Settings(), Clock(), Clock(), Clock()
     with TemporaryDirectory(dir=log.events.parent) as root:
         redis.flushall()
+        os.sync()  # a night writes half a gigabyte: nobody pays for what another wrote
         whole_night(first, log, Path(root), redis, settings, AS_OF - timedelta(days=1))
+        os.sync()
         whole_night(after, log, Path(root), redis, settings)
     redis.flushall()
+    os.sync()
     full = notebook(theirs, log, redis, settings)
     return first.seconds, after.seconds, theirs.seconds, full
 
