@@ -27,7 +27,7 @@ demo-stop: $(READY)  ## Stop the demo's Redis server
 	@$(BIN)/python -m data.demo --stop
 
 test: $(READY)  ## Run every test against real servers that the tests start
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
