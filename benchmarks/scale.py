@@ -2,14 +2,14 @@
 
 From a base (a hundredth of the large log in every direction) users, items, events and then all
 three grow by 2, 4 and 8. Each size is a night in a process of its own, without Prefect, against one
-Valkey, after a small night that loads compiled code. The exponent of a step is the slope of its
+server, after a small night that loads compiled code. The exponent of a step is the slope of its
 seconds over the size, both as logarithms, by least squares: 1 is in proportion. A step that stays
 under 0.2 s has none.
 
 Memory is the kernel's peak of resident memory (Linux: VmHWM, reset before each step), libraries and
 what earlier steps left included. The forecast takes the largest size measured, and the exponents of
 all three together. `--full` runs the large log itself, once; it needs about 12 GB for the night and
-as much again for Valkey and the folder.
+as much again for the server and the folder.
 """
 
 import math
@@ -27,7 +27,8 @@ import typer
 from redis import Redis
 
 from benchmarks._log import LogSize, MadeLog, make_log
-from benchmarks._night_steps import Clock, own_redis, whole_night
+from benchmarks._night_steps import Clock, whole_night
+from benchmarks._server import serving
 from tasks.settings import Settings
 
 LARGE = LogSize(users=1_000_000, items=100_000, events=50_000_000)
@@ -91,7 +92,7 @@ def grown(size: LogSize, growing: tuple[str, ...], factor: float) -> LogSize:
 
 def measure(size: LogSize) -> Cost:
     """Run a night on a log of a size, in a process of its own."""
-    with TemporaryDirectory() as folder, own_redis() as url:
+    with TemporaryDirectory() as folder, serving() as url:
         for name, made in (("warm", _WARM), ("log", size)):
             make_log(Path(folder) / name, made)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
