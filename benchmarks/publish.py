@@ -37,11 +37,13 @@ from benchmarks._night_files import LENGTH, make_night
 from benchmarks._publish_peers import as_people_write_it, pipe, processor_s
 from benchmarks._server import serving
 from nightshelf.contract import Keys
-from tasks.batches import Batch, cut, packed
+from tasks.batches import cut
 from tasks.carry import encoded, read_again, written
 from tasks.encode import Digest, Family
 from tasks.publish import PublishSettings, connect, read_back, stage
+from tasks.resp import set_commands, ttls_of
 from tasks.run import Run
+from tasks.texts import Bytes, Room
 from tasks.wire import wire
 
 Rows = list[tuple[Family, list[pa.RecordBatch]]]
@@ -88,9 +90,9 @@ def compare(
 ) -> dict[str, Times]:
     """Publish as ours and as the peers do, in turn; return their times by name."""
     ready, rows = run.path("night.resp"), [(each, list(each.batches())) for each in shelves]
-    ready.write_bytes(b"".join(request for batch in batches(rows) for request in sent(batch)))
+    ready.write_bytes(b"".join(each.tobytes() for each in commands(rows)))
     acts: dict[str, Callable[[], Any]] = {
-        "encode alone": lambda: [batch.n_bytes for batch in batches(rows)],
+        "encode alone": lambda: sum(map(len, commands(rows))),
         "stage": lambda: stage(run, client, shelves, _SETTINGS, LENGTH, ""),
     }
     staged = acts["stage"]()
@@ -150,7 +152,8 @@ def from_memory(client: Redis, rows: Rows, wanted: str) -> None:
     with wire(client, _SETTINGS.n_connections) as redis:
         deque(written(redis, encoded(rows), there, _SETTINGS.ttl_s, *bounds), maxlen=0)
         for family, some in rows:
-            deque(read_again(redis, family, ids(family, some), back), maxlen=0)
+            proven = read_again(redis, family, ids(family, some), back, lambda ids, _: ids)
+            deque(proven, maxlen=0)
     assert there.hexdigest() == back.hexdigest() == wanted
 
 
@@ -161,16 +164,15 @@ def ids(family: Family, rows: list[pa.RecordBatch]) -> Iterator[pa.Array]:
         yield batch.column(0)
 
 
-def batches(rows: Rows) -> Iterator[Batch]:
-    """Yield what ours sends, for one connection, made by one thread."""
+def commands(rows: Rows) -> Iterator[Bytes]:
+    """Yield what ours sends, made by one thread; each stands until the next is asked for."""
+    digest, room = Digest(Keys("shop").prefix(1)), Room()
     made = (family.encode(batch) for family, some in rows for batch in some)
-    groups = cut(made, _SETTINGS.max_batch_keys, _SETTINGS.max_batch_bytes)
-    return packed(groups, Digest(Keys("shop").prefix(1)), _SETTINGS.ttl_s, 1)
-
-
-def sent(batch: Batch) -> list[bytes]:
-    """Return a batch's commands."""
-    return [request.tobytes() for requests, _ in batch.shares for request in requests]
+    for batch in cut(made, _SETTINGS.max_batch_keys, _SETTINGS.max_batch_bytes):
+        for part in batch.parts:
+            digest.add_all(part.keys, part.values)
+            ttls_s = ttls_of(part.family, part.keys, _SETTINGS.ttl_s)
+            yield set_commands(part.keys, part.values, ttls_s, room)
 
 
 if __name__ == "__main__":

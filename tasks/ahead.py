@@ -13,18 +13,21 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(work: Callable[[T], R], pieces: Generator[T, None, None]) -> Generator[R, None, None]:
-    """Yield `work` of each piece, in order; at most one more than there are cores stand finished.
+def ahead(
+    work: Callable[[T], R], pieces: Generator[T, None, None], n_threads: int | None = None
+) -> Generator[R, None, None]:
+    """Yield `work` of each piece, in order; at most one more than there are threads are begun.
 
-    BLAS is held to one thread: the pieces fill the machine. `pieces` is closed at the end, before
-    BLAS gets its threads back, so that a generator which holds BLAS itself does not outlast it.
+    There are as many threads as cores, where not told, and BLAS is held to one: the pieces fill the
+    machine. `pieces` is closed at the end, before BLAS gets its threads back, so that a generator
+    which holds BLAS itself does not outlast it.
     """
-    workers = os.cpu_count() or 1
-    with threadpool_limits(1, "blas"), closing(pieces), ThreadPoolExecutor(workers) as pool:
+    n_threads = n_threads or os.cpu_count() or 1
+    with threadpool_limits(1, "blas"), closing(pieces), ThreadPoolExecutor(n_threads) as pool:
         waiting: deque[Future[R]] = deque()
         for piece in pieces:
             waiting.append(pool.submit(work, piece))
-            if len(waiting) > workers:
+            if len(waiting) > n_threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -1,29 +1,35 @@
-"""A generation's entries as batches of bounded size, each as commands for several connections."""
+"""A generation's entries as batches of bounded size."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.encode import Digest, Entries
-from tasks.resp import set_commands, ttls_of
-from tasks.texts import Bytes
-from tasks.wire import Runs
+from tasks.encode import Entries
 
 
 @dataclass(frozen=True)
 class Batch:
-    """SET commands that are on their way together: a share for each connection.
+    """Entries that are on their way together, in order; those of one family side by side."""
 
-    `counts` gives keys a family; `n_bytes` are those of keys and values.
-    """
+    parts: list[Entries]
 
-    shares: list[tuple[list[Bytes], Runs]]
-    counts: dict[str, int]
-    n_bytes: int
+    @property
+    def counts(self) -> Counter[str]:
+        """Keys a family."""
+        counts: Counter[str] = Counter()
+        for part in self.parts:
+            counts[part.family] += len(part)
+        return counts
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of keys and values."""
+        return sum(part.keys.n_bytes + part.values.n_bytes for part in self.parts)
 
 
-def cut(entries: Iterable[Entries], max_keys: int, max_bytes: int) -> Iterator[list[Entries]]:
+def cut(entries: Iterable[Entries], max_keys: int, max_bytes: int) -> Generator[Batch, None, None]:
     """Group entries, in order, so that neither their number nor their bytes pass the bounds.
 
     An entry that is larger than `max_bytes` goes alone.
@@ -44,27 +50,7 @@ def cut(entries: Iterable[Entries], max_keys: int, max_bytes: int) -> Iterator[l
                 n_bytes += int(ends[stop - 1]) - before
                 start, before = stop, int(ends[stop - 1])
             if start < len(bulk):
-                yield batch
+                yield Batch(batch)
                 batch, n_keys, n_bytes = [], 0, 0
     if batch:
-        yield batch
-
-
-def packed(
-    batches: Iterable[Sequence[Entries]], digest: Digest, ttl_s: int, n_shares: int
-) -> Generator[Batch, None, None]:
-    """Turn groups of entries into commands, taking each into the digest on the way."""
-    for parts in batches:
-        shares: list[tuple[list[Bytes], Runs]] = [([], []) for _ in range(n_shares)]
-        counts: dict[str, int] = {}
-        n_bytes = 0
-        for part in parts:
-            digest.add_all(part.keys, part.values)
-            counts[part.family] = counts.get(part.family, 0) + len(part)
-            n_bytes += part.keys.n_bytes + part.values.n_bytes
-            commands = set_commands(part.keys, part.values, ttls_of(part.family, part.keys, ttl_s))
-            edges = np.linspace(0, len(part), n_shares + 1).astype(int)
-            for (requests, runs), first, stop in zip(shares, edges, edges[1:], strict=False):
-                requests.append(commands.data[commands.offsets[first] : commands.offsets[stop]])
-                runs.append((part.family, int(stop - first)))
-        yield Batch(shares, counts, n_bytes)
+        yield Batch(batch)

@@ -1,17 +1,20 @@
 """A generation's keys on their way to Redis and back again, each way into a digest."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from typing import TypeVar
 
 import pyarrow as pa
 
-from tasks.ahead import ahead, beside
-from tasks.batches import Batch, cut, packed
+from tasks.ahead import ahead
+from tasks.batches import Batch, cut
 from tasks.encode import Digest, Entries, Family
 from tasks.errors import VerificationError
 from tasks.replies import Gone
 from tasks.texts import Texts
 from tasks.wire import Wire
+
+R = TypeVar("R")
 
 
 def encoded(
@@ -30,40 +33,56 @@ def written(
     max_keys: int,
     max_bytes: int,
 ) -> Generator[Batch, None, None]:
-    """Write entries, and yield each batch once Redis has taken all of it; `entries` is closed.
+    """Write entries, and yield each batch, in order, once Redis has taken it; `entries` is closed.
 
-    Nothing of the next is sent until it is asked for; by then it is packed.
+    Each connection carries a batch at a time, so that Redis need not wait for the next.
     """
-    batches = packed(cut(entries, max_keys, max_bytes), digest, ttl_s, redis.n)
-    with closing(entries), closing(beside(batches)) as ready:
-        for batch in ready:
-            redis.write(batch.shares)
+
+    def write(batch: Batch) -> Batch:
+        for part in batch.parts:
+            redis.write(part, ttl_s)
+        return batch
+
+    def digested() -> Generator[Batch, None, None]:
+        for batch in cut(entries, max_keys, max_bytes):
+            for part in batch.parts:
+                digest.add_all(part.keys, part.values)
             yield batch
+
+    with closing(entries), closing(ahead(write, digested(), redis.n)) as batches:
+        yield from batches
 
 
 def read_again(
-    redis: Wire, family: Family, ids: Iterable[pa.Array], digest: Digest
-) -> Generator[tuple[pa.Array, Texts], None, None]:
-    """Yield ids, an array of them at a time as they are given, and their values as Redis has them.
+    redis: Wire,
+    family: Family,
+    ids: Iterator[pa.Array],
+    digest: Digest,
+    decode: Callable[[pa.Array, Texts], R],
+) -> Generator[R, None, None]:
+    """Yield what `decode` makes of ids, an array at a time as they are given, and their values.
 
+    Each connection asks for an array at a time, and what it brings is decoded in its thread.
     Raises `VerificationError` for a key that is missing.
     """
-    with closing(beside(_fetched(redis, family, ids))) as fetched:
-        for some, keys, values in fetched:
-            digest.add_all(keys, values)
-            yield some, values
 
-
-def _fetched(
-    redis: Wire, family: Family, ids: Iterable[pa.Array]
-) -> Generator[tuple[pa.Array, Texts, Texts], None, None]:
-    for some in ids:
+    def read(some: pa.Array) -> tuple[Texts, Texts, R]:
         keys = family.keys_of(some)
-        try:
-            yield some, keys, redis.values_of(keys)
-        except Gone as gone:
-            raise VerificationError(
-                f"{gone} is gone right after it was written; the live generation is untouched. "
-                "Look at maxmemory and maxmemory-policy: an allkeys-* or volatile-* policy evicts "
-                "in silence."
-            ) from None
+        values = _found(redis, keys)
+        return keys, values, decode(some, values)
+
+    with closing(ahead(read, (some for some in ids), redis.n)) as pieces:
+        for keys, values, decoded in pieces:
+            digest.add_all(keys, values)
+            yield decoded
+
+
+def _found(redis: Wire, keys: Texts) -> Texts:
+    try:
+        return redis.values_of(keys)
+    except Gone as gone:
+        raise VerificationError(
+            f"{gone} is gone right after it was written; the live generation is untouched. "
+            "Look at maxmemory and maxmemory-policy: an allkeys-* or volatile-* policy evicts "
+            "in silence."
+        ) from None

@@ -25,7 +25,6 @@ from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
-from tasks.ahead import ahead
 from tasks.carry import encoded, read_again, written
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
@@ -42,7 +41,10 @@ _ALTERED = "the live generation is untouched. Is another program writing under t
 
 @dataclass(frozen=True)
 class PublishSettings:
-    """How long a generation lives, and how much is on its way to Redis at a time."""
+    """How long a generation lives, and how much is on its way to Redis at a time.
+
+    Each of `n_connections` carries a batch at a time, of at most so many keys and bytes.
+    """
 
     ttl_s: PositiveInt = DEFAULT_TTL_S
     max_batch_keys: PositiveInt = 1_000
@@ -159,9 +161,8 @@ def read_back(
 
         def fetched(family: Family) -> Generator[Any, None, None]:
             nonlocal n_keys
-            ids = family.id_arrays(settings.max_batch_keys)
-            found = read_again(redis, family, ids, digest)
-            with closing(ahead(partial(_decoded, family), found)) as decoded:
+            ids, decode = family.id_arrays(settings.max_batch_keys), partial(_decoded, family)
+            with closing(read_again(redis, family, ids, digest, decode)) as decoded:
                 for rows in decoded:
                     n_keys += len(rows)
                     progress(n_keys, staged.n_keys)
@@ -185,9 +186,8 @@ def read_back(
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
 
 
-def _decoded(family: Family, found: tuple[pa.Array, Texts]) -> pa.RecordBatch | pa.Array:
+def _decoded(family: Family, ids: pa.Array, values: Texts) -> pa.RecordBatch | pa.Array:
     """Return lists as rows; of feature rows, which nobody reads again, the ids alone."""
-    ids, values = found
     if not family.holds_lists:
         return ids
     try:

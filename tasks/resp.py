@@ -26,12 +26,11 @@ _CRC = np.array(
 )
 
 
-def set_commands(keys: Texts, values: Texts, ttls_s: Offsets) -> Texts:
-    """Return ``SET key value EX ttl`` for each key."""
-    out = np.empty(keys.n_bytes + values.n_bytes + _ROOM * len(keys), np.uint8)
-    ends = np.zeros(len(keys) + 1, np.int64)
-    _write_sets(keys.offsets, keys.data, values.offsets, values.data, ttls_s, out, ends)
-    return Texts(ends, out)
+def set_commands(keys: Texts, values: Texts, ttls_s: Offsets, room: Room) -> Bytes:
+    """Return ``SET key value EX ttl`` for each key; it stands in `room` until the next call."""
+    out = room.of(keys.n_bytes + values.n_bytes + _ROOM * len(keys))
+    end = _write_sets(keys.offsets, keys.data, values.offsets, values.data, ttls_s, out)
+    return out[:end]
 
 
 def mget_command(keys: Texts) -> bytes:
@@ -75,8 +74,7 @@ def _write_sets(
     values: Bytes,
     ttls_s: Offsets,
     out: Bytes,
-    ends: Offsets,
-) -> None:
+) -> int:
     at = 0
     for i in range(len(ttls_s)):
         at = put_literal(out, at, _SET)
@@ -87,7 +85,7 @@ def _write_sets(
         at = put_number(out, put_byte(out, at, _DOLLAR), n_digits(ttls_s[i]))
         at = put_number(out, put_literal(out, at, _LINE), ttls_s[i])
         at = put_literal(out, at, _LINE)
-        ends[i + 1] = at
+    return at
 
 
 @compiled

@@ -5,57 +5,81 @@ command that a broken connection may have lost is sent again: what goes this way
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import InvalidResponse, RedisError
 
+from tasks.encode import Entries
 from tasks.replies import Found, found_of, received, replies, together
-from tasks.resp import OK, mget_command
+from tasks.resp import OK, mget_command, set_commands, ttls_of
 from tasks.texts import Bytes, Room, Texts
 
-S = TypeVar("S")
 T = TypeVar("T")
-#: How many of which family one connection writes, in order.
-Runs = list[tuple[str, int]]
+#: Keys that are asked for with one MGET, during which no reader is answered.
+_MGET_KEYS = 500
+
+
+class Line:
+    """A connection and the memory for what goes over it, used again each time."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.commands = Room()
+        self._replies: list[Room] = []
+
+    def patiently(self, act: Callable[[Any], T]) -> T:
+        """Do it with the connection, again where that breaks, as its own retries say."""
+        connection = self.connection
+        result: T = connection.retry.call_with_retry(
+            lambda: act(connection), lambda error: connection.disconnect()
+        )
+        return result
+
+    def replies(self, n: int) -> list[Room]:
+        """Return memory for `n` replies."""
+        self._replies += [Room() for _ in range(n - len(self._replies))]
+        return self._replies[:n]
 
 
 class Wire:
-    """`n` connections, each with a thread of its own."""
+    """`n` connections, each of them lent to one thread at a time."""
 
-    def __init__(self, connections: Sequence[Any], threads: Executor) -> None:
+    def __init__(self, connections: Sequence[Any]) -> None:
         self.n = len(connections)
-        self._connections = connections
-        self._threads = threads
-        self._rooms = [Room() for _ in connections]
+        self._lines: SimpleQueue[Line] = SimpleQueue()
+        for connection in connections:
+            self._lines.put(Line(connection))
 
-    def write(self, shares: Sequence[tuple[list[Bytes], Runs]]) -> None:
-        """Send each share of SET commands over a connection of its own, and await every reply.
+    def write(self, entries: Entries, ttl_s: int) -> None:
+        """SET entries over one connection, and await every reply.
 
-        Raises what the first reply that is not OK says, under the family of its key.
+        Raises what the first reply that is not OK says, under the family of the keys.
         """
-        self._each(_write, shares)
+        ttls_s = ttls_of(entries.family, entries.keys, ttl_s)
+        with self._lent() as line:
+            commands = set_commands(entries.keys, entries.values, ttls_s, line.commands)
+            line.patiently(lambda to: _write(to, commands, len(entries), entries.family))
 
     def values_of(self, keys: Texts) -> Texts:
-        """Return the values of keys, an equal share of them asked for over each connection.
+        """Return the values of keys, asked for over one connection.
 
         Raises `Gone` for a key that is not there.
         """
-        edges = sorted({len(keys) * share // self.n for share in range(self.n + 1)})
-        shares = [keys.slice(*edge) for edge in pairwise(edges)]
-        return together(self._each(_ask, list(zip(shares, self._rooms, strict=False))))
+        parts = [keys.slice(at, at + _MGET_KEYS) for at in range(0, len(keys), _MGET_KEYS)]
+        with self._lent() as line:
+            rooms = line.replies(len(parts))
+            return together([_asked(line, *each) for each in zip(parts, rooms, strict=True)])
 
-    def _each(self, act: Callable[[Any, S], T], requests: Sequence[S]) -> list[T]:
-        """Do it over a connection for each; raise only once none is on its way any longer."""
-        futures = [
-            self._threads.submit(_patiently, act, connection, request)
-            for connection, request in zip(self._connections, requests, strict=False)
-        ]
-        wait(futures)
-        return [future.result() for future in futures]
+    @contextmanager
+    def _lent(self) -> Iterator[Line]:
+        line = self._lines.get()
+        try:
+            yield line
+        finally:
+            self._lines.put(line)
 
 
 @contextmanager
@@ -67,42 +91,35 @@ def wire(client: Redis, n: int) -> Iterator[Wire]:
         for _ in range(n):
             connections.append(pool.get_connection())
             stack.callback(pool.release, connections[-1])
-        yield Wire(connections, stack.enter_context(ThreadPoolExecutor(n, "wire")))
+        yield Wire(connections)
 
 
-def _patiently(act: Callable[[Any, S], T], connection: Any, request: S) -> T:
-    result: T = connection.retry.call_with_retry(
-        lambda: act(connection, request), lambda error: connection.disconnect()
-    )
-    return result
+def _asked(line: Line, keys: Texts, room: Room) -> Found:
+    def ask(connection: Any) -> Found:
+        connection.send_packed_command([mget_command(keys)])
+        return found_of(connection, keys, room)
+
+    return line.patiently(ask)
 
 
-def _ask(connection: Any, share: tuple[Texts, Room]) -> Found:
-    keys, room = share
-    connection.send_packed_command([mget_command(keys)])
-    return found_of(connection, keys, room)
-
-
-def _write(connection: Any, share: tuple[list[Bytes], Runs]) -> None:
-    requests, runs = share
-    connection.send_packed_command([request.data for request in requests])
-    expected = OK * sum(n for _, n in runs)
+def _write(connection: Any, commands: Bytes, n: int, family: str) -> None:
+    connection.send_packed_command([commands.data])
+    expected = OK * n
     came = bytearray()
     while len(came) < len(expected):
         came += received(connection, len(expected) - len(came))
         if not expected.startswith(came):
-            _raise_first_error(connection, bytes(came), runs)
+            _raise_first_error(connection, bytes(came), n, family)
             return
 
 
-def _raise_first_error(connection: Any, came: bytes, runs: Runs) -> None:
+def _raise_first_error(connection: Any, came: bytes, n: int, family: str) -> None:
     """Read the replies one by one, all of them, so that the connection can go on after it."""
-    families = [family for family, n in runs for _ in range(n)]
-    first: tuple[str, RedisError] | None = None
-    for family, reply in zip(families, replies(connection, came, len(families)), strict=True):
+    first: RedisError | None = None
+    for reply in replies(connection, came, n):
         if reply != b"OK" and first is None:
             known = isinstance(reply, RedisError)
-            first = family, reply if known else InvalidResponse(f"{reply!r} instead of OK")
+            first = reply if known else InvalidResponse(f"{reply!r} instead of OK")
     if first is not None:
-        family, error = first
-        raise type(error)(f"SET of a key of the family {family!r} was refused: {error}") from None
+        said = f"SET of a key of the family {family!r} was refused: {first}"
+        raise type(first)(said) from None

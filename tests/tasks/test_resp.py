@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from nightshelf.contract import key_ttl_s
-from tasks.batches import cut, packed
+from tasks.batches import cut
 from tasks.encode import Digest, Entries
 from tasks.resp import mget_command, set_commands, ttls_of
-from tasks.texts import Texts
+from tasks.texts import Room, Texts
 
 PREFIX = "shelf:shop:7:"
 BYTES = st.binary(max_size=40) | st.sampled_from(
@@ -35,10 +35,10 @@ def as_redis_py(*arguments: bytes) -> bytes:
 @given(PAIRS, st.integers(1, 10**10))
 def test_set_commands(pairs: Pairs, ttl_s: int) -> None:
     made = bulk(pairs)
-    commands = set_commands(made.keys, made.values, np.full(len(pairs), ttl_s))
-    assert list(commands) == [
+    commands = set_commands(made.keys, made.values, np.full(len(pairs), ttl_s), Room())
+    assert commands.tobytes() == b"".join(
         as_redis_py(b"SET", key, value, b"EX", b"%d" % ttl_s) for key, value in pairs
-    ]
+    )
 
 
 @given(PAIRS)
@@ -66,7 +66,7 @@ def test_the_digest_in_bulk(pairs: Pairs, at: int) -> None:
 def test_batches_keep_order_and_bounds(parts: list[Pairs], max_keys: int, max_bytes: int) -> None:
     batches = list(cut(map(bulk, parts), max_keys, max_bytes))
     found = [
-        [pair for part in batch for pair in zip(part.keys, part.values, strict=True)]
+        [pair for part in batch.parts for pair in zip(part.keys, part.values, strict=True)]
         for batch in batches
     ]
     pairs = list(chain.from_iterable(parts))
@@ -76,19 +76,9 @@ def test_batches_keep_order_and_bounds(parts: list[Pairs], max_keys: int, max_by
         assert 1 <= len(batch) <= max_keys
         assert len(batch) == 1 or sum(batch) <= max_bytes
         assert len(batch) == max_keys or sum(batch) + after[0] > max_bytes
+    assert [batch.n_bytes for batch in batches] == [sum(batch) for batch in sizes]
 
 
-@given(PAIRS.filter(bool), PAIRS, st.integers(1, 4))
-def test_shares_hold_every_command_once_and_in_order(one: Pairs, two: Pairs, n: int) -> None:
-    parts = [bulk(one), bulk(two, "popular")]
-    (batch,) = packed([parts], Digest(PREFIX), 100, n)
-    assert (len(batch.shares), batch.counts) == (n, {"list": len(one), "popular": len(two)})
-    assert batch.n_bytes == sum(len(key) + len(value) for key, value in one + two)
-    for at, (part, pairs) in enumerate(zip(parts, (one, two), strict=True)):
-        wanted = set_commands(part.keys, part.values, ttls_of(part.family, part.keys, 100))
-        sent = b"".join(requests[at].tobytes() for requests, _ in batch.shares)
-        assert sent == b"".join(wanted)
-        assert [runs[at][0] for _, runs in batch.shares] == [part.family] * n
-        assert sum(runs[at][1] for _, runs in batch.shares) == len(pairs)
-        for requests, runs in batch.shares:
-            assert requests[at].tobytes().count(b"*5\r\n$3\r\nSET\r\n") == runs[at][1]
+def test_a_batch_counts_its_keys_by_family() -> None:
+    (batch,) = cut([bulk([(b"a", b"1")]), bulk([(b"b", b"")] * 2, "item")], 9, 99)
+    assert batch.counts == {"list": 1, "item": 2}

@@ -3,13 +3,13 @@
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 from subprocess import DEVNULL, Popen
 from threading import Thread
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -20,9 +20,9 @@ from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
 
 from nightshelf.contract import Keys
-from tasks.batches import packed
 from tasks.encode import Digest, Entries
 from tasks.publish import PublishSettings, connect, read_back, stage
+from tasks.replies import Gone
 from tasks.run import Run
 from tasks.texts import Texts
 from tasks.wire import wire
@@ -30,17 +30,15 @@ from tests.tasks.models import AS_OF, make_shelves
 
 PREFIX = Keys("shop").prefix(1)
 OK = b"+OK\r\n"
+TTL_S = 100
 
 
 def keys(n: int) -> Texts:
     return Texts.of([b"k%03d" % at for at in range(n)])
 
 
-def shares(n: int, n_shares: int = 1, family: str = "list") -> Any:
-    values = Texts.of([b"secret%03d" % at for at in range(n)])
-    entries = Entries(family, keys(n), values)
-    (batch,) = packed([[entries]], Digest(""), 100, n_shares)
-    return batch.shares
+def entries(n: int, family: str = "list") -> Entries:
+    return Entries(family, keys(n), Texts.of([b"secret%03d" % at for at in range(n)]))
 
 
 @contextmanager
@@ -68,7 +66,7 @@ def write_to(answers: list[bytes], n: int, family: str = "list") -> None:
     with answering(answers) as url, closing(Redis.from_url(url, socket_timeout=2)) as client:
         client.set_retry(Retry(NoBackoff(), len(answers) - 1))
         with wire(client, 1) as redis:
-            redis.write(shares(n, family=family))
+            redis.write(entries(n, family), TTL_S)
 
 
 def test_every_reply_is_awaited() -> None:
@@ -109,11 +107,29 @@ def test_a_connection_goes_on_after_an_error(own_redis_client: Redis) -> None:
     with wire(own_redis_client, 2) as redis:
         own_redis_client.config_set("maxmemory", 1)
         with pytest.raises(OutOfMemoryError):
-            redis.write(shares(100, 2))
+            redis.write(entries(100), TTL_S)
         own_redis_client.config_set("maxmemory", 0)
-        redis.write(shares(100, 2))
+        redis.write(entries(100), TTL_S)
         assert own_redis_client.dbsize() == 100
-        assert list(redis.values_of(keys(100))) == [b"secret%03d" % at for at in range(100)]
+        assert list(redis.values_of(keys(100))) == list(entries(100).values)
+
+
+def test_more_keys_than_one_mget_asks_for(redis_client: Redis) -> None:
+    wanted = entries(1_234)
+    with wire(redis_client, 1) as redis:
+        redis.write(wanted, TTL_S)
+        for n in (0, 1, 500, 501, 1_234):
+            assert list(redis.values_of(keys(n))) == list(wanted.values)[:n]
+        redis_client.delete("k777")
+        with pytest.raises(Gone, match="k777"):
+            redis.values_of(keys(1_234))
+
+
+def test_more_threads_than_connections(redis_client: Redis) -> None:
+    with wire(redis_client, 2) as redis, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: redis.write(entries(n), TTL_S), range(1, 40)))
+        found = pool.map(lambda n: list(redis.values_of(keys(n))), range(40))
+        assert list(found) == [list(entries(n).values) for n in range(40)]
 
 
 def test_a_silent_server_is_given_up_in_time() -> None:
@@ -125,7 +141,7 @@ def test_a_silent_server_is_given_up_in_time() -> None:
             client.set_retry(Retry(NoBackoff(), 1))
             started = time.monotonic()
             with pytest.raises(TooSlow), wire(client, 2) as redis:
-                redis.write(shares(4, 2))
+                redis.write(entries(4), TTL_S)
             assert time.monotonic() - started < 5
 
 
