@@ -6,22 +6,23 @@ users. A list shows an item once. Where there is nothing to measure, a function 
 an empty night misses its targets rather than passes them.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from tasks.kernels.spread import add_by_category, count_crowded
+from tasks.ahead import ahead
+from tasks.kernels.spread import add_by_category, count_crowded, diversities
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Number = np.integer | np.floating
 
-#: Lists whose vector sums are held at once: 64 factors of 65,536 lists are 32 MiB.
-_BLOCK = 65_536
+#: Lists that a thread measures at a time.
+_BLOCK = 16_384
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,19 +120,16 @@ def intra_list_diversity(exposure: Exposure, factors: Floats) -> float:
     """
     norms = np.linalg.norm(factors, axis=1)
     units = factors / np.where(norms > 0, norms, 1.0)[:, None]
-    total, measured = 0.0, 0
-    for first in range(0, exposure.n_lists, _BLOCK):
-        offsets = exposure.offsets[first : first + _BLOCK + 1]
-        items = exposure.items[offsets[0] : offsets[-1]]
-        shape = (len(offsets) - 1, exposure.n_items)
-        block = sparse.csr_array((np.ones(len(items)), items, offsets - offsets[0]), shape=shape)
-        m = block @ (norms > 0).astype(np.float64)
-        sums = (block @ units)[m >= 2]
-        m = m[m >= 2]
-        squares = np.einsum("ij,ij->i", sums, sums)
-        total += float(np.sum(1 - (squares - m) / (m * (m - 1))))
-        measured += len(m)
-    return max(0.0, _ratio(total, measured))
+    found = np.empty(exposure.n_lists)
+
+    def measure(first: int) -> None:
+        last = min(first + _BLOCK, len(found))
+        offsets = exposure.offsets[first : last + 1]
+        diversities(exposure.items, offsets, units, norms > 0, found[first:last])
+
+    deque(ahead(measure, (first for first in range(0, len(found), _BLOCK))), maxlen=0)
+    measured = found[~np.isnan(found)]
+    return max(0.0, float(measured.mean())) if len(measured) else 0.0
 
 
 def top_item_share(counts: Ints, n_lists: int) -> float:

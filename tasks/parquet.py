@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.ahead import ahead
 from tasks.errors import InputError
 from tasks.run import file_hash
 
@@ -81,14 +82,20 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
 def row_groups(
     path: Path, columns: list[str] | None = None, distinct: list[str] | None = None
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Yield a file's rows, a row group at a time; all columns unless told.
+    """Yield a file's rows, a row group at a time, read in threads ahead; all columns unless told.
 
     The columns `distinct` come as positions among the distinct texts of their row group, as Parquet
     keeps them: Arrow does not put lists together whose dictionaries differ.
     """
-    with pq.ParquetFile(path, read_dictionary=distinct) as parquet:
-        for group in range(parquet.num_row_groups):
-            yield from parquet.read_row_group(group, columns).combine_chunks().to_batches()
+    metadata = pq.read_metadata(path)
+
+    def read(group: int) -> list[pa.RecordBatch]:
+        with pq.ParquetFile(path, metadata=metadata, read_dictionary=distinct) as parquet:
+            rows = parquet.read_row_group(group, columns, use_threads=False)
+        return rows.combine_chunks().to_batches()
+
+    for batches in ahead(read, (group for group in range(metadata.num_row_groups))):
+        yield from batches
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

@@ -19,25 +19,50 @@ def add_by_category(
 ) -> None:
     """Add up `terms[k]` over the categories of each list, which holds each k times.
 
-    In the order of the categories, so that the sum is the same in whatever order a list is.
+    By falling k, so that the sum is the same in whatever order a list is.
     """
-    counts, found = np.zeros(n_categories, np.int64), np.empty(n_categories, np.int64)
+    counts, n_of = np.zeros(n_categories, np.int64), np.zeros(len(terms), np.int64)
     for r in range(len(out)):
-        n = 0
+        most = 0
         for i in range(offsets[r], offsets[r + 1]):
             category = categories[items[i]]
-            if counts[category] == 0:
-                place = n
-                while place > 0 and found[place - 1] > category:
-                    found[place] = found[place - 1]
-                    place -= 1
-                found[place] = category
-                n += 1
             counts[category] += 1
+            # One category more that holds so many, one less that holds one fewer.
+            n_of[counts[category]] += 1
+            n_of[counts[category] - 1] -= 1
+            most = max(most, counts[category])
         out[r] = 0.0
-        for category in found[:n]:
-            out[r] += terms[counts[category]]
-            counts[category] = 0
+        for k in range(most, 0, -1):
+            out[r] += n_of[k] * terms[k]
+            n_of[k] = 0
+        n_of[0] = 0
+        for i in range(offsets[r], offsets[r + 1]):
+            counts[categories[items[i]]] = 0
+
+
+@compiled
+def diversities(items: Ints, offsets: Ints, units: Double, known: Flags, out: Double) -> None:
+    """Write 1 - the mean cosine of each list's pairs of known items; NaN for fewer than two.
+
+    `units` are vectors of length 1, an item a row; with u those of m items, the squared length of
+    their sum is m + 2 * (the sum of the pairs' cosines).
+    """
+    added = np.empty(units.shape[1])
+    for r in range(len(out)):
+        added[:] = 0.0
+        m = 0
+        for i in range(offsets[r], offsets[r + 1]):
+            if known[items[i]]:
+                m += 1
+                unit = units[items[i]]
+                for f in range(len(added)):
+                    added[f] += unit[f]
+        out[r] = np.nan
+        if m >= 2:
+            square = 0.0
+            for f in range(len(added)):
+                square += added[f] * added[f]
+            out[r] = 1 - (square - m) / (m * (m - 1))
 
 
 @compiled
