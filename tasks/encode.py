@@ -26,7 +26,7 @@ __all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "fam
 #: The one model that a night trains; apps find its name in the manifest.
 MODEL = "als"
 _BATCH_ROWS = 5_000
-_SAMPLED_GROUPS = 16
+_SAMPLED_GROUPS = 8
 #: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
 _RESERVED = ~flags_of(b"-._~" + string.ascii_letters.encode() + string.digits.encode())
 _ANY_ID = "0"

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -91,11 +91,14 @@ def row_groups(
 
     def read(group: int) -> list[pa.RecordBatch]:
         with pq.ParquetFile(path, metadata=metadata, read_dictionary=distinct) as parquet:
-            rows = parquet.read_row_group(group, columns, use_threads=False)
-        return rows.combine_chunks().to_batches()
+            rows: pa.Table = parquet.read_row_group(group, columns, use_threads=False)
+            batches: list[pa.RecordBatch] = rows.combine_chunks().to_batches()
+        return batches
 
-    for batches in ahead(read, (group for group in range(metadata.num_row_groups))):
-        yield from batches
+    groups = (group for group in range(metadata.num_row_groups))
+    with closing(ahead(read, groups)) as found:
+        for batches in found:
+            yield from batches
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

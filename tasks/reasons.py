@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.linalg import solve_triangular
-from threadpoolctl import threadpool_limits
 
 from tasks.kernels.forms import Ground, open_ground, open_table
 from tasks.kernels.reasons import because_block
@@ -31,14 +30,15 @@ class Explainer:
     def of(
         cls, interactions: sp.csr_matrix, items: Factors, training: TrainSettings
     ) -> "Explainer":
-        """Prepare with the strengths (users x items) and the settings that were trained on."""
+        """Prepare with the strengths (users x items) and the settings that were trained on.
+
+        There is so little for BLAS to do that its threads would only wait for one another.
+        """
         history = confidence(interactions, training.alpha)
         history.sort_indices()
         wide = items.astype(np.float64)
-        with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
-            gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
-            half = np.linalg.cholesky(gram)
-            eased = solve_triangular(half, wide.T, lower=True)
+        gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
+        eased = solve_triangular(np.linalg.cholesky(gram), wide.T, lower=True)
         return cls(open_ground(eased), history)
 
     def __call__(

@@ -5,10 +5,12 @@ seen, what is unavailable and what its category has no room for in the page, and
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from tasks.active import active_rows
 from tasks.ahead import ahead
@@ -49,7 +51,6 @@ def top_n(
         active = active_rows(features.users, user_ids, run.as_of, days)
         user_ids, users = user_ids.take(pa.array(active)), users[active]
         seen, history = seen[active], history[active]
-    explain = Explainer.of(history, items, training)
     kept: float | None = None
     lists: Parts
     if settings.trades:
@@ -60,7 +61,7 @@ def top_n(
 
     def explained(part: tuple[Block, Flags | None]) -> tuple[Block, pa.RecordBatch]:
         block, explored = part
-        because = explain(block.first, block.items, block.lengths)
+        because = explainer.result()(block.first, block.items, block.lengths)
         return block, _batch(user_ids, catalogue, block, because, explored)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -72,7 +73,10 @@ def top_n(
             progress(block.first + len(block.lengths), len(users))
 
     path = run.path("lists/lists.parquet")
-    write_parquet(path, LIST_SCHEMA, batches())
+    # BLAS is held here: threads that begin and end when they like must not each give it back.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
+        explainer = beside.submit(Explainer.of, history, items, training)
+        write_parquet(path, LIST_SCHEMA, batches())
     return Lists(path, n_lists, n_full, kept, n_inactive=model.n_users - len(users))
 
 

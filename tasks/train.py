@@ -39,7 +39,7 @@ class TrainSettings:
 
     factors: PositiveInt = 64
     iterations: PositiveInt = 15
-    warm_iterations: NonNegativeInt = 5
+    warm_iterations: NonNegativeInt = 3
     cold_every: PositiveInt = 7
     cold_below: NonNegativeFloat = 0.95
     regularization: PositiveFloat = 0.05
@@ -121,12 +121,13 @@ def train_als(
 
 
 def _inherited(source: Path, ids: Path, k: int, rng: np.random.Generator) -> Factors:
-    """Return the factors of another night in the order of `ids`; who is new gets small ones."""
+    """Return another night's factors in the order of `ids`; who is new begins as in implicit."""
     known, learnt = load_factors(source)
     at = pc.index_in(pq.read_table(ids)["id"].combine_chunks(), value_set=known)
-    factors = rng.random((len(at), k), dtype=np.float32) * np.float32(0.01)  # as implicit begins
+    factors = np.empty((len(at), k), np.float32)
     old = at.is_valid().to_numpy(zero_copy_only=False)
     factors[old] = learnt[at.drop_null().to_numpy()]
+    factors[~old] = rng.random((len(at) - old.sum(), k), dtype=np.float32) * np.float32(0.01)
     return factors
 
 
