@@ -1,4 +1,4 @@
-"""Several connections to Redis that carry commands already in bytes, each with redis-py's retries.
+"""Several connections to Redis that carry many commands at once, each with redis-py's retries.
 
 The connections are the client's own, so TLS, sockets, logins and timeouts are as its URL says. A
 command that a broken connection may have lost is sent again: what goes this way must bear that.
