@@ -32,7 +32,7 @@ class Explainer:
     ) -> "Explainer":
         """Prepare with the strengths (users x items) and the settings that were trained on.
 
-        There is so little for BLAS to do that its threads would only wait for one another.
+        Hold BLAS to one thread: with so little to do its threads would wait for one another.
         """
         history = confidence(interactions, training.alpha)
         history.sort_indices()

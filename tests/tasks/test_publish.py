@@ -151,6 +151,25 @@ def test_pipelines_are_bounded_by_keys_and_by_bytes(
             assert len(batch) == max_batch_keys or sum(batch) + sizes[end] > max_batch_bytes
 
 
+@pytest.mark.parametrize("n_connections", [1, 2, 5])
+def test_few_batches_more_than_were_told_of_are_on_their_way(
+    redis_client: Redis, tmp_path: Path, n_connections: int
+) -> None:
+    run = Run("shop", 1, AS_OF, tmp_path)
+    told = []
+
+    def stop_at_the_third(done: int, total: int) -> None:
+        told.append(done)
+        if len(told) == 3:
+            raise InterruptedError
+
+    settings = replace(SETTINGS, max_batch_keys=5, n_connections=n_connections)
+    with pytest.raises(InterruptedError):
+        stage(run, redis_client, make_shelves(run), settings, 10, "", progress=stop_at_the_third)
+    n_there = sum(1 for _ in redis_client.scan_iter(Keys("shop").prefix(1) + "*"))
+    assert told[-1] <= n_there <= told[-1] + 5 * (n_connections + 1) < 82
+
+
 def test_equal_lists_have_equal_digests_whatever_their_generation(
     redis_client: Redis, tmp_path: Path
 ) -> None:
