@@ -39,8 +39,7 @@ def written(
     """
 
     def write(batch: Batch) -> Batch:
-        for part in batch.parts:
-            redis.write(part, ttl_s)
+        redis.write(batch.parts, ttl_s)
         return batch
 
     def digested() -> Generator[Batch, None, None]:

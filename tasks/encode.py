@@ -1,6 +1,5 @@
 """A generation as keys and values, in one fixed order, so that a digest can be taken over it."""
 
-import hashlib
 import string
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from nightshelf.contract import MAX_ID_BYTES, Keys
 from tasks.decode import decode_lists
@@ -147,14 +147,15 @@ def families(
 
 
 class Digest:
-    """SHA-256 over keys (without the generation's own prefix) and values, each length first.
+    """BLAKE3 over keys (without the generation's own prefix) and values, each length first.
 
-    The prefix is left out so that two nights with the same input have the same digest.
+    The prefix is left out so that two nights with the same input have the same digest
+    (docs/decisions/0015-publish.md; https://github.com/BLAKE3-team/BLAKE3-specs).
     """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = len(prefix)
-        self._hash = hashlib.sha256()
+        self._hash = blake3()
         self._room = Room()
 
     def add(self, key: str, value: bytes) -> None:

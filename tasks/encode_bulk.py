@@ -17,6 +17,7 @@ from nightshelf.values import RankedList
 from tasks.kernels.json import ITEM_ROOM, LIST_ROOM, total, write_lists
 from tasks.kernels.rows import split, write_string_lists
 from tasks.kernels.scores import score_texts
+from tasks.kernels.wide import SLACK
 from tasks.texts import Texts, flags_of
 
 _ROW_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
@@ -56,7 +57,7 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
     rows_at = places[0].astype(np.int64) - places[0][0]
     scores = flat[1].to_numpy()[places[0][0] : places[0][-1]]
     text, lengths = score_texts(scores)
-    room = LIST_ROOM * len(rows) + ITEM_ROOM * len(items) + int(lengths.sum())
+    room = SLACK + LIST_ROOM * len(rows) + ITEM_ROOM * len(items) + int(lengths.sum())
     for positions, texts in ((items, item), (codes, code), (because, cause)):
         room += total(positions, texts.offsets)
     out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
@@ -65,7 +66,7 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
         items,
         item.offsets,
         item.data,
-        text,
+        text.ravel(),
         lengths,
         codes,
         code.offsets,
@@ -86,11 +87,11 @@ def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int64], 
     """
     if not pa.types.is_dictionary(strings.type) or (once and _repeats(strings.dictionary)):
         strings = strings.cast(pa.string()).dictionary_encode()
-    return strings.indices.to_numpy().astype(np.int64), _escaped(strings.dictionary)
+    return strings.indices.to_numpy().astype(np.int64), _escaped(strings.dictionary).roomy(SLACK)
 
 
 def _repeats(strings: pa.Array) -> bool:
-    return bool(pc.count_distinct(strings).as_py() < len(strings))
+    return len(strings.unique()) < len(strings)
 
 
 def _escaped(strings: pa.Array) -> Texts:

@@ -26,10 +26,13 @@ _CRC = np.array(
 )
 
 
-def set_commands(keys: Texts, values: Texts, ttls_s: Offsets, room: Room) -> Bytes:
-    """Return ``SET key value EX ttl`` for each key; it stands in `room` until the next call."""
-    out = room.of(keys.n_bytes + values.n_bytes + _ROOM * len(keys))
-    end = _write_sets(keys.offsets, keys.data, values.offsets, values.data, ttls_s, out)
+def set_commands(keys: Texts, values: Texts, ttls_s: Offsets, room: Room, start: int = 0) -> Bytes:
+    """Return the first `start` bytes of `room`, and ``SET key value EX ttl`` for each key.
+
+    It stands in `room` until the next call.
+    """
+    out = room.of(start + keys.n_bytes + values.n_bytes + _ROOM * len(keys))
+    end = _write_sets(keys.offsets, keys.data, values.offsets, values.data, ttls_s, start, out)
     return out[:end]
 
 
@@ -73,9 +76,9 @@ def _write_sets(
     value_at: Offsets,
     values: Bytes,
     ttls_s: Offsets,
+    at: int,
     out: Bytes,
 ) -> int:
-    at = 0
     for i in range(len(ttls_s)):
         at = put_literal(out, at, _SET)
         at = _put_argument(out, at, keys, key_at[i], key_at[i + 1])

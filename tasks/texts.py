@@ -75,6 +75,12 @@ class Texts:
         """Return strings `start` to `stop` (not included), without copying them."""
         return Texts(self.offsets[start : stop + 1], self.data)
 
+    def roomy(self, slack: int) -> "Texts":
+        """Return a copy behind whose last string that many bytes more may be read."""
+        out = np.empty(self.n_bytes + slack, np.uint8)
+        out[: self.n_bytes] = self.data[self.offsets[0] : self.offsets[-1]]
+        return Texts(self.offsets - self.offsets[0], out)
+
 
 class Room:
     """Memory that is used again and again: new memory costs the system more than the bytes do."""

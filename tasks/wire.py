@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import numpy as np
 from redis import Redis
 from redis.exceptions import InvalidResponse, RedisError
 
@@ -53,15 +54,19 @@ class Wire:
         for connection in connections:
             self._lines.put(Line(connection))
 
-    def write(self, entries: Entries, ttl_s: int) -> None:
-        """SET entries over one connection, and await every reply.
+    def write(self, parts: Sequence[Entries], ttl_s: int) -> None:
+        """SET entries over one connection, all on their way at once, and await every reply.
 
-        Raises what the first reply that is not OK says, under the family of the keys.
+        Raises what the first reply that is not OK says, under the family of its key.
         """
-        ttls_s = ttls_of(entries.family, entries.keys, ttl_s)
         with self._lent() as line:
-            commands = set_commands(entries.keys, entries.values, ttls_s, line.commands)
-            line.patiently(lambda to: _write(to, commands, len(entries), entries.family))
+            commands = np.empty(0, np.uint8)
+            for part in parts:
+                ttls_s = ttls_of(part.family, part.keys, ttl_s)
+                commands = set_commands(
+                    part.keys, part.values, ttls_s, line.commands, len(commands)
+                )
+            line.patiently(lambda to: _write(to, commands, parts))
 
     def values_of(self, keys: Texts) -> Texts:
         """Return the values of keys, asked for over one connection.
@@ -102,24 +107,25 @@ def _asked(line: Line, keys: Texts, room: Room) -> Found:
     return line.patiently(ask)
 
 
-def _write(connection: Any, commands: Bytes, n: int, family: str) -> None:
+def _write(connection: Any, commands: Bytes, parts: Sequence[Entries]) -> None:
     connection.send_packed_command([commands.data])
-    expected = OK * n
-    came = bytearray()
-    while len(came) < len(expected):
+    expected = OK * sum(map(len, parts))
+    came = received(connection, len(expected))
+    while len(came) < len(expected) and expected.startswith(came):
         came += received(connection, len(expected) - len(came))
-        if not expected.startswith(came):
-            _raise_first_error(connection, bytes(came), n, family)
-            return
+    if came != expected:
+        _raise_first_error(connection, came, parts)
 
 
-def _raise_first_error(connection: Any, came: bytes, n: int, family: str) -> None:
+def _raise_first_error(connection: Any, came: bytes, parts: Sequence[Entries]) -> None:
     """Read the replies one by one, all of them, so that the connection can go on after it."""
-    first: RedisError | None = None
-    for reply in replies(connection, came, n):
+    first: tuple[RedisError, str] | None = None
+    families = [part.family for part in parts for _ in range(len(part))]
+    for reply, family in zip(replies(connection, came, len(families)), families, strict=True):
         if reply != b"OK" and first is None:
             known = isinstance(reply, RedisError)
-            first = reply if known else InvalidResponse(f"{reply!r} instead of OK")
+            first = reply if known else InvalidResponse(f"{reply!r} instead of OK"), family
     if first is not None:
-        said = f"SET of a key of the family {family!r} was refused: {first}"
-        raise type(first)(said) from None
+        error, family = first
+        said = f"SET of a key of the family {family!r} was refused: {error}"
+        raise type(error)(said) from None

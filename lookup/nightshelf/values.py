@@ -89,8 +89,8 @@ class Manifest:
     """What a generation is; the value of ``current`` and of each field of ``generations``.
 
     `state` is one of staged, live, previous, retired, bad. Times are ISO 8601 in UTC. `counts`
-    gives keys a family. `digest` is SHA-256 over every key's tail and value
-    (`tasks/publish.py`), so equal inputs and settings give equal digests. `metrics` are the figures
+    gives keys a family. `digest` is BLAKE3 over every key's tail and value
+    (`tasks/encode.py`), so equal inputs and settings give equal digests. `metrics` are the figures
     that the next night's gates compare with; `gates` gives pass, warn or block by gate. `inputs`
     (relation -> SHA-256 of its files), `config_hash` and `model_hash` say what it was made from.
     Its keys have lived their TTL since `extended_at`, else since `staged_at`; from `retired_at` on

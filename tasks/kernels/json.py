@@ -4,7 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.kernels.compiled import Positions, compiled
-from tasks.kernels.text import inlined, literal, put, put_byte, put_literal, put_number
+from tasks.kernels.scores import WIDTH
+from tasks.kernels.text import inlined, literal, put_byte, put_literal, put_number
+from tasks.kernels.wide import put_roomy
 from tasks.texts import Bytes, Offsets
 
 #: Bytes that a list and an item of it need beside the texts, at most.
@@ -62,7 +64,7 @@ def write_lists(
         for i in range(first, stop):
             if i > first:
                 at = put_byte(out, at, _COMMA)
-            at = put(out, at, score_text[i], 0, score_lengths[i])
+            at = put_roomy(out, at, score_text, i * WIDTH, i * WIDTH + score_lengths[i])
         at = put_literal(out, at, _REASONS)
         n = 0
         for i in range(first, stop):
@@ -90,4 +92,4 @@ def write_lists(
 
 @inlined
 def _put_quoted(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
-    return put_byte(out, put(out, put_byte(out, at, _QUOTE), data, start, stop), _QUOTE)
+    return put_byte(out, put_roomy(out, put_byte(out, at, _QUOTE), data, start, stop), _QUOTE)

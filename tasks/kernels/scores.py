@@ -12,18 +12,20 @@ import json
 import numpy as np
 import numpy.typing as npt
 
-from tasks.kernels.compiled import compiled
-from tasks.kernels.text import byte_at, inlined, put_byte, put_number
+from tasks.kernels.compiled import bare
+from tasks.kernels.text import inlined, put_byte, put_number
+from tasks.kernels.wide import put_word
 from tasks.texts import Bytes
 
-#: Room for the longest: a sign, 16 digits, ".0".
-WIDTH = 24
+#: Room for the longest (a sign, 16 digits, ".0"), in pieces that `put_roomy` copies.
+WIDTH = 32
 #: Where the exact power of ten for 6 digits is at most 10^22, and Python writes no "e+".
 _SMALLEST, _LARGEST = -17, 15
 _DOUBT = 1e-6
 _POWERS = np.array([float(f"1e{power}") for power in range(23)])
 _LEVELS = np.array([float(f"1e{power}") for power in range(_SMALLEST, _LARGEST + 2)])
 _ZERO, _POINT, _MINUS, _E = b"0.-e"
+_ZEROS, _NIBBLES = np.uint64(0x303030303030), np.uint64(0x000F000F000F)
 
 
 def score_texts(scores: npt.NDArray[np.float64]) -> tuple[Bytes, npt.NDArray[np.int64]]:
@@ -33,7 +35,7 @@ def score_texts(scores: npt.NDArray[np.float64]) -> tuple[Bytes, npt.NDArray[np.
     """
     texts = np.empty((len(scores), WIDTH), np.uint8)
     lengths = np.empty(len(scores), np.int64)
-    _write_plain(scores, texts, lengths)
+    _write_plain(scores, texts.ravel(), lengths)
     for at in np.flatnonzero(lengths == 0):
         text = json.dumps(float(f"{scores[at]:.6g}"), allow_nan=False).encode()
         lengths[at] = len(text)
@@ -41,18 +43,19 @@ def score_texts(scores: npt.NDArray[np.float64]) -> tuple[Bytes, npt.NDArray[np.
     return texts, lengths
 
 
-@compiled
+@bare
 def _write_plain(
     scores: npt.NDArray[np.float64], texts: Bytes, lengths: npt.NDArray[np.int64]
 ) -> None:
     """Write every score whose digits are proven; the length of the others is 0."""
     exponent = 0  # neighbours in a list are of about one size
     for i in range(len(scores)):
-        size, out, at, lengths[i] = abs(scores[i]), texts[i], 0, 0
+        start = at = i * WIDTH
+        size, lengths[i] = abs(scores[i]), 0
         if np.signbit(scores[i]):
-            at = put_byte(out, at, _MINUS)
+            at = put_byte(texts, at, _MINUS)
         if size == 0:
-            lengths[i] = _put_decimal(out, at, 0, 0)
+            lengths[i] = _put_decimal(texts, at, 0, 0) - start
             continue
         if not _LEVELS[0] <= size < _LEVELS[-1]:
             continue
@@ -67,7 +70,7 @@ def _write_plain(
         if digits == 1_000_000:
             digits, carried = 100_000, 1
         if exponent + carried <= _LARGEST:
-            lengths[i] = _put_decimal(out, at, digits, exponent + carried)
+            lengths[i] = _put_decimal(texts, at, digits, exponent + carried) - start
 
 
 @inlined
@@ -99,14 +102,25 @@ def _put_six(out: Bytes, at: int, digits: int, head: int) -> int:
 
     Where all digits after the point are zeros, the point goes with them.
     """
-    left, last = np.uint32(digits), at + 5 + (head > 0)
-    for place in range(5, -1, -1):
-        if place + 1 == head:
-            put_byte(out, at + head, _POINT)
-        shorter = left // np.uint32(10)
-        digit = left - shorter * np.uint32(10)
-        put_byte(out, at + place + (0 < head <= place), _ZERO + int(digit))
-        left = shorter
-    while last >= at + max(head, 1) and (byte_at(out, last) == _ZERO or last == at + head > at):
+    word, last = _six(digits), 6
+    while last > max(head, 1) and word >> np.uint64(8 * (last - 1)) == 0:
         last -= 1
-    return last + 1
+    word |= _ZEROS
+    put_word(out, at, word)
+    if head in (0, last):
+        return at + last
+    put_word(out, put_byte(out, at + head, _POINT), word >> np.uint64(8 * head))
+    return at + last + 1
+
+
+@inlined
+def _six(digits: int) -> np.uint64:
+    """Return 6 digits as bytes of a number, the first of them the lowest byte.
+
+    103 / 1024 is near enough to a tenth for numbers of two digits.
+    """
+    number = np.uint64(digits)
+    first, rest = number // np.uint64(10_000), number % np.uint64(10_000)
+    pairs = first | rest // np.uint64(100) << np.uint64(16) | rest % np.uint64(100) << np.uint64(32)
+    tens = pairs * np.uint64(103) >> np.uint64(10) & _NIBBLES
+    return tens | pairs - tens * np.uint64(10) << np.uint64(8)

@@ -32,10 +32,12 @@ def as_redis_py(*arguments: bytes) -> bytes:
     return b"".join(connection.pack_command(*arguments))
 
 
-@given(PAIRS, st.integers(1, 10**10))
-def test_set_commands(pairs: Pairs, ttl_s: int) -> None:
-    made = bulk(pairs)
-    commands = set_commands(made.keys, made.values, np.full(len(pairs), ttl_s), Room())
+@given(PAIRS, st.integers(0, 8), st.integers(1, 10**10))
+def test_set_commands(pairs: Pairs, at: int, ttl_s: int) -> None:
+    room, commands = Room(), np.empty(0, np.uint8)
+    for part in (bulk(pairs[:at]), bulk(pairs).slice(min(at, len(pairs)), len(pairs))):
+        ttls_s = np.full(len(part), ttl_s)
+        commands = set_commands(part.keys, part.values, ttls_s, room, len(commands))
     assert commands.tobytes() == b"".join(
         as_redis_py(b"SET", key, value, b"EX", b"%d" % ttl_s) for key, value in pairs
     )

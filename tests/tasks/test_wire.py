@@ -66,7 +66,7 @@ def write_to(answers: list[bytes], n: int, family: str = "list") -> None:
     with answering(answers) as url, closing(Redis.from_url(url, socket_timeout=2)) as client:
         client.set_retry(Retry(NoBackoff(), len(answers) - 1))
         with wire(client, 1) as redis:
-            redis.write(entries(n, family), TTL_S)
+            redis.write([entries(n, family)], TTL_S)
 
 
 def test_every_reply_is_awaited() -> None:
@@ -98,6 +98,16 @@ def test_the_first_reply_that_is_not_ok_is_raised_with_its_family(
     assert "secret" not in str(raised.value)
 
 
+def test_the_family_is_that_of_the_key() -> None:
+    with (
+        answering([OK * 3 + b"-OOM command not allowed\r\n" + OK]) as url,
+        closing(Redis.from_url(url, socket_timeout=2)) as client,
+        wire(client, 1) as redis,
+        pytest.raises(OutOfMemoryError, match="family 'user'"),
+    ):
+        redis.write([entries(3, "list"), entries(2, "user")], TTL_S)
+
+
 def test_what_a_server_says_unasked_is_no_reply() -> None:
     """RESP3's pushes (a server may, for maintenance) come between the replies."""
     write_to([OK + b">2\r\n+server\r\n+moves\r\n" + OK * 2], 3)
@@ -107,9 +117,9 @@ def test_a_connection_goes_on_after_an_error(own_redis_client: Redis) -> None:
     with wire(own_redis_client, 2) as redis:
         own_redis_client.config_set("maxmemory", 1)
         with pytest.raises(OutOfMemoryError):
-            redis.write(entries(100), TTL_S)
+            redis.write([entries(100)], TTL_S)
         own_redis_client.config_set("maxmemory", 0)
-        redis.write(entries(100), TTL_S)
+        redis.write([entries(100)], TTL_S)
         assert own_redis_client.dbsize() == 100
         assert list(redis.values_of(keys(100))) == list(entries(100).values)
 
@@ -117,7 +127,7 @@ def test_a_connection_goes_on_after_an_error(own_redis_client: Redis) -> None:
 def test_more_keys_than_one_mget_asks_for(redis_client: Redis) -> None:
     wanted = entries(1_234)
     with wire(redis_client, 1) as redis:
-        redis.write(wanted, TTL_S)
+        redis.write([wanted], TTL_S)
         for n in (0, 1, 500, 501, 1_234):
             assert list(redis.values_of(keys(n))) == list(wanted.values)[:n]
         redis_client.delete("k777")
@@ -127,7 +137,7 @@ def test_more_keys_than_one_mget_asks_for(redis_client: Redis) -> None:
 
 def test_more_threads_than_connections(redis_client: Redis) -> None:
     with wire(redis_client, 2) as redis, ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: redis.write(entries(n), TTL_S), range(1, 40)))
+        list(pool.map(lambda n: redis.write([entries(n)], TTL_S), range(1, 40)))
         found = pool.map(lambda n: list(redis.values_of(keys(n))), range(40))
         assert list(found) == [list(entries(n).values) for n in range(40)]
 
@@ -141,7 +151,7 @@ def test_a_silent_server_is_given_up_in_time() -> None:
             client.set_retry(Retry(NoBackoff(), 1))
             started = time.monotonic()
             with pytest.raises(TooSlow), wire(client, 2) as redis:
-                redis.write(entries(4), TTL_S)
+                redis.write([entries(4)], TTL_S)
             assert time.monotonic() - started < 5
 
 
