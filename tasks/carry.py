@@ -1,5 +1,6 @@
 """A generation's keys on their way to Redis and back again, each way into a digest."""
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import TypeVar
@@ -20,9 +21,13 @@ R = TypeVar("R")
 def encoded(
     rows: Iterable[tuple[Family, Iterable[pa.RecordBatch]]],
 ) -> Generator[Entries, None, None]:
-    """Yield rows of families as keys and values, in order, made in threads ahead of their use."""
+    """Yield rows of families as keys and values, in order, made in threads ahead of their use.
+
+    One core is left to Redis and to what is sent: on two, a second thread would only delay them.
+    """
     pieces = ((family, batch) for family, batches in rows for batch in batches)
-    return ahead(lambda piece: piece[0].encode(piece[1]), pieces)
+    n_threads = max(1, (os.cpu_count() or 1) - 1)
+    return ahead(lambda piece: piece[0].encode(piece[1]), pieces, n_threads)
 
 
 def written(
