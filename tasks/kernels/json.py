@@ -47,6 +47,8 @@ def write_lists(
 
     `items`, `codes` and `because` are positions among texts, which stand between the offsets
     `*_at`, escaped as in JSON, without their quotes; no code and no `because` comes twice.
+    Behind all texts, and in `out` behind the last list, are `SLACK` bytes more (`put_roomy`);
+    `score_text` has `WIDTH` bytes a score.
     """
     n_because = len(because_at) - 1
     # A reason's position in its own list, and the row for which that was found.

@@ -18,6 +18,7 @@ from tasks.decode import decode_bulk, decode_lists
 from tasks.encode import Family, families
 from tasks.encode_bulk import encode_list, encode_lists, encode_row, encode_rows
 from tasks.kernels.scores import score_texts
+from tasks.kernels.wide import SLACK, put_roomy
 from tasks.records import CODED_LISTS, LIST_SCHEMA
 from tasks.run import Run
 from tasks.texts import Texts
@@ -88,6 +89,15 @@ def test_scores(scores: list[float]) -> None:
 def test_a_score_that_json_has_no_word_for(score: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         score_texts(np.array([0.5, score]))
+
+
+@given(st.binary(max_size=40), st.integers(0, 3), st.integers(0, 3))
+def test_what_is_copied_in_pieces_stays_within_its_slack(text: bytes, at: int, start: int) -> None:
+    data = np.frombuffer(bytes(start) + text + bytes(SLACK), np.uint8)
+    out = np.full(at + len(text) + 2 * SLACK, 0xEE, np.uint8)
+    end = put_roomy(out, at, data, start, start + len(text))
+    assert (end, out[at:end].tobytes()) == (at + len(text), text)
+    assert set(out[:at]) | set(out[end + SLACK - 1 :]) == {0xEE}
 
 
 @given(lists_of(TEXTS) | lists_of(PLAIN), st.sampled_from(["strings", "positions", "twice"]))
