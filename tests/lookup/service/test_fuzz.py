@@ -59,7 +59,7 @@ def test_requests(service: Service, settings: ServiceSettings, ledger: Ledger) -
 def test_calls(redis_url: str, ledger: Ledger, keeping: bool) -> None:
     with both(redis_url, keeping=keeping) as colours:
         for calls in (READS, TELLS):
-            colours.fuzz(calls, ledger, 60, 1)
+            colours.fuzz(calls, ledger, 300, 1)
             assert ledger.findings() == []
     assert colours.findings == {}
     assert {"answered", "InvalidKey", "InvalidCursor"} <= {how for _, how in colours.outcomes}
