@@ -44,7 +44,7 @@ from tasks.publish import PublishSettings, connect, read_back, stage
 from tasks.resp import set_commands, ttls_of
 from tasks.run import Run
 from tasks.texts import Bytes, Room
-from tasks.wire import wire
+from tasks.wire import MGET_KEYS, wire
 
 Rows = list[tuple[Family, list[pa.RecordBatch]]]
 _SETTINGS = PublishSettings()
@@ -149,18 +149,17 @@ def from_memory(client: Redis, rows: Rows, wanted: str) -> None:
     """Publish rows that are in memory, and prove every key by the digest."""
     there, back = (Digest(Keys("shop").prefix(1)) for _ in range(2))
     bounds = _SETTINGS.max_batch_keys, _SETTINGS.max_batch_bytes
-    with wire(client, _SETTINGS.n_connections) as redis:
-        deque(written(redis, encoded(rows), there, _SETTINGS.ttl_s, *bounds), maxlen=0)
+    with wire(client, _SETTINGS.n_connections) as lines:
+        deque(written(lines, encoded(rows), there, _SETTINGS.ttl_s, *bounds), maxlen=0)
         for family, some in rows:
-            proven = read_again(redis, family, ids(family, some), back, lambda ids, _: ids)
-            deque(proven, maxlen=0)
+            deque(read_again(lines, family, ids(family, some), back), maxlen=0)
     assert there.hexdigest() == back.hexdigest() == wanted
 
 
 def ids(family: Family, rows: list[pa.RecordBatch]) -> Iterator[pa.Array]:
     """Yield the ids of rows, as many at a time as `read_back` asks for."""
     table = pa.Table.from_batches([batch.select([family.id_column]) for batch in rows])
-    for batch in table.combine_chunks().to_batches(_SETTINGS.max_batch_keys):
+    for batch in table.combine_chunks().to_batches(MGET_KEYS):
         yield batch.column(0)
 
 

@@ -1,9 +1,8 @@
 """A generation's keys on their way to Redis and back again, each way into a digest."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from typing import TypeVar
 
 import pyarrow as pa
 
@@ -13,9 +12,7 @@ from tasks.encode import Digest, Entries, Family
 from tasks.errors import VerificationError
 from tasks.replies import Gone
 from tasks.texts import Texts
-from tasks.wire import Wire
-
-R = TypeVar("R")
+from tasks.wire import MGET_KEYS, Line, carried, getting, setting
 
 
 def encoded(
@@ -31,7 +28,7 @@ def encoded(
 
 
 def written(
-    redis: Wire,
+    lines: Sequence[Line],
     entries: Generator[Entries, None, None],
     digest: Digest,
     ttl_s: int,
@@ -40,12 +37,8 @@ def written(
 ) -> Generator[Batch, None, None]:
     """Write entries, and yield each batch, in order, once Redis has taken it; `entries` is closed.
 
-    Each connection carries a batch at a time, so that Redis need not wait for the next.
+    Redis has the next batch at hand when it is done with one.
     """
-
-    def write(batch: Batch) -> Batch:
-        redis.write(batch.parts, ttl_s)
-        return batch
 
     def digested() -> Generator[Batch, None, None]:
         for batch in cut(entries, max_keys, max_bytes):
@@ -53,37 +46,35 @@ def written(
                 digest.add_all(part.keys, part.values)
             yield batch
 
-    with closing(entries), closing(ahead(write, digested(), redis.n)) as batches:
-        yield from batches
+    with closing(entries):
+        for batch, _ in carried(
+            lines, digested(), lambda batch, room: setting(batch.parts, ttl_s, room)
+        ):
+            yield batch
 
 
 def read_again(
-    redis: Wire,
-    family: Family,
-    ids: Iterator[pa.Array],
-    digest: Digest,
-    decode: Callable[[pa.Array, Texts], R],
-) -> Generator[R, None, None]:
-    """Yield what `decode` makes of ids, an array at a time as they are given, and their values.
+    lines: Sequence[Line], family: Family, ids: Iterable[pa.Array], digest: Digest
+) -> Generator[tuple[pa.Array, list[Texts]], None, None]:
+    """Yield ids, an array at a time as they are given, and their values, in several pieces.
 
-    Each connection asks for an array at a time, and what it brings is decoded in its thread.
     Raises `VerificationError` for a key that is missing.
     """
 
-    def read(some: pa.Array) -> tuple[Texts, Texts, R]:
-        keys = family.keys_of(some)
-        values = _found(redis, keys)
-        return keys, values, decode(some, values)
+    def asked() -> Generator[tuple[pa.Array, Texts], None, None]:
+        for some in ids:
+            keys = family.keys_of(some)
+            for start in range(0, len(keys), MGET_KEYS):
+                yield some, keys.slice(start, start + MGET_KEYS)
 
-    with closing(ahead(read, (some for some in ids), redis.n)) as pieces:
-        for keys, values, decoded in pieces:
-            digest.add_all(keys, values)
-            yield decoded
-
-
-def _found(redis: Wire, keys: Texts) -> Texts:
+    parts: list[Texts] = []
     try:
-        return redis.values_of(keys)
+        for (some, keys), values in carried(lines, asked(), lambda piece, _: getting(piece[1])):
+            digest.add_all(keys, values)
+            parts.append(values)
+            if sum(map(len, parts)) == len(some):
+                yield some, parts
+                parts = []
     except Gone as gone:
         raise VerificationError(
             f"{gone} is gone right after it was written; the live generation is untouched. "

@@ -4,13 +4,13 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 """
 
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sized
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +25,7 @@ from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
+from tasks.ahead import ahead, beside
 from tasks.carry import encoded, read_again, written
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
@@ -36,6 +37,9 @@ from tasks.sample import check_sample
 from tasks.texts import Texts
 from tasks.wire import wire
 
+T = TypeVar("T", bound=Sized)
+#: Lists that are taken apart together, as they were written.
+_DECODED_ROWS = 2_500
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
 
@@ -43,7 +47,7 @@ _ALTERED = "the live generation is untouched. Is another program writing under t
 class PublishSettings:
     """How long a generation lives, and how much is on its way to Redis at a time.
 
-    Each of `n_connections` carries a batch at a time, of at most so many keys and bytes.
+    Each of `n_connections` has up to two batches on their way, of at most so many keys and bytes.
     """
 
     ttl_s: PositiveInt = DEFAULT_TTL_S
@@ -124,8 +128,8 @@ def stage(
     entries = encoded((family, family.batches()) for family in shelves)
     bounds = settings.max_batch_keys, settings.max_batch_bytes
     with (
-        wire(client, settings.n_connections) as redis,
-        closing(written(redis, entries, digest, settings.ttl_s, *bounds)) as batches,
+        wire(client, settings.n_connections) as lines,
+        closing(written(lines, entries, digest, settings.ttl_s, *bounds)) as batches,
     ):
         for batch in batches:
             for family, n in batch.counts.items():
@@ -157,24 +161,23 @@ def read_back(
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     n_keys = 0
     paths = {}
-    with wire(client, settings.n_connections) as redis:
 
-        def fetched(family: Family) -> Generator[Any, None, None]:
-            nonlocal n_keys
-            ids, decode = family.id_arrays(settings.max_batch_keys), partial(_decoded, family)
-            with closing(read_again(redis, family, ids, digest, decode)) as decoded:
-                for rows in decoded:
-                    n_keys += len(rows)
-                    progress(n_keys, staged.n_keys)
-                    yield rows
+    def counted(found: Iterable[T]) -> Generator[T, None, None]:
+        nonlocal n_keys
+        for some in found:
+            n_keys += len(some)
+            progress(n_keys, staged.n_keys)
+            yield some
 
+    with wire(client, settings.n_connections) as lines:
         for family in shelves:
-            with closing(fetched(family)) as rows:
-                if family.holds_lists:
-                    paths[family.name] = run.path(f"served/{family.path.name}")
-                    write_parquet(paths[family.name], LIST_SCHEMA, rows)
-                else:
-                    deque(rows, maxlen=0)
+            found = read_again(lines, family, family.id_arrays(_DECODED_ROWS), digest)
+            if family.holds_lists:
+                paths[family.name] = run.path(f"served/{family.path.name}")
+                with closing(ahead(partial(_decoded, family), beside(found))) as rows:
+                    write_parquet(paths[family.name], LIST_SCHEMA, counted(rows))
+            else:
+                deque(counted(ids for ids, _ in found), maxlen=0)
     if digest.hexdigest() != staged.digest:
         raise VerificationError(
             f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
@@ -186,11 +189,9 @@ def read_back(
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
 
 
-def _decoded(family: Family, ids: pa.Array, values: Texts) -> pa.RecordBatch | pa.Array:
-    """Return lists as rows; of feature rows, which nobody reads again, the ids alone."""
-    if not family.holds_lists:
-        return ids
+def _decoded(family: Family, found: tuple[pa.Array, list[Texts]]) -> pa.RecordBatch:
+    ids, values = found
     try:
-        return decode_bulk(ids, values)
+        return decode_bulk(ids, Texts.joined(values))
     except CorruptValue as error:
         raise VerificationError(f"a {family.name} was altered: {error}; {_ALTERED}") from error

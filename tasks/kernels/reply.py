@@ -62,12 +62,7 @@ def _line_ends(data: Bytes, at: int) -> bool:
 
 
 @compiled
-def gather(
-    data: Bytes, starts: Offsets, stops: Offsets, first: int, out: Bytes, ends: Offsets
-) -> None:
-    """Copy values end to end into `out`, as its `first`th and on."""
+def gather(data: Bytes, starts: Offsets, stops: Offsets, ends: Offsets, out: Bytes) -> None:
+    """Copy values end to end: value i becomes `out[ends[i]:ends[i + 1]]`."""
     for i in range(len(starts)):
-        at = ends[first + i]
-        n = stops[i] - starts[i]
-        out[at : at + n] = data[starts[i] : stops[i]]
-        ends[first + i + 1] = at + n
+        out[ends[i] : ends[i + 1]] = data[starts[i] : stops[i]]

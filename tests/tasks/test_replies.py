@@ -1,4 +1,4 @@
-"""Replies to MGET in whatever pieces they come, against hiredis, which reads them one by one."""
+"""Replies in whatever pieces they come, against hiredis, which reads them one by one."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from redis import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from tasks.replies import Found, Gone, found_of, together
-from tasks.texts import Room, Texts
+from tasks.replies import Gone, Inbox
+from tasks.texts import Texts
 
+OK = b"+OK\r\n"
 VALUES = st.lists(st.binary(max_size=40) | st.sampled_from([b"\r\n", b"$1\r\n", b"x" * 5_000]))
 
 
@@ -39,8 +40,8 @@ def connection(said: bytes, sizes: list[int]) -> Any:
     return made
 
 
-def received(said: bytes, sizes: list[int], n: int) -> Found:
-    return found_of(connection(said, sizes), keys(n), Room())
+def received(said: bytes, sizes: list[int], n: int) -> Texts:
+    return Inbox(connection(said, sizes)).values(keys(n))
 
 
 def keys(n: int) -> Texts:
@@ -53,12 +54,27 @@ def reply(values: list[bytes | None]) -> bytes:
     )
 
 
-@given(VALUES, VALUES, st.lists(st.integers(1, 50), max_size=20))
-def test_values_come_whole(one: list[bytes], other: list[bytes], sizes: list[int]) -> None:
-    found = [
-        received(reply([b"", *values]), list(sizes), len(values) + 1) for values in (one, other)
-    ]
-    assert list(together(found)) == [b"", *one, b"", *other]
+@given(st.lists(VALUES, max_size=5), st.lists(st.integers(1, 50), max_size=40))
+def test_replies_are_taken_in_order(asked: list[list[bytes]], sizes: list[int]) -> None:
+    said = b"".join(reply([b"", *values]) + OK * len(values) for values in asked)
+    inbox = Inbox(connection(said, list(sizes)))
+    for values in asked:
+        assert list(inbox.values(keys(len(values) + 1))) == [b"", *values]
+        assert inbox.begins(OK * len(values))
+    assert not inbox
+
+
+@given(
+    st.lists(st.sampled_from([b"OK", b"QUEUED", b"OKAY"]), max_size=9),
+    st.lists(st.integers(1, 9), max_size=40),
+)
+def test_all_that_is_expected_is_taken_or_nothing(said: list[bytes], sizes: list[int]) -> None:
+    inbox = Inbox(connection(b"".join(b"+%s\r\n" % each for each in said), list(sizes)))
+    if inbox.begins(OK * len(said)):
+        assert not inbox
+        assert {*said} <= {b"OK"}
+    else:
+        assert list(inbox.replies(len(said))) == said
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
@@ -74,19 +90,22 @@ def test_what_a_server_says_instead(size: int) -> None:
     with pytest.raises(OutOfMemoryError):
         received(b"-OOM command not allowed\r\n", [size] * 99, 3)
     pushed = b">2\r\n+server\r\n+moves\r\n" + reply([b"a", b"b", b"c"])
-    assert list(together([received(pushed, [size] * 99, 3)])) == [
-        b"a",
-        b"b",
-        b"c",
-    ]
+    assert list(received(pushed, [size] * 99, 3)) == [b"a", b"b", b"c"]
 
 
-@pytest.mark.parametrize("before", [b"", b">1\r\n+moves\r\n"])
-def test_a_connection_that_goes_on_talking_is_left(before: bytes) -> None:
-    for after in (b"", b">2\r\n+server"):
-        talking = connection(before + reply([b"a", b"b"]) + after, [])
-        assert list(together([found_of(talking, keys(2), Room())])) == [b"a", b"b"]
-        assert (talking._sock is None) == bool(after)
+@pytest.mark.parametrize("after", [b"", b">2\r\n+server", reply([b"c"])])
+def test_a_connection_that_goes_on_talking_is_left_once_read_reply_by_reply(after: bytes) -> None:
+    talking = connection(b">1\r\n+moves\r\n" + reply([b"a", b"b"]) + after, [])
+    assert list(Inbox(talking).values(keys(2))) == [b"a", b"b"]
+    assert talking.is_connected == (not after)
+
+
+def test_what_came_behind_a_reply_is_kept() -> None:
+    inbox = Inbox(connection(reply([b"a", b"b"]) + OK, []))
+    assert list(inbox.values(keys(2))) == [b"a", b"b"]
+    assert inbox
+    inbox.clear()
+    assert not inbox
 
 
 WHOLE = reply([b"abc", b"", b"0123456789ab"])
@@ -112,7 +131,7 @@ def test_a_reply_that_was_altered(at: int, instead: bytes, n_gone: int, size: in
     except hiredis.ProtocolError:
         wanted = None
     try:
-        found = list(together([received(said, [size] * 99, 3)]))
+        found = list(received(said, [size] * 99, 3))
     except (RedisError, Gone):
         return
     assert found == wanted

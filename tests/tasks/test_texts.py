@@ -1,0 +1,14 @@
+"""Strings end to end, against Python's own lists of bytes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.texts import Texts
+
+PARTS = st.lists(st.tuples(st.lists(st.binary(max_size=5)), st.integers(0, 3)))
+
+
+@given(PARTS)
+def test_parts_are_joined_without_what_they_leave_out(parts: list[tuple[list[bytes], int]]) -> None:
+    joined = Texts.joined([Texts.of(all_).slice(min(n, len(all_)), len(all_)) for all_, n in parts])
+    assert list(joined) == [each for all_, n in parts for each in all_[n:]]
