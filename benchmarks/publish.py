@@ -40,11 +40,11 @@ from nightshelf.contract import Keys
 from tasks.batches import cut
 from tasks.carry import encoded, read_again, written
 from tasks.encode import Digest, Family
-from tasks.publish import PublishSettings, connect, read_back, stage
+from tasks.publish import READ_ROWS, PublishSettings, connect, read_back, stage
 from tasks.resp import set_commands, ttls_of
 from tasks.run import Run
 from tasks.texts import Bytes, Room
-from tasks.wire import MGET_KEYS, wire
+from tasks.wire import wire
 
 Rows = list[tuple[Family, list[pa.RecordBatch]]]
 _SETTINGS = PublishSettings()
@@ -159,7 +159,7 @@ def from_memory(client: Redis, rows: Rows, wanted: str) -> None:
 def ids(family: Family, rows: list[pa.RecordBatch]) -> Iterator[pa.Array]:
     """Yield the ids of rows, as many at a time as `read_back` asks for."""
     table = pa.Table.from_batches([batch.select([family.id_column]) for batch in rows])
-    for batch in table.combine_chunks().to_batches(MGET_KEYS):
+    for batch in table.combine_chunks().to_batches(READ_ROWS):
         yield batch.column(0)
 
 

@@ -80,14 +80,15 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
     return Texts(ends, out)
 
 
-def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int64], Texts]:
+def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int32], Texts]:
     """Return positions among the distinct strings, and these as JSON without their quotes.
 
     A dictionary may hold a string twice, but where each must stand `once`.
     """
     if not pa.types.is_dictionary(strings.type) or (once and _repeats(strings.dictionary)):
         strings = strings.cast(pa.string()).dictionary_encode()
-    return strings.indices.to_numpy().astype(np.int64), _escaped(strings.dictionary).roomy(SLACK)
+    positions = strings.indices.to_numpy().astype(np.int32, copy=False)
+    return positions, _escaped(strings.dictionary).roomy(SLACK)
 
 
 def _repeats(strings: pa.Array) -> bool:

@@ -38,8 +38,8 @@ from tasks.texts import Texts
 from tasks.wire import wire
 
 T = TypeVar("T", bound=Sized)
-#: Lists that are taken apart together, as they were written.
-_DECODED_ROWS = 2_500
+#: Keys that are asked for, and whose lists are taken apart, together.
+READ_ROWS = 2_500
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
 
@@ -171,7 +171,7 @@ def read_back(
 
     with wire(client, settings.n_connections) as lines:
         for family in shelves:
-            found = read_again(lines, family, family.id_arrays(_DECODED_ROWS), digest)
+            found = read_again(lines, family, family.id_arrays(READ_ROWS), digest)
             if family.holds_lists:
                 paths[family.name] = run.path(f"served/{family.path.name}")
                 with closing(ahead(partial(_decoded, family), beside(found))) as rows:
