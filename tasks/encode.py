@@ -19,7 +19,7 @@ from tasks.lists import read_lists
 from tasks.parquet import row_groups
 from tasks.resp import framed
 from tasks.run import Run
-from tasks.texts import Room, Texts, flags_of
+from tasks.texts import Room, Texts, runs_of
 
 __all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "families"]
 
@@ -28,7 +28,8 @@ MODEL = "als"
 _BATCH_ROWS = 5_000
 _SAMPLED_GROUPS = 8
 #: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
-_RESERVED = ~flags_of(b"-._~" + string.ascii_letters.encode() + string.digits.encode())
+_UNRESERVED = b"-._~" + string.ascii_letters.encode() + string.digits.encode()
+_RESERVED = runs_of(bytes(set(range(256)) - set(_UNRESERVED)))
 _ANY_ID = "0"
 
 

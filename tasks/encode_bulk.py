@@ -18,11 +18,11 @@ from tasks.kernels.json import ITEM_ROOM, LIST_ROOM, total, write_lists
 from tasks.kernels.rows import split, write_string_lists
 from tasks.kernels.scores import score_texts
 from tasks.kernels.wide import SLACK
-from tasks.texts import Texts, flags_of
+from tasks.texts import Texts, runs_of
 
 _ROW_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _COLUMN_OPTIONS = _ROW_OPTIONS | orjson.OPT_SERIALIZE_NUMPY
-_ESCAPED = flags_of(bytes(range(0x20)) + b'"\\')
+_ESCAPED = runs_of(bytes(range(0x20)) + b'"\\')
 
 
 def encode_list(row: dict[str, Any]) -> bytes:
@@ -59,7 +59,7 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
     text, lengths = score_texts(scores)
     room = SLACK + LIST_ROOM * len(rows) + ITEM_ROOM * len(items) + int(lengths.sum())
     for positions, texts in ((items, item), (codes, code), (because, cause)):
-        room += total(positions, texts.offsets)
+        room += total(positions, texts.lengths)
     out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     write_lists(
         rows_at,

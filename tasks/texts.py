@@ -13,9 +13,11 @@ Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
 
 
-def flags_of(some: bytes) -> npt.NDArray[np.bool_]:
-    """Return a flag for each of the 256 bytes: whether it is one of `some`."""
-    return np.isin(np.arange(256), list(some))
+def runs_of(some: bytes) -> Bytes:
+    """Return the runs of neighbours among `some`, a row each: its first byte, and how many more."""
+    sought = np.unique(np.frombuffer(some, np.uint8)).astype(np.int64)
+    runs = np.split(sought, np.flatnonzero(np.diff(sought) > 1) + 1)
+    return np.array([(run[0], len(run) - 1) for run in runs], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ class Texts:
         """Bytes of all strings together."""
         return int(self.offsets[-1] - self.offsets[0])
 
-    def holds_any(self, flags: npt.NDArray[np.bool_]) -> bool:
-        """Tell whether any string holds a byte whose flag (of 256) is set."""
-        return bool(_any(self.data[self.offsets[0] : self.offsets[-1]], flags))
+    def holds_any(self, runs: Bytes) -> bool:
+        """Tell whether any string holds a byte of these runs (`runs_of`)."""
+        return bool(_any(self.data[self.offsets[0] : self.offsets[-1]], runs))
 
     def slice(self, start: int, stop: int) -> "Texts":
         """Return strings `start` to `stop` (not included), without copying them."""
@@ -105,9 +107,11 @@ class Room:
 
 
 @compiled
-def _any(data: Bytes, flags: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether a byte's flag is set; without a way out early, several bytes go at a time."""
+def _any(data: Bytes, runs: Bytes) -> bool:
+    """Tell whether a byte is of a run; without a way out early, many bytes go at a time."""
     found = False
-    for at in range(len(data)):
-        found |= flags[data[at]]
+    for at in range(len(runs)):
+        first, more = runs[at, 0], runs[at, 1]
+        for byte in data:
+            found |= np.uint8(byte - first) <= more  # a byte below the first is far above
     return found
