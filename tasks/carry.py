@@ -18,12 +18,15 @@ from tasks.wire import MGET_KEYS, Line, carried, getting, setting
 def encoded(
     rows: Iterable[tuple[Family, Iterable[pa.RecordBatch]]],
 ) -> Generator[Entries, None, None]:
-    """Yield rows of families as keys and values, in order, made in threads ahead of their use.
+    """Yield rows of families as keys and values, in order.
 
-    One core is left to Redis and to what is sent: on two, a second thread would only delay them.
+    One core is Redis's and one is that of whoever sends; threads on the others work ahead. Where
+    there are no others, a thread would only keep Redis waiting for its core.
     """
     pieces = ((family, batch) for family, batches in rows for batch in batches)
-    n_threads = max(1, (os.cpu_count() or 1) - 1)
+    n_threads = (os.cpu_count() or 1) - 2
+    if n_threads < 1:
+        return (family.encode(batch) for family, batch in pieces)
     return ahead(lambda piece: piece[0].encode(piece[1]), pieces, n_threads)
 
 

@@ -37,11 +37,11 @@ class Texts:
     def of(cls, strings: Sequence[bytes] | pa.Array) -> "Texts":
         """Take over byte strings, or an Arrow array of text without nulls."""
         array = strings if isinstance(strings, pa.Array) else pa.array(strings, pa.large_binary())
-        array = array.cast(pa.large_binary())
         _, offsets, data = array.buffers()
-        places = np.frombuffer(offsets, np.int64) if offsets else np.zeros(1, np.int64)
+        kind = np.int64 if array.type in (pa.large_string(), pa.large_binary()) else np.int32
+        places = np.frombuffer(offsets, kind) if offsets else np.zeros(1, kind)
         return cls(
-            places[array.offset : array.offset + len(array) + 1],
+            places[array.offset : array.offset + len(array) + 1].astype(np.int64, copy=False),
             np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8),
         )
 

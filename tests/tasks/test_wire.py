@@ -208,8 +208,15 @@ def test_a_silent_server_is_given_up_in_time() -> None:
             assert time.monotonic() - started < 5
 
 
-@pytest.mark.parametrize("n_connections", [1, 2, 5])
-def test_any_number_of_connections(redis_client: Redis, tmp_path: Path, n_connections: int) -> None:
+@pytest.mark.parametrize(("n_connections", "cores"), [(1, 2), (2, 4), (5, 1)])
+def test_any_number_of_connections_and_cores(
+    redis_client: Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_connections: int,
+    cores: int,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
     run = Run("shop", 1, AS_OF, tmp_path)
     shelves = make_shelves(run)
     settings = replace(PublishSettings(max_batch_keys=7), n_connections=n_connections)
