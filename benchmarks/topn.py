@@ -7,10 +7,12 @@ after another; rates are medians over the rounds, in users a second:
 - exact: `rank`, 50 items, at most 3 of a category a page, all users;
 - implicit, BLAS 1: `recommend`, 50 items, no category rule, BLAS held to one thread as it asks;
 - implicit: the same with BLAS as it comes;
+- RecTools: its own `recommend`, likewise, where it is installed (`benchmarks/_rectools.py`);
 - product: every score once (float32, blocks of users, our threads), and nothing done with it.
 
-The peers get a random sample of the users. Without a category rule our lists must be implicit's;
-that is checked. The last line is our rate over implicit's with BLAS held to one thread.
+The peers get a random sample of the users. Without a category rule our lists must be implicit's,
+and RecTools' are; both are checked. The last line is our rate over implicit's with BLAS held to
+one thread.
 """
 
 import os
@@ -21,7 +23,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -34,6 +35,7 @@ import typer
 from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
+from benchmarks._rectools import rectools
 from data.movielens import import_movielens
 from data.online_retail import import_online_retail
 from data.parquet import Imported
@@ -77,8 +79,6 @@ def main(
 ) -> None:
     """Time all contestants on each log, and print the ratios."""
     warnings.filterwarnings("ignore", message="OpenBLAS is configured", category=RuntimeWarning)
-    if find_spec("rectools") is None:
-        print("RecTools is not installed: not compared")
     root = Path(os.environ.get("NIGHTSHELF_REAL_DATA", "../shared/data"))
     for name, importer in REAL.items():
         if (root / name).exists():
@@ -118,6 +118,11 @@ def compare(case: Case, rounds: int) -> float:
     }
     print(f"{case.name}: {len(case.users):,} users x {len(case.items):,} items")
     check(case, *implicit())
+    if theirs := rectools(case.users[case.sample], case.items, mine, TopNSettings().n):
+        contestants["RecTools"] = theirs, len(case.sample)
+        check_rectools(theirs(), *implicit())
+    else:
+        print("  RecTools is not installed: not compared")
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, (work, _) in contestants.items():
@@ -151,6 +156,17 @@ def check(case: Case, found: npt.NDArray[np.int32], scores: npt.NDArray[np.float
         raise SystemExit(f"{case.name}: {(~near).sum()} scores are not implicit's")
     same = (ours == found)[shown].mean()
     print(f"  without a category rule {same:.4%} of places hold implicit's item, the rest are ties")
+
+
+def check_rectools(
+    theirs: npt.NDArray[np.int64], found: npt.NDArray[np.int32], scores: npt.NDArray[np.float32]
+) -> None:
+    """Compare RecTools' items with implicit's, which scores what was seen lowest of all."""
+    wanted = found[scores > np.finfo(np.float32).min]
+    if len(theirs) != len(wanted):
+        raise SystemExit(f"RecTools lists {len(theirs):,} items, implicit {len(wanted):,}")
+    same = (theirs == wanted).mean()
+    print(f"  {same:.4%} of RecTools' places hold implicit's item")
 
 
 def product(users: Factors, items: Factors) -> None:
