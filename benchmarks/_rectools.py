@@ -31,7 +31,7 @@ def rectools(
     columns, of = import_module("rectools").Columns, import_module("rectools.dataset")
     ids, cells = np.arange(len(users)), seen.tocoo()
     table = pd.DataFrame({columns.User: cells.row, columns.Item: cells.col})
-    table = table.assign(**{columns.Weight: 1.0, columns.Datetime: pd.Timestamp(0)})
+    table[columns.Weight], table[columns.Datetime] = 1.0, pd.Timestamp(0)
     dataset = of.Dataset(of.IdMap(ids), of.IdMap(np.arange(len(items))), of.Interactions(table))
     trained = AlternatingLeastSquares(factors=items.shape[1])
     trained.user_factors, trained.item_factors = users, items
@@ -40,7 +40,7 @@ def rectools(
 
     def recommend() -> npt.NDArray[np.int64]:
         with threadpool_limits(1, "blas"):
-            found: pd.DataFrame = model.recommend(ids, dataset, k=n, filter_viewed=True)
-        return found[columns.Item].to_numpy(np.int64)
+            found = model.recommend(ids, dataset, k=n, filter_viewed=True)
+        return np.asarray(found[columns.Item], np.int64)
 
     return recommend
