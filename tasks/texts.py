@@ -11,6 +11,11 @@ from tasks.kernels.compiled import compiled
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
+#: How wide Arrow's own offsets are, in each type of text.
+_WIDTHS = {
+    **dict.fromkeys((pa.string(), pa.binary()), np.int32),
+    **dict.fromkeys((pa.large_string(), pa.large_binary()), np.int64),
+}
 
 
 def runs_of(some: bytes) -> Bytes:
@@ -37,9 +42,9 @@ class Texts:
     def of(cls, strings: Sequence[bytes] | pa.Array) -> "Texts":
         """Take over byte strings, or an Arrow array of text without nulls."""
         array = strings if isinstance(strings, pa.Array) else pa.array(strings, pa.large_binary())
+        width = _WIDTHS[array.type]
         _, offsets, data = array.buffers()
-        kind = np.int64 if array.type in (pa.large_string(), pa.large_binary()) else np.int32
-        places = np.frombuffer(offsets, kind) if offsets else np.zeros(1, kind)
+        places = np.frombuffer(offsets, width) if offsets else np.zeros(1, width)
         return cls(
             places[array.offset : array.offset + len(array) + 1].astype(np.int64, copy=False),
             np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8),
