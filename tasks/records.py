@@ -38,6 +38,7 @@ class CleanLog:
       ts (and arrival) not after `as_of`.
     - `items`: item_id, category, title, price, available, created_at, tags; grain: item.
     - `users`: user_id, segment, created_at; grain: user of the users file (empty where none).
+    - `warnings`: findings that let the night go on, each a sentence with counts and a sample.
     """
 
     events: Path
@@ -54,6 +55,7 @@ class CleanLog:
     event_types: dict[str, int]
     set_aside: dict[str, str]
     n_idle: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
         "event_types": clean.event_types,
         "quarantined_by_reason": clean.quarantined,
         "set_aside": clean.set_aside,
+        "warnings": list(clean.warnings),
     }
 
 

@@ -43,6 +43,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         state_kind="live" if night["state"] == "live" else "waiting",
         verdict=escape(_verdict(facts)),
         standfirst=escape(_standfirst(facts)),
+        warnings=_warnings(log["warnings"]),
         tiles=_tiles(facts),
         lorenz=lorenz,
         categories=categories,
@@ -122,6 +123,12 @@ def _standfirst(facts: Mapping[str, Any]) -> str:
         f"{count(lists['n_fallback'])} of {count(lists['n_users'])} known users get a fallback, "
         f"and {count(log['quarantined'])} bad rows were set apart."
     )
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    """Return the warnings as a list, or nothing where there are none."""
+    rows = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
+    return f'<div class="warnings"><b>Warnings</b><ul>{rows}</ul></div>' if rows else ""
 
 
 def _foresight(quality: Mapping[str, Any] | None) -> str:

@@ -48,6 +48,8 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"{escape(words(night['state']))}",
         f"Events up to {instant(night['as_of'])}.",
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),
+        "## Warnings" if log["warnings"] else "",
+        "\n".join(f"- {escape(warning)}" for warning in log["warnings"]),
         "## The gates",
         _table(GATE_HEADS, gate_rows(facts["gates"])),
         "## The lists",

@@ -169,8 +169,9 @@ def _unpacked(function: Callable[..., object], packed: dict[str, Any], folder: P
     """Return the record that `function` gave when it was run."""
     kind = function.__annotations__["return"]
     paths = {each.name for each in fields(kind) if each.type is Path}
+    values = {name: folder / value if name in paths else value for name, value in packed.items()}
     return kind(
-        **{name: folder / value if name in paths else value for name, value in packed.items()}
+        **{n: tuple(each) if isinstance(each, list) else each for n, each in values.items()}
     )
 
 

@@ -202,6 +202,20 @@ def test_missed_targets_show_as_missed(night: Night) -> None:
     assert report.md.read_text().count("✗ **missed**") == 2
 
 
+def test_warnings_stand_in_all_three_and_nothing_stands_where_there_are_none(night: Night) -> None:
+    plain = written(night)
+    assert json.loads(plain.json.read_text())["input"]["warnings"] == []
+    assert "Warnings" not in plain.html.read_text() + plain.md.read_text()
+    warned = replace(night, clean=replace(night.clean, warnings=("12 of 34 ids", HOSTILE)))
+    report = written(warned)
+    assert json.loads(report.json.read_text())["input"]["warnings"] == ["12 of 34 ids", HOSTILE]
+    for text in (Page(report.html.read_text()).text, report.md.read_text()):
+        assert "Warnings" in text
+        assert "12 of 34 ids" in text
+    assert HOSTILE in Page(report.html.read_text()).text
+    assert "<img" not in report.md.read_text()
+
+
 def test_rules_of_exposure_show_where_they_are_in_force(night: Night) -> None:
     names = ("Places that explore", "Score kept", "Over the ceiling")
     plain = Page(written(night).html.read_text()).text
