@@ -70,6 +70,7 @@ def backfill(
     namespace: str = "shop",
     parallel: AtLeastOne = 1,
     run_root: Path = _RUNS,
+    config: Path | None = None,
     *,
     force: bool = False,
 ) -> list[Row]:
@@ -87,10 +88,11 @@ def backfill(
         namespace: whose lists these are: a tenant, a scene, a surface.
         parallel: dates at a time. Memory grows with it; each date uses all cores already.
         run_root: where the runs' folders are made.
+        config: settings file; `nightshelf.toml` of the working directory where not given.
         force: let the last date replace a live generation that has seen more.
 
     """
-    settings = load_settings()
+    settings = load_settings(namespace, config)
     Keys(namespace)  # it names folders too
     dates = past.midnights(start, end, step)
     redis = None
@@ -168,6 +170,9 @@ def main(
         int, typer.Option(min=1, help="Dates at a time; memory grows with it.")
     ] = 1,
     run_root: Annotated[Path, typer.Option(help="Where the runs' folders are made.")] = _RUNS,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")
+    ] = None,
     *,
     force: Annotated[
         bool, typer.Option("--force", help="Let the last date replace what has seen more.")
@@ -190,7 +195,7 @@ def main(
     try:
         rows = backfill(
             events, items, start.date(), end.date(), users, step, make, publish, namespace,
-            parallel, run_root, force=force, return_state=True,
+            parallel, run_root, config, force=force, return_state=True,
         ).result()  # fmt: skip
     except BackfillFailed as failed:
         _print(failed.rows)

@@ -50,15 +50,16 @@ class Line:
 
 
 @flow(name="collect", flow_run_name="{namespace}")
-def collect(events_dir: Path, namespace: str = "shop") -> list[Line]:
+def collect(events_dir: Path, namespace: str = "shop", config: Path | None = None) -> list[Line]:
     """Move what apps have told into the event log.
 
     Args:
         events_dir: folder of `date=YYYY-MM-DD/` partitions, made where it is not there.
         namespace: whose events these are: a tenant, a scene, a surface.
+        config: settings file; `nightshelf.toml` of the working directory where not given.
 
     """
-    settings = load_settings()
+    settings = load_settings(namespace, config)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
 
     collected = collect_events(redis, namespace, events_dir, settings.collect)
@@ -110,16 +111,19 @@ def show(lines: list[Line], namespace: str) -> None:
 def main(
     events_dir: Annotated[Path, typer.Option(help="Folder of date=YYYY-MM-DD/ partitions.")],
     namespace: Annotated[str, typer.Option(help="Whose events these are.")] = "shop",
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")
+    ] = None,
 ) -> None:
     """Move what apps have told into the event log.
 
     Example: python -m flows.collect --events-dir log/events --namespace shop
 
     Redis is REDIS_URL, settings are NIGHTSHELF_COLLECT__<NAME>, NIGHTSHELF_COMPACT__<NAME> or
-    nightshelf.toml.
+    the settings file.
     """
     try:
-        lines = collect(events_dir, namespace)
+        lines = collect(events_dir, namespace, config)
     except (NightshelfError, RedisError, OSError) as error:
         said = f"[bold red]The collection failed:[/] {escape(str(error))}"
         Console(stderr=True).print(said, soft_wrap=True)  # a path stays whole

@@ -112,6 +112,7 @@ def nightly(
     namespace: str = "shop",
     as_of: datetime | None = None,
     run_root: Path = Path("runs"),
+    config: Path | None = None,
 ) -> report.Report | State[None]:
     """Build and publish tonight's lists.
 
@@ -122,9 +123,10 @@ def nightly(
         namespace: whose lists these are: a tenant, a scene, a surface.
         as_of: nothing after this instant is seen; the last midnight in UTC where not given.
         run_root: where the run's folder is made.
+        config: settings file; `nightshelf.toml` of the working directory where not given.
 
     """
-    settings = load_settings()
+    settings = load_settings(namespace, config)
     if as_of is None and later_night_waits(namespace):
         return waited_for()
     until = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
@@ -251,15 +253,18 @@ def main(
         typer.Option(help="See nothing after this instant; the last midnight in UTC by default."),
     ] = None,
     run_root: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")
+    ] = None,
 ) -> None:
     """Build and publish tonight's lists.
 
     Example: python -m flows.nightly --events log/ --items items.parquet --as-of 2026-03-01
 
-    Redis is REDIS_URL, settings are NIGHTSHELF_<STEP>__<NAME> or nightshelf.toml.
+    Redis is REDIS_URL, settings are NIGHTSHELF_<STEP>__<NAME> or the settings file.
     """
     try:
-        night = nightly(events, items, users, namespace, as_of, run_root, return_state=True)
+        night = nightly(events, items, users, namespace, as_of, run_root, config, return_state=True)
         page = night.result()
     except (NightshelfError, RedisError) as error:
         said = f"[bold red]The night failed:[/] {escape(str(error))}"

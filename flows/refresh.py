@@ -45,7 +45,10 @@ refresh_lists = as_task(refreshing.refresh_lists, **PATIENT)
 
 @flow(name="refresh", flow_run_name="{namespace}")
 def refresh(
-    events_dir: Path, namespace: str = "shop", run_root: Path = Path("runs")
+    events_dir: Path,
+    namespace: str = "shop",
+    run_root: Path = Path("runs"),
+    config: Path | None = None,
 ) -> list[Refreshed]:
     """Bring the lists of users who acted, or are new, up to this moment.
 
@@ -53,9 +56,10 @@ def refresh(
         events_dir: the collected event log, a folder of `date=YYYY-MM-DD/` partitions.
         namespace: whose lists these are: a tenant, a scene, a surface.
         run_root: where the nights' folders are.
+        config: settings file; `nightshelf.toml` of the working directory where not given.
 
     """
-    settings = load_settings()
+    settings = load_settings(namespace, config)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
     now = datetime.now(UTC)
 
@@ -93,15 +97,18 @@ def main(
     events_dir: Annotated[Path, typer.Option(help="Folder of date=YYYY-MM-DD/ partitions.")],
     namespace: Annotated[str, typer.Option(help="Whose lists these are.")] = "shop",
     run_root: Annotated[Path, typer.Option(help="Where the nights' folders are.")] = Path("runs"),
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")
+    ] = None,
 ) -> None:
     """Bring the lists of users who acted, or are new, up to this moment.
 
     Example: python -m flows.refresh --events-dir log/events --namespace shop --run-root runs
 
-    Redis is REDIS_URL, settings are NIGHTSHELF_REFRESH__<NAME> or nightshelf.toml.
+    Redis is REDIS_URL, settings are NIGHTSHELF_REFRESH__<NAME> or the settings file.
     """
     try:
-        done = refresh(events_dir, namespace, run_root)
+        done = refresh(events_dir, namespace, run_root, config)
     except (NightshelfError, RedisError) as error:
         told = f"[bold red]The refresh failed:[/] {escape(str(error))}"
         Console(stderr=True).print(told, soft_wrap=True)  # a path stays whole

@@ -39,6 +39,7 @@ User = Annotated[str, typer.Argument(metavar="USER", help="Whose list.")]
 ItemId = Annotated[
     str | None, typer.Argument(metavar="ITEM", help="An item: why it is there, or is not.")
 ]
+Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Where the runs' folders are.")]
 
 app = typer.Typer()
@@ -47,6 +48,7 @@ app = typer.Typer()
 @app.command(epilog="Example: nightshelf republish runs/shop/42")
 def republish(
     folder: Folder,
+    config: Config = None,
     force: Force = False,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -57,7 +59,7 @@ def republish(
     with open_desk(folder.resolve().parent.name, redis_url, as_json) as desk:
         with _pipeline():
             from shelfops.republish import carry_out
-        carry_out(desk, redis_url, folder, force=force, yes=yes, dry_run=dry_run)
+        carry_out(desk, redis_url, folder, config, force=force, yes=yes, dry_run=dry_run)
 
 
 @app.command(epilog="Examples: nightshelf why u42; nightshelf why u42 B2 --json")

@@ -11,22 +11,30 @@ from nightshelf.cli_desk import Desk
 from nightshelf.tables import minute_words
 from nightshelf.values import Manifest
 from nightshelf.world import World, look
-from tasks.publish import connect
+from tasks.publish import PublishSettings, connect
 from tasks.republish import open_source, refuse_unless_good, republish
 from tasks.run import Run
 from tasks.settings import load_settings
 
 
 def carry_out(
-    desk: Desk, redis_url: str, folder: Path, *, force: bool, yes: bool, dry_run: bool
+    desk: Desk,
+    redis_url: str,
+    folder: Path,
+    config: Path | None,
+    *,
+    force: bool,
+    yes: bool,
+    dry_run: bool,
 ) -> None:
     """Say what will be published, ask, and do it with the patience of a publisher."""
     source, manifest = open_source(folder)
+    settings = load_settings(source.namespace, config).publish
     refuse_unless_good(desk.client, source, manifest, force=force)
     plan = _plan(source, manifest, look(desk.client, source.namespace))
     live = None
     if desk.agreed(plan, yes=yes, dry_run=dry_run):
-        live = _republish(redis_url, source, manifest, force=force)
+        live = _republish(redis_url, source, manifest, settings, force=force)
     if desk.as_json:
         desk.document(
             source=source.generation,
@@ -39,8 +47,9 @@ def carry_out(
         tables.show_line(_result(look(desk.client, source.namespace), live))
 
 
-def _republish(redis_url: str, source: Run, manifest: Manifest, *, force: bool) -> Manifest:
-    settings = load_settings().publish
+def _republish(
+    redis_url: str, source: Run, manifest: Manifest, settings: PublishSettings, *, force: bool
+) -> Manifest:
     with closing(connect(redis_url, settings)) as client, _bar() as bar:
         job = bar.add_task("keys")
 

@@ -1,11 +1,15 @@
 """All settings in one object, read once, from the environment and `nightshelf.toml`.
 
-The environment wins over the file. Names follow the fields: `NIGHTSHELF_TOPN__N=20`,
-`NIGHTSHELF_FEATURES__HALF_LIFE_DAYS=30`, `NIGHTSHELF_FEATURES__SEEN='["purchase"]'`, or in
-`nightshelf.toml`::
+Of a setting that is given more than once the first of these counts:
 
-    [features]
-    half_life_days = 30
+1. the environment, for every namespace that the process works on: `NIGHTSHELF_TOPN__N=20`,
+   `NIGHTSHELF_FEATURES__SEEN='["purchase"]'`,
+2. the namespace's table in the file, `[namespace.books.topn]`,
+3. the common table in the file, `[topn]`,
+4. the default.
+
+The file is `nightshelf.toml` in the current directory, or the one that `--config` names
+(`tasks/settings_file.py`).
 """
 
 import hashlib
@@ -15,13 +19,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.collect import CollectSettings
 from tasks.compact import CompactSettings
@@ -37,6 +37,7 @@ from tasks.publish import PublishSettings
 from tasks.rank import TopNSettings
 from tasks.refresh import RefreshSettings
 from tasks.report import Targets
+from tasks.settings_file import DEFAULT, Known, SettingsFile, unknown_names
 from tasks.similar import SimilarSettings
 from tasks.train import TrainSettings
 
@@ -50,7 +51,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
         env_nested_delimiter="__",
-        toml_file="nightshelf.toml",
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,  # the address of Redis may be part of it
@@ -79,10 +79,11 @@ class Settings(BaseSettings):
     @classmethod
     def _known_names(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Refuse a misspelt setting, which would otherwise do nothing in silence."""
-        steps = [name for name in cls.model_fields if name != "redis_url"]
-        for unknown in sorted({*values, *_steps_in_environment()} - {*steps, *_REDIS_URL}):
-            raise ValueError(f"{unknown} has no settings; those that do: {', '.join(steps)}")
-        return {name: cls._step(name, given) for name, given in values.items()}
+        steps = dict.fromkeys(_steps_in_environment()) | values
+        given = {name: steps[name] for name in sorted(steps) if name not in _REDIS_URL}
+        for sentence in unknown_names(given, cls.known()):
+            raise ValueError(sentence)
+        return {name: _decoded_table(name, given) for name, given in values.items()}
 
     @model_validator(mode="after")
     def _idle_means_idle(self) -> Self:
@@ -95,14 +96,10 @@ class Settings(BaseSettings):
         return self
 
     @classmethod
-    def _step(cls, name: str, given: object) -> object:
-        """Check the names of one step's settings; tables and lists may be JSON text."""
-        if name in _REDIS_URL or not isinstance(given, dict):
-            return given
-        known = [field.name for field in fields(cls.model_fields[name].default)]
-        for unknown in sorted(set(given) - set(known)):
-            raise ValueError(f"{name}.{unknown} is no setting; {name} has {', '.join(known)}")
-        return {field: _decoded(value) for field, value in given.items()}
+    def known(cls) -> Known:
+        """Return the names of each step's settings."""
+        steps = (name for name in cls.model_fields if name != "redis_url")
+        return {step: [f.name for f in fields(cls.model_fields[step].default)] for step in steps}
 
     @classmethod
     def settings_customise_sources(
@@ -113,8 +110,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments first, then the environment, then `nightshelf.toml`."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Read the environment first, then the arguments: a settings file's tables."""
+        return env_settings, init_settings
 
     def public(self) -> dict[str, Any]:
         """Return every setting but the address of Redis, for the run's record."""
@@ -136,14 +133,36 @@ class Settings(BaseSettings):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load_settings() -> Settings:
-    """Read the settings; `SettingsError` says what is wrong with them, and where."""
+def load_settings(namespace: str, config: Path | None = None) -> Settings:
+    """Read a namespace's settings from the environment and from `config` (`nightshelf.toml`).
+
+    Raises `SettingsError`, which says what is wrong, and where it stands.
+    """
+    path = config or DEFAULT
+    file = SettingsFile()
     try:
-        return Settings()
-    except ValueError as error:  # pydantic's, a table that is no table, TOML that is none
-        raise SettingsError(
-            f"settings (NIGHTSHELF_<STEP>__<NAME>, nightshelf.toml): {error}"
-        ) from error
+        file = SettingsFile.read(namespace, config, Settings.known())
+        return Settings(**file.tables)
+    except OSError as error:
+        raise SettingsError(f"settings: {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        wrong = "; ".join(_said(each, file) for each in error.errors(include_url=False))
+    except ValueError as error:  # TOML that is none, JSON that is none
+        wrong = str(error)
+    where = f"{path.absolute()}" if path.exists() else f"no {path} in {Path.cwd()}"
+    raise SettingsError(f"settings (environment NIGHTSHELF_<STEP>__<NAME>; {where}): {wrong}")
+
+
+def _said(wrong: ErrorDetails, file: SettingsFile) -> str:
+    """Say where a wrong value stands, what is wrong, and what it is where that is no secret."""
+    reason, place = wrong["msg"].removeprefix("Value error, "), [str(part) for part in wrong["loc"]]
+    if len(place) < 2:  # a whole step, the address of Redis, or a sentence that names its setting
+        return ": ".join([*place, reason])
+    step, name, *inside = place
+    variable = f"{_PREFIX}{step}__{name}".upper()
+    stands = variable in map(str.upper, os.environ)
+    at = variable if stands else file.where(step, name)
+    return f"{'.'.join([at, *inside])}: {reason}; it is {wrong['input']!r:.80}"
 
 
 def _steps_in_environment() -> set[str]:
@@ -152,6 +171,17 @@ def _steps_in_environment() -> set[str]:
     return {n.removeprefix(_PREFIX).split("__")[0].lower() for n in named if n.startswith(_PREFIX)}
 
 
-def _decoded(value: object) -> object:
-    """Parse the JSON of a table or a list, as which a variable gives it."""
-    return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+def _decoded_table(step: str, given: object) -> object:
+    """Parse the settings of a step that are JSON text: tables and lists in the environment."""
+    if step in _REDIS_URL or not isinstance(given, dict):
+        return given
+    return {name: _decoded(f"{step}.{name}", value) for name, value in given.items()}
+
+
+def _decoded(name: str, value: object) -> object:
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is no JSON: {error}") from error

@@ -30,12 +30,12 @@ def toml(text: str) -> None:
 
 def refusal() -> str:
     with pytest.raises(SettingsError) as raised:
-        load_settings()
+        load_settings("shop")
     return str(raised.value)
 
 
 def test_defaults_are_the_steps_own() -> None:
-    settings = Settings()
+    settings = load_settings("shop")
     assert settings.topn == TopNSettings()
     assert settings.features == FeatureSettings()
     assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
@@ -45,7 +45,7 @@ def test_a_variable_sets_one_field_and_leaves_the_others(monkeypatch: pytest.Mon
     monkeypatch.setenv("NIGHTSHELF_TOPN__N", "20")
     monkeypatch.setenv("nightshelf_features__half_life_days", "30")
     monkeypatch.setenv("NIGHTSHELF_INPUTS__SKIP_BROKEN_FILES", "true")
-    settings = Settings()
+    settings = load_settings("shop")
     assert settings.topn == TopNSettings(n=20)
     assert settings.features == FeatureSettings(half_life_days=30)
     assert settings.inputs.skip_broken_files is True
@@ -55,7 +55,7 @@ def test_tables_and_lists_are_json_or_one_variable_a_name(monkeypatch: pytest.Mo
     monkeypatch.setenv("NIGHTSHELF_FEATURES__WEIGHTS", '{"addToCart": 3, "return": -2.5}')
     monkeypatch.setenv("NIGHTSHELF_FEATURES__SEEN", '["purchase"]')
     monkeypatch.setenv("NIGHTSHELF_INPUTS__EVENTS__USER_ID", "Customer ID")
-    settings = Settings()
+    settings = load_settings("shop")
     assert settings.features.weights == {"addToCart": 3.0, "return": -2.5}
     assert settings.features.seen == ("purchase",)
     assert settings.inputs.events == {"user_id": "Customer ID"}
@@ -63,10 +63,10 @@ def test_tables_and_lists_are_json_or_one_variable_a_name(monkeypatch: pytest.Mo
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     toml(f'redis_url = "{URL}"\n[topn]\nn = 5\npage_size = 4\n[inputs.events]\nts = "when"\n')
-    assert Settings().redis_url.get_secret_value() == URL
+    assert load_settings("shop").redis_url.get_secret_value() == URL
     monkeypatch.setenv("NIGHTSHELF_TOPN__N", "7")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
-    settings = Settings()
+    settings = load_settings("shop")
     assert settings.topn == TopNSettings(n=7, page_size=4)
     assert settings.inputs.events == {"ts": "when"}
     assert settings.redis_url.get_secret_value() == "redis://elsewhere/0"
@@ -74,9 +74,9 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_address_of_redis_has_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://common/0")
-    assert Settings().redis_url.get_secret_value() == "redis://common/0"
+    assert load_settings("shop").redis_url.get_secret_value() == "redis://common/0"
     monkeypatch.setenv("NIGHTSHELF_REDIS_URL", "redis://own/0")
-    assert Settings().redis_url.get_secret_value() == "redis://own/0"
+    assert load_settings("shop").redis_url.get_secret_value() == "redis://own/0"
 
 
 def test_a_misspelt_setting_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +98,11 @@ def test_a_misspelt_step_is_refused_with_the_known_ones(monkeypatch: pytest.Monk
 
 def test_a_value_of_the_wrong_kind_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTSHELF_TOPN__N", "many")
-    assert "topn.n\n  Input should be a valid integer" in refusal()
+    assert "NIGHTSHELF_TOPN__N: Input should be a valid integer" in refusal()
+    assert "it is 'many'" in refusal()
     monkeypatch.delenv("NIGHTSHELF_TOPN__N")
+    toml("[topn]\nn = 'many'\n")
+    assert f"{Path('nightshelf.toml').absolute()}): topn.n: Input should be a valid" in refusal()
 
 
 @pytest.mark.parametrize(
@@ -108,27 +111,27 @@ def test_a_value_of_the_wrong_kind_names_its_setting(monkeypatch: pytest.MonkeyP
         (
             "FEATURES__HALF_LIFE_DAYS",
             "0",
-            "features.half_life_days\n  Input should be greater than 0",
+            "Input should be greater than 0",
         ),
-        ("FEATURES__HALF_LIFE_DAYS", "nan", "features.half_life_days\n  Input should be greater"),
+        ("FEATURES__HALF_LIFE_DAYS", "nan", "Input should be greater"),
         (
             "EVENTS__MAX_BAD_SHARE",
             "1.5",
-            "events.max_bad_share\n  Input should be less than or equal",
+            "Input should be less than or equal",
         ),
         (
             "EVENTS__MAX_BAD_SHARE",
             "-0.01",
-            "events.max_bad_share\n  Input should be greater than or",
+            "Input should be greater than or",
         ),
-        ("TOPN__N", "1001", "topn.n\n  Input should be less than or equal to 1000"),
+        ("TOPN__N", "1001", "Input should be less than or equal to 1000"),
     ],
 )
 def test_an_unlawful_value_is_refused(
     name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"NIGHTSHELF_{name}", value)
-    assert said in refusal()
+    assert f"NIGHTSHELF_{name}: {said}" in refusal()
 
 
 def test_a_file_that_is_no_toml_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,16 +143,16 @@ def test_a_file_that_is_no_toml_is_one_clear_error(monkeypatch: pytest.MonkeyPat
 
 
 def test_other_variables_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Settings()
+    before = load_settings("shop")
     for name in ("NIGHTSHELF_NAMESPACE", "NIGHTSHELF_REAL_DATA", "TOPN__N", "N", "DIGEST", "SEEN"):
         monkeypatch.setenv(name, "shop")
-    assert Settings() == before
+    assert load_settings("shop") == before
 
 
 def test_the_password_gets_out_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Settings()
+    plain = load_settings("shop")
     monkeypatch.setenv("REDIS_URL", URL)
-    settings = Settings()
+    settings = load_settings("shop")
     for text in (repr(settings), str(settings), str(settings.public()), settings.model_dump_json()):
         assert SECRET not in text
     assert settings.digest() == plain.digest()
@@ -175,8 +178,8 @@ def test_no_refusal_shows_the_password(
 
 
 def test_the_digest_follows_every_public_setting() -> None:
-    plain = Settings()
-    assert plain.digest() == Settings().digest()
+    plain = load_settings("shop")
+    assert plain.digest() == load_settings("shop").digest()
     assert Settings(topn=TopNSettings(n=7)).digest() != plain.digest()
     assert Settings(features=FeatureSettings(weights={"view": 1})).digest() != plain.digest()
     assert set(plain.public()) == set(Settings.model_fields) - {"redis_url"}
@@ -184,11 +187,99 @@ def test_the_digest_follows_every_public_setting() -> None:
 
 def test_settings_cannot_be_changed_under_way() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().topn = TopNSettings(n=1)
+        load_settings("shop").topn = TopNSettings(n=1)
 
 
 def test_what_is_learnt_from_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     toml("[features.weights]\nview = 1.0\nimpression = 0.1\n")
     assert "events.idle has impression, which features uses" in refusal()
     monkeypatch.setenv("NIGHTSHELF_EVENTS__IDLE", "[]")
-    assert Settings().features.weights["impression"] == 0.1
+    assert load_settings("shop").features.weights["impression"] == 0.1
+
+
+TWO_SHOPS = """\
+[topn]
+n = 30
+page_size = 6
+
+[features.weights]
+view = 1.0
+purchase = 5.0
+
+[namespace.books.topn]
+n = 20
+
+[namespace.books.features.weights]
+lend = 3.0
+
+[namespace."shop.de-at_2".inputs.events]
+user_id = "kunde"
+"""
+
+
+def test_a_namespace_has_its_own_over_the_common_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml(TWO_SHOPS)
+    books, dotted, other = map(load_settings, ("books", "shop.de-at_2", "nobody"))
+    assert books.topn == TopNSettings(n=20, page_size=6)
+    assert books.features.weights == {"lend": 3.0}  # a table is one field
+    assert dotted.topn == other.topn == TopNSettings(n=30, page_size=6)
+    assert dotted.inputs.events == {"user_id": "kunde"}
+    assert other.inputs.events == {}
+    assert other.features.weights == {"view": 1.0, "purchase": 5.0}
+
+    monkeypatch.setenv("NIGHTSHELF_TOPN__N", "7")
+    assert load_settings("books").topn == load_settings("nobody").topn
+    assert load_settings("books").topn == TopNSettings(n=7, page_size=6)
+
+
+def test_a_namespace_may_have_a_redis_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml(f'redis_url = "redis://common/0"\n[namespace.books]\nredis_url = "{URL}"\n')
+    assert load_settings("books").redis_url.get_secret_value() == URL
+    assert load_settings("games").redis_url.get_secret_value() == "redis://common/0"
+    monkeypatch.setenv("REDIS_URL", "redis://environment/0")
+    assert load_settings("books").redis_url.get_secret_value() == "redis://environment/0"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[namespace.books.topn]\nm = 2", "namespace.books.topn.m is no setting; topn has n, page"),
+        ("[namespace.games.topn]\nm = 2", "namespace.games.topn.m is no setting; topn has n, page"),
+        ("[namespace.books.top]\nn = 2", "namespace.books.top has no settings; those that do: in"),
+        ("[namespace.books]\nn = 2", "namespace.books.n has no settings; those that do: inputs"),
+        ("[namespace.books]\ntopn = 2", "namespace.books.topn is no table of settings"),
+        ("[namespace]\nbooks = 2", "namespace.books is no table; write [namespace.books.inputs]"),
+        ("namespace = 2", "namespace is no table; write [namespace.<name>.inputs]"),
+        ("[namespace.Books.topn]\nn = 2", "namespace.Books: namespace 'Books': expected 1 to 64"),
+        ("[namespace.shop.de.topn]\nn = 2", 'with a dot is quoted: [namespace."shop.de"]'),
+        ('[namespace."a.b".topn]\nm = 2', 'namespace."a.b".topn.m is no setting; topn has n'),
+        ("[namespace.books.topn]\nn = 'x'", "namespace.books.topn.n: Input should be a valid int"),
+        (
+            "[namespace.books.features.weights]\nlend = 'x'",
+            "namespace.books.features.weights.lend: ",
+        ),
+        ("[namespace.books.features]\nseen = '[1'", "features.seen is no JSON: Expecting ','"),
+    ],
+)
+def test_what_is_wrong_under_a_namespace_is_said_with_its_place(text: str, said: str) -> None:
+    toml(text)
+    with pytest.raises(SettingsError) as raised:
+        load_settings("books")
+    assert f"; {Path('nightshelf.toml').absolute()}): " in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_a_wrong_value_of_another_namespace_stops_nobody() -> None:
+    toml("[namespace.games.topn]\nn = 'x'\n[topn]\nn = 9\n")
+    assert load_settings("books").topn.n == 9
+
+
+def test_a_named_file_is_read_in_place_of_the_default_one(tmp_path: Path) -> None:
+    toml("[topn]\nn = 9\n")
+    Path("other.toml").write_text("[topn]\nn = 8\n")
+    assert load_settings("books", tmp_path / "other.toml").topn.n == 8
+    Path("other.toml").write_text("[topn]\nm = 8\n")
+    with pytest.raises(SettingsError, match=r"other\.toml\): topn\.m is no setting"):
+        load_settings("books", Path("other.toml"))
+    with pytest.raises(SettingsError, match=r"none\.toml cannot be read: No such file"):
+        load_settings("books", Path("none.toml"))
