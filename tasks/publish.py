@@ -24,6 +24,7 @@ from nightshelf.connection import address
 from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
+from nightshelf.redis_url import check_url
 from nightshelf.values import Manifest
 from tasks.ahead import ahead, beside
 from tasks.carry import encoded, read_again, written
@@ -63,17 +64,15 @@ def connect(url: str, settings: PublishSettings) -> Redis:
     Raises `RedisUnavailable` where `url` is none.
     """
     try:
-        return Redis.from_url(
-            url,
-            socket_timeout=settings.timeout_s,
-            socket_connect_timeout=5,
-            retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
-        )
-    except ValueError:  # its text can hold part of a password
-        raise RedisUnavailable(
-            "REDIS_URL is no Redis URL: expected redis://[user:password@]host:port/db, "
-            "with the password percent-encoded"
-        ) from None
+        check_url(url)
+    except ValueError as error:
+        raise RedisUnavailable(f"REDIS_URL: {error}") from None
+    return Redis.from_url(
+        url,
+        socket_timeout=settings.timeout_s,
+        socket_connect_timeout=5,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
+    )
 
 
 def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:

@@ -14,7 +14,14 @@ from typing import Any, TypeVar, overload
 from redis import Redis
 
 from nightshelf.answers import Counters, Result, Status
-from nightshelf.connection import FAILURES, READ_TIMEOUT_S, address, connect, deadline_s
+from nightshelf.connection import (
+    FAILURES,
+    READ_TIMEOUT_S,
+    address,
+    check_client,
+    connect,
+    deadline_s,
+)
 from nightshelf.filters import Filters
 from nightshelf.listener import Listener
 from nightshelf.reading import acting, features, pages
@@ -46,6 +53,7 @@ class Shelf:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] | None = None,
     ) -> None:
+        check_client(client)
         self._client = client
         self._deadline_s = settings.deadline_s or deadline_s(client)
         self._mind = Mind(namespace, settings, clock, chance)
