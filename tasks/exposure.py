@@ -55,8 +55,9 @@ def ruled(
         favourites = load_favourites(features.users, user_ids, catalogue)
         new = load_new(features.items, catalogue.ids, run.as_of, settings.new_days)
         places = Places(
-            settings.n, settings.page_size, settings.explore_slots, settings.max_per_category, most
-        )
+            settings.n, settings.page_size, settings.explore_slots, settings.max_per_category,
+            most, catalogue.uncapped,
+        )  # fmt: skip
         held, explored = explore(users, items, catalogue, held, seen, favourites, new, places)
     total = float(plain.scores.sum())
     return float(held.scores.sum()) / total if total > 0 else None, _parts(held, explored)

@@ -15,7 +15,7 @@ events    event_id      no       text or integer: the same id counts once
 events    arrived_at    no       timestamp or text: when the log learnt of it; unread before that
 events    session_id    no       text or integer
 items     item_id       yes      text or integer
-items     category      yes      text; null counts as `unknown`
+items     category      yes      text; null, blank, "none", "nan", "n/a" count as `unknown`
 items     title         no       text
 items     price         no       number, not negative
 items     available     no       true or false; null and absent count as true

@@ -17,6 +17,9 @@ from tasks.records import LIST_SCHEMA
 #: The texts of lists, of which there are few distinct ones.
 _REPETITIVE = [f"{name}.list.element" for name in ("item_ids", "codes", "because")]
 
+#: The category of an item that names none, and of one that the catalogue does not know.
+UNKNOWN = "unknown"
+
 Positions = npt.NDArray[np.integer]
 
 
@@ -36,6 +39,11 @@ class Catalogue:
     def n_categories(self) -> int:
         """How many categories there are."""
         return len(self.category_names)
+
+    @property
+    def uncapped(self) -> int:
+        """The number of the category `unknown`, which no rule caps; -1 where every item has one."""
+        return self.category_names.index(UNKNOWN) if UNKNOWN in self.category_names else -1
 
     @cached_property
     def texts(self) -> pa.StringArray:

@@ -111,7 +111,7 @@ def measure(
             evidence.categories,
             listing.page_size,
             listing.max_per_category,
-            None if listing.rerank == "cap" else evidence.explored,
+            evidence.capped if listing.rerank == "cap" else evidence.capped & evidence.explored,
         ),
         families={
             family: pq.read_metadata(path).num_rows

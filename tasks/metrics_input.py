@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tasks.kernels.spread import count_seen
-from tasks.lists import read_lists
+from tasks.lists import UNKNOWN, read_lists
 from tasks.metrics import Bools, Exposure, Floats, Ints
 from tasks.records import Features, Model, Served
-
-#: The category of an item that names none, and of one that the catalogue does not know.
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +50,12 @@ class Evidence:
         return count_seen(
             lists.items, lists.offsets, self.users, seen.indptr, seen.indices, lists.n_items
         )
+
+    @property
+    def capped(self) -> Bools:
+        """Which entries of the lists name an item of known category: those that the cap binds."""
+        known = np.array([name != UNKNOWN for name in self.category_names], np.bool_)
+        return known[self.categories[self.exposure.items]]
 
     @property
     def n_unavailable(self) -> int:

@@ -142,6 +142,7 @@ def _list(
         catalogue.n_categories,
         listing.page_size,
         listing.page_size if one_category else listing.max_per_category,
+        catalogue.uncapped,
         out,
     )
     plain = segment in ("trending", "new")

@@ -30,7 +30,8 @@ class TopNSettings:
     """How long a list is, and how diverse.
 
     - `n`: items a list, 1 to 1,000.
-    - `page_size`, `max_per_category`: at most so many of a category in each page of so many.
+    - `page_size`, `max_per_category`: at most so many of a category in each page of so many; items
+      of unknown category are held to none.
     - `max_bytes`: memory for scores and candidates, over all threads; each holds one user's at
       least.
     - `rerank`: "cap" is the category rule; "mmr" chooses without it by Maximal Marginal Relevance,
@@ -99,8 +100,10 @@ def rank(
     """
     with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
         stock = arrange(items, catalogue.categories, catalogue.available)
-    cap = settings.max_per_category
-    rules = rules_for(settings.n, settings.page_size, cap, catalogue.n_categories)
+    rules = rules_for(
+        settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
+        catalogue.uncapped, np.count_nonzero(stock.categories == catalogue.uncapped),
+    )  # fmt: skip
     room = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
     size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
 

@@ -1,7 +1,8 @@
 """Exact, diverse top-N lists: what every user gets, defined rather than approximated.
 
 A list walks all items in order of descending score (ties by item id), skips what the user has
-seen, what is unavailable and what its category has no room for in the page, and stops at N.
+seen, what is unavailable and what its category has no room for in the page, and stops at N. Items
+of unknown category are alike in nothing that we know: they always have room.
 """
 
 from collections.abc import Iterator

@@ -139,7 +139,7 @@ def _scores(user: npt.NDArray[np.float32], items: Factors) -> npt.NDArray[np.flo
 
 def _walk(order: npt.NDArray[np.int64], night: Night) -> Iterator[tuple[int, int, bool]]:
     """Yield (item, page from 1, whether it was taken) until the list is complete."""
-    rules, n_listed = night.rules, 0
+    rules, uncapped, n_listed = night.rules, night.catalogue.uncapped, 0
     room: dict[int, int] = {}
     for at in order.tolist():
         if n_listed == rules.n:
@@ -147,7 +147,7 @@ def _walk(order: npt.NDArray[np.int64], night: Night) -> Iterator[tuple[int, int
         if n_listed % rules.page_size == 0 and sum(room.values()) == rules.page_size:
             room = {}
         category = int(night.catalogue.categories[at])
-        taken = room.get(category, 0) < rules.max_per_category
+        taken = room.get(category, 0) < rules.max_per_category or category == uncapped
         yield at, n_listed // rules.page_size + 1, taken
         if taken:
             room[category] = room.get(category, 0) + 1

@@ -51,11 +51,13 @@ def walk(
     n_categories: int,
     page_size: int,
     max_per_category: int,
+    uncapped: int,
     out: Positions,
 ) -> int:
     """Walk items in `order`, skip those whose category is full in the page, stop at len(out).
 
-    Returns how many were taken into `out`. This is the definition of a diverse list
+    The category numbered `uncapped` is never full (-1: there is no such category). Returns how many
+    were taken into `out`. This is the definition of a diverse list
     (docs/decisions/0007-exact-lists.md).
     """
     page_of = np.full(n_categories, -1, np.int64)
@@ -67,7 +69,7 @@ def walk(
         category, page = categories[order[at]], n // page_size
         if page_of[category] != page:
             page_of[category], taken[category] = page, 0
-        if taken[category] < max_per_category:
+        if taken[category] < max_per_category or category == uncapped:
             taken[category] += 1
             out[n] = order[at]
             n += 1

@@ -16,12 +16,16 @@ _LEAST_FRESH, _MOST_FRESH = 64, 256
 
 
 class Rules(NamedTuple):
-    """How long a list is, and how diverse; `last_page` is the last that a walk can reach."""
+    """How long a list is, and how diverse; `last_page` is the last that a walk can reach.
+
+    The category numbered `uncapped` has room without end (-1: none has).
+    """
 
     n: int
     page_size: int
     max_per_category: int
     n_categories: int
+    uncapped: int
     last_page: int
 
 
@@ -60,11 +64,22 @@ class Desk(NamedTuple):
     taken: npt.NDArray[np.int64]
 
 
-def rules_for(n: int, page_size: int, max_per_category: int, n_categories: int) -> Rules:
-    """Return the rules of a walk, cut to what the categories leave room for in one page."""
-    room = n_categories * max_per_category
+def rules_for(
+    n: int,
+    page_size: int,
+    max_per_category: int,
+    n_categories: int,
+    uncapped: int = -1,
+    n_uncapped: int = 0,
+) -> Rules:
+    """Return the rules of a walk, cut to what the categories leave room for in one page.
+
+    `n_uncapped` items, all that there are, belong to the category `uncapped`.
+    """
+    room = (n_categories - (uncapped >= 0)) * max_per_category + n_uncapped
     longest = n if room >= page_size else min(n, room)  # page 1 never fills
-    return Rules(longest, page_size, max_per_category, n_categories, (longest - 1) // page_size)
+    last_page = (longest - 1) // page_size
+    return Rules(longest, page_size, max_per_category, n_categories, uncapped, last_page)
 
 
 def open_desk(n_users: int, stock: Stock, rules: Rules) -> Desk:

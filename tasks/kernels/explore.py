@@ -12,8 +12,8 @@ from tasks.kernels.settle import exact_scores
 class Places(NamedTuple):
     """Which places of a list explore, and what holds there.
 
-    The last `slots` of each page of a full list of `n`; a category has room for
-    `max_per_category` of a page, an item for `most` lists.
+    The last `slots` of each page of a full list of `n`; a category but the one numbered `uncapped`
+    has room for `max_per_category` of a page, an item for `most` lists.
     """
 
     n: int
@@ -21,6 +21,7 @@ class Places(NamedTuple):
     slots: int
     max_per_category: int
     most: int
+    uncapped: int = -1
 
 
 class Tastes(NamedTuple):
@@ -84,7 +85,8 @@ def least_exposed(u: int, places: Places, tastes: Tastes, table: Table) -> int:
     n, fewest = 0, places.most  # nothing that stands in `most` lists is taken
     for at in range(tastes.liked_from[u], tastes.liked_from[u + 1]):
         category = tastes.liked[at]
-        if table.taken[category] >= places.max_per_category:
+        full = table.taken[category] >= places.max_per_category
+        if full and category != places.uncapped:
             continue
         for place in range(tastes.pool_from[category], tastes.pool_from[category + 1]):
             item = tastes.pool[place]

@@ -29,7 +29,7 @@ def walk_all(
     order = by_id[np.argsort(-exact[by_id], kind="mergesort")]  # stable: ties stay in id order
     n = walk(
         order, stock.categories, rules.n_categories, rules.page_size, rules.max_per_category,
-        out[: rules.n],
+        rules.uncapped, out[: rules.n],
     )  # fmt: skip
     for at in range(n):
         scores[at] = exact[out[at]]
@@ -43,7 +43,7 @@ def walk_kept(
     """Walk user u's kept candidates, which hold the whole list; `out` gets places."""
     n = walk(
         desk.kept[u, : desk.n_kept[u]], stock.categories, rules.n_categories, rules.page_size,
-        rules.max_per_category, out[: rules.n],
+        rules.max_per_category, rules.uncapped, out[: rules.n],
     )  # fmt: skip
     at = 0
     for place in range(n):

@@ -86,7 +86,7 @@ def settle(u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None
         category, page = stock.categories[place], n // rules.page_size
         if desk.page_of[category] != page:
             desk.page_of[category], desk.taken[category] = page, 0
-        room = desk.taken[category] < rules.max_per_category
+        room = desk.taken[category] < rules.max_per_category or category == rules.uncapped
         if room or page < rules.last_page:
             desk.merged[keep], desk.merged_scores[keep] = place, score
             keep += 1

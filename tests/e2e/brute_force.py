@@ -37,7 +37,8 @@ class BruteForce:
         for item in sorted(range(len(scores)), key=lambda i: (-scores[i], self.item_ids[i])):
             item_id = self.item_ids[item]
             place = (len(taken) // page_size, self.category[item_id])
-            if item_id in seen or item_id not in self.available or room[place] == cap:
+            full = self.category[item_id] != "unknown" and room[place] == cap
+            if item_id in seen or item_id not in self.available or full:
                 continue
             room[place] += 1
             taken.append(item_id)

@@ -37,10 +37,18 @@ class Problem:
     categories: npt.NDArray[np.int32]
     available: npt.NDArray[np.bool_]
     seen: list[set[int]]
+    unknown: int | None = None
+
+    @property
+    def alike(self) -> list[int]:
+        """Numbers that are equal for items of one category; each of no known one is by itself."""
+        known = self.categories.tolist()
+        return [g if g != self.unknown else -1 - item for item, g in enumerate(known)]
 
     @property
     def catalogue(self) -> Catalogue:
-        names = [f"c{number}" for number in range(int(self.categories.max()) + 1)]
+        numbers = range(int(self.categories.max()) + 1)
+        names = [f"c{number}" if number != self.unknown else "unknown" for number in numbers]
         ids = pa.array([f"i{number:05}" for number in range(len(self.items))])
         return Catalogue(ids, self.categories, names, self.available)
 
@@ -88,7 +96,7 @@ def defined(problem: Problem, n: int, page_size: int, cap: int) -> list[list[tup
             item for item in range(len(scores)) if problem.available[item] and item not in seen
         ]
         ranked = sorted(allowed, key=lambda item: (-scores[item], item))
-        taken = walked(ranked, problem.categories.tolist(), n, page_size, cap)
+        taken = walked(ranked, problem.alike, n, page_size, cap)
         lists.append([(item, scores[item]) for item in taken])
     return lists
 

@@ -503,3 +503,11 @@ def test_what_teaches_nothing_is_counted_and_otherwise_not_read(tmp_path: Path) 
     log = clean(tmp_path, [*idle, event(), event(item_id=None)], settings=EventSettings(0.5))
     assert (log.n_idle, log.n_events, log.rows_read) == (3, 1, 3)
     assert (log.quarantined, log.event_types) == ({"item_id missing": 1}, {"view": 1})
+
+
+def test_what_says_that_there_is_no_category_is_none(tmp_path: Path) -> None:
+    none = [None, "", " \t", "unknown", "Unknown", "NULL", r"\N", "None", "nan", "<NA>", " n/a"]
+    names = ["nano", "none of these", "0", "-"]
+    items = [item(f"i{at:02}", category=name) for at, name in enumerate([*none, *names])]
+    log = clean(tmp_path, [event(item_id="i00")], items)
+    assert [row["category"] for row in read(log.items)] == ["unknown"] * len(none) + names

@@ -54,6 +54,7 @@ def shops(draw: st.DrawFn) -> Shop:
     seen_share = draw(st.sampled_from([0.0, 0.3, 1.0]))
     categories = rng.integers(0, n_categories, n_items).astype(np.int32)
     n_categories = int(categories.max()) + 1
+    unknown = draw(st.sampled_from([None, 0, 1]))
     users = rng.choice([0.0, 0.5, 1.0], (n_users, 2))
     items = rng.choice([-1.0, 0.0, 0.5, 1.0], (n_items, 2))
     liked = [rng.permutation(n_categories)[: rng.integers(0, 4)].tolist() for _ in range(n_users)]
@@ -64,6 +65,7 @@ def shops(draw: st.DrawFn) -> Shop:
             categories=categories,
             available=rng.random(n_items) < 0.9,
             seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
+            unknown=unknown,
         ),
         liked,
         rng.random(n_items) < draw(st.sampled_from([0.0, 0.2, 1.0])),
@@ -81,7 +83,8 @@ def dealt(shop: Shop, settings: TopNSettings, most: int) -> tuple[list[Row], lis
     problem, slots = shop.problem, settings.explore_slots
     catalogue, seen = problem.catalogue, problem.seen_matrix
     plain = whole(rank(problem.users, problem.items, catalogue, seen, settings))
-    places = Places(settings.n, settings.page_size, slots, settings.max_per_category, most)
+    rules = (settings.n, settings.page_size, slots, settings.max_per_category, most)
+    places = Places(*rules, catalogue.uncapped)
     lists, explored = explore(
         problem.users, problem.items, catalogue, plain, seen, shop.favourites, shop.new, places
     )
@@ -109,7 +112,7 @@ def dealt_by_definition(
             if at < end - settings.explore_slots:
                 continue
             page = [item for item, _ in mine[at // size * size : end]]
-            beside = [problem.categories[item] for item in page if item != mine[at][0]]
+            beside = [problem.alike[item] for item in page if item != mine[at][0]]
             shown = Counter(item for each in lists for item, _ in each)
             fitting = [
                 (shown[item], -dot(problem.users[user], problem.items[item]), item)
@@ -118,7 +121,7 @@ def dealt_by_definition(
                 and item not in problem.seen[user]
                 and item not in dict(mine)
                 and shown[item] < most
-                and beside.count(problem.categories[item]) < settings.max_per_category
+                and beside.count(problem.alike[item]) < settings.max_per_category
             ]
             if fitting:
                 _, minus_score, item = min(fitting)

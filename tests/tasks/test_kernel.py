@@ -33,8 +33,10 @@ def test_walk_is_the_definition(
     order = data.draw(st.permutations(range(len(categories))))
     out = np.full(n, -1, np.int32)
     kinds = np.array(categories, np.int32)
-    taken = walk(np.array(order, np.int64), kinds, 5, page_size, cap, out)
-    assert out[:taken].tolist() == walked(order, categories, n, page_size, cap)
+    unknown = data.draw(st.integers(-1, 4))
+    taken = walk(np.array(order, np.int64), kinds, 5, page_size, cap, unknown, out)
+    alike = [g if g != unknown else -1 - item for item, g in enumerate(categories)]
+    assert out[:taken].tolist() == walked(order, alike, n, page_size, cap)
     assert (out[taken:] == -1).all()
 
 
@@ -43,8 +45,17 @@ def test_what_a_page_has_no_room_for_does_not_come_back_on_the_next() -> None:
     kinds = np.array([0, 0, 0, 0, 1, 1, 1, 1], np.int32)
     order = np.array([0, 1, 2, 4, 3, 5, 6, 7])
     out = np.full(6, -1, np.int32)
-    assert walk(order, kinds, 2, 3, 2, out) == 6
+    assert walk(order, kinds, 2, 3, 2, -1, out) == 6
     assert out.tolist() == [0, 1, 4, 3, 5, 6]
+
+
+def test_a_category_that_is_none_is_never_full() -> None:
+    """The same shelf with its lamps of unknown category: nothing is passed over but mugs."""
+    kinds = np.array([0, 0, 0, 0, 1, 1, 1, 1], np.int32)
+    order = np.array([0, 1, 2, 4, 3, 5, 6, 7])
+    out = np.full(7, -1, np.int32)
+    assert walk(order, kinds, 2, 3, 1, 0, out) == 5
+    assert out.tolist() == [0, 1, 2, 4, 3, -1, -1]
 
 
 @given(

@@ -59,6 +59,16 @@ def test_every_broken_rule_is_counted(tmp_path: Path) -> None:
     assert (found.n_seen, found.n_unavailable, found.n_breaches) == (1, 2, 1)
 
 
+def test_items_of_unknown_category_break_no_rule(tmp_path: Path) -> None:
+    """Two items that name no category, and one that nobody knows, on a page for one of each."""
+    catalogue = CATALOGUE | {"g": (None, True), "h": ("unknown", True)}
+    lists = {"u1": ["e", "g", "h"], "u2": ["c", "e", "g"]}
+    night = night_of(tmp_path, lists, catalogue=catalogue)
+    assert measured(night, page_size=3).n_breaches == 0
+    explored = night_of(tmp_path / "explored", lists, catalogue=catalogue, explored=lists)
+    assert measured(explored, page_size=3, rerank="none").n_breaches == 0
+
+
 def test_only_the_rules_in_force_are_counted(tmp_path: Path) -> None:
     """Two mugs on a page of u1, three on one of u2, where one was dealt to explore."""
     lists = {"u1": ["c", "d"], "u2": ["c", "d", "b", "e"]}

@@ -81,6 +81,7 @@ def problems(draw: st.DrawFn) -> Problem:
         categories=categories[shuffled],
         available=rng.random(n_items) < available_share,
         seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
+        unknown=draw(st.sampled_from([None, 0, 1])),
     )
 
 

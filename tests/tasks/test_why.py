@@ -50,6 +50,7 @@ def problems(draw: st.DrawFn) -> Problem:
         categories=rng.integers(0, draw(st.sampled_from([1, 3, 40])), n_items).astype(np.int32),
         available=rng.random(n_items) < available,
         seen=[set(np.flatnonzero(rng.random(n_items) < 1 - seen)) for _ in range(n_users)],
+        unknown=draw(st.sampled_from([None, 0])),
     )
 
 
@@ -75,14 +76,15 @@ def night_of(problem: Problem, rules: TopNSettings) -> Night:
 def places(problem: Problem, user: int, rules: TopNSettings) -> list[Place]:
     """Say by definition what becomes of every item: the walk up to it, taken anew for each."""
     scores = [dot(problem.users[user], item) for item in problem.items]
-    seen, categories = problem.seen[user], problem.categories.tolist()
+    seen, categories = problem.seen[user], problem.alike
+    names, numbers = problem.catalogue.category_names, problem.categories
     shown = [at for at in range(len(scores)) if problem.available[at] and at not in seen]
     ranked = sorted(shown, key=lambda at: (-scores[at], at))
     limits = (rules.n, rules.page_size, rules.max_per_category)
     listed = walked(ranked, categories, *limits)
     found = []
     for item, score in enumerate(scores):
-        known: dict[str, Any] = {"score": score, "category": f"c{categories[item]}"}
+        known: dict[str, Any] = {"score": score, "category": names[numbers[item]]}
         if listed:
             known["last_score"] = scores[listed[-1]]
         if item not in shown:
