@@ -102,7 +102,7 @@ def rank(
         stock = arrange(items, catalogue.categories, catalogue.available)
     rules = rules_for(
         settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
-        catalogue.uncapped, np.count_nonzero(stock.categories == catalogue.uncapped),
+        catalogue.uncapped, int(np.count_nonzero(stock.categories == catalogue.uncapped)),
     )  # fmt: skip
     room = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
     size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
