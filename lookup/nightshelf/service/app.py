@@ -67,6 +67,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        root_path=settings.root_path,
         routes=_routes(),
     )
     app.state.nightshelf = state

@@ -4,6 +4,8 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network
 
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +13,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nightshelf.service.keys import Holder, Keyring
 from nightshelf.service.problems import Problem
 from nightshelf.service.settings import ServiceSettings
+
+
+@lru_cache(4096)
+def address_group(host: str) -> str:
+    """Return the addresses that count as one caller: of IPv6 a /64, which is what one is given.
+
+    >>> address_group("2001:db8::17"), address_group("::ffff:192.0.2.1"), address_group("192.0.2.1")
+    ('2001:db8::/64', '192.0.2.1', '192.0.2.1')
+    """
+    if ":" not in host:
+        return host
+    try:
+        address = IPv6Address(host)
+    except ValueError:
+        return host
+    mapped = address.ipv4_mapped
+    return str(mapped or IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 class Rate:
@@ -72,9 +91,9 @@ class Gate:
                 f"A request may have {settings.max_body_bytes} bytes at most.",
                 headers={"Connection": "close"},  # the rest of it is not read
             )
-        if scope["path"].startswith("/health/"):
+        if scope["path"].removeprefix(scope.get("root_path", "")).startswith("/health/"):
             return None
-        if self._rate.admits(holder.name or (client and (client[0],))):
+        if self._rate.admits(holder.name or (client and (address_group(client[0]),))):
             return None
         return Problem(
             429,

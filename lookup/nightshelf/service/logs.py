@@ -24,7 +24,7 @@ from nightshelf.service.problems import Problem
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _OTHER = "other"
 #: New ids: a random name of the process, and a number.
-_PROCESS, _NUMBERS = token_hex(8).encode(), count(1)
+_PROCESS, _NUMBERS = token_hex(8), count(1)
 _STAMPS: tuple[Processor, ...] = (
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -147,4 +147,9 @@ def _request_id(scope: Scope) -> bytes:
         if name == b"x-request-id" and _ID.fullmatch(value):
             given: bytes = value
             return given
-    return b"%s-%x" % (_PROCESS, next(_NUMBERS))
+    return new_request_id().encode()
+
+
+def new_request_id() -> str:
+    """Return an id that no other request has."""
+    return f"{_PROCESS}-{next(_NUMBERS):x}"

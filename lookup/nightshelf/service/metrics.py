@@ -5,6 +5,7 @@ label that does not apply is empty. The labels are bounded, so the number of ser
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from cachetools import TTLCache
 from prometheus_client import (
@@ -60,6 +61,8 @@ class Metrics:
         self._positions = _counter(registry, "events_by_position", places, ("event", "position"))
         revenue = "Value of the purchases told, in the shop's currency."
         self._revenue = _counter(registry, "revenue", revenue, ("model", "variant"))
+        dropped = "Connections ended: `full` for a newer one, `slow` as their peer took too long."
+        self._dropped = _counter(registry, "connections_dropped", dropped, ("why",))
         registry.register(ShelfCollector(shelf))
         ProcessCollector(registry=registry)
         # Apart, so that names that callers make up cannot push out those that are served.
@@ -81,6 +84,14 @@ class Metrics:
         requests, durations = series
         requests.inc()
         durations.observe(seconds)
+
+    def refused(self, status: int) -> None:
+        """Count a request that never reached the app."""
+        self._requests.labels(OTHER, status, "", "").inc()
+
+    def dropped(self, why: Literal["full", "slow"]) -> None:
+        """Count a connection that was ended before its peer was done."""
+        self._dropped.labels(why).inc()
 
     def told(self, events: Sequence[Event]) -> None:
         """Count events that Redis has taken; one that was counted lately is not counted again."""

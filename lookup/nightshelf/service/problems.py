@@ -47,16 +47,21 @@ class Problem(Exception):  # noqa: N818 - the standard's word
 
     def response(self, scope: Scope) -> Response:
         """Return the document that answers the request of this scope."""
+        document = self.document(scope["state"]["request_id"])
+        return Response(document, self.status, self.headers, MEDIA_TYPE)
+
+    def document(self, request_id: str) -> bytes:
+        """Return the document that answers a request."""
         document: dict[str, Any] = {
             "type": self.type,
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
-            "request_id": scope["state"]["request_id"],
+            "request_id": request_id,
         }
         if self.errors:
             document["errors"] = self.errors
-        return Response(orjson.dumps(document), self.status, self.headers, MEDIA_TYPE)
+        return orjson.dumps(document)
 
 
 class Error(BaseModel):

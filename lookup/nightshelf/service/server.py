@@ -1,13 +1,19 @@
 """The service in a process of its own."""
 
 import gc
+import resource
 import signal
 
 import uvicorn
 from fastapi import FastAPI
 
-from nightshelf.service.logs import server_logs
+from nightshelf.service.connections import Connections
+from nightshelf.service.logs import logger, server_logs
+from nightshelf.service.protocol import bounded_by
 from nightshelf.service.state import State
+
+#: Files beside connections: to Redis, the dashboard's, the libraries'.
+_OTHER_FILES = 200
 
 
 def run(app: FastAPI, host: str, port: int) -> None:
@@ -17,17 +23,43 @@ def run(app: FastAPI, host: str, port: int) -> None:
         signal.signal(number, lambda *_: None)
     _collect_seldom()
     state: State = app.state.nightshelf
+    settings = state.settings
+    _allow_files(settings.max_connections)
+    connections = Connections(
+        settings.max_connections,
+        settings.max_head_bytes,
+        settings.max_body_bytes,
+        settings.receive_s,
+        state.metrics,
+    )
     uvicorn.run(
         app,
         host=host,
         port=port,
         ws="none",
-        http="httptools",
+        http=bounded_by(connections),
+        # uvicorn would believe whoever connects from 127.0.0.1.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(map(str, settings.trusted_proxies)),
         log_config=server_logs(),
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=state.settings.drain_s,
+        timeout_graceful_shutdown=settings.drain_s,
     )
+
+
+def _allow_files(n_connections: int) -> None:
+    """Let the process open a file for each connection, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = n_connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        logger().warning(
+            "few files",
+            hint=f"max_connections needs {wanted} open files, the system allows {hard}: ulimit -n",
+        )
+        wanted = hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _collect_seldom() -> None:

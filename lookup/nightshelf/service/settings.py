@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -51,8 +52,13 @@ class ServiceSettings(BaseSettings):
       (`nightshelf.ReadSettings`).
     - `keys`: by a name of yours, which the log shows; with none the service is open to all.
     - `cors_origins`: web pages that may call it from a browser, as ``https://shop.example``.
-    - `max_body_bytes`: of one request. `max_per_s`: requests a second to one process by one key, or
-      by one address without a key.
+    - `max_per_s`: requests a second to one process by one key, or by one address without a key.
+    - `trusted_proxies`: addresses or networks of balancers, as ``["10.0.0.5"]``; only from these
+      does ``X-Forwarded-For`` count: of its addresses the last one that is none of theirs.
+    - `max_body_bytes`, `max_head_bytes`: of one request; the head is its first line and headers.
+    - `receive_s`: how long a caller may take to send a request, or to read an answer.
+    - `max_connections`: to one process; beyond it the one goes that has waited longest.
+    - `root_path`: the path under which a proxy serves it, as ``/recs``; the proxy may take it off.
     - `drain_s`: how long requests in flight are waited for once the process is told to end.
     - `events_dir`: the collected event log, for the dashboard; without it there is none.
     """
@@ -79,7 +85,12 @@ class ServiceSettings(BaseSettings):
     keys: dict[str, ApiKey] = Field(default={}, repr=False)
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: PositiveInt = 64 * 1024
+    max_head_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024
     max_per_s: PositiveInt = 1_000
+    max_connections: PositiveInt = 1_000
+    receive_s: PositiveFloat = 10.0
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     drain_s: PositiveInt = 10
     events_dir: Path | None = None
 

@@ -1,76 +1,32 @@
 """`nightshelf serve` as a process: it starts, answers, and ends as it should."""
 
-import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from subprocess import Popen
-from typing import Any
 
 import httpx
 import pytest
 from redis import Redis
 
-from tests.conftest import free_port
+from tests.lookup.service.serving import PATIENCE_S, Server, serving
 from tests.lookup.shelves import publish
 from tests.lookup.terminal import run
-
-_PATIENCE_S = 30
-
-
-class Server:
-    """A running service, and what it has written."""
-
-    def __init__(self, port: int, process: "Popen[bytes]", log: Path) -> None:
-        self.port = port
-        self.process = process
-        self._log = log
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE_S)
-
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self._log.read_bytes().splitlines()]
 
 
 @pytest.fixture
 def server(redis_url: str, redis_client: Redis, tmp_path: Path) -> Iterator[Server]:
     publish(redis_client, 1)
-    port, log = free_port(), tmp_path / "log"
-    code = "from nightshelf.cli import main; main()"
-    command = [sys.executable, "-c", code, "serve", "--port", str(port), "--redis-url", redis_url]
-    with log.open("wb") as out:
-        process = Popen(command, stdout=out, stderr=out, env=os.environ | {"COLUMNS": "200"})
-        try:
-            yield Server(port, process, log)
-        finally:
-            process.kill()
-            process.wait()
-
-
-def wait_ready(server: Server) -> None:
-    until = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < until:
-        assert server.process.poll() is None, server.lines()
-        try:
-            answer = httpx.get(f"http://127.0.0.1:{server.port}/health/ready", timeout=_PATIENCE_S)
-        except httpx.ConnectError:
-            time.sleep(0.05)
-            continue
-        assert answer.status_code == 200
-        return
-    raise AssertionError(f"not ready after {_PATIENCE_S} s: {server.lines()}")
+    with serving(redis_url, tmp_path / "log") as server:
+        yield server
 
 
 def wait_closed(server: Server) -> None:
     """Return once nobody is let in any more: the process has been told to end."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         try:
             server.connect().close()
@@ -81,7 +37,7 @@ def wait_closed(server: Server) -> None:
 
 
 def test_it_serves_and_on_sigterm_finishes_what_it_has_begun(server: Server) -> None:
-    wait_ready(server)
+    server.wait_ready()
     answer = httpx.get(f"http://127.0.0.1:{server.port}/recommendations/ann")
     assert (answer.status_code, answer.json()["source"]) == (200, "list")
     assert "server" not in answer.headers
@@ -99,7 +55,7 @@ def test_it_serves_and_on_sigterm_finishes_what_it_has_begun(server: Server) -> 
         begun.sendall(body)
         with begun.makefile("rb") as reply:
             assert reply.read().startswith(b"HTTP/1.1 200")
-    assert server.process.wait(_PATIENCE_S) == 0
+    assert server.process.wait(PATIENCE_S) == 0
 
     lines = server.lines()  # all of them JSON
     assert "open" in {line["event"] for line in lines}
