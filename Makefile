@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test check format lock reliability fuzz lookup bench clean
+.PHONY: help install demo demo-stop test check format lock reliability soak fuzz lookup bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ format: $(READY)  ## Format and fix what can be fixed
 
 reliability: $(READY)  ## Torment it, and write what came of it into docs/reliability.md
 	@$(BIN)/python -m pytest tests/faults --write-reliability docs/reliability.md
+
+soak: $(READY)  ## All at once for MINUTES=10 while Redis and publishers die; figures into docs/reliability.md
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10) --write docs/reliability.md
 
 fuzz: $(READY)  ## 100,000 hostile requests and calls to the service and the client
 	@$(BIN)/python -m tests.fuzz

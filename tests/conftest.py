@@ -122,7 +122,12 @@ def dead_url() -> str:
 @pytest.fixture(scope="session")
 def prefect_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Yield an environment that points at a Prefect server of our own, on a free port."""
-    home = tmp_path_factory.mktemp("prefect")
+    yield from run_prefect(tmp_path_factory.mktemp("prefect"))
+
+
+def run_prefect(home: Path) -> Iterator[dict[str, str]]:
+    """Run a Prefect server on a free port and yield the environment that points at it."""
+    home.mkdir(exist_ok=True)
     port = free_port()
     environment = os.environ | {
         "PREFECT_HOME": str(home),

@@ -95,11 +95,11 @@ def table(figures: list[Figure]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
-def rewritten(page: str, lines: list[str]) -> str:
+def rewritten(page: str, lines: list[str], marks: tuple[str, str] = (BEGIN, END)) -> str:
     """Return the page with what stands between its two marks replaced."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin and end, f"the page has no {BEGIN} ... {END}"
+    before, begin, rest = page.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    assert begin and end, f"the page has no {' ... '.join(marks)}"
     return "\n".join([before + begin, "", *lines, "", end + after])
 
 

@@ -18,11 +18,15 @@ from tests.conftest import free_port
 
 @dataclass
 class Server:
-    """A server's program, port and folder; `start` it as often as it dies."""
+    """A server's program, port and folder; `start` it as often as it dies.
+
+    A `durable` one comes back with all that it had answered to (AOF).
+    """
 
     program: str
     folder: Path
     port: int = field(default_factory=free_port)
+    durable: bool = False
     process: "Popen[bytes] | None" = None
 
     @property
@@ -31,8 +35,13 @@ class Server:
 
     def start(self) -> None:
         at = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
-        command = [self.program, *at, "--save", "", "--loglevel", "warning"]
+        keep = ("--appendonly", "yes", "--appendfsync", "always") if self.durable else ()
+        command = [self.program, *at, *keep, "--save", "", "--loglevel", "warning"]
         self.process = Popen(command, stdout=DEVNULL)
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Return once the server answers."""
         patient = Retry(ConstantBackoff(0.05), 200)
         with closing(Redis.from_url(self.url, retry=patient)) as client:
             client.ping()
@@ -49,12 +58,12 @@ class Server:
 
 
 @contextmanager
-def serving(kind: str, folder: Path) -> Iterator[Server]:
+def serving(kind: str, folder: Path, *, durable: bool = False) -> Iterator[Server]:
     """Start a server of a kind, ``valkey`` or ``redis``; it is gone at the end."""
     program = get_binary_path() if kind == "valkey" else shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed, so this ran on Valkey only")
-    server = Server(str(program), folder)
+    server = Server(str(program), folder, durable=durable)
     server.start()
     try:
         yield server
