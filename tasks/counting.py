@@ -1,4 +1,4 @@
-"""How a night counts, as its manifest tells readers who count on."""
+"""How a night counts event types, as its manifest tells clients and the service."""
 
 from nightshelf.counting import Counting
 from tasks.events import EventSettings
@@ -7,7 +7,7 @@ from tasks.tally_types import RECENT
 
 
 def counting_of(events: EventSettings, features: FeatureSettings) -> Counting:
-    """Return the night's own settings, as far as a reader needs them to add to a feature row."""
+    """Return the night's own settings, as far as readers and trackers need them."""
     return Counting(
         weights=features.weights,
         half_life_days=features.half_life_days,
@@ -15,4 +15,6 @@ def counting_of(events: EventSettings, features: FeatureSettings) -> Counting:
         ratings=features.rating_types,
         idle=events.idle,
         n_recent=RECENT,
+        purchases=features.purchase_types,
+        seen=features.seen,
     )

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import PositiveFloat
 
+from nightshelf.counting import PURCHASE
 from tasks.duck import connect, one_file, query
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.feature_files import write_items, write_model, write_users
@@ -34,6 +35,9 @@ class FeatureSettings:
     - `half_life_days`: after so many days an event says half as much.
     - `seen`: types after which an item is not recommended to that user again.
     - `rating_types`, `view_types`: types whose `value` is a rating; types that are views.
+    - `purchase_types`: types that are purchases, whose `value` is the revenue; the first is that of
+      a tracked conversion. Where none is given: `purchase`, or, where neither `weights` nor `seen`
+      has that, the types in `seen` of positive weight that are neither ratings nor views.
     """
 
     weights: dict[str, float] = field(
@@ -54,6 +58,11 @@ class FeatureSettings:
     seen: tuple[str, ...] = ("purchase", "like", "rating", "dislike", "return")
     rating_types: tuple[str, ...] = ("rating", "like", "dislike")
     view_types: tuple[str, ...] = ("view", "click")
+    purchase_types: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Name the types of purchases where the settings do not."""
+        object.__setattr__(self, "purchase_types", self.purchase_types or _purchases(self))
 
 
 @computed
@@ -104,10 +113,19 @@ def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSett
     db.from_arrow(weights).create("weights")
 
 
+def _purchases(settings: FeatureSettings) -> tuple[str, ...]:
+    """Return the types that are purchases by all that is known of them; at least one."""
+    if PURCHASE in settings.weights or PURCHASE in settings.seen:
+        return (PURCHASE,)
+    other = {*settings.rating_types, *settings.view_types}
+    bought = [each for each in settings.seen if settings.weights.get(each, 0) > 0]
+    return tuple(each for each in bought if each not in other) or (PURCHASE,)
+
+
 def _kinds(settings: FeatureSettings) -> list[str]:
     """Return the event types that count for something: kinds 1, 2, ...; 0 is all others."""
-    named = (settings.weights, settings.seen, settings.rating_types, settings.view_types)
-    return sorted({"purchase"}.union(*named))
+    named = (settings.seen, settings.rating_types, settings.view_types, settings.purchase_types)
+    return sorted(set(settings.weights).union(*named))
 
 
 def _night(
@@ -129,7 +147,7 @@ def _night(
     return Night(
         points=points.reshape(len(kinds), len(days)),
         is_seen=np.array([kind in settings.seen for kind in kinds]),
-        is_purchase=np.array([kind == "purchase" for kind in kinds]),
+        is_purchase=np.array([kind in settings.purchase_types for kind in kinds]),
         is_view=np.array([kind in settings.view_types for kind in kinds]),
         is_rating=np.array([kind in settings.rating_types for kind in kinds]),
         category=categories,

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         """Refuse an event type that is to be passed over and to be learnt from."""
         used = self.features
         taught = {kind for kind, weight in used.weights.items() if weight}
-        taught |= {"purchase", *used.seen, *used.rating_types, *used.view_types}
+        taught |= {*used.purchase_types, *used.seen, *used.rating_types, *used.view_types}
         for kind in sorted(taught.intersection(self.events.idle)):
             raise ValueError(f"events.idle has {kind}, which features uses; take it out of one")
         return self

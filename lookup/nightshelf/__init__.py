@@ -2,6 +2,7 @@
 
 from nightshelf.answers import Counters, Item, Result, Status
 from nightshelf.async_shelf import AsyncShelf
+from nightshelf.effects import ACTIONS, Effect
 from nightshelf.errors import (
     CorruptValue,
     InvalidCursor,
@@ -12,7 +13,7 @@ from nightshelf.errors import (
 from nightshelf.filters import Filters
 from nightshelf.reading.acting import Told
 from nightshelf.reading.event import Event
-from nightshelf.settings import ACTIONS, Effect, ReadSettings
+from nightshelf.settings import ReadSettings
 from nightshelf.shelf import Shelf
 from nightshelf.values import Manifest, RankedList
 

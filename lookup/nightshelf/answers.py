@@ -99,7 +99,8 @@ class Counters:
     in the process, `stale` those that served though their time was up; `entries` and `n_bytes` are
     what is kept now. `redis_hits` and `redis_misses` are of the lists and rows that Redis was asked
     for: there, or not. `breaker_open`: Redis has failed over and over and is hardly asked.
-    `generation` and its `age_s` are of the pointer as it was last read.
+    `generation` and its `age_s` are of the pointer as it was last read. `unknown_actions` were told
+    of types that the live night makes nothing of.
     """
 
     causes: Mapping[str, int]
@@ -114,3 +115,4 @@ class Counters:
     breaker_open: bool
     generation: int | None
     age_s: float | None
+    unknown_actions: int = 0

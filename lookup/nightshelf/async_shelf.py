@@ -20,6 +20,7 @@ from nightshelf.connection import (
     connect_async,
     deadline_s,
 )
+from nightshelf.counting import Counting
 from nightshelf.filters import Filters
 from nightshelf.listener import listen
 from nightshelf.reading import acting, features, pages
@@ -143,6 +144,10 @@ class AsyncShelf:
     async def record(self, events: Sequence[Event]) -> Told:
         """Tell of events that have no effect at once: `Shelf.record`."""
         return await self._run(acting.record(self._mind, events))
+
+    async def counting(self) -> Counting | None:
+        """Return how the live night counts event types: `Shelf.counting`."""
+        return await self._run(acting.definition(self._mind))
 
     async def status(self) -> Status:
         """Ask Redis afresh what is live: `Shelf.status`."""

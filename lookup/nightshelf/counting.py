@@ -5,16 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+#: The type of a conversion where no night says another.
+PURCHASE = "purchase"
 #: Of points in fixed point, those of weight 1 (docs/decisions/0006-exact-sums.md).
 UNIT_POINTS = 2**32
 
 
 @dataclass(frozen=True)
 class Counting:
-    """What an event does to feature rows, by its type (`tasks/features.py`, `tasks/events.py`).
+    """What an event does, by its type (`tasks/features.py`, `tasks/events.py`).
 
     `weights` and `half_life_days` make an item's popularity; `views` go into `recent_views`, which
     holds `n_recent` items; the values of `ratings` are averaged; what is `idle` counts for nothing.
+    `purchases` are conversions, their value the revenue; `seen` takes an item off a user's lists
+    (`None` in manifests of generations that did not say so).
     """
 
     weights: Mapping[str, float]
@@ -23,6 +27,13 @@ class Counting:
     ratings: Sequence[str]
     idle: Sequence[str]
     n_recent: int
+    purchases: Sequence[str] = (PURCHASE,)
+    seen: Sequence[str] | None = None
+
+    def knows(self, event_type: str) -> bool:
+        """Tell whether the night makes anything of a type, or passes over it on purpose."""
+        named = (self.weights, self.views, self.ratings, self.idle, self.purchases, self.seen or ())
+        return any(event_type in names for names in named)
 
     def points(self, event_type: str, age_days: int) -> int:
         """Return what an event says for an item, in fixed point, as `tasks/sql/points.sql` does."""
@@ -50,4 +61,6 @@ class Counting:
             ratings=tuple(map(str, raw["ratings"])),
             idle=tuple(map(str, raw["idle"])),
             n_recent=n_recent,
+            purchases=tuple(map(str, raw.get("purchases") or (PURCHASE,))),
+            seen=None if raw.get("seen") is None else tuple(map(str, raw["seen"])),
         )

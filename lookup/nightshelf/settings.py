@@ -4,33 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-
-@dataclass(frozen=True)
-class Effect:
-    """What an action does at once, beside being recorded.
-
-    `masks`: the item is shown to that user no more until the night has seen the action.
-    `invalidates`: what processes keep of the user (list, row, mask) is dropped. `refreshes`: the
-    user is put down for a fresh list.
-    """
-
-    masks: bool = False
-    invalidates: bool = False
-    refreshes: bool = False
-
-
-#: What is done with an item (or, for a profile, without one), and what that does. Whatever is told
-#: of an item, but that it was shown, is in the feature rows at once.
-ACTIONS: Mapping[str, Effect] = MappingProxyType(
-    {
-        "purchase": Effect(masks=True, invalidates=True, refreshes=True),
-        "rating": Effect(masks=True, invalidates=True, refreshes=True),
-        "add_to_cart": Effect(invalidates=True, refreshes=True),
-        "wishlist_add": Effect(invalidates=True, refreshes=True),
-        "profile_update": Effect(invalidates=True, refreshes=True),
-        "view": Effect(),
-    }
-)
+from nightshelf.effects import Effect
 
 
 @dataclass(frozen=True)
@@ -47,7 +21,8 @@ class ReadSettings:
       `max_bytes=0` keeps nothing.
     - `beta`: how early hot keys are read anew (XFetch); 0 is never before their time.
     - `breaker_after` failures in a row open the breaker; one call every `breaker_wait_s` tries.
-    - `actions`: by name, what each does.
+    - `actions`: by name, what an action does in place of what the live night says of its type
+      (`nightshelf.effects`).
     - `lately_user_s`, `lately_item_s`: how long Redis adds what it is told to rows that do not hold
       it: to a user's from the last action on, to an item's from the first. Then it is again as the
       refresh, or the night, left it.
@@ -66,7 +41,7 @@ class ReadSettings:
     beta: float = 1.0
     breaker_after: int = 3
     breaker_wait_s: float = 0.5
-    actions: Mapping[str, Effect] = field(default_factory=lambda: ACTIONS)
+    actions: Mapping[str, Effect] = field(default_factory=lambda: MappingProxyType({}))
     lately_user_s: int = 3600
     lately_item_s: int = 6 * 3600
     max_events: int = 1_000_000

@@ -22,6 +22,7 @@ from nightshelf.connection import (
     connect,
     deadline_s,
 )
+from nightshelf.counting import Counting
 from nightshelf.filters import Filters
 from nightshelf.listener import Listener
 from nightshelf.reading import acting, features, pages
@@ -137,10 +138,10 @@ class Shelf:
         value: float | None = None,
         **details: Any,
     ) -> Told:
-        """Tell what a user did; what that does at once, `ReadSettings.actions` says.
+        """Tell what a user did; what that does at once, the live night says of the action's type.
 
-        `details` are further fields of `Event`. `ValueError` for an unknown action; `InvalidKey`
-        for what is no id.
+        A type that it does not know is recorded too, and named in `Told.unknown_types`. `details`
+        are further fields of `Event`. `InvalidKey` for what is no id.
         """
         return self._run(acting.acted(self._mind, Event(user, action, item, value, **details)))
 
@@ -157,6 +158,10 @@ class Shelf:
     def record(self, events: Sequence[Event]) -> Told:
         """Tell of events that have no effect at once, in one round trip."""
         return self._run(acting.record(self._mind, events))
+
+    def counting(self) -> Counting | None:
+        """Return how the live night counts event types, as of a minute ago at most."""
+        return self._run(acting.definition(self._mind))
 
     def status(self) -> Status:
         """Ask Redis afresh what is live; failures are told in `error`, not raised."""

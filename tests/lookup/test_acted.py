@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from redis import Redis
 from nightshelf import Effect, Event, ReadSettings, Shelf, Told
 from nightshelf.connection import connect
 from nightshelf.contract import DEFAULT_TTL_S, MAX_ACTED, MAX_ID_BYTES, Keys
+from nightshelf.counting import Counting
 from nightshelf.erase import Traces, forget, traces
 from nightshelf.errors import CorruptValue, InvalidKey
 from nightshelf.stock import revise
@@ -146,12 +148,12 @@ def test_a_redis_that_is_gone_masks_here_at_least(dead_url: str, shelf_of: Shelf
 
 def test_what_is_told_is_checked(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     shelf = shelf_of(redis_url)
-    with pytest.raises(ValueError, match="no such action: 'buy'; the settings have add_to_cart"):
-        shelf.acted("ann", "buy", "A1")
     for user, item in (("", "A1"), ("ann", ""), ("x" * 513, "A1")):
-        with pytest.raises(InvalidKey):
-            shelf.acted(user, "purchase", item)
+        for action in ("purchase", "wave", ""):
+            with pytest.raises(InvalidKey):
+                shelf.acted(user, action, item)
     assert redis_client.dbsize() == 0
+    assert shelf.counters().unknown_actions == 0
 
 
 @pytest.mark.parametrize("field", ["model", "variant", "event_id"])
@@ -173,8 +175,113 @@ def test_actions_are_a_setting(redis_client: Redis, shelf_of: ShelfOf, redis_url
     shelf.acted("ann", "hide", "A1")
     assert ids(shelf.get("ann")) == ("B1", "C1")
     assert redis_client.zcard(KEYS.waiting) == 0
-    with pytest.raises(ValueError, match="no such action"):
-        shelf.acted("ann", "purchase", "A1")
+    shelf.acted("ann", "purchase", "B1")  # what the settings do not name is as it was
+    assert ids(shelf.get("ann")) == ("C1",)
+
+
+OWN = Counting(
+    weights={"order": 5.0, "basket": 3.0, "page": 1.0, "refund": -5.0, "shown": 0.0},
+    half_life_days=60.0,
+    views=("page",),
+    ratings=("stars",),
+    idle=("shown", "moved_house"),
+    n_recent=4,
+    purchases=("order", "gift"),
+    seen=("order", "refund"),
+)
+
+
+def own_names(client: Redis, counting: Counting | None = OWN) -> None:
+    """Publish a generation whose night knows types of its own."""
+    live = publish(client)
+    client.set(KEYS.current, replace(live, counting=counting).to_json())
+
+
+@pytest.mark.parametrize(
+    ("action", "masks", "waits", "known"),
+    [
+        ("order", True, True, True),
+        ("refund", True, True, True),
+        ("basket", False, True, True),
+        ("stars", False, True, True),
+        ("gift", False, True, True),
+        ("page", False, False, True),
+        ("shown", False, False, True),
+        ("purchase", False, True, False),
+        ("ordr", False, True, False),
+    ],
+)
+def test_the_night_says_what_an_action_does(
+    redis_client: Redis,
+    shelf_of: ShelfOf,
+    redis_url: str,
+    action: str,
+    masks: bool,
+    waits: bool,
+    known: bool,
+) -> None:
+    own_names(redis_client)
+    shelf = shelf_of(redis_url)
+    told = shelf.acted("ann", action, "A1", 2.0)
+    assert (told.recorded, told.unknown_types) == (True, () if known else (action,))
+    assert shelf.counters().unknown_actions == (not known)
+    for each in (shelf, shelf_of(redis_url)):
+        assert ("A1" in ids(each.get("ann"))) is not masks
+    assert (redis_client.zscore(KEYS.waiting, "ann") is not None) is waits
+    (entry,) = entries(redis_client)
+    assert (entry["event_type"], entry["value"]) == (action, "2.0")
+
+
+def test_what_changes_of_a_profile_asks_for_a_fresh_list(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
+    own_names(redis_client)
+    assert shelf_of(redis_url).acted("ann", "moved_house").unknown_types == ()
+    assert redis_client.zscore(KEYS.waiting, "ann")
+
+
+def test_own_names_are_in_the_rows_at_once(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str
+) -> None:
+    own_names(redis_client)
+    shelf = shelf_of(redis_url)
+    for action, item in (("order", "A1"), ("gift", "B1"), ("purchase", "C1"), ("page", "C1")):
+        shelf.acted("eve", action, item)
+    shelf.acted("eve", "stars", "C1", 4)
+    row = shelf.user_features("eve")
+    assert (row["total_purchases"], row["events"], row["avg_rating"]) == (2, 5, 4.0)
+    assert row["recent_views"] == ["C1"]
+
+
+@pytest.mark.parametrize("counting", [None, replace(OWN, seen=None)])
+def test_where_no_night_says_so_the_usual_names_hold(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, counting: Counting | None
+) -> None:
+    own_names(redis_client, counting)
+    shelf = shelf_of(redis_url)
+    assert shelf.acted("ann", "purchase", "A1").unknown_types == ()
+    assert shelf.acted("ann", "order", "B1").unknown_types == ("order",)
+    assert ids(shelf.get("ann")) == ("B1", "C1")
+    redis_client.flushdb()
+    told = shelf_of(redis_url).acted("ann", "order", "B1", event_id="e")
+    assert told == Told(("e",), recorded=True, unknown_types=("order",))
+    assert len(entries(redis_client)) == 1
+
+
+def test_a_process_that_only_tracks_hears_of_new_names(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Any
+) -> None:
+    publish(redis_client)
+    clock = Clock()
+    shelf = shelf_of(redis_url, clock=clock)
+    assert shelf.acted("ann", "order", "A1").unknown_types == ("order",)
+    own_names(redis_client)
+    clock.now_s = 59.0
+    line.batches.clear()
+    assert shelf.acted("ann", "order", "A1").unknown_types == ("order",)
+    assert len(line.batches) == 1  # an action stays one round trip
+    clock.now_s = 61.0
+    assert shelf.acted("ann", "order", "A1").unknown_types == ()
 
 
 def test_shown_and_clicked(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:

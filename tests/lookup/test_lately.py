@@ -160,6 +160,7 @@ def test_told_twice_counts_once(
     put(redis_client, KEYS.item(1, "A1"), ITEM)
     first, again = shelf_of(redis_url), shelf_of(redis_url)
     first.acted("ann", "rating", "A1", 1.0, at=NINE, event_id="e1")
+    assert again.counting() == COUNTING
     line.batches.clear()
     for shelf in (first, again):  # also by another process, and by another clock
         assert shelf.acted("ann", "rating", "A1", 1.0, event_id="e1").recorded

@@ -1,38 +1,59 @@
 """What apps tell: recorded, counted, masked and made known in one round trip."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightshelf.answers import Result
 from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, MAX_ACTED, encode_id
+from nightshelf.counting import Counting
+from nightshelf.effects import UNKNOWN, Effect, effect_of
 from nightshelf.reading import lately
 from nightshelf.reading.causes import cause_of
 from nightshelf.reading.event import Event
 from nightshelf.reading.fetch import ask
+from nightshelf.reading.look import begin
 from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Batch, Talk, Unanswered
-from nightshelf.settings import Effect
+
+#: How old the night's definition of event types may be: it changes with settings, by night.
+_DEFINITION_S = 60.0
 
 
 @dataclass(frozen=True)
 class Told:
     """Whether Redis has taken what it was told: `cause` says why not, all or part of it.
 
-    What masks an item does so in this process either way.
+    What masks an item does so in this process either way. `unknown_types` are event types that the
+    live night makes nothing of: recorded, and without effect on lists until its settings name them.
     """
 
     event_ids: tuple[str, ...]
     recorded: bool
     cause: str | None = None
+    unknown_types: tuple[str, ...] = ()
 
 
 def acted(mind: Mind, event: Event) -> Talk[Told]:
-    """Record an action, with all its effects; `ValueError` for one that is not in the settings."""
-    known = mind.settings.actions
-    if event.event_type not in known:
-        names = ", ".join(sorted(known))
-        raise ValueError(f"no such action: {event.event_type!r}; the settings have {names}")
-    return (yield from record(mind, [event], known[event.event_type]))
+    """Record an action, with all its effects; one of an unknown type asks for a refresh alone."""
+    event.check()
+    counting = yield from definition(mind)
+    effect = effect_of(event.event_type, event.item_id, counting, mind.settings.actions)
+    told = yield from record(mind, [event], effect or UNKNOWN)
+    if effect:
+        return told
+    mind.unknown_action()
+    return replace(told, unknown_types=(event.event_type,))
+
+
+def definition(mind: Mind) -> Talk[Counting | None]:
+    """Return how the live night counts event types; `None` where none says so.
+
+    Taken from the pointer as it was last read, so that an action stays one round trip where the
+    process reads lists too; one that only tracks reads the pointer now and then.
+    """
+    if mind.clock() - mind.seen.at > _DEFINITION_S:
+        yield from begin(mind)
+    return mind.seen.live.counting if mind.seen.live else None
 
 
 def shown_events(user: str, result: Result, first: int, variant: str | None) -> list[Event]:
@@ -60,8 +81,7 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
         return Told((), recorded=True)
     keys, settings = mind.keys, mind.settings
     for event in events:
-        for text in event.texts():
-            encode_id(text)
+        event.check()
     batch: Batch = [
         ("XADD", keys.events, "MAXLEN", "~", settings.max_events, "*", *event.fields())
         for event in events

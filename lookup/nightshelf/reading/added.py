@@ -52,7 +52,7 @@ def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> R
         "last_seen": last,
         "events": made["events"] + len(new),
         "total_purchases": made["total_purchases"]
-        + sum(each.event_type == "purchase" for each in new),
+        + sum(each.event_type in counting.purchases for each in new),
         **_rating(made, len(values), sum(map(millionths, values))),
         "recent_views": _viewed(new, made["recent_views"], counting),
     }

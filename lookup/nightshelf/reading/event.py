@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from nightshelf.contract import encode_id
+
 
 @dataclass(frozen=True)
 class Event:
@@ -27,10 +29,12 @@ class Event:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     event_id: str = field(default_factory=lambda: uuid4().hex)
 
-    def texts(self) -> list[str]:
-        """Return what must be an id: Redis is told bytes, and not every text has some."""
+    def check(self) -> None:
+        """Raise `InvalidKey` for what must be an id and is none: Redis is told bytes."""
         named = (self.event_id, self.user_id, self.event_type, self.item_id)
-        return [text for text in (*named, self.model, self.variant) if text is not None]
+        for text in (*named, self.model, self.variant):
+            if text is not None:
+                encode_id(text)
 
     def fields(self) -> list[str]:
         """Return the fields of a stream entry, those that say something (`nightshelf.contract`)."""

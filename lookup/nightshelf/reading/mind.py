@@ -65,7 +65,7 @@ class Mind:
         self.breaker = Breaker(settings.breaker_after, settings.breaker_wait_s, clock)
         self.causes: Counter[str] = Counter()
         self.sources: Counter[str] = Counter()
-        self.redis_hits = self.redis_misses = 0
+        self.redis_hits = self.redis_misses = self.unknown_actions = 0
         self.seen = Seen()
         self.last_good: tuple[Manifest, Shelved] | None = None
         self.told = False
@@ -95,6 +95,11 @@ class Mind:
         with self._lock:
             self.causes[cause] += 1
 
+    def unknown_action(self) -> None:
+        """Count one more action of a type that the live night does not know."""
+        with self._lock:
+            self.unknown_actions += 1
+
     def came_from(self, source: str) -> None:
         """Count one more answer, by the kind of its source."""
         kind = source_kind(source)
@@ -119,7 +124,8 @@ class Mind:
         counts = tally.hits, tally.misses, tally.stale
         seen, is_open = self.seen, self.breaker.is_open
         live = (seen.live.generation if seen.live else None, age_s(seen.published_s))
-        return Counters(causes, sources, *counts, *kept, *asked, is_open, *live)
+        unknown = self.unknown_actions
+        return Counters(causes, sources, *counts, *kept, *asked, is_open, *live, unknown)
 
     def acted_here(self, user: str) -> frozenset[str]:
         """Return what this process was told that the user is done with."""

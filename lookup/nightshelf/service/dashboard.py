@@ -4,6 +4,7 @@ Needs the extra ``dashboard`` and the setting ``events_dir``. No list waits for 
 thread of its own, one question at a time (docs/decisions/0019-dashboard.md).
 """
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import cast
@@ -65,6 +66,8 @@ async def hourly(request: Request, day: Day, model: Model = None) -> Hourly:
 async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
     """Return the total and the rows of the parts, or say why there are none."""
     log = _log_of(request)
+    if counting := await state_of(request).shelf.counting():
+        asked = replace(asked, purchases=tuple(counting.purchases))
     again = {"Retry-After": str(ceil(log.limits.turn_s))}
     try:
         rows = await log.figures(asked)

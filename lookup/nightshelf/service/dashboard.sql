@@ -2,7 +2,7 @@
 -- Grain: one row for the total (is_total), then one a part: hour of the day (UTC) where $hourly,
 -- else model x variant, those with the most impressions first.
 -- Input: Parquet files of the collected event log. Parameters: files (paths), hourly (boolean),
--- model (null for all), max_rows.
+-- model (null for all), purchases (event types), max_rows.
 -- An event that stands twice counts once, as it arrived first. A conversion is a purchase, its value
 -- the revenue; values under 1e12 add up exactly. Latency is that of each impression which tells one.
 WITH once AS (
@@ -19,7 +19,7 @@ told AS (
     SELECT
         user_id,
         event_type,
-        CASE WHEN event_type = 'purchase' THEN try_cast(value AS DECIMAL(18, 6)) END AS paid,
+        CASE WHEN list_contains($purchases, event_type) THEN try_cast(value AS DECIMAL(18, 6)) END AS paid,
         CASE WHEN event_type = 'impression' AND isfinite(latency_ms) THEN latency_ms END
             AS waited_ms,
         CASE WHEN NOT $hourly THEN model END AS of_model,
@@ -27,7 +27,7 @@ told AS (
         CASE WHEN $hourly THEN date_part('hour', ts AT TIME ZONE 'UTC') END AS of_hour
     FROM once
     WHERE
-        event_type IN ('impression', 'click', 'purchase')
+        (event_type IN ('impression', 'click') OR list_contains($purchases, event_type))
         AND ($model IS NULL OR model = $model)
 )
 SELECT
@@ -37,7 +37,7 @@ SELECT
     of_hour AS hour,
     count(*) FILTER (event_type = 'impression') AS impressions,
     count(*) FILTER (event_type = 'click') AS clicks,
-    count(*) FILTER (event_type = 'purchase') AS conversions,
+    count(*) FILTER (list_contains($purchases, event_type)) AS conversions,
     count(DISTINCT user_id) AS unique_users,
     clicks / nullif(impressions, 0) AS ctr,
     conversions / nullif(clicks, 0) AS conversion_rate,

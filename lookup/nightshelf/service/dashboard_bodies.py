@@ -32,7 +32,7 @@ class Figures(BaseModel):
 
     impressions: int = 0
     clicks: int = 0
-    conversions: int = Field(default=0, description="Purchases.")
+    conversions: int = Field(default=0, description="Purchases, by the live night's types.")
     unique_users: int = Field(default=0, description="Users with any of these events.")
     ctr: float | None = Field(
         default=None, description="Clicks an impression; null without impressions."

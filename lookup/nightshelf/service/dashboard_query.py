@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from nightshelf.counting import PURCHASE
+
 Row = dict[str, Any]
 
 _STATEMENT = Path(__file__).with_name("dashboard.sql")
@@ -38,13 +40,15 @@ class Unreadable(Exception):  # noqa: N818
 class Asked:
     """The figures of the UTC days from `start` to `end`, both included, of one model or all.
 
-    By hour of the day where `hourly`, else by model and variant.
+    By hour of the day where `hourly`, else by model and variant. Events of the types `purchases`
+    are conversions.
     """
 
     start: date
     end: date
     model: str | None = None
     hourly: bool = False
+    purchases: tuple[str, ...] = (PURCHASE,)
 
     @property
     def days(self) -> int:
@@ -65,6 +69,7 @@ def figures(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
         "files": [glob.escape(str(file)) for file in files],
         "hourly": asked.hourly,
         "model": asked.model,
+        "purchases": list(asked.purchases),
         "max_rows": _MAX_ROWS,
     }
     try:

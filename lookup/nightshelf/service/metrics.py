@@ -20,6 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from nightshelf.answers import source_kind
 from nightshelf.async_shelf import AsyncShelf
+from nightshelf.counting import PURCHASE
 from nightshelf.reading.event import Event
 from nightshelf.service.shelf_collector import ShelfCollector
 
@@ -93,18 +94,27 @@ class Metrics:
         """Count a connection that was ended before its peer was done."""
         self._dropped.labels(why).inc()
 
-    def told(self, events: Sequence[Event]) -> None:
-        """Count events that Redis has taken; one that was counted lately is not counted again."""
+    def told(
+        self,
+        events: Sequence[Event],
+        purchases: Sequence[str] = (PURCHASE,),
+        unknown: Sequence[str] = (),
+    ) -> None:
+        """Count events that Redis has taken; one that was counted lately is not counted again.
+
+        The values of `purchases` are revenue. Types that are `unknown` to the live night go under
+        `OTHER`: callers make them up.
+        """
         for event in events:
             if event.event_id in self._counted:
                 continue
             self._counted[event.event_id] = None
-            kind = event.event_type
+            kind = OTHER if event.event_type in unknown else event.event_type
             model, variant = self._model(event.model), self._variant(event.variant)
             self._events.labels(kind, model, variant).inc()
             if event.position is not None:
                 self._positions.labels(kind, _place(event.position)).inc()
-            if event.event_type == "purchase" and event.value is not None:
+            if event.event_type in purchases and event.value is not None:
                 self._revenue.labels(model, variant).inc(event.value)
 
     async def render(self) -> tuple[bytes, str]:

@@ -31,6 +31,8 @@ def _counts(met: Counters) -> Iterator[Metric]:
     yield _by("tier", "cache_hits", "Values that were there, by tier.", hits)
     yield _by("tier", "cache_misses", "Values that were not there, by tier.", misses)
     yield _by("cause", "redis_failures", "What Redis did not give, by cause.", causes)
+    unknown = "Actions told of types that the live night makes nothing of."
+    yield CounterMetricFamily("nightshelf_unknown_actions", unknown, value=met.unknown_actions)
     stale = "Copies that served though their time was up, as Redis failed."
     yield CounterMetricFamily("nightshelf_cache_stale", stale, value=met.stale)
 

@@ -13,6 +13,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from nightshelf.counting import PURCHASE
 from nightshelf.reading.event import Event
 from nightshelf.service.asked import Direct
 from nightshelf.service.keys import needs
@@ -62,12 +63,15 @@ async def click(told: Some[Click], request: Request) -> Response:
 @router.post("/conversion", **_SAYS)
 async def conversion(told: Some[Conversion], request: Request) -> Response:
     """Tell that items were bought: they leave the user's lists at once."""
-    return await _acted(state_of(request), _events(told))
+    state = state_of(request)
+    purchase = (await _purchases(state))[0]
+    conversions = told if isinstance(told, Sequence) else [told]
+    return await _acted(state, [each.event(purchase) for each in conversions])
 
 
 @router.post("/action", **_SAYS)
 async def action(told: Some[Action], request: Request) -> Response:
-    """Tell what users did, with all that it does: see `nightshelf.ACTIONS`."""
+    """Tell what users did, with all that the night's settings say it does."""
     return await _acted(state_of(request), _events(told))
 
 
@@ -81,25 +85,40 @@ async def _recorded(state: State, events: list[Event]) -> Response:
     return _accepted(state, events, told.cause)
 
 
+async def _purchases(state: State) -> Sequence[str]:
+    """Return the types of event that are purchases by the live night's settings."""
+    counting = await state.shelf.counting()
+    return counting.purchases if counting else (PURCHASE,)
+
+
 async def _acted(state: State, events: list[Event]) -> Response:
     """Record actions one by one, up to the first that Redis does not take."""
-    cause = None
+    cause, unknown = None, dict[str, None]()
     for event in events:
         details = asdict(event)
         what = [details.pop(name) for name in ("user_id", "event_type", "item_id", "value")]
-        cause = (await state.shelf.acted(*what, **details)).cause
+        done = await state.shelf.acted(*what, **details)
+        cause, unknown = done.cause, unknown | dict.fromkeys(done.unknown_types)
         if cause:
             break
-    return _accepted(state, events, cause)
+    return _accepted(state, events, cause, await _purchases(state), list(unknown))
 
 
-def _accepted(state: State, events: list[Event], cause: str | None) -> Response:
+def _accepted(
+    state: State,
+    events: list[Event],
+    cause: str | None,
+    purchases: Sequence[str] = (PURCHASE,),
+    unknown: Sequence[str] = (),
+) -> Response:
     if cause:
         raise Problem(
             503,
             f"Redis did not take this ({cause}); send it again with the same event_id.",
             headers={"Retry-After": str(_RETRY_AFTER_S)},
         )
-    state.metrics.told(events)
-    ids = [event.event_id for event in events]
-    return Response(orjson.dumps({"event_ids": ids}), 202, media_type="application/json")
+    state.metrics.told(events, purchases, unknown)
+    said: dict[str, Any] = {"event_ids": [event.event_id for event in events]}
+    if unknown:
+        said["unknown_types"] = unknown
+    return Response(orjson.dumps(said), 202, media_type="application/json")

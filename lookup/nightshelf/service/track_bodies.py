@@ -1,6 +1,6 @@
 """What apps send to ``/track``, and what they are told."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
 from fastapi import Body
@@ -81,24 +81,26 @@ class Click(_Telling):
 
 
 class Conversion(_Telling):
-    """A user bought an item; `revenue` in the shop's currency."""
+    """A user bought an item, or what a purchase is here; `revenue` in the shop's currency."""
 
     model_config = _like({"revenue": 24.9})
 
     item_id: Id
     revenue: Amount | None = None
 
-    def event(self) -> Event:
-        """Return what the log is told: a purchase, whose value is the revenue."""
-        return Event(self.user_id, "purchase", self.item_id, self.revenue, **self.details())
+    def event(self, purchase: str) -> Event:
+        """Return what the log is told: an event of type `purchase`, whose value is the revenue."""
+        return Event(self.user_id, purchase, self.item_id, self.revenue, **self.details())
 
 
 class Action(_Telling):
-    """A user did something that shall be felt at once (`nightshelf.ACTIONS`)."""
+    """A user did something that shall be felt at once; what it does, its type says."""
 
     model_config = _like({"action": "rating", "value": 4})
 
-    action: Literal["add_to_cart", "profile_update", "purchase", "rating", "view", "wishlist_add"]
+    action: Annotated[
+        Id, Field(description="An event type of the night's settings, or of the default ones.")
+    ]
     item_id: Id | None = None
     value: (
         Annotated[Amount, Field(description="Of a rating the stars, of a purchase its revenue.")]
@@ -121,3 +123,14 @@ class Accepted(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"event_ids": ["order-7-line-1"]}]})
 
     event_ids: list[str]
+    unknown_types: (
+        Annotated[
+            list[str],
+            Field(
+                min_length=1,
+                description="Recorded, but the live night makes nothing of such events. "
+                "Not there where it knows them all.",
+            ),
+        ]
+        | None
+    ) = None

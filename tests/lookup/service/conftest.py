@@ -12,6 +12,7 @@ from tests.lookup.service.event_log import Told, write
 ENDLESS = """
 SELECT count(*) FROM range(1000000000) AS a, range(1000000) AS b
 WHERE a.range % 7 = b.range AND $hourly AND $model IS NULL AND len($files) < $max_rows
+    AND len($purchases) > 0
 """
 
 
