@@ -69,9 +69,10 @@ counts, and of entries with one ``event_id`` only the first.
   time in Unix seconds, is compact JSON: ``["<event_id>","<event_type>","<item>"]``, and the value
   as a fourth where there is one. Each entry after ``last_seen`` adds 1 to ``events``, moves
   ``last_seen`` (``first_seen`` and ``created_at`` where they are null), adds 1 to
-  ``total_purchases`` for a ``purchase``, its value to the mean ``avg_rating`` of ``num_ratings``
-  for a type in ``ratings``, and puts its item first in ``recent_views`` for a type in ``views``
-  (``n_recent`` items stay, none twice). A user without a row begins at 0 and empty lists.
+  ``total_purchases`` for a type in ``purchases`` (absent: ``purchase``), its value to the mean
+  ``avg_rating`` of ``num_ratings`` for a type in ``ratings``, and puts its item first in
+  ``recent_views`` for a type in ``views`` (``n_recent`` items stay, none twice). A user without a
+  row begins at 0 and empty lists.
 - An item's row holds all up to its ``as_of``, which only ``fresh-item:<id>`` has, else to the
   manifest's. A field of ``lately-item:<id>`` is ``<quarter>:<event_type>`` (number of events) with
   ``:n`` (of those with a value) or ``:sum`` (of their values, in millionths) after it; the quarter
@@ -82,11 +83,15 @@ counts, and of entries with one ``event_id`` only the first.
 
 To tell: an entry of ``events`` has the fields ``event_id`` (who sends twice sends the same),
 ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``, ``value``
-(of a ``purchase`` its revenue), ``generation``, ``model``, ``variant``, ``position`` (from 1) and
-``latency_ms`` (of an ``impression``: how long the page waited for the list). What takes an item off
-a user's lists also adds it to ``acted:<id>`` with its time in Unix seconds (the latest `MAX_ACTED`
-stay), what asks for a fresh list adds the raw user id to ``waiting`` likewise, and what changes
-anything of a user publishes ``user:<id>`` on ``invalidate``. The other messages there:
+(of a purchase its revenue), ``generation``, ``model``, ``variant``, ``position`` (from 1) and
+``latency_ms`` (of an ``impression``: how long the page waited for the list). The manifest's
+``counting`` says which types do what (docs/decisions/0035-event-types.md): a type in ``seen`` takes
+the item off the user's lists, and is added to ``acted:<id>`` with its time in Unix seconds (the
+latest `MAX_ACTED` stay); it and others with a weight or in ``ratings`` or ``purchases``, but those
+in ``views``, ask for a fresh list, which adds the raw user id to ``waiting`` likewise, and publish
+``user:<id>`` on ``invalidate``, as does a type in ``idle`` that is told without an item. A type
+that stands nowhere in ``counting`` is told all the same, and asks for a fresh list alone. A
+conversion is of the first type in ``purchases`` (``purchase`` where there is none). Other messages:
 ``row:<id>`` (the user's row alone has changed), ``item:<id>`` (its row has), ``seen`` (``blocked``
 or ``unavailable`` has), ``forget:<id>`` (nothing of that user may be kept). To be in the rows at
 once, an event with an item adds its entry to ``lately:<id>`` (ZADD NX; the latest `MAX_LATELY`
