@@ -41,6 +41,7 @@ from rich.markup import escape
 from flows import as_task, redis_failed
 from flows._overtaken import later_night_waits, superseded, waited_for
 from nightshelf.errors import NightshelfError, TransitionRefused
+from nightshelf.world import server_time
 from tasks import (
     admit,
     events,
@@ -156,7 +157,7 @@ def make_night(
 
     take_over(run, checked, settings.digest())
     clear_orphans(run, redis)
-    log = clean_events(run, checked, settings.events, now=datetime.now(UTC))
+    log = clean_events(run, checked, settings.events, now=server_time(redis))
     built = build_features(run, log, settings.features)
     if newer := newer_night(run, redis):
         return superseded(run, newer)

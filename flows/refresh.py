@@ -13,7 +13,6 @@ was not served waits on (docs/decisions/0024-refresh.md).
 """
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +26,7 @@ from rich.markup import escape
 from flows import as_task, redis_failed
 from nightshelf.errors import NightshelfError
 from nightshelf.words import age_words
+from nightshelf.world import server_time
 from tasks import refresh as refreshing
 from tasks import served
 from tasks.publish import connect
@@ -61,7 +61,7 @@ def refresh(
     """
     settings = load_settings(namespace, config)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
-    now = datetime.now(UTC)
+    now = server_time(redis)
 
     done = [
         refresh_lists(redis, generation, events_dir, settings.refresh, now)

@@ -13,6 +13,7 @@ from nightshelf.cli_desk import Desk
 from nightshelf.contract import Keys
 from nightshelf.errors import CorruptValue
 from nightshelf.shelf import Shelf
+from nightshelf.upkeep import whole_until
 from nightshelf.values import Manifest, RankedList
 from nightshelf.withdraw import blocked
 from nightshelf.world import World, look
@@ -36,7 +37,7 @@ class Answer:
     `own` says how the user's own key stands: ``served``, ``absent``, ``unreadable`` or ``blocked``
     (all of its items are). `person` is `None` for a user without factors, `place` where no item was
     asked for; `missing` says why the folder tells nothing. `rows` are the feature rows of the items
-    that the answer names.
+    that the answer names. `expired` says that the time of the generation's keys is over.
     """
 
     user: str
@@ -52,6 +53,7 @@ class Answer:
     place: Place | None
     missing: str | None
     rows: dict[str, dict[str, Any]]
+    expired: bool
 
     @property
     def position(self) -> int | None:
@@ -102,12 +104,18 @@ def _answer(desk: Desk, shelf: Shelf, user: str, item: str | None, runs: Path) -
         place=place,
         missing=missing,
         rows=rows,
+        expired=_expired(manifest, world),
     )
 
 
 def _maker(served: Result, world: World) -> Manifest | None:
     """Return the generation that answers, or should: the live one where all its keys are gone."""
     return world.live if served.generation is None else world.find(served.generation)
+
+
+def _expired(manifest: Manifest | None, world: World) -> bool:
+    until = whole_until(manifest) if manifest else None
+    return until is not None and until <= world.now
 
 
 def _own(value: bytes | None, off: frozenset[str]) -> str:

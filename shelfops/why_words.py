@@ -1,12 +1,10 @@
 """What `nightshelf why` says, from the user to the item."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nightshelf.reading.found import FAVORITES
 from nightshelf.tables import minute_words, show_line
-from nightshelf.upkeep import whole_until
 from nightshelf.words import segment_words
 from shelfops.place_words import place_lines, served_lines, show_tables
 from tasks.why import Person
@@ -98,9 +96,7 @@ def _silence(answer: "Answer") -> str:
 
 
 def _gone(answer: "Answer") -> str:
-    assert answer.manifest is not None, "somebody made the list"
-    until = whole_until(answer.manifest)
-    if until is not None and until <= datetime.now(UTC):
+    if answer.expired:
         return "its key has expired"
     return "its key is gone before its time: deleted (forget?), or evicted"
 

@@ -11,8 +11,8 @@ from redis import Redis
 
 from nightshelf import generations
 from nightshelf.contract import Keys
-from nightshelf.upkeep import whole
 from nightshelf.values import Manifest, RankedList
+from nightshelf.wholeness import whole
 from tasks.evaluate import Quality
 from tasks.gates import GateSettings, Verdict, figures, judge
 from tasks.lists import read_lists

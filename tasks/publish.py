@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sized
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.redis_url import check_url
 from nightshelf.values import Manifest
+from nightshelf.world import server_time
 from tasks.ahead import ahead, beside
 from tasks.carry import encoded, read_again, written
 from tasks.decode import decode_bulk
@@ -109,7 +110,7 @@ def stage(
     manifest = Manifest(
         generation=run.generation,
         as_of=run.as_of.isoformat(),
-        staged_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        staged_at=server_time(client).isoformat(timespec="seconds"),
         models=[MODEL],
         default_model=MODEL,
         list_length=list_length,

@@ -5,7 +5,7 @@ Nothing here knows of Redis, so an answer can be kept, compared and sent on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from nightshelf.values import Canary, Manifest, Reason, instant
@@ -82,12 +82,12 @@ def source_kind(source: str) -> str:
     return ":".join(source.split(":", 2)[:2])
 
 
-def age_s(manifest: Manifest) -> float | None:
+def age_s(manifest: Manifest, now: datetime) -> float | None:
     """Return the seconds since a generation was published; `None` where it never was."""
     published_at = instant(manifest.published_at)
     if published_at is None:
         return None
-    return max(0.0, (datetime.now(UTC) - published_at).total_seconds())
+    return max(0.0, (now - published_at).total_seconds())
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,12 @@ It stands in the live generation's manifest, so that readers learn of it from th
 move of the pointer ends it (docs/decisions/0011-canary.md).
 """
 
-from datetime import UTC, datetime
-
 from redis import Redis
 
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import complete
-from nightshelf.upkeep import refuse_unless_whole
 from nightshelf.values import Canary
+from nightshelf.wholeness import refuse_unless_whole
 from nightshelf.world import Rule, World, change
 
 
@@ -29,13 +27,13 @@ def release(client: Redis, namespace: str, generation: int, share: float) -> Non
 def releasing(client: Redis, generation: int, share: float) -> Rule:
     """Return the rule of `release`."""
     percent = checked_share(share)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
 
     def rule(world: World) -> World:
         if world.live is None:
             raise TransitionRefused("nothing-live", "a canary stands beside what is live: promote")
         target = complete(world.find(generation))
         refuse_unless_whole(client, world, generation)
+        since = world.now.isoformat(timespec="seconds")
         out = Canary(generation, percent, target.default_model, since)
         return world.altered(world.live.generation, canary=out)
 

@@ -23,7 +23,7 @@ key                                    type   holds                             
 ``shelf:<ns>:lately-item:<id>``        hash   what was done with the item lately         hours
 ``shelf:<ns>:fresh:<id>``              string the user's feature row since the night     an hour
 ``shelf:<ns>:fresh-item:<id>``         string the item's feature row since the night     hours
-``shelf:<ns>:refreshed:<gen>``         hash   what the refresh has done there            2 x base
+``shelf:<ns>:refreshed:<gen>``         hash   what the refresh and erasures did there    2 x base
 ``shelf:<ns>:events``                  stream what apps tell; field ``user_id`` is raw   trimmed
 ``shelf:<ns>:invalidate``              (channel) what readers shall drop                 -
 ====================================== ====== ========================================== ===========
@@ -58,8 +58,10 @@ refresh is ``fresh:<id>``, an item's ``fresh-item:<id>``, to be read with ``user
 ``item:<id>`` and preferred to them while they live (an item's by its counters and ``as_of``: the
 rest may have been revised since); whom the night did not know has a ``user:<id>`` as well.
 ``refreshed:<gen>`` holds ``added`` (keys of the generation beyond those that the night
-wrote) and ``swept`` (the ``moved_at`` for which everyone who had acted since the night was put into
-``waiting``).
+wrote), ``forgotten`` (its keys that were erased with their users) and ``swept`` (the ``moved_at``
+for which everyone who had acted since the night was put into ``waiting``).
+
+All times that a publisher or an operator writes are by Redis's own clock.
 
 What users did since stands beside the rows, and a reader adds it up by the manifest's ``counting``
 (docs/decisions/0027-lately.md; without ``counting`` nothing is added). What is ``idle`` there never

@@ -16,8 +16,9 @@ from redis import Redis
 from nightshelf.contract import Keys, decode_id, encode_id
 from nightshelf.diff import Items, Pair
 from nightshelf.errors import CorruptValue, InvalidKey, TransitionRefused
-from nightshelf.upkeep import BATCH_KEYS, whole
+from nightshelf.upkeep import BATCH_KEYS
 from nightshelf.values import Manifest, RankedList
+from nightshelf.wholeness import lack, whole
 from nightshelf.world import World
 
 #: Called with what is going on, how much of it is done, and of how much.
@@ -36,13 +37,9 @@ def standing(client: Redis, world: World, generation: int) -> Manifest:
         raise TransitionRefused(
             "incomplete", f"generation {generation} is half staged: compare once its night is done"
         )
-    if whole(client, world.namespace, manifest):
+    lacks = lack(client, world.namespace, manifest)
+    if lacks is None:
         return manifest
-    happened = (
-        f"generation {generation} was cleared away at {manifest.retired_at}"
-        if manifest.retired_at
-        else f"keys of generation {generation} have left Redis, or are about to"
-    )
     others = [
         str(each.generation)
         for each in world.manifests
@@ -53,7 +50,7 @@ def standing(client: Redis, world: World, generation: int) -> Manifest:
         if others
         else "none is whole: run the nightly flow to publish"
     )
-    raise TransitionRefused("expired", f"{happened}; {advice}")
+    raise TransitionRefused("expired", f"{lacks}; {advice}")
 
 
 def find_users(

@@ -34,7 +34,7 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "room": lambda p: doctor_server.room(p.info, p.world.live, p.key_bytes),
     "persistence": lambda p: doctor_server.persistence(p.info, p.now.timestamp()),
     "pointer": lambda p: doctor_shelf.pointer(p.pointer),
-    "keys": lambda p: doctor_shelf.keys(p.sample, p.world.live, p.n_added),
+    "keys": lambda p: doctor_shelf.keys(p.sample, p.world.live, p.n_beyond),
     "life": lambda p: doctor_shelf.life(p.lives_ms, p.world.live, p.now, p.every_s),
     "age": lambda p: doctor_shelf.age(p.world.live, p.now, p.every_s),
     "way back": lambda p: doctor_shelf.way_back(p.way_back, p.now),

@@ -7,7 +7,7 @@ Redis refuses or fails, its errors come through to whoever asked.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +17,10 @@ from redis.exceptions import NoPermissionError
 from nightshelf.contract import Keys
 from nightshelf.doctor_rights import EXCESSIVE, Login, needed
 from nightshelf.doctor_sample import Sample, key_bytes, lives_ms, walk
-from nightshelf.upkeep import orphans, whole
+from nightshelf.upkeep import orphans
 from nightshelf.values import Manifest
-from nightshelf.world import World, look
+from nightshelf.wholeness import n_beyond, n_in_database, whole
+from nightshelf.world import World, look, server_time
 
 _PINGS = 5
 
@@ -43,7 +44,11 @@ class Patient:
         self.client = client
         self.namespace = namespace
         self.every_s = every_s
-        self.now = datetime.now(UTC)
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time by the server's clock."""
+        return server_time(self.client)
 
     @cached_property
     def round_trips_s(self) -> list[float]:
@@ -123,16 +128,14 @@ class Patient:
         live = self.world.live
         if live is None:
             return Sample({}, 1.0)
-        database = f"db{self.client.connection_pool.connection_kwargs.get('db', 0)}"
-        n_total = int(self.info.get(database, {}).get("keys", 0))
-        return walk(self.client, Keys(self.namespace).prefix(live.generation), n_total)
+        prefix = Keys(self.namespace).prefix(live.generation)
+        return walk(self.client, prefix, n_in_database(self.client))
 
     @cached_property
-    def n_added(self) -> int:
-        """How many keys the refresh has added to the live generation."""
+    def n_beyond(self) -> int:
+        """How many keys the refresh has added to the live generation, less those erased since."""
         live = self.world.live
-        key = Keys(self.namespace).refreshed(live.generation if live else 0)
-        return int(self.client.hget(key, "added") or 0)
+        return n_beyond(self.client, self.namespace, live.generation) if live else 0
 
     @cached_property
     def lives_ms(self) -> list[int]:

@@ -1,9 +1,10 @@
-"""A bounded look at the live generation's keys: how many there are, how long they live, how large.
+"""A bounded look at a generation's keys: how many there are, how long they live, how large.
 
 Redis walks its keys in the order of their hashes, so that a part of the walk is as good as a random
 sample.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,11 +40,23 @@ class Sample:
         return every[:: max(1, -(-len(every) // n))]
 
 
-def walk(client: Redis, prefix: str, n_total: int, *, max_batches: int = _MAX_BATCHES) -> Sample:
-    """Collect the keys that begin with `prefix`, of `n_total` in the database."""
+def walk(
+    client: Redis,
+    prefix: str,
+    n_total: int,
+    *,
+    max_batches: int = _MAX_BATCHES,
+    min_share: float = 0.0,
+) -> Sample:
+    """Collect the keys that begin with `prefix`, of `n_total` in the database.
+
+    The walk ends after `max_batches`, or once `min_share` (0 to 1) of the database was looked at if
+    that takes longer; after three seconds in any case.
+    """
     families: dict[str, dict[str, None]] = {}  # a walk may meet a key twice
     cursor, n_batches, began = 0, 0, time.monotonic()
-    while n_batches < max_batches and time.monotonic() - began < _MAX_WALK_S:
+    n_steps = max(max_batches, math.ceil(min(min_share, 1.0) * n_total / BATCH_KEYS) + 1)
+    while n_batches < n_steps and time.monotonic() - began < _MAX_WALK_S:
         cursor, found = client.scan(cursor, match=f"{prefix}*", count=BATCH_KEYS)
         n_batches += 1
         for key in map(str_if_bytes, found):

@@ -1,6 +1,5 @@
 """What ails a namespace: pure judgements of its generations and their keys."""
 
-import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -9,15 +8,14 @@ from nightshelf.doctor_finding import Finding, Outcome
 from nightshelf.doctor_reading import Pointer
 from nightshelf.doctor_sample import Sample
 from nightshelf.values import Manifest, instant
+from nightshelf.wholeness import chance
 from nightshelf.words import age_words
 from nightshelf.world import World
 
 _PUBLISH = "run the nightly flow to publish"
 _NOTHING_LIVE = Finding("unknown", "nothing is live")
-#: Misses beyond what the walk's own chance explains: five standard errors, and 1 % for its steps.
-_ERRORS, _SLACK = 5, 0.01
-#: A larger share than this is no handful of forgotten users.
-_FORGOTTEN = 0.01
+#: A larger share of missing keys than this is a failure.
+_FEW = 0.01
 
 
 def pointer(read: Pointer) -> Finding:
@@ -43,22 +41,20 @@ def pointer(read: Pointer) -> Finding:
     return Finding("ok", f"{found}, model {live.default_model}")
 
 
-def keys(sample: Sample, live: Manifest | None, n_added: int) -> Finding:
+def keys(sample: Sample, live: Manifest | None, n_beyond: int) -> Finding:
     """Judge whether all of the live generation's keys stand, by the share that was looked at.
 
-    `n_added` of them the refresh wrote beyond the night's, for users whom it did not know.
+    `n_beyond` is how many the refresh has written beyond the night's, less those erased.
     """
     if live is None:
         return _NOTHING_LIVE
-    n_found, n_all = sample.n_keys, sum(live.counts.values()) + n_added
+    n_found, n_all = sample.n_keys, sum(live.counts.values()) + n_beyond
     expected = n_all * sample.share
     found = f"{n_found:,} of {n_all:,} keys seen, in {sample.share:.0%} of the database"
-    chance = math.sqrt(expected * (1 - sample.share))
-    allowed = _ERRORS * chance + (_SLACK * expected if sample.share < 1 else 0)
-    if expected - n_found > allowed:
+    if expected - n_found > chance(expected, sample.share):
         share = (expected - n_found) / expected
-        remedy = "start a new night, and see maxmemory-policy; users forgotten are missing too"
-        outcome: Outcome = "fail" if share > _FORGOTTEN else "warn"
+        remedy = "start a new night, and see maxmemory-policy: what is evicted is gone"
+        outcome: Outcome = "fail" if share > _FEW else "warn"
         return Finding(outcome, f"{found}: {share:.2%} are missing", remedy)
     return Finding("ok", found)
 

@@ -5,15 +5,26 @@ log still knows has a list again with the next night or refresh.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
 
-from nightshelf.contract import Keys, encode_id
+from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
 from nightshelf.tell import tell
 from nightshelf.upkeep import BATCH_KEYS
+
+#: KEYS: refreshed, generations. ARGV: how many keys, TTL, generation.
+#: A full Redis must still be able to forget.
+_NOTE = """#!lua flags=allow-oom
+if not redis.call('HGET', KEYS[2], ARGV[3]) then return end
+local before = tonumber(redis.call('HGET', KEYS[1], 'forgotten') or '0')
+redis.call('HSET', KEYS[1], 'forgotten', before + ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2], 'NX')
+redis.call('EXPIRE', KEYS[1], ARGV[2], 'GT')
+"""
 
 
 @dataclass(frozen=True)
@@ -63,10 +74,20 @@ def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
     client.zrem(Keys(namespace).waiting, user)  # first: the refresh writes for who waits
     for names in _batches(found.keys):
         client.unlink(*names)
+    _note(client, namespace, found.keys)
     for names in _batches(found.entries):
         client.xdel(Keys(namespace).events, *names)
     tell(client, namespace, f"forget:{encode_id(user)}")
     return found, traces(client, namespace, user)
+
+
+def _note(client: Redis, namespace: str, erased: tuple[str, ...]) -> None:
+    """Count the keys of each generation that were erased: no loss, and it is still whole."""
+    generations = [name.split(":")[2] for name in erased]
+    for generation, n in Counter(filter(str.isdecimal, generations)).items():
+        keys = Keys(namespace)
+        names = keys.refreshed(int(generation)), keys.generations
+        client.eval(_NOTE, 2, *names, n, FALLBACK_TTL_FACTOR * DEFAULT_TTL_S, generation)
 
 
 def _batches(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

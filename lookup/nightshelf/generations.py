@@ -6,7 +6,6 @@ do by hand is in `nightshelf.operate`.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from redis import Redis
 
@@ -104,8 +103,8 @@ def flipped(world: World, generation: int, *, force: bool) -> World:
             f"{world.namespace} is pinned to generation {world.pinned}; {generation} stays staged: "
             f"unpin, then promote {generation}",
         )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    after = world.moved(generation, "previous", published_at=now)
+    published_at = world.now.isoformat(timespec="seconds")
+    after = world.moved(generation, "previous", published_at=published_at)
     return replace(after, flipped=max(world.flipped, generation))
 
 

@@ -11,8 +11,8 @@ from redis import Redis
 from nightshelf.canary import ending
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import flipped
-from nightshelf.upkeep import refuse_unless_whole, whole
 from nightshelf.values import Manifest
+from nightshelf.wholeness import refuse_unless_whole, whole
 from nightshelf.world import Rule, World, change, look
 
 

@@ -5,15 +5,21 @@ server, and every reader with it, for a fifth of a second.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from redis import Redis
 
-from nightshelf.contract import POINTER_CACHE_S, TTL_JITTER, Keys, key_ttl_s
+from nightshelf.contract import (
+    FALLBACK_TTL_FACTOR,
+    POINTER_CACHE_S,
+    TTL_JITTER,
+    Keys,
+    key_ttl_s,
+)
 from nightshelf.errors import TransitionRefused
 from nightshelf.values import Manifest, instant
-from nightshelf.world import Rule, World, change, look
+from nightshelf.world import Rule, World, change, look, server_time
 
 #: Keys a round trip: few enough to hold no reader up.
 BATCH_KEYS = 1_000
@@ -21,21 +27,6 @@ BATCH_KEYS = 1_000
 STAGING_S = 6 * 3600
 #: Generations, and days, of which the hash remembers all.
 KEPT = 100
-
-
-def whole(client: Redis, namespace: str, manifest: Manifest) -> bool:
-    """Tell whether all keys of a generation still stand: none can have expired, and one is seen."""
-    until = whole_until(manifest)
-    witness = Keys(namespace).popular(manifest.generation, "all")
-    return until is not None and _now() < until and bool(client.exists(witness))
-
-
-def refuse_unless_whole(client: Redis, world: World, generation: int) -> None:
-    """Raise `TransitionRefused` (`expired`) for a generation that is not `whole`."""
-    if not whole(client, world.namespace, world.find(generation)):
-        raise TransitionRefused(
-            "expired", f"keys of generation {generation} have left Redis, or are about to"
-        )
 
 
 def whole_until(manifest: Manifest) -> datetime | None:
@@ -60,7 +51,7 @@ def extend(
     base_ttl_s = manifest.ttl_s if ttl_s is None else ttl_s
     if base_ttl_s < 1:
         raise ValueError(f"ttl_s must be at least 1 second, not {base_ttl_s}")
-    began = _now()
+    began = server_time(client)
     n_keys = 0
     for keys in _batches(client, Keys(namespace).prefix(manifest.generation)):
         with client.pipeline(transaction=False) as pipe:
@@ -68,8 +59,10 @@ def extend(
                 pipe.expire(key, key_ttl_s(family, key, base_ttl_s), gt=True)
             pipe.exists(*(key for key, _ in keys))  # some may have gone meanwhile
             n_keys += int(pipe.execute()[-1])
+    refreshed = Keys(namespace).refreshed(manifest.generation)
+    client.expire(refreshed, FALLBACK_TTL_FACTOR * base_ttl_s, gt=True)
     lapse = whole_until(manifest)
-    if n_keys and lapse is not None and _now() < lapse:
+    if n_keys and lapse is not None and server_time(client) < lapse:
         extended_at = began.isoformat(timespec="seconds")
         change(client, namespace, _extended(manifest.generation, extended_at, base_ttl_s))
     return n_keys
@@ -127,8 +120,8 @@ def retiring(generation: int, *, force: bool) -> Rule:
         if manifest.retired_at:
             return world
         state = "bad" if manifest.state == "bad" else "retired"
-        now = _now().isoformat(timespec="seconds")
-        return world.altered(generation, state=state, retired_at=now)
+        retired_at = world.now.isoformat(timespec="seconds")
+        return world.altered(generation, state=state, retired_at=retired_at)
 
     return rule
 
@@ -151,7 +144,7 @@ def _orphans(world: World) -> list[Manifest]:
         if world.live is not None and manifest.generation < world.live.generation:
             return True
         began = instant(manifest.staged_at)
-        return began is not None and _now() - began > timedelta(seconds=STAGING_S)
+        return began is not None and world.now - began > timedelta(seconds=STAGING_S)
 
     return [each for each in world.manifests if each.state == "staged" and abandoned(each)]
 
@@ -161,10 +154,11 @@ def prune(client: Redis, namespace: str) -> int:
 
     What is marked bad is remembered, so that nothing brings it back.
     """
-    long_ago = _now() - timedelta(days=KEPT)
+    world = look(client, namespace)
+    long_ago = world.now - timedelta(days=KEPT)
     old = [
         str(each.generation)
-        for each in look(client, namespace).manifests[KEPT:]
+        for each in world.manifests[KEPT:]
         if each.state == "retired" and (whole_until(each) or long_ago) <= long_ago
     ]
     return int(client.hdel(Keys(namespace).generations, *old)) if old else 0
@@ -186,7 +180,3 @@ def _batches(client: Redis, prefix: str) -> Iterator[list[tuple[str, str]]]:
     found = client.scan_iter(match=f"{prefix}*", count=BATCH_KEYS)
     while keys := [bytes(key).decode() for key in islice(found, BATCH_KEYS)]:
         yield [(key, key[len(prefix) :].partition(":")[0]) for key in keys]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

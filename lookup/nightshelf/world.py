@@ -7,6 +7,7 @@ nothing has moved since it looked; else it looks again.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -43,7 +44,8 @@ class World:
 
     `flipped` is the highest number that a publisher made live, `pinned` the generation that is
     held. `moved_s_ago` is how long ago readers, or a canary's share of them, were sent to another
-    generation, in whole seconds of the server's clock; equal worlds may differ in it.
+    generation, in whole seconds, and `now` the time, both by the server's clock; equal worlds may
+    differ in them.
     """
 
     namespace: str
@@ -52,6 +54,7 @@ class World:
     flipped: int
     pinned: int | None
     moved_s_ago: int = field(compare=False)
+    now: datetime = field(compare=False)
 
     def find(self, generation: int) -> Manifest:
         """Return a generation; `TransitionRefused` (`unknown`) where Redis knows none such."""
@@ -100,6 +103,15 @@ class World:
 Rule = Callable[[World], World]
 
 
+def server_time(client: Redis) -> datetime:
+    """Return the time by the server's clock, which all ages in a namespace are measured by.
+
+    Publishers and operators run on many hosts, whose clocks may be hours apart.
+    """
+    seconds, microseconds = client.time()
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+
+
 def look(client: Redis, namespace: str) -> World:
     """Return the world as it stands."""
     return _look(client, namespace)[0]
@@ -139,7 +151,7 @@ def _look(client: Redis, namespace: str) -> tuple[World, _Raw]:
         pipe.hgetall(keys.generations)
         pipe.hgetall(keys.fence)
         pipe.time()
-        pointer, generations, fence, (now_s, _) = pipe.execute()
+        pointer, generations, fence, (now_s, now_us) = pipe.execute()
     manifests = sorted(map(Manifest.from_json, generations.values()), key=lambda m: -m.generation)
     world = World(
         namespace,
@@ -148,6 +160,7 @@ def _look(client: Redis, namespace: str) -> tuple[World, _Raw]:
         flipped=int(fence.get(b"flipped", 0)),
         pinned=int(fence[b"pinned"]) if b"pinned" in fence else None,
         moved_s_ago=now_s - int(fence.get(b"moved_at", 0)),
+        now=datetime.fromtimestamp(now_s, UTC).replace(microsecond=now_us),
     )
     return world, _Raw(pointer or b"", generations, fence)
 

@@ -25,6 +25,8 @@ TITLES = {
     12: "Rollback under 1,000 reads a second, at maxmemory",
     13: "Collector of tracked events killed (kill -9) at each step of collecting and of compacting",
     14: "Readers with a deadline of 50 ms while Redis is frozen (SIGSTOP), and while nights flip",
+    15: "Publishers whose clock is hours off, and generations that have lost keys",
+    16: "Disk full, or read-only, in a night, a collection and a compaction",
 }
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 HEADER = ("fault", "what was done", "server", "measured")

@@ -61,7 +61,12 @@ def shelve(
         as_of=f"2026-03-{generation:02}T00:00:00+00:00",
         staged_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ttl_s=TTL_S,
-        counts={"list": len(lists), "popular": 1, "item": len(values) - len(lists) - 1},
+        counts={
+            "list": len(lists),
+            "popular": 1,
+            "user": len(segments or {}),
+            "item": len(titles or {}),
+        },
         n_bytes=1_000 * generation,
         digest=f"{generation:064x}",
         config_hash="c0ffee",

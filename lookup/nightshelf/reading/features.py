@@ -109,6 +109,7 @@ def status(mind: Mind) -> Talk[Status]:
         ("HVALS", keys.generations),
         ("HGET", keys.fence, "pinned"),
         ("SCARD", keys.blocked),
+        ("TIME",),
         ("INFO", "server"),
     ]
     if isinstance(replies, Unanswered):
@@ -117,7 +118,7 @@ def status(mind: Mind) -> Talk[Status]:
     for reply in asked:
         if isinstance(reply, Exception):
             return Status(reachable=False, error=str(reply))
-    pointer, manifests, pinned, n_blocked = asked
+    pointer, manifests, pinned, n_blocked, (now_s, _) = asked
     try:
         live = Manifest.from_json(pointer) if pointer else None
         known = sorted(map(Manifest.from_json, manifests), key=lambda m: -m.generation)
@@ -127,7 +128,7 @@ def status(mind: Mind) -> Talk[Status]:
     return Status(
         reachable=True,
         live=live,
-        age_s=age_s(live) if live else None,
+        age_s=age_s(live, datetime.fromtimestamp(int(now_s), UTC)) if live else None,
         states={manifest.generation: manifest.state for manifest in known},
         server=_version(about),
         pinned=int(pinned) if pinned else None,
