@@ -69,7 +69,8 @@ def show_answer(desk: Desk, user: str, item: str | None, runs: Path) -> None:
         about = {name: getattr(found.served, name) for name in _SERVED}
         items = [{name: getattr(item, name) for name in _ITEM} for item in found.served.items]
         served = {"items": items, **about}
-        desk.document(**{**asdict(found), "served": served}, position=found.position)
+        known = {name: value for name, value in asdict(found).items() if name != "expired"}
+        desk.document(**{**known, "served": served}, position=found.position)
     else:
         why_words.show(found, desk.namespace)
 

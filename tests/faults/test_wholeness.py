@@ -114,7 +114,7 @@ def test_of_a_big_database_a_part_is_enough(
     make = "for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. i, '', 'EX', 100000) end"
     for generation in (1, 2):
         prefix = KEYS.list(generation, "als", "u")
-        redis_client.eval(make, 0, prefix, n)  # type: ignore[no-untyped-call]
+        redis_client.eval(make, 0, prefix, n)
         redis_client.set(KEYS.popular(generation, "all"), "{}", ex=100_000)
     counts = {"list": n, "popular": 1}
     now = "2999-01-01T00:00:00+00:00"
@@ -126,7 +126,7 @@ def test_of_a_big_database_a_part_is_enough(
     n_scans = redis_client.info("commandstats")["cmdstat_scan"]["calls"]
     assert n_scans <= 100
     lost = "for i = 1, ARGV[2], 10 do redis.call('UNLINK', ARGV[1] .. i) end"
-    redis_client.eval(lost, 0, KEYS.list(1, "als", "u"), n)  # type: ignore[no-untyped-call]
+    redis_client.eval(lost, 0, KEYS.list(1, "als", "u"), n)
     assert not whole(redis_client, SHOP, manifest), "one in ten is gone"
     assert whole(redis_client, SHOP, replace(manifest, generation=2))
     figure(15, f"{n:,} keys among {2 * n:,}: wholeness by {n_scans} SCANs, 10 % lost are noticed")
