@@ -1,7 +1,7 @@
 """How a night counts event types, as its manifest tells clients and the service."""
 
 from nightshelf.counting import Counting
-from tasks.events import EventSettings
+from tasks.event_settings import EventSettings
 from tasks.features import FeatureSettings
 from tasks.tally_types import RECENT
 

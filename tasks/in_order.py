@@ -20,11 +20,15 @@ _STRETCH_ROWS = 4_000_000
 _MARKS = 2**24
 
 
-def distinct_events(db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-    """Return the clean events, from the table judged_events; makes what they are found by."""
+def find_repeated(db: duckdb.DuckDBPyConnection) -> None:
+    """Make good_events, repeated_events and once_events from the table judged_events."""
     db.execute(f"CREATE TEMP VIEW good_events AS {query('good_events')}")
     db.from_arrow(pa.table({"mark": _repeated_marks(db)})).create("repeated_events")
     db.execute(f"CREATE TEMP TABLE once_events AS {query('once_events')}")
+
+
+def distinct_events(db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """Return the clean events in order of time, from what `find_repeated` made."""
     sql = query("clean_events")
     nothing = stream(db, sql, {"first": date.max, "last": date.min})
     batches = (

@@ -1,4 +1,4 @@
-"""Parquet files in and out: found, proven readable, written whole."""
+"""Parquet files in and out: proven readable, written whole."""
 
 import hashlib
 import os
@@ -13,29 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.ahead import ahead
-from tasks.errors import InputError
+from tasks.find_files import other_format
 from tasks.run import file_hash
 
 
 class BrokenFile(Exception):  # noqa: N818 - a condition of one file, not an error of the night
     """One file cannot be read; the others may be fine."""
-
-
-def find_files(name: str, path: Path) -> list[Path]:
-    """Return the Parquet files at `path` in a fixed order; `InputError` where there is none."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"{name}: {path} does not exist; expected a Parquet file or a folder")
-    files = sorted(
-        file
-        for file in path.rglob("*.parquet")
-        if file.is_file()
-        and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
-    )
-    if not files:
-        raise InputError(f"{name}: no *.parquet under {path}; expected date=YYYY-MM-DD/*.parquet")
-    return files
 
 
 def read_schema(file: Path) -> pa.Schema:
@@ -44,7 +27,11 @@ def read_schema(file: Path) -> pa.Schema:
         raise BrokenFile("empty, 0 bytes")
     try:
         return pq.read_schema(file)
+    except PermissionError as error:
+        raise BrokenFile(f"cannot be opened ({error.strerror})") from error
     except (pa.ArrowException, OSError) as error:
+        if other := other_format(file):
+            raise BrokenFile(f"no Parquet file but {other}") from error
         raise BrokenFile(f"truncated or still being written ({_first_line(error)})") from error
 
 

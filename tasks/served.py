@@ -12,7 +12,7 @@ from nightshelf.contract import Keys, in_canary
 from nightshelf.errors import TransitionRefused
 from nightshelf.values import Canary, Manifest
 from tasks.errors import RunFolderError
-from tasks.events import EventSettings
+from tasks.event_settings import EventSettings
 from tasks.features import FeatureSettings
 from tasks.rank import TopNSettings
 from tasks.records import CleanLog

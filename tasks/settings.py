@@ -27,7 +27,7 @@ from tasks.collect import CollectSettings
 from tasks.compact import CompactSettings
 from tasks.errors import SettingsError
 from tasks.evaluate import EvaluateSettings
-from tasks.events import EventSettings
+from tasks.event_settings import EventSettings
 from tasks.features import FeatureSettings
 from tasks.gates import GateSettings
 from tasks.holdout import Recipe

@@ -1,12 +1,12 @@
--- Grain: reason (a bad row's, or 'after as_of'). Inputs: judged_items, judged_users, judged_events.
-SELECT reason, count(*) AS n
+-- Grain: relation and reason (why rows are bad, 'after as_of', or null for good ones).
+-- Inputs: judged_items, judged_users, judged_events.
+SELECT relation, reason, count(*) AS n
 FROM (
-    SELECT reason FROM judged_items
+    SELECT 'items' AS relation, reason FROM judged_items
     UNION ALL
-    SELECT reason FROM judged_users
+    SELECT 'users', reason FROM judged_users
     UNION ALL
-    SELECT reason FROM judged_events
+    SELECT 'events', reason FROM judged_events
 ) AS judged
-WHERE reason IS NOT NULL
-GROUP BY reason
-ORDER BY n DESC, reason
+GROUP BY relation, reason
+ORDER BY n DESC, reason, relation

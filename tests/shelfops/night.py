@@ -17,7 +17,7 @@ from nightshelf.contract import Keys
 from nightshelf.values import Manifest
 from tasks.counting import counting_of
 from tasks.encode import families
-from tasks.events import EventSettings
+from tasks.event_settings import EventSettings
 from tasks.live import flip
 from tasks.popularity import PopularitySettings, popular_lists
 from tasks.publish import PublishSettings, open_run, read_back, stage

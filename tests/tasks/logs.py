@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.events import EventSettings, clean_events
+from tasks.event_settings import EventSettings
+from tasks.events import clean_events
 from tasks.features import FeatureSettings, build_features
 from tasks.inputs import InputSettings, check_inputs
 from tasks.records import CleanLog, Features

@@ -16,7 +16,7 @@ from nightshelf.contract import Keys
 from nightshelf.values import Manifest
 from tasks.counting import counting_of
 from tasks.encode import families
-from tasks.events import EventSettings
+from tasks.event_settings import EventSettings
 from tasks.features import FeatureSettings
 from tasks.records import Features
 from tasks.run import Run

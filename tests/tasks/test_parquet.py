@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import InputError
+from tasks.find_files import find_files
 from tasks.parquet import (
     BrokenFile,
     digest_of,
-    find_files,
     prove_readable,
     read_schema,
     write_parquet,
@@ -33,43 +32,6 @@ def whole(tmp_path: Path) -> Path:
     path = tmp_path / "whole.parquet"
     write_table(path, TABLE)
     return path
-
-
-def test_files_are_found_in_a_fixed_order_and_nothing_else_is(tmp_path: Path) -> None:
-    wanted = [
-        tmp_path / "date=2026-02-01" / "a.parquet",
-        tmp_path / "date=2026-02-01" / "b.snappy.parquet",
-        tmp_path / "date=2026-02-02" / "folder.parquet" / "a.parquet",
-    ]
-    passed_over = [
-        tmp_path / "_SUCCESS",
-        tmp_path / "_temporary" / "a.parquet",
-        tmp_path / "date=2026-02-01" / ".a.parquet.crc",
-        tmp_path / "date=2026-02-01" / ".b.parquet",
-        tmp_path / "date=2026-02-01" / "_metadata.parquet",
-        tmp_path / "date=2026-02-01" / "notes.txt",
-        tmp_path / ".hidden" / "a.parquet",
-    ]
-    for path in reversed(wanted + passed_over):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    assert find_files("events", tmp_path) == wanted
-
-
-def test_one_file_may_have_any_name(tmp_path: Path) -> None:
-    path = tmp_path / ".log.dat"
-    path.touch()
-    assert find_files("events", path) == [path]
-
-
-def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as missing:
-        find_files("events", tmp_path / "nowhere")
-    expected = f"events: {tmp_path}/nowhere does not exist; expected a Parquet file or a folder"
-    assert str(missing.value) == expected
-    with pytest.raises(InputError) as empty:
-        find_files("items", tmp_path)
-    assert f"items: no *.parquet under {tmp_path}" in str(empty.value)
 
 
 def test_an_empty_file_says_so(tmp_path: Path) -> None:
@@ -179,7 +141,7 @@ def test_a_write_that_fails_leaves_the_old_file(whole: Path) -> None:
     with pytest.raises(RuntimeError, match="disk is full"):
         write_parquet(whole, TABLE.schema, batches())
     assert whole.read_bytes() == before
-    assert find_files("events", whole.parent) == [whole]
+    assert find_files("events", whole.parent).files == [whole]
 
 
 @pytest.fixture
@@ -192,7 +154,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def digest(root: Path) -> str:
-    return digest_of(root, find_files("events", root))
+    return digest_of(root, [root] if root.is_file() else sorted(root.rglob("*.parquet")))
 
 
 def test_the_digest_of_files_is_as_defined(log: Path) -> None:
@@ -230,7 +192,7 @@ def test_the_digest_is_blind_to_where_and_when(log: Path, tmp_path: Path) -> Non
     for file in (tmp_path / "x").rglob("*.parquet"):
         os.utime(file, (0, 0))
     assert digest(tmp_path / "x/copy") == before
-    files = find_files("events", log)
+    files = sorted(log.rglob("*.parquet"))
     assert digest_of(log, reversed(files)) == before, "the order of the names counts, no other"
 
 
