@@ -20,10 +20,11 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from nightshelf import generations
-from nightshelf.connection import address
+from nightshelf.connection import address, deadline_s
 from nightshelf.contract import DEFAULT_TTL_S, Keys
 from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
+from nightshelf.failures import failure
 from nightshelf.redis_url import check_url
 from nightshelf.values import Manifest
 from nightshelf.world import server_time
@@ -86,8 +87,7 @@ def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
         generation = generations.allot(client, namespace, above=above)
     except RedisError as error:
         raise RedisUnavailable(
-            f"Redis at {address(client)} does not take writes: {error}. "
-            "Start it, or set REDIS_URL to the one you mean."
+            f"Redis at {address(client)} does not take writes: {failure(error, deadline_s(client))}"
         ) from error
     return Run(namespace, generation, as_of, root)
 

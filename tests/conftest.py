@@ -51,12 +51,12 @@ def process_id(url: str) -> int:
         return pid
 
 
-def run_redis(binary: str) -> Iterator[str]:
+def run_redis(binary: str, *options: str) -> Iterator[str]:
     """Run a Redis that keeps nothing and yield its URL; frozen or not, it is stopped at the end."""
     port = free_port()
     own = mkdtemp(prefix="redis-")  # where it starts it loads what it finds
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", own]
-    server = Popen([*command, "--loglevel", "warning"], stdout=DEVNULL)
+    server = Popen([*command, *options, "--loglevel", "warning"], stdout=DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     patient = Retry(ConstantBackoff(0.05), 200)
     try:

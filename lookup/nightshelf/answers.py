@@ -5,10 +5,9 @@ Nothing here knows of Redis, so an answer can be kept, compared and sent on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from nightshelf.values import Canary, Manifest, Reason, instant
+from nightshelf.values import Canary, Manifest, Reason
 
 
 class Item(NamedTuple):
@@ -50,11 +49,14 @@ class Status:
 
     `pinned` is the generation that is held live against every flip, where one is; `canary` the one
     that a share of the users (`live.canary`) is served; `n_blocked` counts withdrawn items.
+    `age_s` counts from publication, `made_age_s` from when the keys were written (a generation that
+    was rolled back to keeps both), by the server's clock where it tells its time.
     """
 
     reachable: bool
     live: Manifest | None = None
     age_s: float | None = None
+    made_age_s: float | None = None
     states: Mapping[int, str] = field(default_factory=dict)
     server: str | None = None
     pinned: int | None = None
@@ -80,14 +82,6 @@ def source_kind(source: str) -> str:
     ('popular:segment', 'popular:all', 'list')
     """
     return ":".join(source.split(":", 2)[:2])
-
-
-def age_s(manifest: Manifest, now: datetime) -> float | None:
-    """Return the seconds since a generation was published; `None` where it never was."""
-    published_at = instant(manifest.published_at)
-    if published_at is None:
-        return None
-    return max(0.0, (now - published_at).total_seconds())
 
 
 @dataclass(frozen=True)

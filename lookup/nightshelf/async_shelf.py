@@ -195,6 +195,6 @@ class AsyncShelf:
         try:
             replies = await ask_async(self._client, batch, until)
         except FAILURES as error:
-            return self._mind.failed(error)
+            return self._mind.failed(error, self._deadline_s)
         self._mind.breaker.answered()
         return replies

@@ -1,13 +1,16 @@
 """The command ``nightshelf``: read lists, see what is live, roll back, hold, take off, tidy.
 
-Exit codes: 0 done, 1 refused or Redis out of reach, 2 not understood. With ``--json`` one document
-goes to stdout and nothing else; its fields are stable:
+Exit codes: 0 done; 1 refused, not found (nothing is live in the namespace, no such item or
+segment), not healthy, or Redis out of reach; 2 not understood. `get` of a user without a list is
+none of these: everybody has a fallback. An error is one line on stderr. With ``--json`` one
+document goes to stdout and nothing else, an error in it; its fields are stable:
 
 - get, similar, popular: ``namespace``, ``asked``, ``source``, ``generation``, ``model``, ``age_s``,
   ``items`` of ``rank``, ``item_id``, ``title``, ``category``, ``score``, ``reason``, ``words``
-- status: ``namespace``, ``redis``, ``reachable``, ``server``, ``live`` (a manifest or null),
-  ``age_s``, ``states``, ``pinned`` (a generation or null), ``canary`` (a manifest or null),
-  ``n_blocked``, ``error``
+- status: ``healthy`` (something is live, and no older than --max-age-h), ``problem`` (why not, or
+  null), ``namespace``, ``redis``, ``reachable``, ``server``, ``live`` (a manifest or null),
+  ``age_s`` (since published), ``made_age_s`` (since its keys were written), ``states``,
+  ``pinned`` (a generation or null), ``canary`` (a manifest or null), ``n_blocked``, ``error``
 - generations: ``namespace``, ``pinned``, ``generations`` (manifests, newest first)
 - rollback, promote, pin, unpin, canary: ``namespace``, ``from``, ``to`` (what was live, and what
   is), ``pinned``, ``canary``, ``states`` (of the generations whose state changes), ``dry_run``

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
@@ -14,8 +14,11 @@ from redis.exceptions import RedisError
 from nightshelf import tables
 from nightshelf.answers import Result
 from nightshelf.connection import address, connect
-from nightshelf.contract import Keys
-from nightshelf.errors import CorruptValue, NightshelfError, TransitionRefused
+from nightshelf.contract import Keys, encode_id
+from nightshelf.errors import CorruptValue, InvalidKey, NightshelfError, NotFound, TransitionRefused
+from nightshelf.failures import failure
+from nightshelf.generations import current
+from nightshelf.namespaces import namespaces
 from nightshelf.shelf import Shelf
 
 #: A person waits longer than a page does.
@@ -32,10 +35,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Generation = Annotated[int, typer.Argument(metavar="GEN", help="Which generation.", min=1)]
 Force = Annotated[bool, typer.Option("--force", help="Even if it is held back for a reason.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
+MaxAge = Annotated[
+    float | None,
+    typer.Option(
+        "--max-age-h",
+        min=0,
+        envvar="NIGHTSHELF_MAX_AGE_H",
+        help="Hours after which a generation is too old: 30, or 1.25 nights, unless told.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
 SHOP = "shop"
 LOCAL = "redis://127.0.0.1:6379/0"
+
+
+def checked_id(raw: str) -> str:
+    """Return an id from the command line; `BadParameter` (exit code 2) where it is none."""
+    try:
+        encode_id(raw)
+    except InvalidKey as error:
+        raise typer.BadParameter(str(error)) from None
+    return raw
 
 
 @dataclass(frozen=True)
@@ -52,9 +73,19 @@ class Desk:
         return address(self.client)
 
     def open(self) -> Shelf:
-        """Return the shelf; a Redis out of reach raises, though the shelf would answer."""
-        self.client.ping()
+        """Return the shelf, if anything is live; what fails raises, though the shelf would answer.
+
+        Raises `NotFound` where nothing is live.
+        """
+        if current(self.client, self.namespace) is None:
+            raise NotFound(self.nothing("is live"))
         return Shelf(self.client, self.namespace)
+
+    def nothing(self, found: str) -> str:
+        """Say that a namespace has nothing of a kind, and which others there are."""
+        others = [name for name in namespaces(self.client) if name != self.namespace]
+        meant = f"; or name another with --namespace: {', '.join(others)}" if others else ""
+        return f"nothing {found} in {self.namespace}: {tables.PUBLISH}{meant}"
 
     def show(self, shelf: Shelf, asked: str, wanted: str, result: Result) -> None:
         """Print an answer; one from elsewhere than the source `wanted` is called a fallback."""
@@ -66,11 +97,11 @@ class Desk:
             told = {name: getattr(result, name) for name in about}
             self.document(asked=asked, **told, items=rows)
         else:
-            tables.show_list(result, rows, self.namespace, asked, fallback=result.source != wanted)
+            tables.show_list(result, rows, asked, fallback=result.source != wanted)
 
-    def document(self, **fields: Any) -> None:
-        """Print the one JSON document."""
-        _print({"namespace": self.namespace, **fields})
+    def document(self, first: Mapping[str, Any] | None = None, **fields: Any) -> None:
+        """Print the one JSON document, in which `first` comes first."""
+        _print({**(first or {}), "namespace": self.namespace, **fields})
 
     def agreed(self, plan: str, *, yes: bool, dry_run: bool) -> bool:
         """Say what is about to happen, and tell whether to go on; a no ends the command."""
@@ -88,9 +119,10 @@ class Desk:
             _fail(self.as_json, "not confirmed; nothing was changed")
         return True
 
-    def unusable(self, error: object) -> str:
+    def unusable(self, error: Exception | str) -> str:
         """Say that Redis fails us."""
-        return f"cannot use Redis at {self.place} (see --redis-url): {error}"
+        words = error if isinstance(error, str) else failure(error, TIMEOUT_S)
+        return f"cannot use Redis at {self.place} (see --redis-url): {words}"
 
     def unreadable(self, error: object) -> str:
         """Say that Redis holds something else than the contract's."""
@@ -120,9 +152,11 @@ def open_desk(namespace: str, redis_url: str, as_json: bool) -> Iterator[Desk]:
 
 
 def _fail(as_json: bool, message: str, *, code: int = 1, **fields: str) -> NoReturn:
+    """End the command with an error, said once: in the document, else in a line on stderr."""
     if as_json:
         _print({"error": message, **fields})
-    tables.show_error(message)
+    else:
+        tables.show_error(message)
     raise typer.Exit(code)
 
 

@@ -1,6 +1,7 @@
 """The command that says what is wrong, and what to do: for people at night, and for monitoring.
 
-Exit code 1 where any check fails. With ``--json``: ``namespace``, ``redis`` (host:port/db),
+Exit code 1 where any check fails, which is said first. With ``--json``: ``healthy``, ``problem``
+(what fails, in one line, or null), ``namespace``, ``redis`` (host:port/db),
 ``outcome`` (the worst of the findings: fail, warn, unknown, ok), ``findings`` of ``name``,
 ``outcome``, ``found`` (what, with figures), ``remedy`` (empty where there is nothing to do). Names
 and outcomes are stable; the words are not.
@@ -11,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from nightshelf.cli_desk import LOCAL, SHOP, Json, Namespace, RedisUrl, open_desk
+from nightshelf import tables
+from nightshelf.cli_desk import LOCAL, SHOP, Json, MaxAge, Namespace, RedisUrl, open_desk
 from nightshelf.doctor import examine
+from nightshelf.health import HOUR_S, doctor_problem
 from nightshelf.tables_doctor import show_findings
 
-HOUR_S = 3600
 WORST_FIRST = ("fail", "warn", "unknown", "ok")
 
 EveryH = Annotated[int, typer.Option("--every-h", min=1, help="Hours from one night to the next.")]
@@ -26,18 +28,24 @@ app = typer.Typer()
 @app.command(epilog="Examples: nightshelf doctor; nightshelf doctor -s homepage --every-h 6 --json")
 def doctor(
     every_h: EveryH = 24,
+    max_age_h: MaxAge = None,
     namespace: Namespace = SHOP,
     redis_url: RedisUrl = LOCAL,
     as_json: Json = False,
 ) -> None:
     """Look at a namespace and its server: what is wrong, and what to do. Changes nothing."""
     with open_desk(namespace, redis_url, as_json) as desk:
-        findings = examine(desk.client, namespace, every_h * HOUR_S)
+        max_age_s = None if max_age_h is None else max_age_h * HOUR_S
+        findings = examine(desk.client, namespace, every_h * HOUR_S, max_age_s)
+        problem = doctor_problem(findings)
         outcome = min((found.outcome for found in findings.values()), key=WORST_FIRST.index)
         if as_json:
             rows = [{"name": name, **asdict(found)} for name, found in findings.items()]
-            desk.document(redis=desk.place, outcome=outcome, findings=rows)
+            health = {"healthy": problem is None, "problem": problem}
+            desk.document(health, redis=desk.place, outcome=outcome, findings=rows)
         else:
+            if problem:
+                tables.show_error(problem)
             show_findings(findings, namespace, desk.place)
-    if outcome == "fail":
+    if problem:
         raise typer.Exit(1)

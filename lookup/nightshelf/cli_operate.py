@@ -1,7 +1,7 @@
 """The commands that change what is live: each says first what it will do."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -134,7 +134,7 @@ def _carry_out(desk: Desk, rule: Rule, *, yes: bool, dry_run: bool) -> None:
             for old, new in zip(before.manifests, after.manifests, strict=True)
             if new.state != old.state
         }
-        live = {"from": _number(before), "to": _number(after)}
+        live: dict[str, Any] = {"from": _number(before), "to": _number(after)}
         canary = asdict(after.canary) if after.canary else None
         desk.document(**live, pinned=after.pinned, canary=canary, states=states, dry_run=dry_run)
     elif agreed:

@@ -7,22 +7,26 @@ import typer
 from redis import Redis
 
 from nightshelf import erase, tables, tables_withdraw, withdraw
-from nightshelf.cli_desk import LOCAL, SHOP, Desk, DryRun, Json, Namespace, RedisUrl, Yes, open_desk
-from nightshelf.contract import encode_id
-from nightshelf.errors import InvalidKey
+from nightshelf.cli_desk import (
+    LOCAL,
+    SHOP,
+    Desk,
+    DryRun,
+    Json,
+    Namespace,
+    RedisUrl,
+    Yes,
+    checked_id,
+    open_desk,
+)
 from nightshelf.world import look
 
-
-def _id(raw: str) -> str:
-    try:
-        encode_id(raw)
-    except InvalidKey as error:
-        raise typer.BadParameter(str(error)) from None
-    return raw
-
-
-Items = Annotated[list[str], typer.Argument(metavar="ITEM...", parser=_id, help="Which items.")]
-User = Annotated[str, typer.Argument(metavar="USER", parser=_id, help="Who is to be forgotten.")]
+Items = Annotated[
+    list[str], typer.Argument(metavar="ITEM...", parser=checked_id, help="Which items.")
+]
+User = Annotated[
+    str, typer.Argument(metavar="USER", parser=checked_id, help="Who is to be forgotten.")
+]
 Act = Callable[[Redis, str, list[str]], int]
 
 app = typer.Typer()

@@ -9,20 +9,16 @@ an error.
 from collections.abc import Callable, Mapping
 
 from redis import Redis
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    NoPermissionError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from nightshelf import doctor_server, doctor_shelf
+from nightshelf.connection import deadline_s
 from nightshelf.contract import Keys
 from nightshelf.doctor_finding import Finding
 from nightshelf.doctor_reading import Patient
 from nightshelf.doctor_rights import rights
 from nightshelf.errors import CorruptValue
+from nightshelf.failures import failure
 
 CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "connection": lambda p: doctor_server.connection(p.round_trips_s),
@@ -36,16 +32,21 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "pointer": lambda p: doctor_shelf.pointer(p.pointer),
     "keys": lambda p: doctor_shelf.keys(p.sample, p.world.live, p.n_beyond),
     "life": lambda p: doctor_shelf.life(p.lives_ms, p.world.live, p.now, p.every_s),
-    "age": lambda p: doctor_shelf.age(p.world.live, p.now, p.every_s),
+    "age": lambda p: doctor_shelf.age(p.world.live, p.now, p.every_s, p.max_age_s),
     "way back": lambda p: doctor_shelf.way_back(p.way_back, p.now),
     "staging": lambda p: doctor_shelf.staging(p.world, p.orphans),
     "pin": lambda p: doctor_shelf.pin(p.world),
 }
 
 
-def examine(client: Redis, namespace: str, every_s: float) -> dict[str, Finding]:
-    """Return a finding for each of `CHECKS`, in their order; a night is due every `every_s`."""
-    patient = Patient(client, namespace, every_s)
+def examine(
+    client: Redis, namespace: str, every_s: float, max_age_s: float | None = None
+) -> dict[str, Finding]:
+    """Return a finding for each of `CHECKS`, in their order; a night is due every `every_s`.
+
+    A generation older than `max_age_s` fails: 1.25 nights unless given.
+    """
+    patient = Patient(client, namespace, every_s, max_age_s)
     findings: dict[str, Finding] = {}
     for name, check in CHECKS.items():
         try:
@@ -56,7 +57,7 @@ def examine(client: Redis, namespace: str, every_s: float) -> dict[str, Finding]
         except ResponseError as error:
             findings[name] = _refused(error)
         except (RedisError, OSError) as error:
-            findings[name] = _lost(error)
+            findings[name] = _lost(error, deadline_s(client))
             unasked = Finding("unknown", "not asked: the server does not answer")
             return {**findings, **{each: unasked for each in CHECKS if each not in findings}}
     return findings
@@ -66,15 +67,11 @@ def _refused(error: ResponseError) -> Finding:
     text = str(error)
     if isinstance(error, NoPermissionError) or text.startswith("unknown "):
         return Finding("unknown", text, "ask again as operator (deploy/users.acl)")
-    remedy = "find what else writes under this namespace"
-    return Finding("fail", f"Redis refuses the question: {text}", remedy)
+    found, remedy = failure(error)
+    remedy = remedy or "find what else writes under this namespace"
+    return Finding("fail", f"Redis refuses the question: {found}", remedy)
 
 
-def _lost(error: Exception) -> Finding:
-    text = str(error) or type(error).__name__
-    if isinstance(error, AuthenticationError):
-        return Finding("fail", f"Redis refuses this login: {text}", "mend the login in REDIS_URL")
-    if isinstance(error, BusyLoadingError):
-        found = "Redis is loading its data from disk, and answers nothing meanwhile"
-        return Finding("fail", found, "wait until it is done, then look again")
-    return Finding("fail", f"no answer: {text}", "start Redis, or set --redis-url to the one meant")
+def _lost(error: Exception, timeout_s: float) -> Finding:
+    found, remedy = failure(error, timeout_s)
+    return Finding("fail", f"no answer: {found}", remedy or "see the server's log")

@@ -40,10 +40,13 @@ class Pointer:
 class Patient:
     """One namespace and its server, where a night is expected every `every_s` seconds."""
 
-    def __init__(self, client: Redis, namespace: str, every_s: float) -> None:
+    def __init__(
+        self, client: Redis, namespace: str, every_s: float, max_age_s: float | None = None
+    ) -> None:
         self.client = client
         self.namespace = namespace
         self.every_s = every_s
+        self.max_age_s = max_age_s
 
     @cached_property
     def now(self) -> datetime:

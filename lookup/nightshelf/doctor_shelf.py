@@ -7,6 +7,7 @@ from nightshelf.contract import VERSION
 from nightshelf.doctor_finding import Finding, Outcome
 from nightshelf.doctor_reading import Pointer
 from nightshelf.doctor_sample import Sample
+from nightshelf.health import LATE, SEE, too_old
 from nightshelf.values import Manifest, instant
 from nightshelf.wholeness import chance
 from nightshelf.words import age_words
@@ -91,18 +92,25 @@ def life(lives_ms: Sequence[int], live: Manifest | None, now: datetime, every_s:
     return Finding("ok", found)
 
 
-def age(live: Manifest | None, now: datetime, every_s: float) -> Finding:
-    """Judge how many nights were missed since the live one was staged."""
+def age(
+    live: Manifest | None, now: datetime, every_s: float, max_age_s: float | None = None
+) -> Finding:
+    """Judge how many nights were missed since the live one was staged, and if it is too old.
+
+    `max_age_s` is 1.25 nights unless given.
+    """
     staged_at = instant(live.staged_at) if live else None
-    if staged_at is None:
+    if live is None or staged_at is None:
         return Finding("unknown", "nobody wrote when it was staged") if live else _NOTHING_LIVE
     age_s = (now - staged_at).total_seconds()
     missed = max(0, int(age_s // every_s))
+    nights = "1 night is" if missed == 1 else f"{missed or 'no'} nights are"
+    allowed_s = LATE * every_s if max_age_s is None else max_age_s
+    if old := too_old(live.generation, age_s, allowed_s):
+        return Finding("fail", f"{old}: {nights} missing", SEE)
     found = f"made {age_words(age_s)} ago"
     if missed:
-        nights = "1 night is" if missed == 1 else f"{missed} nights are"
-        remedy = "see the last run in Prefect, and docs/how-to/when-a-night-fails.md"
-        return Finding("warn" if missed == 1 else "fail", f"{found}: {nights} missing", remedy)
+        return Finding("warn", f"{found}: {nights} missing", SEE)
     return Finding("ok", f"{found}, no night is missing")
 
 

@@ -4,6 +4,7 @@
     - `InvalidKey` (also a `ValueError`): an id, namespace or segment that cannot be part of a key.
     - `InvalidCursor` (also a `ValueError`): a cursor that is none, or of another question.
     - `CorruptValue`: a value under one of our keys that this version cannot read.
+    - `NotFound`: something that was asked for by name and is not there (the command's alone).
     - `TransitionRefused`: a change of generations that was not made, and why.
 
 Readers see none of these for a Redis that is slow or gone: `nightshelf.Shelf` answers with a
@@ -25,6 +26,10 @@ class InvalidCursor(NightshelfError, ValueError):  # noqa: N818
 
 class CorruptValue(NightshelfError):  # noqa: N818
     """A value under one of our keys that this version of the contract cannot read."""
+
+
+class NotFound(NightshelfError):  # noqa: N818
+    """Something that was asked for by name and is not there; readers are given a fallback."""
 
 
 class TransitionRefused(NightshelfError):  # noqa: N818

@@ -206,6 +206,6 @@ class Shelf:
         try:
             replies = ask(self._client, batch, until)
         except FAILURES as error:
-            return self._mind.failed(error)
+            return self._mind.failed(error, self._deadline_s)
         self._mind.breaker.answered()
         return replies

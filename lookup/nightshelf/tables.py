@@ -13,7 +13,8 @@ from nightshelf.values import Manifest, instant
 from nightshelf.words import age_words, reason_words, size_words
 from nightshelf.world import World
 
-_PUBLISH = "run the nightly flow to publish"
+#: What to do where nothing is live.
+PUBLISH = "run the nightly flow to publish"
 #: What a narrow terminal must leave a column, so that it breaks at spaces alone.
 _WIDTHS = {"state": 9, "as of": 10, "published": 10, "bytes": 7, "digest": 8}
 
@@ -36,12 +37,9 @@ def rows(result: Result, features: Mapping[str, Mapping[str, Any]]) -> list[dict
 
 
 def show_list(
-    result: Result, rows: Sequence[Mapping[str, Any]], namespace: str, asked: str, *, fallback: bool
+    result: Result, rows: Sequence[Mapping[str, Any]], asked: str, *, fallback: bool
 ) -> None:
     """Print a list as a table, and where it comes from."""
-    if result.source == "none":
-        show_line(f"Nothing is live in {namespace}: {_PUBLISH}")
-        return
     table = new_table(
         "rank", "item", "title", "category", "score", "reason", right=("rank", "score")
     )
@@ -61,7 +59,7 @@ def show_status(status: Status, namespace: str, place: str) -> None:
     """Print what is live, and the states of the rest."""
     show_line(f"{namespace} on {status.server or 'a server'} at {place}")
     if status.live is None:
-        show_line(f"Nothing is live: {_PUBLISH}")
+        show_line(f"Nothing is live: {PUBLISH}")
     else:
         live = status.live
         age = f"published {age_words(status.age_s)} ago"
@@ -84,11 +82,8 @@ def show_status(status: Status, namespace: str, place: str) -> None:
         show_line("Generations: " + ", ".join(f"{number} {state}" for number, state in states))
 
 
-def show_generations(known: Sequence[Manifest], namespace: str, pinned: int | None) -> None:
+def show_generations(known: Sequence[Manifest], pinned: int | None) -> None:
     """Print a generation a row, newest first."""
-    if not known:
-        show_line(f"{namespace} has no generation: {_PUBLISH}")
-        return
     numbers = ("gen", "lists", "bytes")
     table = new_table(
         "gen",

@@ -105,6 +105,16 @@ def age(client: Redis, generation: int, by: timedelta, *, namespace: str = SHOP)
     record(client, replace(manifest, staged_at=earlier.isoformat(timespec="seconds")), namespace)
 
 
+def aged(client: Redis, hours: float) -> None:
+    """Make the live generation, and the pointer's copy of it, one that was made hours ago."""
+    manifest = current(client, SHOP)
+    assert manifest is not None
+    earlier = datetime.now(UTC) - timedelta(hours=hours)
+    older = replace(manifest, staged_at=earlier.isoformat(timespec="seconds"))
+    client.set(Keys(SHOP).current, older.to_json())
+    record(client, older)
+
+
 def record(client: Redis, manifest: Manifest, namespace: str = SHOP) -> None:
     """Set a generation's manifest by hand, whatever its state."""
     client.hset(Keys(namespace).generations, str(manifest.generation), manifest.to_json())

@@ -7,7 +7,8 @@ import pytest
 from redis import Redis
 
 from nightshelf.contract import Keys
-from tests.lookup.shelves import SHOP, publish, staged
+from nightshelf.words import age_words
+from tests.lookup.shelves import SHOP, aged, publish, staged
 from tests.lookup.terminal import COMMANDS, LISTS, document, run, table_rows
 
 
@@ -66,18 +67,48 @@ def test_similar_and_popular(redis_client: Redis, redis_url: str) -> None:
     assert [row[5] for row in table_rows(run(redis_url, "similar", "A1"))] == ["like Lamp 1"] * 2
     assert table_rows(run(redis_url, "popular", "trending"))[0][5] == "trending"
     assert "fallback" not in run(redis_url, "popular", "category:Lamps").stdout
-    assert "fallback" in run(redis_url, "similar", "zz").stdout
-    assert "fallback" in run(redis_url, "popular", "category:zz").stdout
+    assert "fallback" in run(redis_url, "similar", "C1").stdout  # an item that nothing is like
     assert document(run(redis_url, "similar", "A1", "--json"))["source"] == "similar"
     assert document(run(redis_url, "popular", "--json"))["asked"] == "all"
 
 
-@pytest.mark.parametrize("args", LISTS)
-def test_a_list_where_nothing_is_live(redis_client: Redis, redis_url: str, args: list[str]) -> None:
+@pytest.mark.parametrize("args", [*LISTS, ["generations"]], ids=lambda args: args[0])
+def test_a_namespace_without_lists(redis_client: Redis, redis_url: str, args: list[str]) -> None:
     result = run(redis_url, *args)
-    assert result.exit_code == 0
-    assert result.stdout == "Nothing is live in shop: run the nightly flow to publish\n"
-    assert document(run(redis_url, *args, "--json"))["source"] == "none"
+    assert (result.exit_code, result.stdout) == (1, "")
+    what = "was ever published" if args == ["generations"] else "is live"
+    assert result.stderr == f"nothing {what} in shop: run the nightly flow to publish\n"
+    assert f"nothing {what}" in document(run(redis_url, *args, "--json"))["error"]
+    publish(redis_client)
+    publish(redis_client, namespace="home")
+    redis_client.set("shelf:NO NAME:current", b"{}")
+    misspelt = run(redis_url, *args, "-s", "shpo")
+    assert misspelt.exit_code == 1
+    assert misspelt.stderr.endswith("publish; or name another with --namespace: home, shop\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["popular", "nonsense"], 2, "no such segment: 'nonsense'"),
+        (["popular", "category:"], 2, "must not be empty"),
+        (["popular", "category:zz"], 1, "no list of 'category:zz' in generation 1 of shop"),
+        (["popular", "new"], 1, "no list of 'new' in generation 1 of shop"),
+        (["similar", "zz"], 1, "no item 'zz' in generation 1 of shop"),
+        (["similar", ""], 2, "must not be empty"),
+        (["get", ""], 2, "must not be empty"),
+        (["get", "\udc80"], 2, "not valid UTF-8"),
+    ],
+)
+def test_what_is_not_there_is_no_success(
+    redis_client: Redis, redis_url: str, args: list[str], code: int, said: str
+) -> None:
+    publish(redis_client)
+    result = run(redis_url, *args)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in " ".join(result.stderr.split())
+    if code == 1:
+        assert said in document(run(redis_url, *args, "--json"))["error"]
 
 
 def test_status(redis_client: Redis, redis_url: str) -> None:
@@ -97,13 +128,47 @@ def test_status(redis_client: Redis, redis_url: str) -> None:
 
 def test_status_where_nothing_is_live(redis_client: Redis, redis_url: str) -> None:
     result = run(redis_url, "status")
-    assert result.exit_code == 0
-    assert "Nothing is live: run the nightly flow to publish" in result.stdout
-    assert document(run(redis_url, "status", "--json"))["live"] is None
+    assert result.exit_code == 1
+    assert result.stderr == "nothing is live in shop: run the nightly flow to publish\n"
+    as_json = run(redis_url, "status", "--json")
+    assert (as_json.exit_code, as_json.stderr) == (1, "")
+    assert list(document(as_json))[:2] == ["healthy", "problem"]
+    assert document(as_json)["live"] is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "options", "env", "healthy"),
+    [
+        (29, [], {}, True),
+        (31, [], {}, False),
+        (31, ["--max-age-h", "31.5"], {}, True),
+        (31, [], {"NIGHTSHELF_MAX_AGE_H": "48"}, True),
+        (2, [], {"NIGHTSHELF_MAX_AGE_H": "1"}, False),
+        (2, ["--max-age-h", "3"], {"NIGHTSHELF_MAX_AGE_H": "1"}, True),
+    ],
+)
+def test_status_of_a_generation_that_may_be_too_old(
+    redis_client: Redis,
+    redis_url: str,
+    hours: float,
+    options: list[str],
+    env: dict[str, str],
+    healthy: bool,
+) -> None:
+    publish(redis_client)
+    aged(redis_client, hours)
+    result = run(redis_url, "status", *options, **env)
+    assert result.exit_code == (0 if healthy else 1)
+    assert "Live: generation 1" in result.stdout
+    assert (
+        result.stderr.startswith(f"generation 1 was made {age_words(hours * 3600)} ago") != healthy
+    )
+    found = document(run(redis_url, "status", *options, "--json", **env))
+    assert (found["healthy"], found["problem"] is None) == (healthy, healthy)
+    assert found["made_age_s"] == pytest.approx(hours * 3600, abs=60)
 
 
 def test_generations(redis_client: Redis, redis_url: str) -> None:
-    assert "shop has no generation" in run(redis_url, "generations").stdout
     publish(redis_client)
     staged(redis_client)
     rows = table_rows(run(redis_url, "generations"))
@@ -126,13 +191,12 @@ def test_unreachable(dead_url: str, args: list[str], as_json: bool) -> None:
     url = f"redis://joe:s3cret@{place}"
     result = run(url, *args, *(["--json"] if as_json else []))
     assert result.exit_code == 1
-    assert len(result.stderr.splitlines()) == 1
-    assert f"cannot use Redis at {place} " in result.stderr
+    said = document(result)["error"] if as_json else result.stderr.strip()
+    assert f"cannot use Redis at {place} " in said
+    assert "start Redis there" in said
     assert "s3cret" not in result.output
-    if as_json:
-        assert document(result)["error"]
-    else:
-        assert result.stdout == ""
+    assert (result.stderr if as_json else result.stdout) == ""  # said once
+    assert len(said.splitlines()) == 1
 
 
 def test_the_error_is_red(dead_url: str) -> None:
@@ -146,9 +210,7 @@ def test_a_value_that_cannot_be_read(redis_client: Redis, redis_url: str, args: 
     redis_client.set(Keys(SHOP).current, b"{")
     redis_client.hset(Keys(SHOP).generations, "1", b"{")
     result = run(redis_url, *args)
-    if args in LISTS:
-        assert "Nothing is live" in result.stdout
-    elif args[0] in ("block", "unblock"):  # they must go on whatever else is broken
+    if args[0] in ("block", "unblock"):  # they must go on whatever else is broken
         assert result.exit_code == 0
     else:
         assert result.exit_code == 1

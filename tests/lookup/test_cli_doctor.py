@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from redis import Redis
 from typer.testing import CliRunner, Result
 
@@ -9,7 +10,7 @@ from nightshelf import operate
 from nightshelf.cli_doctor import app
 from nightshelf.contract import Keys
 from nightshelf.doctor import CHECKS
-from tests.lookup.shelves import SHOP, publish, staged
+from tests.lookup.shelves import SHOP, aged, publish, staged
 from tests.lookup.terminal import document
 
 
@@ -38,7 +39,9 @@ def test_the_document(redis_client: Redis, redis_url: str) -> None:
     publish(redis_client)
     result = run(redis_url, "--json")
     found = document(result)
-    assert list(found) == ["namespace", "redis", "outcome", "findings"]
+    assert list(found) == ["healthy", "problem", "namespace", "redis", "outcome", "findings"]
+    assert not found["healthy"]
+    assert found["problem"].startswith("life: 100.0% of 11 keys")
     assert (found["namespace"], found["redis"]) == ("shop", redis_url.removeprefix("redis://"))
     assert [each["name"] for each in found["findings"]] == list(CHECKS)
     assert all(list(each) == ["name", "outcome", "found", "remedy"] for each in found["findings"])
@@ -59,6 +62,46 @@ def test_warnings_alone_are_no_failure(redis_client: Redis, redis_url: str) -> N
     assert (found["life"], document(result)["outcome"]) == ("warn", "warn")
     assert "fail" not in found.values()
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "options", "env", "outcome"),
+    [
+        (23, [], {}, "ok"),
+        (25, [], {}, "warn"),
+        (31, [], {}, "fail"),
+        (31, ["--max-age-h", "48"], {}, "warn"),
+        (31, [], {"NIGHTSHELF_MAX_AGE_H": "31.5"}, "warn"),
+        (8, ["--every-h", "6"], {}, "fail"),
+        (7, ["--every-h", "6"], {}, "warn"),
+        (2, ["--max-age-h", "1"], {}, "fail"),
+    ],
+)
+def test_a_generation_that_is_too_old(
+    redis_client: Redis,
+    redis_url: str,
+    hours: float,
+    options: list[str],
+    env: dict[str, str],
+    outcome: str,
+) -> None:
+    publish(redis_client)
+    aged(redis_client, hours)
+    result = run(redis_url, *options, "--json", **env)
+    found = {each["name"]: each for each in document(result)["findings"]}
+    assert found["age"]["outcome"] == outcome
+    assert ("no newer one is live" in str(document(result)["problem"])) == (outcome == "fail")
+    if outcome == "fail":
+        assert result.exit_code == 1
+        assert "no newer one is live" in run(redis_url, *options, **env).stderr.splitlines()[0]
+
+
+def test_an_empty_namespace_fails_and_that_is_said_first(
+    redis_client: Redis, redis_url: str
+) -> None:
+    result = run(redis_url)
+    assert (result.exit_code, result.stderr) == (1, "pointer: nothing is live\n")
+    assert document(run(redis_url, "--json"))["problem"] == "pointer: nothing is live"
 
 
 def test_nobody_listens(dead_url: str) -> None:

@@ -25,6 +25,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 from nightshelf import Item, ReadSettings, Result, Shelf
 from nightshelf.contract import POINTER_CACHE_S, Keys
 from nightshelf.errors import InvalidKey
+from nightshelf.failures import failure
 from nightshelf.operate import pin, rollback
 from tests.lookup.colours import Line, ShelfOf
 from tests.lookup.shelves import SHOP, UNKEPT, Clock, ids, publish, ranked, record, staged
@@ -347,7 +348,7 @@ def test_no_fault_reaches_the_reader(
         assert result.source == missing
     assert shelf.item_features(["A1"]) == {}
     status = shelf.status()
-    assert (status.reachable, status.error) == (False, str(fault))
+    assert (status.reachable, status.error) == (False, str(failure(fault, 5.0)))
 
 
 def test_dead_port(dead_url: str) -> None:

@@ -1,12 +1,13 @@
 """Feature rows, and the state of the shelf."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nightshelf.answers import Status, age_s
+from nightshelf.answers import Status
 from nightshelf.contract import in_canary
 from nightshelf.errors import CorruptValue
+from nightshelf.failures import failure
 from nightshelf.reading.added import Row, recounted, to_item, to_user
 from nightshelf.reading.decode import UNREADABLE
 from nightshelf.reading.fetch import ITEM, USER, Kind, fetch
@@ -15,7 +16,7 @@ from nightshelf.reading.lately import Did, Done, asks_item, asks_user, did, done
 from nightshelf.reading.look import begin
 from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Talk, Unanswered
-from nightshelf.values import Manifest
+from nightshelf.values import Manifest, instant
 
 Rows = dict[str, Row]
 #: The keys of the row since the night, the night's, and what was done lately.
@@ -114,27 +115,41 @@ def status(mind: Mind) -> Talk[Status]:
     ]
     if isinstance(replies, Unanswered):
         return Status(reachable=False, error=replies.words)
-    *asked, about = replies
+    *asked, time, about = replies
     for reply in asked:
         if isinstance(reply, Exception):
-            return Status(reachable=False, error=str(reply))
-    pointer, manifests, pinned, n_blocked, (now_s, _) = asked
+            return Status(reachable=False, error=str(failure(reply)))
+    pointer, manifests, pinned, n_blocked = asked
     try:
         live = Manifest.from_json(pointer) if pointer else None
         known = sorted(map(Manifest.from_json, manifests), key=lambda m: -m.generation)
     except CorruptValue as error:
         return Status(reachable=True, error=str(error))
     out = live.canary.generation if live and live.canary else None
+    now = datetime.now(UTC) if isinstance(time, Exception) else _at(time)
     return Status(
         reachable=True,
         live=live,
-        age_s=age_s(live, datetime.fromtimestamp(int(now_s), UTC)) if live else None,
+        age_s=_since(live.published_at, now) if live else None,
+        made_age_s=_since(live.staged_at or live.published_at, now) if live else None,
         states={manifest.generation: manifest.state for manifest in known},
         server=_version(about),
         pinned=int(pinned) if pinned else None,
         canary=next((each for each in known if each.generation == out), None),
         n_blocked=int(n_blocked),
     )
+
+
+def _at(time: Sequence[bytes]) -> datetime:
+    """Return what the server's TIME tells: seconds and microseconds."""
+    seconds, microseconds = map(int, time)
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+
+
+def _since(text: str, now: datetime) -> float | None:
+    """Return the seconds since a manifest's time, 0 at least; `None` where it gives none."""
+    at = instant(text)
+    return None if at is None else max(0.0, (now - at).total_seconds())
 
 
 def _version(about: Any) -> str | None:

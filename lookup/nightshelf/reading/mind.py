@@ -11,6 +11,7 @@ from cachetools import TTLCache
 
 from nightshelf.answers import Counters, source_kind
 from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
+from nightshelf.failures import failure
 from nightshelf.reading.breaker import Breaker
 from nightshelf.reading.cache import Cache
 from nightshelf.reading.causes import TROUBLE, cause_of
@@ -82,13 +83,13 @@ class Mind:
         self.count("breaker")
         return Unanswered("breaker", "Redis failed a moment ago")
 
-    def failed(self, error: Exception) -> Unanswered:
-        """Note that Redis did not answer."""
+    def failed(self, error: Exception, timeout_s: float | None = None) -> Unanswered:
+        """Note that Redis did not answer, within `timeout_s` where that is known."""
         cause = cause_of(error)
         self.count(cause)
         if cause in TROUBLE:
             self.breaker.failed()
-        return Unanswered(cause, str(error) or type(error).__name__)
+        return Unanswered(cause, str(failure(error, timeout_s)))
 
     def count(self, cause: str) -> None:
         """Count one more of a cause."""

@@ -1,0 +1,85 @@
+"""Failures of Redis in plain words: the finding, and what to do about it."""
+
+from typing import NamedTuple
+
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterError,
+    InvalidResponse,
+    NoPermissionError,
+    ReadOnlyError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import TimeoutError as NoAnswer
+
+
+class Failure(NamedTuple):
+    """What was found, and what to do; `remedy` is empty where the finding says all."""
+
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.found}: {self.remedy}" if self.remedy else self.found
+
+
+_START = "start Redis there, or name the one meant (--redis-url, REDIS_URL)"
+_KINDS: tuple[tuple[tuple[type[Exception], ...], Failure], ...] = (
+    (
+        (BusyLoadingError,),
+        Failure("it is loading its data from disk, and answers nothing", "wait until it is done"),
+    ),
+    (
+        (AuthenticationError,),
+        Failure("it refuses this login: {}", "mend the user and password in REDIS_URL"),
+    ),
+    ((NoPermissionError,), Failure("{}", "use a login with that right (deploy/users.acl)")),
+    ((ReadOnlyError,), Failure("it is a replica, and takes no writes", "use its primary")),
+    (
+        (AskError, ClusterError, ClusterCrossSlotError, TryAgainError),
+        Failure(
+            "it is a Redis Cluster, and the keys of a namespace belong on one server",
+            "use a server without cluster-enabled, with replicas if need be",
+        ),
+    ),
+    ((InvalidResponse,), Failure("what answers there is not Redis ({})", _START)),
+)
+
+
+def failure(error: Exception, timeout_s: float | None = None) -> Failure:
+    """Return an error of redis-py, or of a socket, in words; `timeout_s` is how long was waited.
+
+    >>> str(failure(NoAnswer("Timeout reading from socket"), 0.05))[:63]
+    'it accepts connections but does not answer within 50 ms: see if'
+    """
+    text = str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, NoAnswer | TimeoutError):
+        return _silent(text, timeout_s)
+    for kinds, (found, remedy) in _KINDS:
+        if isinstance(error, kinds):
+            return Failure(found.format(text), remedy)
+    return _unconnected(text) if isinstance(error, NoConnection | OSError) else Failure(text)
+
+
+def _silent(text: str, timeout_s: float | None) -> Failure:
+    within = f" within {timeout_s * 1000:,.0f} ms" if timeout_s else " in time"
+    if "connecting" in text:
+        return Failure(f"no connection{within}", "check host and port, and the network between")
+    return Failure(
+        f"it accepts connections but does not answer{within}",
+        "see if the server is frozen, or busy with a slow command (SLOWLOG GET)",
+    )
+
+
+def _unconnected(text: str) -> Failure:
+    if "No connection available" in text:
+        return Failure(text, "raise max_connections in the URL")
+    if "max number of clients" in text:
+        return Failure(text, "raise maxclients, or find what keeps connections open")
+    if "SSL" in text or "WRONG_VERSION" in text:
+        return Failure(text, "rediss:// is for TLS, redis:// for none")
+    return Failure(text, _START if "refused" in text or "No such file" in text else "")
