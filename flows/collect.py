@@ -27,6 +27,7 @@ from tasks import collect as collecting
 from tasks import compact as compacting
 from tasks.collect import Collected
 from tasks.compact import Compacted
+from tasks.counting import counting_of
 from tasks.errors import EventsLost
 from tasks.publish import connect
 from tasks.settings import load_settings
@@ -62,7 +63,8 @@ def collect(events_dir: Path, namespace: str = "shop", config: Path | None = Non
     settings = load_settings(namespace, config)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
 
-    collected = collect_events(redis, namespace, events_dir, settings.collect)
+    counting = counting_of(settings.events, settings.features)
+    collected = collect_events(redis, namespace, events_dir, settings.collect, counting)
     compacted = compact_files(events_dir, settings.compact, now=datetime.now(UTC))
 
     lines = summary(collected, compacted)
@@ -79,10 +81,12 @@ def collect(events_dir: Path, namespace: str = "shop", config: Path | None = Non
 def summary(collected: Collected, compacted: Compacted) -> list[Line]:
     """Return what there is to say of a run: nothing of what did not happen."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in collected.malformed.items())
+    unknown = ", ".join(f"{name}: {count}" for name, count in collected.unknown.items())
     broken = "; ".join(f"{folder}: {reason}" for folder, reason in compacted.broken.items())
     lines = (
         Line("events collected", collected.n_events, f"files: {collected.n_files}"),
         Line("entries claimed", collected.n_claimed, "left by a collector that died"),
+        Line("of unknown type", collected.n_unknown, f"{unknown}; in no setting under [features]"),
         Line("no event", collected.n_malformed, f"{reasons}; see {collected.quarantine}"),
         Line("lost", collected.n_lost, "dropped by the writers' bound (max_events) before"),
         Line("gone", collected.n_unsure, "erased, or written by a collector that died"),
@@ -97,7 +101,7 @@ def summary(collected: Collected, compacted: Compacted) -> list[Line]:
 def show(lines: list[Line], namespace: str) -> None:
     """Put the summary into the Prefect UI, and what should not be into the log as a warning."""
     for line in lines:
-        if line.what in ("no event", "lost", "dates not compacted"):
+        if line.what in ("of unknown type", "no event", "lost", "dates not compacted"):
             get_run_logger().warning("%s", line)
     if lines:
         key = namespace.replace(".", "-").replace("_", "-")

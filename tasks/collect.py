@@ -8,7 +8,7 @@ event for each `event_id`. Why it is done so: docs/decisions/0023-collect.md.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,12 +16,15 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from redis import Redis
 
 from nightshelf.contract import Keys
+from nightshelf.counting import Counting
 from tasks.entries import EVENTS, ORDER, Entry, Malformed, Row, row_of
 from tasks.event_files import QUARANTINE, name_of_entries, quarantine_of, write_durably
 from tasks.event_stream import Chunk, EventStream
 
 #: Entries a round trip: by so many at most a batch exceeds its bounds.
 _READ = 250
+#: Unknown event types that are named in a run's summary.
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Collected:
     - `n_lost`: entries that the writers' bound dropped before they were read.
     - `n_unsure`: entries that were gone too, erased on purpose or written by one that died.
     - `malformed`: entries that are no event, by reason; they stand in `quarantine`.
+    - `n_unknown`: events of types that the night's settings do not name, collected all the same;
+      `unknown` counts the first few of these types.
     """
 
     quarantine: Path
@@ -61,17 +66,27 @@ class Collected:
     n_lost: int
     n_unsure: int
     malformed: dict[str, int]
+    n_unknown: int = 0
+    unknown: dict[str, int] = field(default_factory=dict)
 
 
 def collect(
-    client: Redis, namespace: str, events_dir: Path, settings: CollectSettings
+    client: Redis,
+    namespace: str,
+    events_dir: Path,
+    settings: CollectSettings,
+    counting: Counting | None = None,
 ) -> Collected:
-    """Move entries from the stream into files, first those that a dead collector has left."""
+    """Move entries from the stream into files, first those that a dead collector has left.
+
+    `counting` says which event types the night knows; without it all are.
+    """
     stream = EventStream(client, Keys(namespace).events)
     stream.join()
     until = time.monotonic() + settings.max_s
     n: Counter[str] = Counter()
     malformed: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     for origin, batch in _batches(stream, settings):
         sorted_out = _sort_out(batch.entries, settings)
         n["files"] += _store(sorted_out, events_dir)
@@ -79,6 +94,10 @@ def collect(
         n.update({origin: len(batch.entries), "lost": batch.n_lost, "unsure": batch.n_unsure})
         n["trimmed"] += stream.trim()
         malformed.update(reason for _, reason in sorted_out.malformed)
+        for event_type in sorted_out.unknown(counting):
+            n["unknown"] += 1
+            if event_type in unknown or len(unknown) < _MAX_NAMED:
+                unknown[event_type] += 1
         if time.monotonic() >= until:
             break
     return Collected(
@@ -91,6 +110,8 @@ def collect(
         n_lost=n["lost"],
         n_unsure=n["unsure"],
         malformed=dict(sorted(malformed.items())),
+        n_unknown=n["unknown"],
+        unknown=dict(sorted(unknown.items())),
     )
 
 
@@ -123,6 +144,12 @@ class _SortedOut:
 
     days: dict[str, list[tuple[Entry, Row]]]
     malformed: list[tuple[Entry, str]]
+
+    def unknown(self, counting: Counting | None) -> Iterator[str]:
+        """Yield the type of each event of a type that the night does not know."""
+        for row in (row for rows in self.days.values() for _, row in rows):
+            if counting and not counting.knows(row["event_type"]):
+                yield row["event_type"]
 
 
 def _sort_out(entries: Iterable[Entry], settings: CollectSettings) -> _SortedOut:

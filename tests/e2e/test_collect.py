@@ -16,7 +16,10 @@ pytestmark = pytest.mark.e2e
 
 
 def collect(env: dict[str, str], log: Path) -> subprocess.CompletedProcess[str]:
+    config = log.with_name("own.toml")
+    config.write_text("[namespace.shop.collect]\nmax_batch_entries = 2\n")
     command = [sys.executable, "-m", "flows.collect", "--events-dir", str(log)]
+    command += ["--config", str(config)]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 

@@ -17,12 +17,16 @@ from nightshelf.connection import connect
 from nightshelf.erase import forget
 from tasks import collect as collecting
 from tasks.collect import CollectSettings
+from tasks.counting import counting_of
 from tasks.entries import EVENTS
 from tasks.event_files import quarantine_of
 from tasks.event_stream import GROUP, EventStream
+from tasks.events import EventSettings
+from tasks.features import FeatureSettings
 from tests.lookup.shelves import publish
 from tests.tasks.logs import YESTERDAY, clean, event, item, read, write
 from tests.tasks.tracked import (
+    AT_ONCE,
     KEY,
     SHOP,
     entries_of,
@@ -383,3 +387,15 @@ def test_a_run_that_cannot_write_acknowledges_nothing(redis_client: Redis, tmp_p
     (tmp_path / "log").unlink()
     assert gather(redis_client, tmp_path / "log").n_claimed == 1
     assert event_ids(tmp_path / "log") == ["a"]
+
+
+def test_events_of_types_that_no_setting_names_are_collected_and_counted(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    for name in ("order", "ordr", "ordr", *(f"made-up-{at}" for at in range(9)), "view"):
+        tell(redis_client, f"{name}-{redis_client.xlen(KEY)}", event_type=name)
+    own = FeatureSettings(weights={"order": 5.0}, seen=("order",))
+    counting = counting_of(EventSettings(), own)
+    collected = collecting.collect(redis_client, SHOP, tmp_path / "log", AT_ONCE, counting)
+    assert (collected.n_events, collected.n_unknown) == (13, 11)  # a view has no weight, and a use
+    assert collected.unknown == {"ordr": 2} | {f"made-up-{at}": 1 for at in range(4)}

@@ -65,6 +65,7 @@ random_events = st.lists(
     min_size=1,
     max_size=40,
 ).map(lambda rows: [row | {"event_id": str(n)} for n, row in enumerate(rows)])
+PURCHASES = ("purchase", "wave")
 LESSON = event(user_id="u0", event_type="purchase", event_id="lesson", value=1.0)
 
 
@@ -74,7 +75,7 @@ def test_a_random_log_against_its_definition(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], half_life_days: float
 ) -> None:
     root = tmp_path_factory.mktemp("log")
-    chosen = FeatureSettings(half_life_days=half_life_days)
+    chosen = FeatureSettings(half_life_days=half_life_days, purchase_types=PURCHASES)
     rows = [*rows, LESSON]
     features = learn(root, clean(root, rows, ITEMS), chosen)
     expected = strengths(rows, chosen)
@@ -122,7 +123,7 @@ def check_users(
         times = [row["ts"].replace(tzinfo=None) for row in own]
         rated = [r["value"] for r in own if r["event_type"] == "rating" and r["value"] is not None]
         assert features["events"] == len(own)
-        assert features["total_purchases"] == sum(r["event_type"] == "purchase" for r in own)
+        assert features["total_purchases"] == sum(r["event_type"] in PURCHASES for r in own)
         assert features["avg_rating"] == mean(rated)
         assert (features["first_seen"], features["last_seen"]) == (min(times), max(times))
         assert features["created_at"] == min(times)

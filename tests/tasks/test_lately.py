@@ -38,6 +38,8 @@ LESSONS = [
     event(user_id="u9", item_id=each["item_id"], event_type="purchase", event_id=each["item_id"])
     for each in ITEMS
 ]
+#: Purchases by other names: night, refresh and readers count by the same settings.
+OWN = FeatureSettings(purchase_types=("return", "purchase"))
 Rows = dict[str, dict[str, Any]]
 
 
@@ -45,7 +47,7 @@ def made(root: Path, events: Sequence[Row], as_of: datetime) -> Features:
     log = clean(
         root, events, ITEMS, as_of=as_of, now=as_of, settings=EventSettings(max_bad_share=1)
     )
-    return learn(root, log, FeatureSettings())
+    return learn(root, log, OWN)
 
 
 def values(features: Features) -> dict[str, bytes]:
@@ -56,7 +58,7 @@ def values(features: Features) -> dict[str, bytes]:
 
 
 def published(client: Redis, features: Features, as_of: datetime) -> None:
-    counting = counting_of(EventSettings(), FeatureSettings())
+    counting = counting_of(EventSettings(), OWN)
     client.set(KEYS.current, Manifest(1, as_of.isoformat(), counting=counting).to_json())
     for key, value in values(features).items():
         client.set(key, value, ex=3600)
