@@ -20,8 +20,8 @@ from tasks.collect import CollectSettings
 from tasks.counting import counting_of
 from tasks.entries import EVENTS
 from tasks.event_files import quarantine_of
+from tasks.event_settings import EventSettings
 from tasks.event_stream import GROUP, EventStream
-from tasks.events import EventSettings
 from tasks.features import FeatureSettings
 from tests.lookup.shelves import publish
 from tests.tasks.logs import YESTERDAY, clean, event, item, read, write
