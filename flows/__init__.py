@@ -22,12 +22,14 @@ from redis import RedisError
 
 from nightshelf.errors import NightshelfError
 from tasks.errors import RedisUnavailable
+from tasks.kernels.cache import compiling
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Progress is shown for steps that take longer than this, and at most this often.
 _PROGRESS_EVERY_S = 2.0
+_COMPILING_EVERY_S = 10.0
 
 
 def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
@@ -39,11 +41,14 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        progress = _Progress(function.__name__)
         if "progress" in signature(function).parameters:
-            kwargs["progress"] = _Progress(function.__name__)
+            kwargs["progress"] = progress
         log, started = get_run_logger(), time.perf_counter()
         log.info("%s ...", function.__name__)
-        record = function(*args, **kwargs)
+        with compiling(_compiling(log)):
+            record = function(*args, **kwargs)
+        progress.finish()
         seconds = time.perf_counter() - started
         log.info("%s: %s(%.1f s)", function.__name__, _summary(record), seconds)
         return record
@@ -77,6 +82,25 @@ class _Progress:
             self._artifact = cast("UUID", made)  # a coroutine only where an event loop runs
         else:
             update_progress_artifact(self._artifact, percent)
+
+    def finish(self) -> None:
+        """Bring the artifact to its end, where the step has one."""
+        if self._artifact is not None:
+            update_progress_artifact(self._artifact, 100.0)
+
+
+def _compiling(log: "logging.Logger | logging.LoggerAdapter[Any]") -> Callable[[int, int], None]:
+    """Return what logs that the inner loops compile: the first time at once, then now and then."""
+    due = time.monotonic()
+
+    def tell(ready: int, total: int) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + _COMPILING_EVERY_S
+            done = f"{ready} of up to {total} functions are ready"
+            log.info("compiling the inner loops, once after each change of code: %s", done)
+
+    return tell
 
 
 def _summary(record: object) -> str:

@@ -22,6 +22,7 @@ from tasks import backfill as past
 from tasks.apart import apart
 from tasks.backfill import Make
 from tasks.inputs import Inputs
+from tasks.kernels.cache import any_kept
 from tasks.run import Run
 from tasks.settings import Settings
 
@@ -68,6 +69,8 @@ def one_date(job: Job, as_of: datetime) -> Row:
     if run := past.find_date(*here, job.inputs, job.settings, job.make):
         return Row(as_of, "kept", run)
     run = past.open_date(*here)
+    if not any_kept():
+        get_run_logger().info("compiling the inner loops, once after each change of code")
     apart(
         job.parallel, _telling(run), past.make_date, run, job.inputs, job.settings, job.make
     )  # fmt: skip

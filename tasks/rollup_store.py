@@ -35,7 +35,10 @@ from tasks.run import Run
 
 UNUSED_S = 14 * 86_400
 
-_CODE = ("days.py", "kernels/rollup.py", "rollup.py", "rollup_file.py", "rollup_types.py")
+_CODE = (
+    *("ahead.py", "days.py", "kernels/compiled.py", "kernels/rollup.py", "pieces.py", "rollup.py"),
+    *("rollup_file.py", "rollup_types.py", "texts.py"),
+)
 _LIBRARIES = ("numba", "numpy", "pyarrow")
 
 

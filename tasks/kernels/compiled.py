@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from tasks.kernels.cache import kept
+
 Positions = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 Single = npt.NDArray[np.float32]
 Double = npt.NDArray[np.float64]
@@ -19,12 +21,8 @@ _LOOSE = {"contract", "nsz", "reassoc"}
 
 
 def compiled(function: F) -> F:
-    """Compile a function at its first call, without the GIL; its types stay as written.
-
-    The cache on disk knows a function by its own file: after a change to a function that others
-    call from other files, remove `tasks/kernels/__pycache__`.
-    """
-    return cast(F, njit(nogil=True, cache=True)(function))
+    """Compile a function at its first call, without the GIL; its types stay as written."""
+    return cast(F, kept(njit(nogil=True)(function)))
 
 
 def bare(function: F) -> F:
@@ -33,7 +31,7 @@ def bare(function: F) -> F:
     A count is an atomic operation, and a call makes one for each array of its arguments: more work
     than a few comparisons are, or a small row. Whoever calls it holds the arrays.
     """
-    return cast(F, njit(nogil=True, cache=True, **BARE)(function))
+    return cast(F, kept(njit(nogil=True, **BARE)(function)))
 
 
 def bare_loosely(function: F) -> F:
@@ -41,7 +39,7 @@ def bare_loosely(function: F) -> F:
 
     For what is compared with a margin for rounding, never for what is put out.
     """
-    return cast(F, njit(nogil=True, cache=True, fastmath=_LOOSE, **BARE)(function))
+    return cast(F, kept(njit(nogil=True, fastmath=_LOOSE, **BARE)(function)))
 
 
 @compiled

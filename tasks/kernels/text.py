@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numba import njit
 
+from tasks.kernels.cache import kept
 from tasks.kernels.compiled import BARE
 from tasks.texts import Bytes
 
@@ -19,7 +20,7 @@ def inlined(function: F) -> F:
     Otherwise every call counts references to each array it is given, atomically: more work than
     the few bytes.
     """
-    return cast(F, njit(nogil=True, cache=True, forceinline=True, **BARE)(function))
+    return cast(F, kept(njit(nogil=True, forceinline=True, **BARE)(function)))
 
 
 def literal(text: bytes) -> Bytes:

@@ -27,7 +27,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PREFECT_", "REDIS_", "NIGHTSHELF_"))
-    } | {"COLUMNS": "100", "HOME": str(folder)}
+    } | {"COLUMNS": "100", "HOME": str(folder), "XDG_CACHE_HOME": str(Path.home() / ".cache")}
     try:
         yield folder, env, shell("make demo", folder, env)
     finally:
