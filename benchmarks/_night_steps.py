@@ -88,7 +88,9 @@ def whole_night(
     )  # fmt: skip
     served = clock(publish.read_back, run, redis, shelves, staged, settings.publish)
     metrics = clock(measure.measure, run, clean, built, model, served, settings.topn)
-    verdict = clock(admit.check_gates, run, redis, clean, metrics, None, served, settings.gates)
+    verdict = clock(
+        admit.check_gates, run, redis, clean, built, metrics, None, served, settings.gates
+    )
     state = clock(live.flip, run, redis).state
     clock(
         report.write_report,

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar, cast
@@ -51,6 +51,8 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
         progress.finish()
         seconds = time.perf_counter() - started
         log.info("%s: %s(%.1f s)", function.__name__, _summary(record), seconds)
+        for warning in _warnings(record):
+            log.warning("%s: %s", function.__name__, warning)
         return record
 
     return task(name=function.__name__, cache_policy=NO_CACHE, **policy)(run)
@@ -113,6 +115,12 @@ def _summary(record: object) -> str:
         if value is not None
     ]
     return ", ".join(words) + " " * bool(words)
+
+
+def _warnings(record: object) -> Sequence[str]:
+    """Return what a step warns of: a record's findings, or a verdict's gates that warn."""
+    found = getattr(record, "warnings", ())
+    return found() if callable(found) else found
 
 
 class _PlainErrors(logging.Filter):

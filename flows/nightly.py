@@ -204,7 +204,7 @@ def publish_made(
     metrics = measure_lists(
         run, log, built, model, served, settings.topn, score_kept=made.lists.score_kept
     )
-    verdict = check_gates(run, redis, log, metrics, quality, served, settings.gates)
+    verdict = check_gates(run, redis, log, built, metrics, quality, served, settings.gates)
     if verdict.blocked:
         keep_live(run, redis)
     state = "blocked" if verdict.blocked else flip(run, redis, force=force).state

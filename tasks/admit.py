@@ -18,7 +18,7 @@ from tasks.gates import GateSettings, Verdict, figures, judge
 from tasks.lists import read_lists
 from tasks.measure import Metrics
 from tasks.overlap import Rows, jaccard, rank_biased_overlap
-from tasks.records import LIST_SCHEMA, CleanLog, Served
+from tasks.records import LIST_SCHEMA, CleanLog, Features, Served
 from tasks.run import Run, step
 
 #: Users whose lists are compared: enough for a mean to two digits, few enough for one MGET.
@@ -34,6 +34,7 @@ def check_gates(
     run: Run,
     client: Redis,
     log: CleanLog,
+    features: Features,
     metrics: Metrics,
     quality: Quality | None,
     served: Served,
@@ -41,7 +42,7 @@ def check_gates(
 ) -> Verdict:
     """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes."""
     live = generations.current(client, run.namespace)
-    tonight = figures(log, metrics, quality)
+    tonight = figures(log, features, metrics, quality)
     overlap = overlap_with(live, run, client, served.lists) if live else {}
     verdict = judge(tonight, live.metrics if live else {}, overlap, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}

@@ -1,5 +1,6 @@
 """Features: who took to what and how strongly, and a row for each user and item."""
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date
@@ -15,6 +16,7 @@ from nightshelf.counting import PURCHASE
 from tasks.duck import connect, one_file, query
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.feature_files import write_items, write_model, write_users
+from tasks.lists import UNKNOWN
 from tasks.records import CleanLog, Features
 from tasks.rollup_types import Ints
 from tasks.rollups import gather
@@ -22,6 +24,10 @@ from tasks.run import Run, computed
 from tasks.tally import Tally, tally_up
 from tasks.tally_types import Night
 
+#: Event types without a weight that a warning names.
+_NAMED_TYPES = 5
+#: Share of the catalogue without a category from which on it is warned of.
+_MANY_UNKNOWN = 0.1
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
 
@@ -64,6 +70,15 @@ class FeatureSettings:
         """Name the types of purchases where the settings do not."""
         object.__setattr__(self, "purchase_types", self.purchase_types or _purchases(self))
 
+    def unweighed(self, event_types: Mapping[str, int]) -> dict[str, int]:
+        """Return the types that `weights` does not name, with their counts, most events first."""
+        unnamed = {kind: n for kind, n in event_types.items() if kind not in self.weights}
+        return dict(sorted(unnamed.items(), key=lambda each: (-each[1], each[0])))
+
+    def n_teaching(self, event_types: Mapping[str, int]) -> int:
+        """Count the events that say something for or against an item."""
+        return sum(n for kind, n in event_types.items() if self.weights.get(kind))
+
 
 @computed
 def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:
@@ -89,6 +104,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
             model = pool.submit(write_model, run, told, ids)
             users, n_known = write_users(run, db, told, ids, pa.array(names))
             items, n_catalogue = write_items(run, db, told, ids)
+    unknown = pc.sum(pc.equal(catalogue.column("category"), UNKNOWN)).as_py() or 0
     return Features(
         **model.result(),
         users=users,
@@ -97,7 +113,41 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         n_catalogue=n_catalogue,
         n_days=len(found.days),
         n_days_new=found.n_new,
+        n_teaching=settings.n_teaching(log.event_types),
+        n_uncategorised=unknown,
+        unweighed=settings.unweighed(log.event_types),
+        warnings=(
+            *unweighed_words(log.event_types, settings),
+            *uncategorised_words(unknown, n_catalogue),
+        ),
     )
+
+
+def unweighed_words(event_types: Mapping[str, int], settings: FeatureSettings) -> Iterator[str]:
+    """Say, where any do, which event types have no weight, with counts and shares, and what to do.
+
+    `event_types` gives the events of each type that are read; idle types are not among them.
+    """
+    found, n_events = settings.unweighed(event_types), sum(event_types.values())
+    if not found:
+        return
+    named = [f"{kind!r} ({n:,}, {n / n_events:.1%})" for kind, n in found.items()]
+    rest = len(named) - _NAMED_TYPES
+    more = f" and {rest:,} more types" if rest > 0 else ""
+    yield (
+        f"{sum(found.values()):,} of {n_events:,} events teach nothing, since no weight is set for "
+        f"their type: {', '.join(named[:_NAMED_TYPES])}{more}. Name them in [features.weights], "
+        "with 0 if they are to teach nothing, or in events.idle."
+    )
+
+
+def uncategorised_words(n_unknown: int, n_items: int) -> Iterator[str]:
+    """Say that many items have no category, which takes the cap and the diversity their meaning."""
+    if n_unknown and n_unknown >= _MANY_UNKNOWN * n_items:
+        yield (
+            f"{n_unknown:,} of {n_items:,} items ({n_unknown / n_items:.1%}) have no category: a "
+            "page may hold any number of them, and category diversity counts them as one category."
+        )
 
 
 def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSettings) -> None:

@@ -9,11 +9,16 @@ from pydantic import Field, NonNegativeFloat
 
 from tasks.evaluate import Quality
 from tasks.measure import Metrics
-from tasks.records import CleanLog
+from tasks.records import CleanLog, Features
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Outcome = Literal["pass", "warn", "block", "no comparison"]
 GateName = Literal[
+    "filled_share",
+    "full_share",
+    "own_share",
+    "coverage",
+    "unweighed_share",
     "lists_ratio",
     "full_share_drop",
     "coverage_ratio",
@@ -32,10 +37,16 @@ GateName = Literal[
 class GateSettings:
     """The limit of each gate, and which gates only warn.
 
-    Ratios and drops compare with the live generation; the first night has none. A gate named in
-    `warn` lets the generation go live and says so; the others block it.
+    Ratios and drops compare with the live generation; the first night has none. The others are
+    absolute and stand from the first night on (docs/decisions/0033-absolute-gates.md). A gate named
+    in `warn` lets the generation go live and says so; the others block it.
     """
 
+    filled_share_min: Share = 0.3
+    full_share_min: Share = 0.5
+    own_share_min: Share = 0.1
+    coverage_min: Share = 0.02
+    unweighed_share_max: Share = 0.1
     lists_ratio_min: NonNegativeFloat = 0.7
     full_share_drop_max: Share = 0.2
     coverage_ratio_min: NonNegativeFloat = 0.5
@@ -48,7 +59,12 @@ class GateSettings:
     events_ratio_min: NonNegativeFloat = 0.7
     events_ratio_max: NonNegativeFloat = 1.6
     event_mix_shift_max: Share = 0.3
-    warn: tuple[GateName, ...] = ("quarantined_share", "rank_biased_overlap", "top_item_share")
+    warn: tuple[GateName, ...] = (
+        "full_share",
+        "quarantined_share",
+        "rank_biased_overlap",
+        "top_item_share",
+    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,13 @@ class Gate:
     limit: str
     outcome: Outcome
     says: str
+
+    def words(self) -> str:
+        """Say what the gate looks at, its figure and its limit, and what may help."""
+        value = "none" if self.value is None else f"{self.value:.3g}"
+        remedy = REMEDIES.get(self.name)
+        helps = f" ({remedy})" if remedy else ""
+        return f"{self.says}: {value}, expected {self.limit}{helps}"
 
 
 @dataclass(frozen=True)
@@ -74,12 +97,12 @@ class Verdict:
         return any(gate.outcome == "block" for gate in self.gates)
 
     def reasons(self) -> str:
-        """Say in one line which gates block, with figure and limit."""
-        return "; ".join(
-            f"{gate.says}: {gate.value:.3g}, expected {gate.limit}"
-            for gate in self.gates
-            if gate.outcome == "block" and gate.value is not None
-        )
+        """Say in one line which gates block, with figure and limit, and what may help."""
+        return "; ".join(gate.words() for gate in self.gates if gate.outcome == "block")
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say the same of the gates that warn, a line each."""
+        return tuple(gate.words() for gate in self.gates if gate.outcome == "warn")
 
     def to_json(self) -> str:
         """Return the gates for the run's record and the report."""
@@ -88,6 +111,11 @@ class Verdict:
 
 #: gate -> what its figure is
 GATES: Mapping[GateName, str] = {
+    "filled_share": "share of the lists' places that are filled, of those that could be",
+    "full_share": "share of full lists, of those that could be full",
+    "own_share": "share of the users in the log who have a list of their own",
+    "coverage": "share of the available items that some list shows, of as many as they could show",
+    "unweighed_share": "share of the events whose type has no weight, and which teach nothing",
     "lists_ratio": "lists, against the live generation",
     "full_share_drop": "fall of the share of full lists, from the live generation's",
     "coverage_ratio": "catalogue coverage, against the live generation",
@@ -100,22 +128,51 @@ GATES: Mapping[GateName, str] = {
     "events_ratio": "events read, duplicates too, against the live generation's night",
     "event_mix_shift": "shift of the mix of event types (total variation distance)",
 }
+#: gate -> what may help, where it is a setting rather than the log
+REMEDIES: Mapping[str, str] = {
+    "filled_share": "few categories leave few places: raise NIGHTSHELF_TOPN__MAX_PER_CATEGORY, or "
+    "lower NIGHTSHELF_TOPN__N",
+    "full_share": "raise NIGHTSHELF_TOPN__MAX_PER_CATEGORY, or lower NIGHTSHELF_TOPN__N",
+    "own_share": "name the types of event that people act by in [features.weights]",
+    "unweighed_share": "name the types in [features.weights], with 0 if they are to teach nothing, "
+    "or in events.idle",
+}
 _MIX = "events:"
+#: Gates whose figure has their name.
+_AS_MEASURED = (
+    "filled_share",
+    "own_share",
+    "unweighed_share",
+    "top_item_share",
+    "quarantined_share",
+)
 #: The mean over fewer users moves by a fifth from night to night by itself.
 _FEWEST_JUDGED = 200
 
 
-def figures(log: CleanLog, metrics: Metrics, quality: Quality | None) -> dict[str, float]:
+def figures(
+    log: CleanLog, features: Features, metrics: Metrics, quality: Quality | None
+) -> dict[str, float]:
     """Return what tonight's gates look at, and the next night's will compare with.
 
-    `ndcg_at_10`, its `holdout_days` and `judged_users` are there where it was measured.
+    `shortest_list` and `median_list` are items, for `nightshelf status`. `full_of_fillable` and
+    `filled_share` are there where any list could be full, or is; `ndcg_at_10`, its `holdout_days`
+    and `judged_users` where it was measured.
     """
     own = metrics.full_share + metrics.short_share
     judged = log.rows_read - log.n_after_as_of
+    maybe = {"full_of_fillable": metrics.full_of_fillable, "filled_share": metrics.filled_share}
     return {
         "lists": metrics.n_lists,
+        "shortest_list": metrics.shortest_list,
+        "median_list": metrics.median_list,
         "full_share": metrics.full_share / own if own else 0.0,
+        **{name: value for name, value in maybe.items() if value is not None},
+        "own_share": metrics.n_lists / max(metrics.n_in_log, 1),
         "coverage": metrics.coverage,
+        "coverage_of_possible": _of_possible(metrics),
+        "unweighed_share": features.n_unweighed
+        / max(features.n_unweighed + features.n_teaching, 1),
         "diversity": metrics.diversity,
         "top_item_share": metrics.top_item_share,
         "quarantined_share": log.n_quarantined / max(judged, 1),
@@ -136,9 +193,9 @@ def judge(
     `live` are the live generation's `figures`, `overlap` is `jaccard` and `rank_biased_overlap`
     with its lists; both are empty on the first night.
     """
-    values: dict[str, float | None] = {
-        name: tonight[name] for name in ("top_item_share", "quarantined_share")
-    }
+    values: dict[str, float | None] = {name: tonight.get(name) for name in _AS_MEASURED}
+    values["full_share"] = tonight.get("full_of_fillable")
+    values["coverage"] = tonight.get("coverage_of_possible")
     if "full_share" in live:
         values["full_share_drop"] = live["full_share"] - tonight["full_share"]
     for name in ("lists", "events", "coverage", "diversity"):
@@ -166,6 +223,15 @@ def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:
         bound = getattr(settings, f"{name}_{ending}", None)
         if bound is not None:
             yield word, bound
+
+
+def _of_possible(metrics: Metrics) -> float:
+    """Return the coverage over the most that could be: a few lists cannot show all that there is.
+
+    An item stands in a list once, so the lists could show as many as they have places.
+    """
+    most = min(metrics.n_available, metrics.n_places)
+    return metrics.coverage * metrics.n_available / most if most else 0.0
 
 
 def _foresight(quality: Quality | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ from tasks.ceiling import count_lists, most_lists
 from tasks.metrics_curves import curves
 from tasks.metrics_input import Evidence, load_evidence
 from tasks.rank import TopNSettings
+from tasks.reach import count_candidates, count_in_log, lengths_of
 from tasks.records import CleanLog, Features, Model, Served
 from tasks.run import Run, step
 
@@ -34,6 +35,11 @@ class Metrics:
     - `n_over_ceiling`: items that stand in more lists than the ceiling allows; must be 0.
       `explored_share`: places that explore, 0 to 1. `score_kept`: scores of the lists over those of
       the plain exact ones. Each is none where its rule is not in force.
+    - `n_places`: of all lists. `shortest_list`, `median_list`: items. `n_fillable` lists could be
+      full, having as many candidates as places; `full_of_fillable`: those of them that are, 0 to 1.
+      `filled_share`: of the places that candidates could fill, 0 to 1. The last two are none where
+      there is no such list (`tasks/reach.py`).
+    - `n_in_log`: users with an event, lately where inactive ones get no list.
     - `families`: lists read back, by family of keys.
     - `curves`: JSON, what the report's pictures show.
     """
@@ -57,6 +63,13 @@ class Metrics:
     n_seen: int
     n_unavailable: int
     n_breaches: int
+    n_places: int
+    shortest_list: int
+    median_list: int
+    n_fillable: int
+    full_of_fillable: float | None
+    filled_share: float | None
+    n_in_log: int
     families: dict[str, int]
     curves: Path
     n_over_ceiling: int | None = None
@@ -85,6 +98,8 @@ def measure(
     n_users = features.n_known_users
     entropies = metrics.category_entropies(exposure, evidence.categories, evidence.n_categories)
     shares = metrics.list_shares(exposure.lengths, n_users, listing.n)
+    modelled = np.arange(len(evidence.available)) < features.n_items
+    reach = lengths_of(exposure.lengths, count_candidates(evidence, modelled), listing.n)
     path = run.path("curves.json")
     path.write_bytes(orjson.dumps(curves(clean, evidence, entropies), option=_OPTIONS))
     return Metrics(
@@ -113,6 +128,13 @@ def measure(
             listing.max_per_category,
             evidence.capped if listing.rerank == "cap" else evidence.capped & evidence.explored,
         ),
+        n_places=len(exposure.items),
+        shortest_list=reach.shortest,
+        median_list=reach.median,
+        n_fillable=reach.n_fillable,
+        full_of_fillable=reach.full_of_fillable,
+        filled_share=reach.filled,
+        n_in_log=count_in_log(features.users, run.as_of, listing.active_within_days),
         families={
             family: pq.read_metadata(path).num_rows
             for family, path in (

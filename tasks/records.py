@@ -1,6 +1,6 @@
 """What the steps hand to one another: paths, counts and ids, never the data itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,6 +72,10 @@ class Features:
     - `items`: item_id, title, category, price, available, created_at, tags, first_seen,
       popularity_score, avg_rating, num_ratings; grain: every item of the catalogue, by item_id.
     - `n_days`, `n_days_new`: UTC days with an event, and those of them added up tonight.
+    - `n_teaching`: events whose type has a weight other than 0. `unweighed`: event type -> events,
+      of the types that have none; a weight of 0 is said on purpose, and is in neither.
+    - `n_uncategorised`: items of the catalogue whose category is unknown.
+    - `warnings`: findings that let the night go on, each a sentence with counts.
     """
 
     interactions: Path
@@ -87,6 +91,15 @@ class Features:
     n_catalogue: int
     n_days: int
     n_days_new: int
+    n_teaching: int = 0
+    n_uncategorised: int = 0
+    unweighed: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_unweighed(self) -> int:
+        """Events whose type has no weight."""
+        return sum(self.unweighed.values())
 
 
 @dataclass(frozen=True)

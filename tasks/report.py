@@ -81,6 +81,8 @@ def write_report(
         },
         "headline": [row._asdict() for row in headline],
         "targets": asdict(targets),
+        "blocked_by": verdict.reasons(),
+        "warnings": [*clean.warnings, *features.warnings, *verdict.warnings()],
         "gates": [asdict(gate) for gate in verdict.gates],
         "input": _input(clean, features),
         "model": {
@@ -143,15 +145,19 @@ def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
         "rows_read": clean.rows_read,
         "events": clean.n_events,
         "duplicates": clean.n_duplicates,
+        "teaching": features.n_teaching,
+        "without_weight": features.n_unweighed,
         "after_as_of": clean.n_after_as_of,
         "quarantined": clean.n_quarantined,
         "items": features.n_catalogue,
+        "items_without_category": features.n_uncategorised,
         "users": features.n_known_users,
         "interactions": features.n_interactions,
         "event_types": clean.event_types,
         "quarantined_by_reason": clean.quarantined,
         "set_aside": clean.set_aside,
-        "warnings": list(clean.warnings),
+        "unweighed": features.unweighed,
+        "warnings": [*clean.warnings, *features.warnings],
     }
 
 

@@ -113,6 +113,15 @@ REACH = (
         "lower is better",
         "Known users without a list of their own, who get the popular one of their segment.",
     ),
+    Figure(
+        "filled_share",
+        "Places filled",
+        percent,
+        "higher is better",
+        "Of the lists' places, of those that a user's candidates could fill.",
+    ),
+    Figure("shortest_list", "Shortest list", count, "for information", "Its items."),
+    Figure("median_list", "Median list", count, "for information", "Items of the middle one."),
     Figure("n_lists", "Personal lists", count, "for information", "Users who have their own."),
     Figure(
         "n_distinct",
@@ -154,10 +163,13 @@ RULES = (
 INPUT_NAMES: Mapping[str, str] = {
     "rows_read": "Rows read",
     "events": "Events, each once",
+    "teaching": "Events that teach something",
+    "without_weight": "Events whose type has no weight",
     "duplicates": "Duplicates left out",
     "after_as_of": "Later than the night may see",
     "quarantined": "Rows in quarantine",
     "items": "Items in the catalogue",
+    "items_without_category": "Items without a category",
     "users": "Users known",
     "interactions": "User and item pairs learnt from",
 }

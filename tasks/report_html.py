@@ -20,6 +20,8 @@ from tasks.report_text import (
     percent,
     size,
     training,
+    type_counts,
+    with_warnings,
     words,
 )
 
@@ -43,7 +45,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         state_kind="live" if night["state"] == "live" else "waiting",
         verdict=escape(_verdict(facts)),
         standfirst=escape(_standfirst(facts)),
-        warnings=_warnings(log["warnings"]),
+        warnings=_warnings(facts["warnings"]),
         tiles=_tiles(facts),
         lorenz=lorenz,
         categories=categories,
@@ -64,7 +66,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             ("Input", "Count"),
             [(INPUT_NAMES[k], count(log[k])) for k in INPUT_NAMES],
         ),
-        event_types=_counts("Events by type", "Type", log["event_types"]),
+        event_types=_counts("Events by type", "Type", type_counts(log)),
         quarantined=_counts("Quarantine by reason", "Reason", log["quarantined_by_reason"]),
         set_aside=_table("Files set aside", _FILES, log["set_aside"].items()),
         memory=_table(
@@ -103,20 +105,19 @@ def _amounts(memory: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _verdict(facts: Mapping[str, Any]) -> str:
     blocks = sum(gate["outcome"] == "block" for gate in facts["gates"])
     if blocks:
-        return f"Kept from going live by {blocks} gate{'s' * (blocks > 1)}"
+        kept = f"Kept from going live by {blocks} gate{'s' * (blocks > 1)}"
+        return with_warnings(kept, facts["warnings"])
     missed = [row["figure"].lower() for row in facts["headline"] if not row["met"]]
     if not missed:
-        return "Every target met"
-    return f"{' and '.join(missed).capitalize()} off target"
+        warns = facts["warnings"]
+        return with_warnings("Targets met", warns) if warns else "Every target met"
+    return with_warnings(f"{' and '.join(missed).capitalize()} off target", facts["warnings"])
 
 
 def _standfirst(facts: Mapping[str, Any]) -> str:
     log, lists = facts["input"], facts["lists"]
-    blocked = "".join(
-        f"{gate['says'].capitalize()}: {gate['value']:.3g}, expected {gate['limit']}. "
-        for gate in facts["gates"]
-        if gate["outcome"] == "block"
-    )
+    why = facts["blocked_by"]
+    blocked = f"{why[0].upper()}{why[1:]}. " if why else ""
     return (
         f"{blocked}{count(log['events'])} events became {count(lists['n_lists'])} personal lists "
         f"that show {count(lists['n_distinct'])} different items. "
@@ -146,7 +147,8 @@ def _tiles(facts: Mapping[str, Any]) -> str:
         note = f'<b class="{kind}">{mark}</b> target: {escape(row["target"])}'
         tiles.append(_tile(row["figure"], row["value"], note, kind))
     total = sum(line["seconds"] for line in facts["steps"])
-    full = f"of known users; {percent(lists['fallback_share'])} fall back"
+    full = f"of known users; median {count(lists['median_list'])} items, shortest "
+    full += f"{count(lists['shortest_list'])}; {percent(lists['fallback_share'])} fall back"
     tiles.append(_tile("Full lists", percent(lists["full_share"]), escape(full)))
     if memory:
         used = f"{size(memory['bytes'])} in {count(memory['keys'])} keys"

@@ -17,6 +17,7 @@ from tasks.report_text import (
     saved,
     size,
     training,
+    type_counts,
     words,
 )
 
@@ -47,9 +48,9 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"# {escape(night['namespace'])}, generation {night['generation']}: "
         f"{escape(words(night['state']))}",
         f"Events up to {instant(night['as_of'])}.",
+        "## Warnings" if facts["warnings"] else "",
+        "\n".join(f"- {escape(warning)}" for warning in facts["warnings"]),
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),
-        "## Warnings" if log["warnings"] else "",
-        "\n".join(f"- {escape(warning)}" for warning in log["warnings"]),
         "## The gates",
         _table(GATE_HEADS, gate_rows(facts["gates"])),
         "## The lists",
@@ -62,7 +63,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         "## The log",
         *_images(pictures[3:4]),
         _table(("Input", "Count"), [(INPUT_NAMES[key], count(log[key])) for key in INPUT_NAMES]),
-        _counts("Event type", log["event_types"]),
+        _counts("Event type", type_counts(log)),
         _counts("Quarantined because", log["quarantined_by_reason"]),
         _table(("File set aside", "Because"), log["set_aside"].items()),
         "## Model and memory",

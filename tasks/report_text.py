@@ -118,6 +118,26 @@ def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
+def type_counts(log: Mapping[str, Any]) -> dict[str, int]:
+    """Return the events of each type, those marked whose type has no weight.
+
+    >>> type_counts({"event_types": {"view": 5, "order": 2}, "unweighed": {"order": 2}})
+    {'view': 5, 'order: no weight, teaches nothing': 2}
+    """
+    mark = ": no weight, teaches nothing"
+    return {kind + mark * (kind in log["unweighed"]): n for kind, n in log["event_types"].items()}
+
+
+def with_warnings(verdict: str, warnings: Sequence[str]) -> str:
+    """Add to a sentence how many warnings there are.
+
+    >>> with_warnings("Coverage off target", []), with_warnings("Targets met", ["a", "b"])
+    ('Coverage off target', 'Targets met, and 2 warnings')
+    """
+    n = len(warnings)
+    return f"{verdict}, and {n} warning{'s' * (n > 1)}" if n else verdict
+
+
 def measured_on(memory: Mapping[str, Any] | None) -> str:
     """Say which lists the figures are of."""
     if memory is None:

@@ -66,8 +66,7 @@ def show_status(status: Status, namespace: str, place: str) -> None:
         show_line(
             f"Live: generation {live.generation}, as of {minute_words(live.as_of)} UTC, {age}"
         )
-        n_lists = live.counts.get("list", 0)
-        show_line(f"{n_lists:,} lists of {live.list_length} by {', '.join(live.models)}")
+        show_line(f"{length_words(live)} by {', '.join(live.models)}")
     if status.live and status.live.canary and status.canary:
         out = status.live.canary
         show_line(f"Canary: generation {out.generation} for {out.share:g} % of the users")
@@ -203,6 +202,26 @@ def gate_words(manifest: Manifest) -> str:
     }
     words = "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in told.items() if names)
     return words or ("passed" if manifest.gates else "-")
+
+
+def length_words(manifest: Manifest) -> str:
+    """Say how many lists there are, and how long; as they were read back, where that is known.
+
+    >>> length_words(Manifest(7, "", counts={"list": 2995}))
+    '2,995 lists of up to 50'
+    >>> lengths = {"shortest_list": 3, "median_list": 48, "full_share": 0.25}
+    >>> length_words(Manifest(7, "", counts={"list": 2995}, metrics=lengths))
+    '2,995 lists of 3 to 50 items (median 48, 25.0 % full)'
+    """
+    n_lists, n = manifest.counts.get("list", 0), manifest.list_length
+    names = ("shortest_list", "median_list", "full_share")
+    shortest, median, full = (manifest.metrics.get(name) for name in names)
+    if shortest is None or median is None or full is None:
+        return f"{n_lists:,} lists of up to {n}"
+    if shortest == n or not n_lists:
+        return f"{n_lists:,} lists of {n}"
+    found = f"median {median:g}, {100 * full:.1f} % full"
+    return f"{n_lists:,} lists of {shortest:g} to {n} items ({found})"
 
 
 def figure_words(manifest: Manifest) -> str:

@@ -70,7 +70,7 @@ def check_published(run: Run, shelf: Shelf) -> None:
         assert not truth.seen(user) & set(got)
         assert set(got) <= truth.available
         pages = [Counter(truth.category[i] for i in got[at : at + 10]) for at in range(0, 50, 10)]
-        assert all(count <= 3 for page in pages for count in page.values())
+        assert all(n <= 3 for page in pages for name, n in page.items() if name != "unknown")
         for ours, theirs in zip(got, truth.walk(user), strict=True):
             if ours != theirs:  # only where the scores agree to 6 digits may two change places
                 assert truth.score(user, ours) == pytest.approx(

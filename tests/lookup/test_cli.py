@@ -118,7 +118,7 @@ def test_status(redis_client: Redis, redis_url: str) -> None:
     first, live, lists, known = run(redis_url, "status").stdout.splitlines()
     assert first.startswith("shop on valkey 9.")
     assert live.startswith("Live: generation 2, as of 2026-03-03 UTC, published ")
-    assert lists == "1 lists of 50 by als"
+    assert lists == "1 lists of up to 50 by als"
     assert known == "Generations: 3 staged, 2 live, 1 previous"
     found = document(run(redis_url, "status", "--json"))
     assert (found["reachable"], found["live"]["generation"], found["error"]) == (True, 2, None)

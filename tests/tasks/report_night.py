@@ -82,7 +82,7 @@ def make_night(
         seen=_matrix(run, "seen", seen if seen is not None else history, users, items),
         user_ids=_table(run, "features/user_ids", {"id": pa.array(users, pa.string())}),
         item_ids=_table(run, "features/item_ids", {"id": pa.array(items, pa.string())}),
-        users=run.path("features/users.parquet"),
+        users=_table(run, "features/users", {"last_seen": _last_seen(len(users), only_in_file)}),
         items=_table(run, "features/items", rows),
         n_users=len(users),
         n_items=len(items),
@@ -100,6 +100,12 @@ def make_night(
         _served(run, lists, explored or {}),
         _staged(run),
     )
+
+
+def _last_seen(n_users: int, only_in_file: int) -> pa.Array:
+    """Everybody with a history was here a day ago."""
+    seen = (AS_OF - timedelta(days=1)).replace(tzinfo=None)
+    return pa.array([seen] * n_users + [None] * only_in_file, pa.timestamp("us"))
 
 
 def _events(run: Run, history: Mapping[str, Sequence[str]]) -> Path:

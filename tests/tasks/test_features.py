@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.features import FeatureSettings
+from tasks.events import EventSettings
+from tasks.features import FeatureSettings, unweighed_words
 from tasks.records import Features
 from tests.tasks.logs import AS_OF, YESTERDAY, Row, bytes_of, clean, event, item, learn, read
 
@@ -358,3 +359,47 @@ def test_the_same_log_gives_the_same_bytes(tmp_path: Path) -> None:
         nights[name] = bytes_of(log, learn(tmp_path / name, log))
     assert len(nights["one"]) == 10
     assert nights["one"] == nights["again"] == nights["backwards"]
+
+
+def test_a_type_without_a_weight_is_counted_and_said(tmp_path: Path) -> None:
+    """Purchases were renamed; impressions weigh 0 on purpose, and profile updates are idle."""
+    kinds = ["view"] * 6 + ["order"] * 3 + ["impression", "wave"] + ["profile_update"] * 5
+    rows = [event(event_type=kind, event_id=str(n)) for n, kind in enumerate(kinds)]
+    log = clean(tmp_path, rows, ITEMS, settings=EventSettings(idle=("profile_update",)))
+    features = learn(tmp_path, log)
+    assert features.unweighed == {"order": 3, "wave": 1}
+    assert (features.n_teaching, features.n_unweighed) == (6, 4)
+    assert features.warnings == (
+        "4 of 11 events teach nothing, since no weight is set for their type: 'order' (3, 27.3%), "
+        "'wave' (1, 9.1%). Name them in [features.weights], with 0 if they are to teach nothing, "
+        "or in events.idle.",
+    )
+    weights = FeatureSettings().weights | {"order": 5.0, "wave": 0.0}
+    named = learn(tmp_path / "named", log, FeatureSettings(weights=weights))
+    assert (named.unweighed, named.n_teaching, named.warnings) == ({}, 9, ())
+
+
+def test_types_that_act_but_weigh_nothing_are_said_too(tmp_path: Path) -> None:
+    """Own weights take the place of all others, and what is masked teaches no more for it."""
+    log = clean(tmp_path, [event(event_type="view"), event(event_type="purchase")], ITEMS)
+    assert learn(tmp_path, log, FeatureSettings(weights={"view": 1.0})).unweighed == {"purchase": 1}
+
+
+def test_of_many_types_without_a_weight_the_largest_are_named() -> None:
+    types = {f"t{at}": at for at in range(1, 9)} | {"view": 64}
+    (said,) = unweighed_words(types, FeatureSettings())
+    assert said.startswith("36 of 100 events teach nothing")
+    assert "'t8' (8, 8.0%), 't7' (7, 7.0%)" in said
+    assert "'t4' (4, 4.0%) and 3 more types. Name" in said
+
+
+@pytest.mark.parametrize(("n_without", "warns"), [(0, False), (1, True), (5, True)])
+def test_a_catalogue_without_categories_is_said(
+    tmp_path: Path, n_without: int, *, warns: bool
+) -> None:
+    items = [item(row["item_id"], category=None) for row in ITEMS[:n_without]]
+    features = learn(tmp_path, clean(tmp_path, [LESSON], [*items, *ITEMS[n_without:]]))
+    assert features.n_uncategorised == n_without
+    assert bool(features.warnings) == warns
+    if warns:
+        assert f"{n_without} of 5 items ({n_without / 5:.1%}) have no category" in str(features)

@@ -119,7 +119,8 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "curves foresight format gates headline input lists memory model night steps targets"
+        "blocked_by curves foresight format gates headline input lists memory model night steps "
+        "targets warnings"
     )
     assert facts["night"] == {
         "namespace": "shop",
@@ -244,6 +245,26 @@ def test_met_targets_show_as_met(night: Night) -> None:
     assert "Every target met" in page.text
     assert "✗" not in page.text
     assert page.values("class").count("state live") == 1
+
+
+def test_a_target_is_not_called_met_beside_a_warning(night: Night) -> None:
+    good = replace(measured(night), coverage=0.51, diversity=0.71)
+    warns = replace(BLOCKS, outcome="warn")
+    features = replace(night.features, unweighed={"order": 2}, warnings=("2 teach nothing",))
+    for one, gates, verdict in (
+        (night, (PASSES, warns), "Targets met, and 1 warning"),
+        (replace(night, features=features), (PASSES,), "Targets met, and 1 warning"),
+        (replace(night, features=features), (PASSES, warns), "Targets met, and 2 warnings"),
+    ):
+        report = written(one, good, "live", *gates)
+        page = Page(report.html.read_text()).text
+        assert "Every target met" not in page
+        assert verdict in page
+        assert report.md.read_text().index("## Warnings") < report.md.read_text().index("| Figure")
+    marked = replace(night.clean, event_types={"view": 5, "order": 2})
+    text = written(replace(night, clean=marked, features=features), good).md.read_text()
+    assert "| order: no weight, teaches nothing | 2 |" in text
+    assert "| view | 5 |" in text
 
 
 def test_foresight_stands_beside_that_of_the_popular_list(night: Night) -> None:
