@@ -46,7 +46,7 @@ class GateSettings:
     full_share_min: Share = 0.5
     own_share_min: Share = 0.1
     coverage_min: Share = 0.02
-    unweighed_share_max: Share = 0.1
+    unweighed_share_max: Share = 0.01
     lists_ratio_min: NonNegativeFloat = 0.7
     full_share_drop_max: Share = 0.2
     coverage_ratio_min: NonNegativeFloat = 0.5

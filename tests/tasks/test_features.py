@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.events import EventSettings
+from tasks.event_settings import EventSettings
 from tasks.features import FeatureSettings, unweighed_words
 from tasks.records import Features
 from tests.tasks.logs import AS_OF, YESTERDAY, Row, bytes_of, clean, event, item, learn, read

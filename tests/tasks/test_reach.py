@@ -26,9 +26,9 @@ CATALOGUE: dict[str, tuple[str | None, bool]] = {
 HISTORY = {"u1": ["a"], "u2": ["a", "b"], "u3": ["c", "d"], "u4": ["b"]}
 
 
-def measured(root: Path, lists: dict[str, list[str]], **settings: int) -> Metrics:
+def measured(root: Path, lists: dict[str, list[str]]) -> Metrics:
     night = make_night(root, catalogue=CATALOGUE, history=HISTORY, lists=lists, only_in_file=3)
-    listing = TopNSettings(**{"n": 2, "page_size": 2, "max_per_category": 1} | settings)
+    listing = TopNSettings(n=2, page_size=2, max_per_category=1)
     return measure(night.run, night.clean, night.features, night.model, night.served, listing)
 
 
@@ -56,7 +56,8 @@ def test_candidates_are_what_a_walk_could_name(tmp_path: Path) -> None:
     lists = {"u1": ["b", "c"], "u2": ["c"], "u3": ["a"], "stranger": ["a", "c"]}
     found = measured(tmp_path, lists)
     assert (found.shortest_list, found.median_list, found.n_places) == (1, 1, 6)
-    assert (found.n_fillable, found.full_of_fillable) == (3, pytest.approx(2 / 3))
+    assert found.n_fillable == 3
+    assert found.full_of_fillable == pytest.approx(2 / 3)
     assert found.filled_share == pytest.approx((1 + 1 + 1 / 2 + 1) / 4)
     assert found.n_in_log == 4
 
