@@ -26,7 +26,7 @@ from nightshelf.listener import listen
 from nightshelf.reading import acting, features, pages
 from nightshelf.reading.acting import Told
 from nightshelf.reading.event import Event
-from nightshelf.reading.mind import Mind
+from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Batch, Talk, Unanswered
 from nightshelf.settings import ReadSettings
 from nightshelf.wire import ask_async
@@ -148,6 +148,10 @@ class AsyncShelf:
     async def counting(self) -> Counting | None:
         """Return how the live night counts event types: `Shelf.counting`."""
         return await self._run(acting.definition(self._mind))
+
+    async def n_waiting(self) -> int | None:
+        """Return how many events wait to be collected: `Shelf.n_waiting`."""
+        return await self._run(acting.n_waiting(self._mind, Call()))
 
     async def status(self) -> Status:
         """Ask Redis afresh what is live: `Shelf.status`."""

@@ -26,7 +26,8 @@ class ReadSettings:
     - `lately_user_s`, `lately_item_s`: how long Redis adds what it is told to rows that do not hold
       it: to a user's from the last action on, to an item's from the first. Then it is again as the
       refresh, or the night, left it.
-    - `max_events`: about how many entries the event stream holds before the oldest go.
+    - `max_events`: about how many tracked events may wait to be collected; beyond that new ones are
+      refused (cause ``full``), and what they do at once is done all the same.
     """
 
     deadline_s: float | None = None

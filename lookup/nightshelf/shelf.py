@@ -28,7 +28,7 @@ from nightshelf.listener import Listener
 from nightshelf.reading import acting, features, pages
 from nightshelf.reading.acting import Told
 from nightshelf.reading.event import Event
-from nightshelf.reading.mind import Mind
+from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Batch, Talk, Unanswered
 from nightshelf.settings import ReadSettings
 from nightshelf.wire import ask
@@ -162,6 +162,13 @@ class Shelf:
     def counting(self) -> Counting | None:
         """Return how the live night counts event types, as of a minute ago at most."""
         return self._run(acting.definition(self._mind))
+
+    def n_waiting(self) -> int | None:
+        """Return how many events wait to be collected, as Redis said within the last second.
+
+        `None` where it does not answer, or may not be asked (the login lacks XLEN).
+        """
+        return self._run(acting.n_waiting(self._mind, Call()))
 
     def status(self) -> Status:
         """Ask Redis afresh what is live; failures are told in `error`, not raised."""

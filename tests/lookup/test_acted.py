@@ -41,7 +41,7 @@ def test_an_action_in_one_round_trip(
     assert told == Told(("e1",), recorded=True)
     counted = "ZADD+ZREMRANGEBYRANK+EXPIRE+HINCRBY+HINCRBY+HINCRBY+EXPIRE"
     felt = "ZADD+ZREMRANGEBYRANK+EXPIRE+ZADD+EXPIRE+PUBLISH"
-    assert line.batches == [f"XADD+{counted}+{felt}"]
+    assert line.batches == [f"XADD+XLEN+{counted}+{felt}"]
     assert entries(redis_client) == [
         {
             "event_id": "e1",
@@ -308,9 +308,49 @@ def test_bounds(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     assert redis_client.zcard(KEYS.acted("ann")) == MAX_ACTED
     assert redis_client.zscore(KEYS.acted("ann"), "old0") is None
     assert redis_client.ttl(KEYS.acted("ann")) > DEFAULT_TTL_S
-    for _ in range(5):
-        shelf.record([Event("ann", "view", "A1")] * 100)
-    assert redis_client.xlen(KEYS.events) < 300  # trimmed a node (100 entries) at a time
+
+
+def test_a_full_stream_is_not_written_to(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    clock = Clock()
+    settings = ReadSettings(max_events=10)
+    shelf = Shelf(connect(redis_url, timeout_s=5), SHOP, settings=settings, clock=clock)
+    views = [Event("ann", "view", "A1") for _ in range(5)]
+    assert [shelf.record(views).recorded for _ in range(2)] == [True, True]
+    told = shelf.acted("ann", "purchase", "A1")
+    assert (told.recorded, told.cause) == (False, "full")
+    assert shelf.record(views).cause == "full"
+    assert shelf.counters().causes["full"] == 6
+    assert redis_client.xlen(KEYS.events) == 10  # nothing that was recorded has gone
+    assert redis_client.zscore(KEYS.acted("ann"), "A1")  # what it does at once is done
+    assert "A1" not in ids(shelf.get("ann"))
+    assert shelf.get("ann").source == "list"
+    redis_client.xtrim(KEYS.events, maxlen=4, approximate=False)  # as they are collected
+    assert shelf.record(views).cause == "full"  # what Redis said holds for a second
+    clock.now_s += 1
+    assert shelf.record(views).recorded
+    assert redis_client.xlen(KEYS.events) == 9
+    assert shelf.n_waiting() == 9
+
+
+def test_a_login_that_may_not_ask_how_many_wait_is_held_to_a_hard_bound(
+    own_redis_client: Redis, own_redis_url: str
+) -> None:
+    own_redis_client.acl_setuser(
+        "blind",
+        enabled=True,
+        nopass=True,
+        keys="*",
+        channels="*",
+        categories=["+@all"],
+        commands=["-xlen"],
+    )
+    url = own_redis_url.replace("redis://", "redis://blind:x@")
+    shelf = Shelf(connect(url, timeout_s=5), SHOP, settings=ReadSettings(max_events=100))
+    for _ in range(6):
+        assert shelf.record([Event("ann", "impression", "A1")] * 100).recorded
+    assert shelf.n_waiting() is None
+    assert 200 <= own_redis_client.xlen(KEYS.events) < 400  # trimmed a node (100) at a time
 
 
 def until(done: Callable[[], bool], within_s: float = TOLD_S) -> float:

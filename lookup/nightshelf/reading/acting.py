@@ -8,6 +8,7 @@ from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, MAX_ACTED, e
 from nightshelf.counting import Counting
 from nightshelf.effects import UNKNOWN, Effect, effect_of
 from nightshelf.reading import lately
+from nightshelf.reading.backlog import HARD_FACTOR
 from nightshelf.reading.causes import cause_of
 from nightshelf.reading.event import Event
 from nightshelf.reading.fetch import ask
@@ -23,8 +24,10 @@ _DEFINITION_S = 60.0
 class Told:
     """Whether Redis has taken what it was told: `cause` says why not, all or part of it.
 
-    What masks an item does so in this process either way. `unknown_types` are event types that the
-    live night makes nothing of: recorded, and without effect on lists until its settings name them.
+    What masks an item does so in this process either way; where the cause is ``full`` (too many
+    events wait to be collected), all other effects have been felt too. `unknown_types` are event
+    types that the live night makes nothing of: recorded, and without effect on lists until its
+    settings name them.
     """
 
     event_ids: tuple[str, ...]
@@ -79,20 +82,21 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
     """
     if not events:
         return Told((), recorded=True)
-    keys, settings = mind.keys, mind.settings
     for event in events:
         event.check()
-    batch: Batch = [
-        ("XADD", keys.events, "MAXLEN", "~", settings.max_events, "*", *event.fields())
-        for event in events
-    ]
+    call = Call()
+    if mind.backlog.is_full:
+        yield from n_waiting(mind, call)
+    full = mind.backlog.is_full
+    batch: Batch = [] if full else _entries(mind, events)
+    keys, settings = mind.keys, mind.settings
     counted = [event for event in events if lately.counts(event)]
     kept_at = {}
     for event in counted:
         kept_at[len(batch)] = event
         batch += lately.of_user(event, keys, settings) + lately.of_item(event, keys, settings)
     batch += _effects(mind, events, counted, effect)
-    replies = yield from ask(mind, Call(), batch)
+    replies = (yield from ask(mind, call, batch)) if batch else []
     _drop(mind, events[0].user_id if effect.invalidates or effect.masks else None, counted)
     ids = tuple(event.event_id for event in events)
     if isinstance(replies, Unanswered):
@@ -101,10 +105,37 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
     if twice:
         back = [command for each in twice for command in lately.of_item(each, keys, settings, -1)]
         yield from ask(mind, Call(), back)
+    if full:
+        mind.count("full", len(events))
+    else:
+        mind.backlog.note(replies.pop(len(events)))
     causes = [cause_of(reply) for reply in replies if isinstance(reply, Exception)]
     for cause in causes:
         mind.count(cause)
+    if full:
+        causes.insert(0, "full")
     return Told(ids, recorded=not causes, cause=causes[0] if causes else None)
+
+
+def n_waiting(mind: Mind, call: Call) -> Talk[int | None]:
+    """Return how many events wait to be collected, as Redis said within the last second."""
+    backlog = mind.backlog
+    if backlog.is_old:
+        replies = yield from ask(mind, call, [("XLEN", mind.keys.events)])
+        if not isinstance(replies, Unanswered):
+            backlog.note(replies[0])
+    return backlog.length
+
+
+def _entries(mind: Mind, events: Sequence[Event]) -> Batch:
+    """Return a command for each event, and one for how many wait then.
+
+    Who knows that goes on writing only below `max_events`, so what is recorded is not dropped.
+    Whoever may not ask (a login without XLEN) is held to a bound at which Redis drops the oldest.
+    """
+    key, hard = mind.keys.events, HARD_FACTOR * mind.settings.max_events
+    batch: Batch = [("XADD", key, "MAXLEN", "~", hard, "*", *event.fields()) for event in events]
+    return [*batch, ("XLEN", key)]
 
 
 def _effects(

@@ -15,10 +15,12 @@ from redis.exceptions import TimeoutError as NoAnswer
 #: - ``timeout`` slow or frozen; ``refused`` gone, or gone meanwhile; ``loading`` its data; ``auth``
 #:   password or right; ``oom`` full; ``error`` any other refusal
 #: - ``busy``: all of this process's connections were in use
+#: - ``full``: an event was not recorded, since `ReadSettings.max_events` wait to be collected
 #: - ``breaker``: not asked, since it failed a moment ago
 #: - ``corrupt``: a value that is none of the contract's; ``missing``: no pointer
 CAUSES = (
-    "timeout", "refused", "loading", "auth", "oom", "error", "busy", "breaker", "corrupt", "missing"
+    "timeout", "refused", "loading", "auth", "oom", "error", "busy", "full", "breaker", "corrupt",
+    "missing",
 )  # fmt: skip
 #: What says that asking again at once is in vain.
 TROUBLE = frozenset({"timeout", "refused", "loading", "auth"})

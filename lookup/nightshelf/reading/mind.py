@@ -12,6 +12,7 @@ from cachetools import TTLCache
 from nightshelf.answers import Counters, source_kind
 from nightshelf.contract import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
 from nightshelf.failures import failure
+from nightshelf.reading.backlog import Backlog
 from nightshelf.reading.breaker import Breaker
 from nightshelf.reading.cache import Cache
 from nightshelf.reading.causes import TROUBLE, cause_of
@@ -64,6 +65,7 @@ class Mind:
         self.cache = Cache(*bounds, chance) if chance else Cache(*bounds)
         self.flights = Flights()
         self.breaker = Breaker(settings.breaker_after, settings.breaker_wait_s, clock)
+        self.backlog = Backlog(settings.max_events, clock)
         self.causes: Counter[str] = Counter()
         self.sources: Counter[str] = Counter()
         self.redis_hits = self.redis_misses = self.unknown_actions = 0
@@ -91,10 +93,10 @@ class Mind:
             self.breaker.failed()
         return Unanswered(cause, str(failure(error, timeout_s)))
 
-    def count(self, cause: str) -> None:
-        """Count one more of a cause."""
+    def count(self, cause: str, n: int = 1) -> None:
+        """Count one more of a cause, or `n`."""
         with self._lock:
-            self.causes[cause] += 1
+            self.causes[cause] += n
 
     def unknown_action(self) -> None:
         """Count one more action of a type that the live night does not know."""

@@ -17,6 +17,7 @@ from nightshelf.service.logs import Journal, logger
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.problems import handle, schemas
 from nightshelf.service.settings import ServiceSettings
+from nightshelf.service.shares import Shares
 from nightshelf.service.state import State
 from nightshelf.settings import ReadSettings
 
@@ -43,9 +44,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             deadline_s=settings.deadline_s,
             lately_user_s=settings.lately_user_s,
             lately_item_s=settings.lately_item_s,
+            max_events=settings.max_events,
         ),
     )
-    state = State(settings, shelf, Metrics(shelf))
+    shares = Shares(settings.max_events, settings.caller_share)
+    state = State(settings, shelf, Metrics(shelf), shares)
     log = logger()
 
     @asynccontextmanager

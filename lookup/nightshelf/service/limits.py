@@ -55,7 +55,7 @@ class Rate:
 
 
 class Gate:
-    """Finds out who calls (``scope["state"]["holder"]``), and turns away what is too much.
+    """Notes who calls (``holder`` and ``caller`` in the state), and turns away what is too much.
 
     Callers are told apart by key; those without a valid one by address, lest keys that are made up
     have a limit each. Probes of the service's health always pass.
@@ -93,7 +93,9 @@ class Gate:
             )
         if scope["path"].removeprefix(scope.get("root_path", "")).startswith("/health/"):
             return None
-        if self._rate.admits(holder.name or (client and (address_group(client[0]),))):
+        caller = holder.name or (client and (address_group(client[0]),))
+        scope["state"]["caller"] = caller
+        if self._rate.admits(caller):
             return None
         return Problem(
             429,

@@ -11,6 +11,7 @@ from cachetools import TTLCache
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -58,6 +59,10 @@ class Metrics:
         )
         events = "Events told and recorded, each once."
         self._events = _counter(registry, "events", events, ("event", "model", "variant"))
+        lost = "Events told and not recorded, by cause; `share`: too many of that caller wait."
+        self._not_recorded = _counter(registry, "events_not_recorded", lost, ("cause",))
+        waiting = "Events that wait in Redis to be collected."
+        self._waiting = Gauge("nightshelf_events_waiting", waiting, registry=registry)
         places = "Events that name the position of their item, from 1."
         self._positions = _counter(registry, "events_by_position", places, ("event", "position"))
         revenue = "Value of the purchases told, in the shop's currency."
@@ -117,6 +122,10 @@ class Metrics:
             if event.event_type in purchases and event.value is not None:
                 self._revenue.labels(model, variant).inc(event.value)
 
+    def not_recorded(self, cause: str, n: int) -> None:
+        """Count events that were told and not taken; whoever told them may send them again."""
+        self._not_recorded.labels(cause).inc(n)
+
     async def render(self) -> tuple[bytes, str]:
         """Return all figures in Prometheus' text format, and its content type.
 
@@ -124,6 +133,7 @@ class Metrics:
         asked for nothing would tell the age of a generation that is live no longer.
         """
         await self._shelf.item_features(())
+        self._waiting.set(await self._shelf.n_waiting() or 0)
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
 

@@ -59,6 +59,8 @@ class ServiceSettings(BaseSettings):
     - `receive_s`: how long a caller may take to send a request, or to read an answer.
     - `max_connections`: to one process; beyond it the one goes that has waited longest.
     - `root_path`: the path under which a proxy serves it, as ``/recs``; the proxy may take it off.
+    - `max_events`: how many tracked events may wait to be collected; beyond that none is taken.
+      `caller_share`: of these, by one key or one address without a key, through one process.
     - `drain_s`: how long requests in flight are waited for once the process is told to end.
     - `events_dir`: the collected event log, for the dashboard; without it there is none.
     """
@@ -91,6 +93,8 @@ class ServiceSettings(BaseSettings):
     receive_s: PositiveFloat = 10.0
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    max_events: PositiveInt = ReadSettings.max_events
+    caller_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     drain_s: PositiveInt = 10
     events_dir: Path | None = None
 

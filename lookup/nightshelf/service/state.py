@@ -7,6 +7,7 @@ from starlette.requests import Request
 from nightshelf.async_shelf import AsyncShelf
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.settings import ServiceSettings
+from nightshelf.service.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class State:
     settings: ServiceSettings
     shelf: AsyncShelf
     metrics: Metrics
+    shares: Shares
 
 
 def state_of(request: Request) -> State:

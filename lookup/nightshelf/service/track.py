@@ -17,7 +17,8 @@ from nightshelf.counting import PURCHASE
 from nightshelf.reading.event import Event
 from nightshelf.service.asked import Direct
 from nightshelf.service.keys import needs
-from nightshelf.service.problems import Problem, documented
+from nightshelf.service.problems import documented
+from nightshelf.service.quota import not_recorded, within_share
 from nightshelf.service.state import State, state_of
 from nightshelf.service.track_bodies import (
     Accepted,
@@ -27,9 +28,6 @@ from nightshelf.service.track_bodies import (
     Impression,
     Some,
 )
-
-#: A breaker that has opened lets the next one through before that.
-_RETRY_AFTER_S = 1
 
 router = APIRouter(
     prefix="/track",
@@ -51,13 +49,13 @@ class _Telling(Protocol):
 @router.post("/impression", **_SAYS)
 async def impression(told: Some[Impression], request: Request) -> Response:
     """Tell that items were shown."""
-    return await _recorded(state_of(request), _events(told))
+    return await _recorded(request, _events(told))
 
 
 @router.post("/click", **_SAYS)
 async def click(told: Some[Click], request: Request) -> Response:
     """Tell that items were clicked on."""
-    return await _recorded(state_of(request), _events(told))
+    return await _recorded(request, _events(told))
 
 
 @router.post("/conversion", **_SAYS)
@@ -66,23 +64,24 @@ async def conversion(told: Some[Conversion], request: Request) -> Response:
     state = state_of(request)
     purchase = (await _purchases(state))[0]
     conversions = told if isinstance(told, Sequence) else [told]
-    return await _acted(state, [each.event(purchase) for each in conversions])
+    return await _acted(request, [each.event(purchase) for each in conversions])
 
 
 @router.post("/action", **_SAYS)
 async def action(told: Some[Action], request: Request) -> Response:
     """Tell what users did, with all that the night's settings say it does."""
-    return await _acted(state_of(request), _events(told))
+    return await _acted(request, _events(told))
 
 
 def _events(told: _Telling | Sequence[_Telling]) -> list[Event]:
     return [each.event() for each in (told if isinstance(told, Sequence) else [told])]
 
 
-async def _recorded(state: State, events: list[Event]) -> Response:
+async def _recorded(request: Request, events: list[Event]) -> Response:
     """Record events that have no effect at once, in one round trip."""
-    told = await state.shelf.record(events)
-    return _accepted(state, events, told.cause)
+    await within_share(request, len(events))
+    told = await state_of(request).shelf.record(events)
+    return _accepted(request, events, told.cause)
 
 
 async def _purchases(state: State) -> Sequence[str]:
@@ -91,32 +90,31 @@ async def _purchases(state: State) -> Sequence[str]:
     return counting.purchases if counting else (PURCHASE,)
 
 
-async def _acted(state: State, events: list[Event]) -> Response:
+async def _acted(request: Request, events: list[Event]) -> Response:
     """Record actions one by one, up to the first that Redis does not take."""
-    cause, unknown = None, dict[str, None]()
+    await within_share(request, len(events))
+    state, cause, unknown = state_of(request), None, dict[str, None]()
     for event in events:
         details = asdict(event)
         what = [details.pop(name) for name in ("user_id", "event_type", "item_id", "value")]
         done = await state.shelf.acted(*what, **details)
-        cause, unknown = done.cause, unknown | dict.fromkeys(done.unknown_types)
-        if cause:
+        cause, unknown = cause or done.cause, unknown | dict.fromkeys(done.unknown_types)
+        if cause and cause != "full":  # what an action does at once is done even then
             break
-    return _accepted(state, events, cause, await _purchases(state), list(unknown))
+    return _accepted(request, events, cause, await _purchases(state), list(unknown))
 
 
 def _accepted(
-    state: State,
+    request: Request,
     events: list[Event],
     cause: str | None,
     purchases: Sequence[str] = (PURCHASE,),
     unknown: Sequence[str] = (),
 ) -> Response:
     if cause:
-        raise Problem(
-            503,
-            f"Redis did not take this ({cause}); send it again with the same event_id.",
-            headers={"Retry-After": str(_RETRY_AFTER_S)},
-        )
+        raise not_recorded(request, events, cause)
+    state = state_of(request)
+    state.shares.took(request.scope["state"]["caller"], len(events))
     state.metrics.told(events, purchases, unknown)
     said: dict[str, Any] = {"event_ids": [event.event_id for event in events]}
     if unknown:
