@@ -72,8 +72,8 @@ def collect(events_dir: Path, namespace: str = "shop", config: Path | None = Non
     if collected.n_lost:
         raise EventsLost(
             f"{collected.n_lost:,} events of {namespace} left Redis before they were collected; "
-            f"the {collected.n_events:,} that were there are safe. Collect more often, or raise "
-            "ReadSettings.max_events in the apps that tell them."
+            f"the {collected.n_events:,} that were there are safe. Give apps a login that may XLEN "
+            "(the tracker of deploy/users.acl), or collect more often."
         )
     return lines
 
@@ -88,7 +88,7 @@ def summary(collected: Collected, compacted: Compacted) -> list[Line]:
         Line("entries claimed", collected.n_claimed, "left by a collector that died"),
         Line("of unknown type", collected.n_unknown, f"{unknown}; in no setting under [features]"),
         Line("no event", collected.n_malformed, f"{reasons}; see {collected.quarantine}"),
-        Line("lost", collected.n_lost, "dropped by the writers' bound (max_events) before"),
+        Line("lost", collected.n_lost, "dropped from Redis before they were collected"),
         Line("gone", collected.n_unsure, "erased, or written by a collector that died"),
         Line("trimmed from the stream", collected.n_trimmed, "safe in files"),
         Line("files merged", compacted.n_merged, f"{compacted.n_doubles} doubles left out"),

@@ -23,8 +23,8 @@ _MAX_SEQUENCE = 2**64 - 1
 class Chunk:
     """Entries in the order of their ids, and how many were gone before they could be read.
 
-    `n_lost` went to the writers' bound (`ReadSettings.max_events`). `n_unsure` may have been erased
-    on purpose, or written by a collector that died.
+    `n_lost` were dropped by a writer's MAXLEN, or by XTRIM. `n_unsure` may have been erased on
+    purpose, or written by a collector that died.
     """
 
     entries: list[Entry]

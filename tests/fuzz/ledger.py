@@ -22,7 +22,7 @@ GRAMMAR = re.compile(
     rf"popular:(?:all|trending|new|(?:category|segment):{_ID})))"
 )
 READS = {"get", "mget", "smembers", "zrange", "hgetall"}
-TELLS = {"xadd", "zadd", "zremrangebyrank", "expire", "hincrby", "publish"}
+TELLS = {"xadd", "xlen", "zadd", "zremrangebyrank", "expire", "hincrby", "publish"}
 #: What a connection is made and a listener kept with, and what is asked here.
 _AROUND = {"subscribe", "ping", "config", "info", "scan", "dump", "xrange"}
 _MASKING = {"purchase", "rating"}
