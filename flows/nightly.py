@@ -39,6 +39,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task, redis_failed
+from flows._command import check_first, errors_once, fail
 from flows._overtaken import later_night_waits, superseded, waited_for
 from nightshelf.errors import NightshelfError, TransitionRefused
 from nightshelf.world import server_time
@@ -264,13 +265,15 @@ def main(
 
     Redis is REDIS_URL, settings are NIGHTSHELF_<STEP>__<NAME> or the settings file.
     """
+    check_first(events, items, users, namespace, _utc(as_of) if as_of else None, config)
     try:
-        night = nightly(events, items, users, namespace, as_of, run_root, config, return_state=True)
-        page = night.result()
+        with errors_once():
+            night = nightly(
+                events, items, users, namespace, as_of, run_root, config, return_state=True
+            )
+            page = night.result()
     except (NightshelfError, RedisError) as error:
-        said = f"[bold red]The night failed:[/] {escape(str(error))}"
-        Console(stderr=True).print(said, soft_wrap=True)  # a path stays whole
-        raise typer.Exit(1) from None
+        fail(str(error))
     if not isinstance(page, report.Report):
         Console(stderr=True).print(f"Superseded: {escape(str(night.message))}", soft_wrap=True)
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The commands of `nightshelf` that need what a night leaves on disk: `republish` and `why`.
+"""The commands of `nightshelf` that need the pipeline: `check`, `republish` and `why`.
 
 The package `nightshelf` finds them where it is installed from a checkout, by the entry point
 `nightshelf.commands`; apps that only read lists install neither these nor the pipeline
@@ -7,6 +7,8 @@ of `nightshelf` should start at once.
 
 With ``--json`` their documents have the stable fields
 
+- check: ``namespace``, ``as_of``, ``rows`` (a relation each, fields of `tasks.check.Counted`),
+  ``errors`` and ``warnings`` (sentences)
 - republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
   ``state`` (live, staged or null), ``digest``, ``dry_run``
 - why: ``namespace`` and the fields of `shelfops.why.Answer`, with ``position``
@@ -14,6 +16,7 @@ With ``--json`` their documents have the stable fields
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +34,7 @@ from nightshelf.cli_desk import (
     open_desk,
 )
 from nightshelf.errors import NightshelfError
+from nightshelf.tables import show_error
 
 Folder = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run: runs/<namespace>/<gen>.")
@@ -43,6 +47,33 @@ Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.t
 Runs = Annotated[Path, typer.Option("--runs", help="Where the runs' folders are.")]
 
 app = typer.Typer()
+
+
+@app.command(
+    epilog="Example: nightshelf check --events log/ --items items.parquet --as-of 2026-03-01"
+)
+def check(
+    events: Annotated[Path, typer.Option(help="Event log: a Parquet file or a folder of them.")],
+    items: Annotated[Path, typer.Option(help="Catalogue (Parquet).")],
+    users: Annotated[Path | None, typer.Option(help="Users file (Parquet).")] = None,
+    namespace: Namespace = SHOP,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="As for a night; the last midnight in UTC by default.")
+    ] = None,
+    config: Config = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Write the bad rows, with their reasons, to this Parquet.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge inputs and settings as a night would: all findings at once; exit 1 on errors."""
+    try:
+        with _pipeline():
+            from shelfops.check import carry_out
+    except NightshelfError as error:
+        show_error(str(error))
+        raise typer.Exit(1) from None
+    carry_out(events, items, users, namespace, as_of, config, quarantine, as_json=as_json)
 
 
 @app.command(epilog="Example: nightshelf republish runs/shop/42")

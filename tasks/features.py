@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 
 import duckdb
 import numpy as np
@@ -97,7 +97,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         ids = catalogue.column("item_id").chunk(0)
         told = tally_up(found.older, found.newer, ids, _kinds(settings), night)
         if not told.items.taken.any():
-            raise _nothing_to_learn(run, log, settings)
+            raise NothingToLearn(nothing_to_learn(log.events, run.as_of, log.event_types, settings))
         _check_weights(told)
         open_log(db, log, settings)
         with ThreadPoolExecutor() as pool:
@@ -221,10 +221,13 @@ def _check_weights(told: Tally) -> None:
         )
 
 
-def _nothing_to_learn(run: Run, log: CleanLog, settings: FeatureSettings) -> NothingToLearn:
-    found = ", ".join(f"{kind} ({n:,})" for kind, n in log.event_types.items()) or "no events"
-    return NothingToLearn(
-        f"{log.events}: up to {run.as_of:%Y-%m-%d %H:%M} UTC it holds {found}; none says "
+def nothing_to_learn(
+    where: object, as_of: datetime, types: Mapping[str, int], settings: FeatureSettings
+) -> str:
+    """Say which event types there are, and that none of them teaches anything."""
+    found = ", ".join(f"{kind} ({n:,})" for kind, n in types.items()) or "no events"
+    return (
+        f"{where}: up to {as_of:%Y-%m-%d %H:%M} UTC it holds {found}; none says "
         f"anything for an item. Types with a positive weight: "
         f"{', '.join(kind for kind, weight in settings.weights.items() if weight > 0)}. "
         "Check --as-of, or name your types in NIGHTSHELF_FEATURES__WEIGHTS."

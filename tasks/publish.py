@@ -5,7 +5,7 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sized
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -32,7 +32,7 @@ from tasks.ahead import ahead, beside
 from tasks.carry import encoded, read_again, written
 from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
-from tasks.errors import RedisUnavailable, VerificationError
+from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.parquet import write_parquet
 from tasks.records import LIST_SCHEMA, Served, Staged
 from tasks.run import Progress, Run, highest_generation, no_progress, step
@@ -80,8 +80,9 @@ def connect(url: str, settings: PublishSettings) -> Redis:
 def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
     """Reserve the next generation number, above those of Redis and of the run folders.
 
-    Raises `RedisUnavailable` before anything is computed.
+    Raises `RedisUnavailable`, or `SettingsError` for a cluster, before anything is computed.
     """
+    refuse_cluster(client)
     above = highest_generation(root, namespace)
     try:
         generation = generations.allot(client, namespace, above=above)
@@ -90,6 +91,20 @@ def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
             f"Redis at {address(client)} does not take writes: {failure(error, deadline_s(client))}"
         ) from error
     return Run(namespace, generation, as_of, root)
+
+
+def refuse_cluster(client: Redis) -> None:
+    """Raise `SettingsError` for a server in cluster mode, which no generation can be flipped on.
+
+    A server that does not answer, or does not say, is left to the commands that follow.
+    """
+    with suppress(RedisError):
+        if client.info("cluster").get("cluster_enabled"):
+            raise SettingsError(
+                f"REDIS_URL: the server at {address(client)} runs in cluster mode, which cannot "
+                "move all readers to a new generation at once. Name a server without it "
+                "(cluster-enabled no; managed Redis: cluster mode disabled)."
+            )
 
 
 @step

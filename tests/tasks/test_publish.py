@@ -1,6 +1,8 @@
 """Publishing to a real server, and every way that it can be cut short."""
 
 import json
+import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -16,11 +18,12 @@ from nightshelf.contract import Keys
 from nightshelf.operate import pin
 from nightshelf.values import Manifest
 from tasks.encode import Entry, Family
-from tasks.errors import RedisUnavailable, VerificationError
+from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.live import clear_orphans, flip, keep_live
 from tasks.publish import PublishSettings, connect, open_run, read_back, stage
 from tasks.records import Served, Staged
 from tasks.run import Run
+from tests.conftest import run_redis
 from tests.tasks.models import AS_OF, make_shelves, read_lists
 
 TTL_S = 3_600
@@ -342,6 +345,19 @@ def refused(url: str, root: Path) -> str:
         open_run(connect(url, SETTINGS), "shop", AS_OF, root)
     assert not list(root.iterdir())
     return said(raised.value)
+
+
+def test_a_cluster_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("redis-server is not installed")
+    with contextmanager(run_redis)(binary, "--cluster-enabled", "yes") as url:
+        client = connect(url, SETTINGS)
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        with pytest.raises(SettingsError, match=r"^REDIS_URL: the server at 127.* cluster mode"):
+            open_run(client, "shop", AS_OF, tmp_path)
+        client.close()
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_redis_out_of_reach_is_named_without_its_password(dead_url: str, tmp_path: Path) -> None:

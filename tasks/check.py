@@ -1,0 +1,158 @@
+"""Inputs and settings judged as a night would judge them, in a moment: all findings at once.
+
+It does the night's first two steps and writes nothing but, where asked, the bad rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pyarrow.parquet as pq
+
+from nightshelf.contract import Keys
+from nightshelf.errors import InvalidKey
+from tasks.duck import connect, query, write_query
+from tasks.errors import SettingsError
+from tasks.features import FeatureSettings, nothing_to_learn
+from tasks.findings import find_all
+from tasks.inputs import Inputs, Relation, examine_inputs
+from tasks.judge import Judgement, judge
+from tasks.run import Run, midnight
+from tasks.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Rows of one relation: in its files, idle, later than `as_of`, bad, good."""
+
+    relation: str
+    n_files: int
+    n_rows: int
+    n_idle: int = 0
+    n_later: int = 0
+    n_bad: int = 0
+    n_good: int = 0
+
+
+@dataclass
+class Checked:
+    """Findings: `errors` would end a night, `warnings` would stand in its report.
+
+    `rows` are counted where the files could be read; good rows are counted before duplicates go.
+    """
+
+    as_of: datetime
+    rows: list[Counted] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def check(
+    events: Path,
+    items: Path,
+    users: Path | None,
+    namespace: str,
+    as_of: datetime | None,
+    config: Path | None = None,
+    quarantine: Path | None = None,
+) -> Checked:
+    """Judge what a night of these arguments would read; raises nothing that it finds.
+
+    Bad rows are written to `quarantine`, where it is given.
+    """
+    checked = Checked(as_of or midnight())
+    settings = _settings(checked, namespace, config)
+    inputs = examine_inputs(events, items, users, settings.inputs, hashed=False)
+    checked.errors += inputs.problems
+    checked.warnings += inputs.notes
+    if inputs.events.groups and inputs.items.groups and not inputs.items.problems:
+        try:
+            _judge_rows(checked, inputs, settings, quarantine)
+        except (duckdb.Error, OSError) as error:
+            checked.errors.append(f"the rows cannot be judged: {error}")
+    else:
+        checked.rows += [_files(relation) for relation in inputs.relations]
+    return checked
+
+
+def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings:
+    """Return the settings; the defaults where they are wrong, so that the rest can be judged."""
+    try:
+        Keys(namespace)
+    except InvalidKey as error:
+        checked.errors.append(str(error))
+    try:
+        return load_settings(namespace, config)
+    except SettingsError as error:
+        checked.errors.append(str(error))
+        return Settings.model_construct()
+
+
+def _judge_rows(
+    checked: Checked, inputs: Inputs, settings: Settings, quarantine: Path | None
+) -> None:
+    with TemporaryDirectory(prefix="nightshelf-check-") as folder:
+        run = Run("check", 1, checked.as_of, Path(folder))
+        with connect(run) as db:
+            now = datetime.now(UTC)
+            judged = judge(db, inputs, settings.events, checked.as_of, now)
+            checked.rows += [_counted(relation, judged) for relation in inputs.relations]
+            if too_many := judged.too_many(settings.events.max_bad_share):
+                checked.errors.append(f"{too_many}. {_samples(db)}")
+            elif judged.reasons:
+                checked.warnings.append(f"bad rows are set apart: {_samples(db)}")
+            checked.warnings += find_all(db, checked.as_of, judged.rows["events"][""])
+            _teaching(checked, db, settings.features)
+            if quarantine:
+                write_query(db, query("quarantine"), quarantine, {})
+
+
+def _files(relation: Relation) -> Counted:
+    files = [file for group in relation.groups for file in group.files]
+    n_rows = sum(pq.read_metadata(file).num_rows for file in files)
+    return Counted(relation.name, len(files), n_rows)
+
+
+def _counted(relation: Relation, judged: Judgement) -> Counted:
+    files, name = _files(relation), relation.name
+    n_up_to = judged.n_up_to(name)
+    n_bad = judged.bad(name).total()
+    return Counted(
+        name,
+        files.n_files,
+        files.n_rows,
+        n_idle=judged.n_idle if name == "events" else 0,
+        n_later=judged.rows[name].total() - n_up_to,
+        n_bad=n_bad,
+        n_good=n_up_to - n_bad,
+    )
+
+
+def _samples(db: duckdb.DuckDBPyConnection) -> str:
+    """Return the first bad row of each relation and reason."""
+    rows = db.execute(query("find_bad")).fetchall()
+    return "; ".join(
+        f"{relation}: {n:,} for '{reason}', as row {row} of {file}: {record}"
+        for relation, reason, n, file, row, record in rows
+    )
+
+
+def _teaching(checked: Checked, db: duckdb.DuckDBPyConnection, settings: FeatureSettings) -> None:
+    """Judge whether the good events teach anything, and name the types that do not."""
+    sql = "SELECT event_type, count(*) FROM good_events GROUP BY ALL ORDER BY 2 DESC, 1"
+    types: Mapping[str, int] = dict(db.execute(sql).fetchall())
+    if not any(settings.weights.get(kind, 0) > 0 for kind in types):
+        checked.errors.append(nothing_to_learn("events", checked.as_of, types, settings))
+        return
+    unweighted = {kind: n for kind, n in types.items() if kind not in settings.weights}
+    if unweighted:
+        n, total = sum(unweighted.values()), sum(types.values())
+        named = ", ".join(f"{kind} ({count:,})" for kind, count in [*unweighted.items()][:5])
+        checked.warnings.append(
+            f"events: {n:,} of {total:,} good rows ({n / total:.1%}) are of types without a "
+            f"weight, which teach nothing: {named}. Name them in [features.weights], or in "
+            "events.idle"
+        )
