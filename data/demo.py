@@ -4,18 +4,15 @@ It does what a user would do by hand, with the same commands: make a log, have a
 night, read the report, look up some users.
 """
 
-import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import duckdb
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from data import embedded
 from data.console import plain_errors, telling
@@ -25,13 +22,6 @@ HOME = Path(".nightshelf")
 SHOP = HOME / "shop"
 RUNS = Path("runs")
 NAMESPACE = "shop"
-
-#: The most active user with a list, the least active one, and one who was never here.
-_USERS_SQL = """
-SELECT user_id, events FROM read_parquet($features)
-JOIN (SELECT key AS user_id FROM read_parquet($lists)) USING (user_id)
-ORDER BY events {order}, user_id LIMIT 1
-"""
 
 
 def main(
@@ -46,10 +36,8 @@ def main(
     _make_log(console)
     url = _have_redis(console)
     environment = _environment(url)
-    run = _run_night(console, environment)
-    _show_report(console, run)
-    _show_lists(console, run, environment)
-    _show_next(console, run, url)
+    _run_night(console, environment)
+    _show_next(console, url)
 
 
 def _make_log(console: Console) -> None:
@@ -81,8 +69,8 @@ def _environment(url: str) -> dict[str, str]:
     return home | dict(os.environ) | {"REDIS_URL": url}
 
 
-def _run_night(console: Console, environment: dict[str, str]) -> Path:
-    """Run the nightly flow as a user would, and return its run folder."""
+def _run_night(console: Console, environment: dict[str, str]) -> None:
+    """Run the nightly flow as a user would: it ends with its figures and three users' lists."""
     console.rule("[bold]3  The night")
     if "PREFECT_API_URL" not in os.environ:
         console.print("Prefect starts a temporary server first; that takes some 10 seconds.")
@@ -97,63 +85,16 @@ def _run_night(console: Console, environment: dict[str, str]) -> Path:
     if night.returncode:
         raise typer.Exit(night.returncode)
     console.print(f"The night took {time.monotonic() - started:.0f} s, Prefect's start included.")
-    return max(
-        (folder for folder in (RUNS / NAMESPACE).iterdir() if folder.name.isdigit()),
-        key=lambda folder: int(folder.name),
-    )
 
 
-def _show_report(console: Console, run: Path) -> None:
-    console.rule("[bold]4  The report")
-    report: dict[str, Any] = json.loads((run / "report.json").read_text())
-    table = Table("figure", "tonight", "target", "")
-    for row in report["headline"]:
-        mark = "[green]met[/]" if row["met"] else "[red]missed[/]"
-        table.add_row(row["figure"], row["value"], row["target"], mark)
-    lists, source = report["lists"], report["input"]
-    shown = f"{lists['n_distinct']:,} of {lists['n_available']:,}"
-    for figure, value in (
-        ("Events learnt from", f"{source['events']:,}"),
-        ("Rows in quarantine", f"{source['quarantined']:,}"),
-        ("Users with a list of their own", f"{lists['n_lists']:,}"),
-        ("Users who fall back", f"{lists['n_fallback']:,}"),
-        ("Items in some list", shown),
-        ("Bytes a user in Redis", f"{report['memory']['bytes_a_user']:,.0f}"),
-    ):
-        table.add_row(figure, value)
-    console.print(table)
-
-
-def _show_lists(console: Console, run: Path, environment: dict[str, str]) -> None:
-    console.rule("[bold]5  Three users")
-    files = {
-        "features": str(run / "features/users.parquet"),
-        "lists": str(run / "lists/lists.parquet"),
-    }
-    with duckdb.connect() as db:
-        heavy, light = (
-            db.execute(_USERS_SQL.format(order=order), files).fetchall()[0]
-            for order in ("DESC", "ASC")
-        )
-    for title, user in (
-        (f"A heavy user ({heavy[1]} events)", heavy[0]),
-        (f"A light user ({light[1]} events)", light[0]),
-        ("A stranger", "nobody-yet"),
-    ):
-        console.print(f"\n[bold]{title}[/]: nightshelf get {user} -n 5")
-        command = [str(Path(sys.executable).with_name("nightshelf")), "get", user, "-n", "5"]
-        subprocess.run(command, env=environment, check=True)  # noqa: S603
-
-
-def _show_next(console: Console, run: Path, url: str) -> None:
-    console.rule("[bold]What next")
-    show = "" if "REDIS_URL" in os.environ else f"  export REDIS_URL={url}\n"
+def _show_next(console: Console, url: str) -> None:
+    console.rule("[bold]And with the demo")
+    show = "" if "REDIS_URL" in os.environ else f"export REDIS_URL={url}\n"
     console.print(
-        f"Open the report:           {run / 'report.html'}\n"
-        f"Look up anybody:\n{show}"
-        "  .venv/bin/nightshelf get USER      or similar, popular, status, generations, rollback\n"
+        f"{show}"
         "Another night:             make demo\n"
-        "Your own log:              .venv/bin/python -m flows.nightly --help\n"
+        "Your own log:              .venv/bin/nightshelf check --help, then\n"
+        "                           .venv/bin/python -m flows.nightly --help\n"
         "Stop the demo's Redis:     make demo-stop",
         highlight=False,
         soft_wrap=True,

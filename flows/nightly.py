@@ -26,6 +26,7 @@ that a newer one has overtaken ends before it trains (`flows._overtaken.py`); on
 number has overtaken publishes what it made under a number of its own.
 """
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,7 @@ from rich.markup import escape
 from flows import as_task, redis_failed
 from flows._command import check_first, errors_once, fail
 from flows._overtaken import later_night_waits, superseded, waited_for
+from flows._summary import show_summary
 from nightshelf.errors import NightshelfError, TransitionRefused
 from nightshelf.world import server_time
 from tasks import (
@@ -277,7 +279,9 @@ def main(
     if not isinstance(page, report.Report):
         Console(stderr=True).print(f"Superseded: {escape(str(night.message))}", soft_wrap=True)
         raise typer.Exit(1)
-    Console().print(f"Report: {page.html}", soft_wrap=True)
+    settings = load_settings(namespace, config)
+    with closing(publish.connect(settings.redis_url.get_secret_value(), settings.publish)) as redis:
+        show_summary(page, namespace, redis)
 
 
 if __name__ == "__main__":

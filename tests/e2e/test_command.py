@@ -47,6 +47,8 @@ def test_bad_input_is_one_clear_line(
     done = nightly(prefect_env | {"REDIS_URL": redis_url}, *arguments)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
+    assert "prefect" not in done.stderr, "the check runs before Prefect starts"
+    assert done.stderr.count("The night failed:") == 1, "an error is printed once"
     last = " ".join(done.stderr.split("The night failed:")[1].split())
     for words in said:
         assert words in last

@@ -49,7 +49,12 @@ def test_a_log_gone_wrong_never_reaches_a_reader(
 ) -> None:
     env = prefect_env | {"REDIS_URL": redis_url}
     shop = make_shop(tmp_path / "shop", SHOP)
-    assert run(env, shop, shop.events, tmp_path)[0] == 0
+    code, out = run(env, shop, shop.events, tmp_path)
+    assert code == 0
+    for words in ("Catalogue coverage", "A heavy user", "A stranger: nightshelf get nobody-yet"):
+        assert words in out, "a night ends with its figures and three users' lists"
+    assert f"nightshelf get USER -s {NAMESPACE}" in out
+    assert f"Report: {tmp_path}/{NAMESPACE}/1/report.html" in out
     good = current(redis_client, NAMESPACE)
     assert good is not None
 
@@ -62,6 +67,7 @@ def test_a_log_gone_wrong_never_reaches_a_reader(
         assert code == 1
         assert said in out.split("The night failed:")[1]
         assert "Traceback" not in out
+        assert out.count("stays staged, the live one goes on") == 1, "an error is printed once"
         blocked = listing(redis_client, NAMESPACE)[0]
         assert (blocked.generation, blocked.state) == (number, "staged")
         assert "block" in blocked.gates.values()

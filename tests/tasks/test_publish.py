@@ -353,7 +353,7 @@ def test_a_cluster_is_refused_before_anything_is_computed(tmp_path: Path) -> Non
         pytest.skip("redis-server is not installed")
     with contextmanager(run_redis)(binary, "--cluster-enabled", "yes") as url:
         client = connect(url, SETTINGS)
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        client.cluster("ADDSLOTSRANGE", 0, 16383)
         with pytest.raises(SettingsError, match=r"^REDIS_URL: the server at 127.* cluster mode"):
             open_run(client, "shop", AS_OF, tmp_path)
         client.close()
