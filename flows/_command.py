@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +14,9 @@ from rich.markup import escape
 
 from nightshelf.errors import NightshelfError
 from tasks.check import check
+from tasks.errors import SettingsError
+from tasks.publish import connect, refuse_cluster
+from tasks.settings import load_settings
 
 
 def fail(said: str) -> NoReturn:
@@ -38,6 +41,12 @@ def check_first(
         checked = check(events, items, users, namespace, as_of, config)
     if checked.errors:
         fail("\n".join(checked.errors))
+    settings = load_settings(namespace, config)
+    with closing(connect(settings.redis_url.get_secret_value(), settings.publish)) as client:
+        try:
+            refuse_cluster(client)
+        except SettingsError as error:
+            fail(str(error))
 
 
 class _SaidAtTheEnd(logging.Filter):

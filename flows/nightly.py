@@ -41,8 +41,8 @@ from rich.markup import escape
 
 from flows import as_task, redis_failed
 from flows._command import check_first, errors_once, fail
+from flows._night_summary import show_summary
 from flows._overtaken import later_night_waits, superseded, waited_for
-from flows._summary import show_summary
 from nightshelf.errors import NightshelfError, TransitionRefused
 from nightshelf.world import server_time
 from tasks import (

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 from nightshelf.contract import Keys
 from nightshelf.errors import InvalidKey
 from tasks.duck import connect, query, write_query
-from tasks.errors import SettingsError
+from tasks.errors import RedisUnavailable, SettingsError
 from tasks.features import FeatureSettings, nothing_to_learn
 from tasks.findings import find_all
 from tasks.inputs import Inputs, Relation, examine_inputs
 from tasks.judge import Judgement, judge
+from tasks.publish import connect as connect_redis
 from tasks.run import Run, midnight
 from tasks.settings import Settings, load_settings
 
@@ -85,10 +86,15 @@ def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings
     except InvalidKey as error:
         checked.errors.append(str(error))
     try:
-        return load_settings(namespace, config)
+        settings = load_settings(namespace, config)
     except SettingsError as error:
         checked.errors.append(str(error))
         return Settings.model_construct()
+    try:
+        connect_redis(settings.redis_url.get_secret_value(), settings.publish).close()
+    except RedisUnavailable as error:  # no URL of Redis; nothing is asked of the server
+        checked.errors.append(str(error))
+    return settings
 
 
 def _judge_rows(
