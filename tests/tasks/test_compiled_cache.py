@@ -24,7 +24,7 @@ from tasks.kernels.compiled import bare, compiled, walk
 
 @compiled
 def list_of(order, kinds, out):
-    return walk(order, kinds, 2, 3, 2, out)
+    return walk(order, kinds, 2, 3, 2, -1, out)
 
 misses = []
 with compiling(lambda ready, total: misses.append(ready)):
@@ -58,9 +58,9 @@ def lists(copy: Path) -> str:
 def change_the_walk(copy: Path) -> None:
     """Change one line of the walk, not the file that calls it: a category's page is one shorter."""
     source = copy / "tasks/kernels/compiled.py"
-    line = "if taken[category] < max_per_category:"
-    assert source.read_text().count(line) == 1
-    source.write_text(source.read_text().replace(line, line.replace(":", " - 1:")))
+    room = "taken[category] < max_per_category"
+    assert source.read_text().count(room) == 1
+    source.write_text(source.read_text().replace(room, f"{room} - 1"))
 
 
 def test_a_change_to_what_others_call_is_seen_with_the_cache_warm(copy: Path) -> None:
