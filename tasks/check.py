@@ -16,7 +16,12 @@ from nightshelf.contract import Keys
 from nightshelf.errors import InvalidKey
 from tasks.duck import connect, query, write_query
 from tasks.errors import RedisUnavailable, SettingsError
-from tasks.features import FeatureSettings, nothing_to_learn
+from tasks.features import (
+    FeatureSettings,
+    nothing_to_learn,
+    uncategorised_words,
+    unweighed_words,
+)
 from tasks.findings import find_all
 from tasks.inputs import Inputs, Relation, examine_inputs
 from tasks.judge import Judgement, judge
@@ -153,12 +158,7 @@ def _teaching(checked: Checked, db: duckdb.DuckDBPyConnection, settings: Feature
     if not any(settings.weights.get(kind, 0) > 0 for kind in types):
         checked.errors.append(nothing_to_learn("events", checked.as_of, types, settings))
         return
-    unweighted = {kind: n for kind, n in types.items() if kind not in settings.weights}
-    if unweighted:
-        n, total = sum(unweighted.values()), sum(types.values())
-        named = ", ".join(f"{kind} ({count:,})" for kind, count in [*unweighted.items()][:5])
-        checked.warnings.append(
-            f"events: {n:,} of {total:,} good rows ({n / total:.1%}) are of types without a "
-            f"weight, which teach nothing: {named}. Name them in [features.weights], or in "
-            "events.idle"
-        )
+    checked.warnings += (f"events: {said}" for said in unweighed_words(types, settings))
+    sql = f"SELECT count_if(category = 'unknown'), count(*) FROM ({query('clean_items')})"  # noqa: S608
+    n_unknown, n_items = db.execute(sql, {"as_of": checked.as_of}).fetchall()[0]
+    checked.warnings += (f"items: {said}" for said in uncategorised_words(n_unknown, n_items))

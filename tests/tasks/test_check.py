@@ -86,8 +86,9 @@ def test_types_without_a_weight_are_told_of(tmp_path: Path) -> None:
         AS_OF,
     )
     assert checked.warnings == [
-        "events: 75 of 100 good rows (75.0%) are of types without a weight, which teach nothing: "
-        "basket (75). Name them in [features.weights], or in events.idle"
+        "events: 75 of 100 events teach nothing, since no weight is set for their type: 'basket' "
+        "(75, 75.0%). Name them in [features.weights], with 0 if they are to teach nothing, or in "
+        "events.idle."
     ]
 
 
