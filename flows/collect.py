@@ -38,6 +38,17 @@ collect_events = as_task(
 compact_files = as_task(compacting.compact)
 
 
+_MENDED = (
+    "an entry had an id far in the future, so that the next could not be added: find which login "
+    "wrote it (deploy/users.acl), and change its password"
+)
+#: What should not be, and is said as a warning.
+_WARNED = (
+    *("of unknown type", "no event", "lost"),
+    *("stream gone", "ids set back", "dates not compacted"),
+)
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of the summary."""
@@ -69,6 +80,12 @@ def collect(events_dir: Path, namespace: str = "shop", config: Path | None = Non
 
     lines = summary(collected, compacted)
     show(lines, namespace)
+    if collected.restarted:
+        raise EventsLost(
+            f"The stream of tracked events of {namespace} was gone and begins anew: what had been "
+            f"told and not collected is lost ({collected.n_lost:,} of it counted). Was it deleted, "
+            f"or did Redis come back empty? The log and {collected.n_events:,} new events are safe."
+        )
     if collected.n_lost:
         raise EventsLost(
             f"{collected.n_lost:,} events of {namespace} left Redis before they were collected; "
@@ -89,6 +106,8 @@ def summary(collected: Collected, compacted: Compacted) -> list[Line]:
         Line("of unknown type", collected.n_unknown, f"{unknown}; in no setting under [features]"),
         Line("no event", collected.n_malformed, f"{reasons}; see {collected.quarantine}"),
         Line("lost", collected.n_lost, "dropped from Redis before they were collected"),
+        Line("stream gone", collected.restarted, "deleted, or Redis came back empty; begun anew"),
+        Line("ids set back", collected.mended, _MENDED),
         Line("gone", collected.n_unsure, "erased, or written by a collector that died"),
         Line("trimmed from the stream", collected.n_trimmed, "safe in files"),
         Line("files merged", compacted.n_merged, f"{compacted.n_doubles} doubles left out"),
@@ -101,7 +120,7 @@ def summary(collected: Collected, compacted: Compacted) -> list[Line]:
 def show(lines: list[Line], namespace: str) -> None:
     """Put the summary into the Prefect UI, and what should not be into the log as a warning."""
     for line in lines:
-        if line.what in ("of unknown type", "no event", "lost", "dates not compacted"):
+        if line.what in _WARNED:
             get_run_logger().warning("%s", line)
     if lines:
         key = namespace.replace(".", "-").replace("_", "-")

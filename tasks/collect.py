@@ -18,7 +18,13 @@ from redis import Redis
 from nightshelf.contract import Keys
 from nightshelf.counting import Counting
 from tasks.entries import EVENTS, ORDER, Entry, Malformed, Row, row_of
-from tasks.event_files import QUARANTINE, name_of_entries, quarantine_of, write_durably
+from tasks.event_files import (
+    QUARANTINE,
+    name_of_entries,
+    own_files,
+    quarantine_of,
+    write_durably,
+)
 from tasks.event_stream import Chunk, EventStream
 
 #: Entries a round trip: by so many at most a batch exceeds its bounds.
@@ -55,6 +61,8 @@ class Collected:
     - `malformed`: entries that are no event, by reason; they stand in `quarantine`.
     - `n_unknown`: events of types that the night's settings do not name, collected all the same;
       `unknown` counts the first few of these types.
+    - `restarted`: the stream that was collected before is gone, with what was in it.
+    - `mended`: its ids had run far ahead of the clock, and were set back.
     """
 
     quarantine: Path
@@ -68,6 +76,8 @@ class Collected:
     malformed: dict[str, int]
     n_unknown: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
+    restarted: bool = False
+    mended: bool = False
 
 
 def collect(
@@ -82,7 +92,8 @@ def collect(
     `counting` says which event types the night knows; without it all are.
     """
     stream = EventStream(client, Keys(namespace).events)
-    stream.join()
+    again = _has_collected(events_dir)
+    restarted = stream.join(again=again) and again
     until = time.monotonic() + settings.max_s
     n: Counter[str] = Counter()
     malformed: Counter[str] = Counter()
@@ -112,7 +123,14 @@ def collect(
         malformed=dict(sorted(malformed.items())),
         n_unknown=n["unknown"],
         unknown=dict(sorted(unknown.items())),
+        restarted=restarted,
+        mended=stream.mend(),
     )
+
+
+def _has_collected(events_dir: Path) -> bool:
+    """Tell whether a collector has written here before."""
+    return any(own_files(folder) for folder in events_dir.glob("date=*/"))
 
 
 def _batches(stream: EventStream, settings: CollectSettings) -> Iterator[tuple[str, Chunk]]:

@@ -5,6 +5,7 @@ died had taken is claimed once it has lain idle. So dead collectors leave nothin
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from tasks.event_files import id_order
 GROUP = CONSUMER = "collector"
 _ZERO = "0-0"
 _MAX_SEQUENCE = 2**64 - 1
+#: No clock of a server is so far ahead: such an id was chosen by whoever added the entry.
+_AHEAD_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,45 @@ class EventStream:
     client: Redis
     key: str
 
-    def join(self) -> None:
-        """Make the group, and the stream, where they are not there yet; it begins at the oldest."""
-        try:
-            state = self._look()
-            n_before = state["entries-added"] - state["length"]
-        except ResponseError:  # no such stream
-            n_before = 0  # else what left before there was a collector, which is not its loss
+    def join(self, *, again: bool = False) -> bool:
+        """Make the group, and the stream, where they are not there yet; it begins at the oldest.
+
+        Returns whether the group was made. What left before there was a collector is not its loss,
+        unless there was one already (`again`), whose stream is gone.
+        """
+        n_before = 0
+        if not again:
+            with suppress(ResponseError):  # no such stream
+                state = self._look()
+                n_before = state["entries-added"] - state["length"]
         try:
             self.client.xgroup_create(self.key, GROUP, _ZERO, mkstream=True, entries_read=n_before)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+            return False
+        return True
+
+    def mend(self) -> bool:
+        """Set the ids of an empty stream back to now, where they have run far ahead of the clock.
+
+        Whoever may add entries may choose their ids, and after the last of all ids no entry can be
+        added any more. Returns whether they were set back.
+        """
+        state = self._look()
+        now_s, _ = self.client.time()
+        at_ms, _ = id_order(state["last-generated-id"].decode())
+        if state["length"] or at_ms < (now_s + _AHEAD_S) * 1000:
+            return False
+        last, n_added = f"{now_s * 1000}-0", state["entries-added"]
+        try:  # refused where an entry has come meanwhile
+            self.client.execute_command(
+                "XSETID", self.key, last, "ENTRIESADDED", n_added, "MAXDELETEDID", _ZERO
+            )
+        except ResponseError:
+            return False
+        self.client.xgroup_setid(self.key, GROUP, last, entries_read=n_added)
+        return True
 
     def claim(self, n: int, idle_s: float) -> Iterator[Chunk]:
         """Yield what collectors took at least `idle_s` ago and never acknowledged, `n` at most."""
@@ -85,8 +115,10 @@ class EventStream:
 
     def trim(self) -> int:
         """Drop what every group has acknowledged; return how many entries went."""
-        oldest = min((_needed_from(group) for group in self._look()["groups"]), key=id_order)
-        n_trimmed: int = self.client.xtrim(self.key, minid=oldest, approximate=False)
+        needed = [_needed_from(group) for group in self._look()["groups"]]
+        oldest = min(filter(None, needed), key=id_order, default=None)  # None: the last of all ids
+        bound = {"minid": oldest} if oldest else {"maxlen": 0}
+        n_trimmed: int = self.client.xtrim(self.key, **bound, approximate=False)  # type: ignore[arg-type]
         return n_trimmed
 
     def _look(self) -> dict[str, Any]:
@@ -131,11 +163,11 @@ def _gone(state: dict[str, Any]) -> tuple[int, bool]:
     return max(0, n_gone), id_order(state["max-deleted-entry-id"].decode()) > at
 
 
-def _needed_from(group: dict[str, Any]) -> str:
-    """Return the lowest id that a group has not acknowledged."""
+def _needed_from(group: dict[str, Any]) -> str | None:
+    """Return the lowest id that a group has not acknowledged; `None` beyond the last of all."""
     if group["pending"]:
         return str(group["pending"][0][0].decode())
     milliseconds, sequence = id_order(group["last-delivered-id"].decode())
     if sequence == _MAX_SEQUENCE:
-        return f"{milliseconds + 1}-0"
+        return None if milliseconds == _MAX_SEQUENCE else f"{milliseconds + 1}-0"
     return f"{milliseconds}-{sequence + 1}"

@@ -54,7 +54,7 @@ from tests.tasks.told import at as told_at
 from tests.tasks.told import collect as leave_collected
 
 ACL = Path(__file__).parents[2] / "deploy/users.acl"
-ROLES = ("reader", "tracker", "collector", "refresher", "publisher", "operator")
+ROLES = ("reader", "service", "collector", "refresher", "publisher", "operator")
 N_USERS = 200
 KEYS = Keys(SHOP)
 #: One key of ours, and one of another namespace on the same server.
@@ -111,7 +111,19 @@ PUBLISHER_TRIES = [
     f"UNLINK {THEIRS}",
     f"EXPIRE {THEIRS} 1",
     f"MGET {OURS} {THEIRS}",
-    f"EVAL return 1 {THEIRS}",
+    f"EVAL return 1 1 {THEIRS}",
+]
+#: What a night has nothing to do with; an operator has.
+NOT_OF_A_NIGHT = [
+    f"SET {KEYS.blocked} x",
+    f"SREM {KEYS.blocked} x",
+    f"UNLINK {KEYS.blocked}",
+    f"EXPIRE {KEYS.unavailable} 0",
+    f"UNLINK {KEYS.events}",
+    f"EXPIRE {KEYS.acted('u0001')} 0",
+    f"SET {KEYS.waiting} x",
+    f"UNLINK {KEYS.fence}",
+    f"EXPIRE {OURS} 0",
 ]
 SCRIPTS = [
     f"redis.call('SET', '{THEIRS}', 'x')",
@@ -247,11 +259,18 @@ def test_the_reader_reads_and_nothing_else(
     )
 
 
-TRACKER_TRIES = [
+SERVICE_TRIES = [
     *(each for each in READER_TRIES if not each.startswith(("XADD", "SUBSCRIBE"))),
     f"ZADD {KEYS.prefix(1)}x 1 a",
     f"EXPIRE {KEYS.blocked} 1",
     f"XTRIM {KEYS.events} MAXLEN 0",
+    f"EXPIRE {KEYS.events} 0",
+    f"DEL {KEYS.events}",
+    f"XSETID {KEYS.events} 9-0",
+    f"ZREMRANGEBYRANK {KEYS.waiting} 0 -1",
+    f"ZREM {KEYS.acted('u0001')} i1",
+    f"ZADD {KEYS.events} 1 a",
+    f"XADD {KEYS.waiting} * a b",
     f"XRANGE {THEIRS} - +",
     f"ZREM {KEYS.waiting} u0001",
     f"HINCRBY {KEYS.generations} 1 1",
@@ -265,7 +284,7 @@ TRACKER_TRIES = [
 ]
 
 
-def test_the_tracker_tells_what_users_do_and_nothing_else(
+def test_the_service_tells_what_users_do_and_nothing_else(
     own_redis_url: str,
     publisher: Redis,
     admin: Redis,
@@ -274,7 +293,7 @@ def test_the_tracker_tells_what_users_do_and_nothing_else(
 ) -> None:
     night(publisher, tmp_path, N_USERS)
     settings = ReadSettings(max_bytes=0, deadline_s=5.0)
-    shelf = Shelf.from_url(login(own_redis_url, "tracker"), SHOP, settings=settings)
+    shelf = Shelf.from_url(login(own_redis_url, "service"), SHOP, settings=settings)
     first = shelf.get(user(1), 3)
     told = shelf.acted(user(1), "purchase", first.items[0].item_id)
     assert (told.recorded, told.cause) == (True, None)
@@ -289,12 +308,12 @@ def test_the_tracker_tells_what_users_do_and_nothing_else(
         while not elsewhere._mind.told:
             assert time.monotonic() < until
             time.sleep(0.01)
-    with closing(connect(login(own_redis_url, "tracker"))) as tracker:
-        assert let_through(tracker, TRACKER_TRIES) == []
-    assert allowed(admin, "tracker", "dangerous")[0] == set()
+    with closing(connect(login(own_redis_url, "service"))) as service:
+        assert let_through(service, SERVICE_TRIES) == []
+    assert allowed(admin, "service", "dangerous")[0] == set()
     figure(
         11,
-        f"tracker: actions and impressions told, 0 of {len(TRACKER_TRIES)} tries let through",
+        f"service: actions and impressions told, 0 of {len(SERVICE_TRIES)} tries let through",
     )
 
 
@@ -320,7 +339,7 @@ def test_the_collector_collects_and_nothing_else(
     own_redis_url: str, admin: Redis, tmp_path: Path, figure: Callable[[int, str], None]
 ) -> None:
     settings, log = CollectSettings(claim_after_s=0), tmp_path / "log"
-    shelf = Shelf.from_url(login(own_redis_url, "tracker"), SHOP)
+    shelf = Shelf.from_url(login(own_redis_url, "service"), SHOP)
     with closing(connect_publisher(login(own_redis_url, "collector"), SETTINGS)) as collector:
         assert collect(collector, SHOP, log, settings).n_events == 0  # it makes the group
         assert shelf.clicked("u0001", "i1").recorded
@@ -335,7 +354,8 @@ def test_the_collector_collects_and_nothing_else(
         assert collect(collector, SHOP, log, settings).n_lost == 0
         assert let_through(collector, COLLECTOR_TRIES) == []
     writes, n_writes = allowed(admin, "collector", "write", KEYS.events)
-    assert writes == {"xgroup|create", "xgroup|setid", "xreadgroup", "xautoclaim", "xack", "xtrim"}
+    own = {"xgroup|create", "xgroup|setid", "xreadgroup", "xautoclaim", "xack", "xtrim", "xsetid"}
+    assert writes == own
     assert allowed(admin, "collector", "write")[0] <= {"xreadgroup"}  # whose key stands elsewhere
     assert allowed(admin, "collector", "dangerous", KEYS.events)[0] == set()
     figure(
@@ -346,13 +366,16 @@ def test_the_collector_collects_and_nothing_else(
 
 
 REFRESHER_TRIES = [
-    *(
-        each
-        for each in READER_TRIES
-        if not each.startswith(("SET shelf", "EXPIRE", "HSET", "EVAL"))
-    ),
+    *(each for each in READER_TRIES if not each.startswith("EVAL")),
+    *(f"SET {key} x" for key in (KEYS.fence, KEYS.blocked, KEYS.popular(1, "all"))),
+    *(f"EXPIRE {key} 0" for key in (KEYS.blocked, KEYS.generations, KEYS.list(1, "als", "u"))),
+    f"HSET {KEYS.fence} pinned 1",
+    f"HINCRBY {KEYS.fence} flipped 1",
+    f"HDEL {KEYS.refreshed(1)} added",
+    f"SET {KEYS.item(1, 'i1')} x",
+    f"ZADD {KEYS.acted('u0001')} 1 a",
+    f"ZREM {KEYS.acted('u0001')} a",
     f"SMEMBERS {KEYS.blocked}",
-    f"HDEL {KEYS.generations} 1",
     f"XRANGE {KEYS.events} - +",
     f"SET {THEIRS} x",
     f"ZADD {THEIRS} 1 a",
@@ -378,13 +401,16 @@ def test_the_refresher_refreshes_and_nothing_else(
         assert sum(each.n_lists for each in refresh(refresher, tmp_path)) == 1
         assert waiting(admin) == {}
         assert let_through(refresher, REFRESHER_TRIES) == []
-    writes, n_writes = allowed(admin, "refresher", "write")
-    assert writes == {"set", "expire", "hset", "hincrby", "zadd", "zrem"}
+        with pytest.raises(ResponseError, match=r"(?i)permission|can't (access|run)"):
+            refresher.eval("return redis.call('SET', KEYS[1], 'x')", 1, OURS)
+    assert allowed(admin, "refresher", "write")[0] == set()
+    writes, n_writes = allowed(admin, "refresher", "write", KEYS.list(1, "als", "u"))
+    assert writes == {"set"}
     assert allowed(admin, "refresher", "dangerous")[0] == set()
     figure(
         11,
         f"refresher: a user refreshed beside a canary; {len(writes)} of {n_writes} write commands "
-        f"are its own, 0 of {len(REFRESHER_TRIES)} tries let through",
+        f"are its own on lists, 0 of {len(REFRESHER_TRIES)} tries let through",
     )
 
 
@@ -416,18 +442,20 @@ def test_the_publisher_publishes_and_touches_nothing_else(
     assert live(publisher) == run.generation
     assert n_lost(admin, contents(shelves)) == 0
 
-    assert let_through(publisher, PUBLISHER_TRIES) == []
+    assert let_through(publisher, PUBLISHER_TRIES + NOT_OF_A_NIGHT) == []
     for script in SCRIPTS:
         with pytest.raises(ResponseError, match=r"(?i)permission|can't (access|run)"):
             publisher.eval(script, 0)
-    writes, n_writes = allowed(admin, "publisher", "write")
-    assert writes == {"set", "expire", "unlink", "hset", "hdel"}
+    assert allowed(admin, "publisher", "write")[0] == {"set", "hset", "hdel"}
+    writes, n_writes = allowed(admin, "publisher", "write", KEYS.item(1, "i1"))
+    assert writes == {"set", "expire", "unlink"}
     assert allowed(admin, "publisher", "dangerous")[0] == {"info"}
     assert admin.get(THEIRS) == b"theirs"
     figure(
         11,
         f"publisher: 3 nights, an orphan cleared, one generation retired; {len(writes)} of "
-        f"{n_writes} write commands are its own, 0 of {len(PUBLISHER_TRIES) + len(SCRIPTS)} tries "
+        f"{n_writes} write commands are its own on a generation's keys, 0 of "
+        f"{len(PUBLISHER_TRIES) + len(NOT_OF_A_NIGHT) + len(SCRIPTS)} tries "
         "at others' keys or the server let through",
     )
 

@@ -11,7 +11,7 @@ from nightshelf.service import ApiKey, ServiceSettings, create_app
 from nightshelf.service.settings import Scope
 from tests.lookup.service.calling import Caller, calling
 
-READ, ALL = "r" * 32, "a" * 32
+READ, TRACK, ALL = "r" * 32, "t" * 32, "a" * 32
 GETS = ("/recommendations/ann", "/similar/A1", "/popular/all", "/users/a/features", "/metrics")
 
 
@@ -25,7 +25,7 @@ def bearer(text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def settings(redis_url: str) -> ServiceSettings:
-    keys = {"web": key(READ, "read"), "ops": key(ALL, *get_args(Scope))}
+    keys = {"web": key(READ, "read"), "app": key(TRACK, "track"), "ops": key(ALL, *get_args(Scope))}
     return ServiceSettings(redis_url=SecretStr(redis_url), deadline_s=5, keys=keys)
 
 
@@ -43,6 +43,13 @@ def test_nothing_opens_without_a_key(client: Caller, path: str) -> None:
         assert (answer.status_code, answer.json()["status"]) == (401, 401)
         assert answer.headers["www-authenticate"].startswith("Bearer")
     assert client.get(path, headers=bearer(ALL)).status_code == 200
+
+
+def test_a_key_that_tells_opens_nothing_else(client: Caller) -> None:
+    for path in GETS:
+        assert client.get(path, headers=bearer(TRACK)).status_code == 403
+    click = {"user_id": "ann", "item_id": "A1"}
+    assert client.post("/track/click", json=click, headers=bearer(TRACK)).status_code == 202
 
 
 def test_every_route_but_health_asks_for_a_key(settings: ServiceSettings, client: Caller) -> None:
