@@ -74,9 +74,8 @@ class EventStream:
             return False
         last, n_added = f"{now_s * 1000}-0", state["entries-added"]
         try:  # refused where an entry has come meanwhile
-            self.client.execute_command(
-                "XSETID", self.key, last, "ENTRIESADDED", n_added, "MAXDELETEDID", _ZERO
-            )
+            ask: Any = self.client.execute_command
+            ask("XSETID", self.key, last, "ENTRIESADDED", n_added, "MAXDELETEDID", _ZERO)
         except ResponseError:
             return False
         self.client.xgroup_setid(self.key, GROUP, last, entries_read=n_added)
@@ -118,7 +117,7 @@ class EventStream:
         needed = [_needed_from(group) for group in self._look()["groups"]]
         oldest = min(filter(None, needed), key=id_order, default=None)  # None: the last of all ids
         bound = {"minid": oldest} if oldest else {"maxlen": 0}
-        n_trimmed: int = self.client.xtrim(self.key, **bound, approximate=False)  # type: ignore[arg-type]
+        n_trimmed: int = self.client.xtrim(self.key, **bound, approximate=False)
         return n_trimmed
 
     def _look(self) -> dict[str, Any]:
