@@ -65,6 +65,8 @@ class Metrics:
         self._waiting = Gauge("nightshelf_events_waiting", waiting, registry=registry)
         places = "Events that name the position of their item, from 1."
         self._positions = _counter(registry, "events_by_position", places, ("event", "position"))
+        sold = "Events told of the night's types of purchase, whatever their names."
+        self._conversions = _counter(registry, "conversions", sold, ("model", "variant"))
         revenue = "Value of the purchases told, in the shop's currency."
         self._revenue = _counter(registry, "revenue", revenue, ("model", "variant"))
         dropped = "Connections ended: `full` for a newer one, `slow` as their peer took too long."
@@ -119,8 +121,9 @@ class Metrics:
             self._events.labels(kind, model, variant).inc()
             if event.position is not None:
                 self._positions.labels(kind, _place(event.position)).inc()
-            if event.event_type in purchases and event.value is not None:
-                self._revenue.labels(model, variant).inc(event.value)
+            if event.event_type in purchases:
+                self._conversions.labels(model, variant).inc()
+                self._revenue.labels(model, variant).inc(event.value or 0)
 
     def not_recorded(self, cause: str, n: int) -> None:
         """Count events that were told and not taken; whoever told them may send them again."""

@@ -137,6 +137,7 @@ def test_the_night_names_actions_and_conversions(redis_url: str, redis_client: R
         labels = {"model": "", "variant": ""}
         assert client.counted("nightshelf_events_total", event="order", **labels) == 2
         assert client.counted("nightshelf_events_total", event="other", **labels) == 3
+        assert client.counted("nightshelf_conversions_total", **labels) == 2
         assert client.counted("nightshelf_revenue_total", **labels) == 16.5
         assert client.counted("nightshelf_unknown_actions_total") == 3
         items = client.get("/recommendations/ann").json()["recommendations"]
