@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prefect import flow, runtime
+from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from redis import Redis, RedisError
@@ -131,6 +131,8 @@ def nightly(
 
     """
     settings = load_settings(namespace, config)
+    for doubt in settings.features.doubts():
+        get_run_logger().warning("%s.", doubt)
     if as_of is None and later_night_waits(namespace):
         return waited_for()
     until = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)

@@ -79,6 +79,22 @@ class FeatureSettings:
         """Count the events that say something for or against an item."""
         return sum(n for kind, n in event_types.items() if self.weights.get(kind))
 
+    def doubts(self) -> Iterator[str]:
+        """Yield a sentence for each default that does not fit weights of other names."""
+        weighed = ", ".join(self.weights)
+        if self.seen and not self.weights.keys() & set(self.seen):
+            yield (
+                f"features.seen ({', '.join(self.seen)}) has no type of features.weights "
+                f"({weighed}): nothing takes an item off a user's lists. Name those that do"
+            )
+        other = {*self.rating_types, *self.view_types}
+        teaching = (each for each, weight in self.weights.items() if weight > 0)
+        if not self.weights.keys() & set(self.purchase_types) and not other.issuperset(teaching):
+            yield (
+                f"features.purchase_types ({', '.join(self.purchase_types)}) has no type of "
+                f"features.weights ({weighed}): tracked conversions teach nothing. Name yours"
+            )
+
 
 @computed
 def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -283,3 +284,31 @@ def test_a_named_file_is_read_in_place_of_the_default_one(tmp_path: Path) -> Non
         load_settings("books", Path("other.toml"))
     with pytest.raises(SettingsError, match=r"none\.toml cannot be read: No such file"):
         load_settings("books", Path("none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("features", "purchases", "doubts"),
+    [
+        ({}, ("purchase",), []),
+        ({"weights": {"rating": 1.0}}, ("purchase",), []),
+        ({"weights": {"order": 5.0, "page": 1.0}, "seen": ["order"]}, ("order",), []),
+        ({"weights": {"order": 5.0, "stars": 1.0}, "seen": ["stars", "order"],
+          "rating_types": ["stars"]}, ("order",), []),
+        ({"weights": {"gift": 2.0}, "purchase_types": ["gift"], "seen": []}, ("gift",), []),
+        ({"weights": {"order": 5.0, "page": 1.0}}, ("purchase",), ["seen", "purchase_types"]),
+        ({"weights": {"page": 1.0}, "seen": [], "view_types": ["page"]}, ("purchase",), []),
+    ],
+)  # fmt: skip
+def test_purchases_by_other_names(
+    features: dict[str, Any], purchases: tuple[str, ...], doubts: list[str]
+) -> None:
+    settings = Settings(features=features)  # type: ignore[arg-type]
+    assert settings.features.purchase_types == purchases
+    assert settings.public()["features"]["purchase_types"] == purchases  # what was in force
+    found = [said.removeprefix("features.").split()[0] for said in settings.features.doubts()]
+    assert found == doubts
+
+
+def test_a_purchase_is_not_passed_over() -> None:
+    toml('[events]\nidle = ["order"]\n[features]\npurchase_types = ["order"]\n')
+    assert "events.idle has order, which features uses" in refusal()

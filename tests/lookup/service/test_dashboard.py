@@ -216,3 +216,11 @@ def test_a_log_of_many_models_is_cut_to_those_seen_most(
     total, *parts = figures(tmp_path, Asked(FIRST, FIRST), LIMIT_S)
     assert total["impressions"] == 8
     assert [part["model"] for part in parts] == ["often", "a"]
+
+
+def test_conversions_are_of_the_types_that_are_asked_for(tmp_path: Path) -> None:
+    kinds = ("purchase", "order", "order", "gift", "page")
+    write(tmp_path, [Told(str(n), event_type=kind, value=2.0) for n, kind in enumerate(kinds)])
+    asked = Asked(FIRST, FIRST, purchases=("order", "gift"))
+    total, _ = figures(tmp_path, asked, LIMIT_S)
+    assert (total["conversions"], total["revenue"]) == (3, 6.0)

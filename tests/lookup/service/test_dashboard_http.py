@@ -20,6 +20,7 @@ from nightshelf.service.settings import Scope
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.service.event_log import NOON, Told, write
 from tests.lookup.shelves import SHOP, publish
+from tests.lookup.test_acted import own_names
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +156,16 @@ def test_lists_are_served_while_a_slow_question_runs(
         await app.state.nightshelf.shelf.aclose()
 
     asyncio.run(call())
+
+
+def test_the_night_says_what_a_conversion_is(
+    tmp_path: Path, redis_client: Redis, redis_url: str
+) -> None:
+    own_names(redis_client)
+    write(tmp_path, [Told("o1", event_type="order", value=3.0), Told("p1", event_type="purchase")])
+    settings = ServiceSettings(
+        redis_url=SecretStr(redis_url), namespace=SHOP, deadline_s=5, events_dir=tmp_path
+    )
+    with calling(settings) as caller:
+        total = caller.get("/dashboard/summary?start=2026-03-01&end=2026-03-01").json()["total"]
+    assert (total["conversions"], total["revenue"]) == (1, 3.0)
