@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prefect import flow, get_run_logger, runtime
+from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from redis import Redis, RedisError
@@ -131,8 +131,6 @@ def nightly(
 
     """
     settings = load_settings(namespace, config)
-    for doubt in settings.features.doubts():
-        get_run_logger().warning("%s.", doubt)
     if as_of is None and later_night_waits(namespace):
         return waited_for()
     until = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
@@ -210,8 +208,7 @@ def publish_made(
         run, log, built, model, served, settings.topn, score_kept=made.lists.score_kept
     )
     verdict = check_gates(run, redis, log, built, metrics, quality, served, settings.gates)
-    if verdict.blocked:
-        keep_live(run, redis)
+    kept = keep_live(run, redis) if verdict.blocked else None
     state = "blocked" if verdict.blocked else flip(run, redis, force=force).state
 
     page = write_report(
@@ -219,10 +216,11 @@ def publish_made(
         metrics=metrics, quality=quality, verdict=verdict, targets=settings.targets, state=state,
     )  # fmt: skip
     show(page, run.namespace)
-    if verdict.blocked:
+    if kept:
+        serves = "the live one goes on serving" if kept.n_keys else "and nothing is live"
         raise GateBlocked(
-            f"generation {run.generation} of {run.namespace} stays staged, the live one goes on "
-            f"serving: {verdict.reasons()}. Report: {page.html}"
+            f"generation {run.generation} of {run.namespace} stays staged, {serves}: "
+            f"{verdict.reasons()}. Report: {page.html}"
         )
     return page
 

@@ -133,6 +133,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         n_uncategorised=unknown,
         unweighed=settings.unweighed(log.event_types),
         warnings=(
+            *(f"{doubt}." for doubt in settings.doubts()),
             *unweighed_words(log.event_types, settings),
             *uncategorised_words(unknown, n_catalogue),
         ),

@@ -48,6 +48,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"# {escape(night['namespace'])}, generation {night['generation']}: "
         f"{escape(words(night['state']))}",
         f"Events up to {instant(night['as_of'])}.",
+        f"**Kept from going live**: {escape(facts['blocked_by'])}." if facts["blocked_by"] else "",
         "## Warnings" if facts["warnings"] else "",
         "\n".join(f"- {escape(warning)}" for warning in facts["warnings"]),
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),

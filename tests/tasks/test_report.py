@@ -234,6 +234,8 @@ def test_a_blocked_generation_says_so_first(night: Night) -> None:
     assert "Kept from going live by 1 gate" in Page(report.html.read_text()).text
     markdown = report.md.read_text()
     assert "generation 7: blocked" in markdown
+    why = "**Kept from going live**: what is in common: 0.01, expected at least 0.05."
+    assert why in markdown
     assert "| what is in common | 0.01 | at least 0.05 | ✗ blocks |" in markdown
     assert "| rows read | - | at least 0.7 | nothing to compare with |" in markdown
 
