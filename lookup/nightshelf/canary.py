@@ -1,4 +1,4 @@
-"""A canary: a staged generation that a share of the users is served, to see how it does.
+"""A canary: another generation that a share of the users is served, to see how it does.
 
 It stands in the live generation's manifest, so that readers learn of it from the pointer, and any
 move of the pointer ends it (docs/decisions/0011-canary.md).
@@ -8,13 +8,15 @@ from redis import Redis
 
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import complete
-from nightshelf.values import Canary
+from nightshelf.values import Canary, Manifest
 from nightshelf.wholeness import refuse_unless_whole
 from nightshelf.world import Rule, World, change
 
 
 def release(client: Redis, namespace: str, generation: int, share: float) -> None:
-    """Serve `share` percent of the users a staged, complete generation in place of the live one.
+    """Serve `share` percent of the users another whole generation in place of the live one.
+
+    It is staged, or has been live: after a rollback a few users can be served what was left.
 
     Who is among them: `nightshelf.contract.in_canary`. It ends when a generation goes live, this
     one or another, or by a rollback; a second call changes the share. `ValueError` for a share that
@@ -31,13 +33,20 @@ def releasing(client: Redis, generation: int, share: float) -> Rule:
     def rule(world: World) -> World:
         if world.live is None:
             raise TransitionRefused("nothing-live", "a canary stands beside what is live: promote")
-        target = complete(world.find(generation))
+        target = _beside(world, generation)
         refuse_unless_whole(client, world, generation)
         since = world.now.isoformat(timespec="seconds")
         out = Canary(generation, percent, target.default_model, since)
         return world.altered(world.live.generation, canary=out)
 
     return rule
+
+
+def _beside(world: World, generation: int) -> Manifest:
+    """Return a generation that may stand beside the live one: staged whole, or live once."""
+    found = world.find(generation)
+    been_live = found.state in ("previous", "replaced")
+    return found if been_live else complete(found)
 
 
 def checked_share(percent: float) -> float:

@@ -1,5 +1,6 @@
 """The commands that change what is live: each says first what it will do."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -53,7 +54,7 @@ def rollback(
     """Make an earlier generation live again, in one step for every reader; a pin moves along."""
     with open_desk(namespace, redis_url, as_json) as desk:
         rule = operate.rolling_back(desk.client, namespace, to=to, mark_bad=mark_bad)
-        _carry_out(desk, rule, yes=yes, dry_run=dry_run)
+        _carry_out(desk, rule, yes=yes, dry_run=dry_run, then=tables.forward_words)
 
 
 @app.command(epilog="Example: nightshelf promote 43")
@@ -66,7 +67,7 @@ def promote(
     redis_url: RedisUrl = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Make a staged generation live that a gate or a pin held back."""
+    """Make a generation live that a gate or a pin held back, or that a rollback has left."""
     with open_desk(namespace, redis_url, as_json) as desk:
         rule = operate.promoting(desk.client, generation, force=force)
         _carry_out(desk, rule, yes=yes, dry_run=dry_run)
@@ -109,13 +110,20 @@ def canary(
     redis_url: RedisUrl = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Serve a staged generation to a share of the users; promote or rollback ends it."""
+    """Serve another generation to a share of the users; promote or rollback ends it."""
     with open_desk(namespace, redis_url, as_json) as desk:
         _carry_out(desk, releasing(desk.client, generation, share), yes=yes, dry_run=dry_run)
 
 
-def _carry_out(desk: Desk, rule: Rule, *, yes: bool, dry_run: bool) -> None:
-    """Show what a rule makes of the world, ask, and do just that."""
+def _carry_out(
+    desk: Desk,
+    rule: Rule,
+    *,
+    yes: bool,
+    dry_run: bool,
+    then: Callable[[World, World], str] | None = None,
+) -> None:
+    """Show what a rule makes of the world, ask, and do just that; `then` says what may follow."""
     before = look(desk.client, desk.namespace)
     after = rule(before)
 
@@ -139,6 +147,8 @@ def _carry_out(desk: Desk, rule: Rule, *, yes: bool, dry_run: bool) -> None:
         desk.document(**live, pinned=after.pinned, canary=canary, states=states, dry_run=dry_run)
     elif agreed:
         tables.show_line(tables.live_words(after))
+        if then and (words := then(before, after)):
+            tables.show_line(words)
 
 
 def _number(world: World) -> int | None:

@@ -74,9 +74,9 @@ def pinned(client: Redis, namespace: str) -> int | None:
 def flip(client: Redis, namespace: str, generation: int) -> Manifest:
     """Make a staged generation live, in one step for every reader; one already live stays so.
 
-    The generation that was live becomes `previous`; older ones become `retired` and leave by
-    their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`, `fenced`,
-    `superseded`, `pinned`, `contended`).
+    The generation that was live becomes `previous`; older ones become `replaced` and leave
+    by their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`,
+    `fenced`, `superseded`, `pinned`, `contended`).
     """
     after = change(client, namespace, lambda world: flipped(world, generation, force=False))
     return after.find(generation)
@@ -91,21 +91,28 @@ def flipped(world: World, generation: int, *, force: bool) -> World:
         raise TransitionRefused(
             "fenced", f"generation {generation}: a newer one has been live already"
         )
-    if world.live is not None and _older(target, world.live) and not force:
-        raise TransitionRefused(
-            "superseded",
-            f"generation {generation} is as of {target.as_of}, and generation "
-            f"{world.live.generation}, as of {world.live.as_of}, is live",
-        )
-    if world.pinned is not None and not force:
-        raise TransitionRefused(
-            "pinned",
-            f"{world.namespace} is pinned to generation {world.pinned}; {generation} stays staged: "
-            f"unpin, then promote {generation}",
-        )
+    if not force:
+        refuse_unless_next(world, target)
     published_at = world.now.isoformat(timespec="seconds")
     after = world.moved(generation, "previous", published_at=published_at)
     return replace(after, flipped=max(world.flipped, generation))
+
+
+def refuse_unless_next(world: World, target: Manifest) -> None:
+    """Raise `TransitionRefused`: `superseded` (what is live has seen more), `pinned`."""
+    if world.live is not None and _older(target, world.live):
+        raise TransitionRefused(
+            "superseded",
+            f"generation {target.generation} is as of {target.as_of}, and generation "
+            f"{world.live.generation}, as of {world.live.as_of}, is live",
+        )
+    if world.pinned is not None:
+        stays = f"{target.generation} stays {target.state}"
+        raise TransitionRefused(
+            "pinned",
+            f"{world.namespace} is pinned to generation {world.pinned}; {stays}: "
+            f"unpin, then promote {target.generation}",
+        )
 
 
 def _older(one: Manifest, other: Manifest) -> bool:

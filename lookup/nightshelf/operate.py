@@ -10,7 +10,7 @@ from redis import Redis
 
 from nightshelf.canary import ending
 from nightshelf.errors import TransitionRefused
-from nightshelf.generations import flipped
+from nightshelf.generations import flipped, refuse_unless_next
 from nightshelf.values import Manifest
 from nightshelf.wholeness import refuse_unless_whole, whole
 from nightshelf.world import Rule, World, change, look
@@ -21,10 +21,10 @@ def rollback(
 ) -> Manifest:
     """Make an earlier generation live again: `to`, or the newest whole one below the live one.
 
-    The generation left behind becomes `retired`, or `bad` with `mark_bad`, so a second call goes
-    further back rather than forward again; but one call goes one way, even where its answer is
-    lost or another operator rolls back at once. A pin moves along. While a canary is out, a
-    rollback without `to` ends it and leaves the live generation where it is.
+    The generation left behind becomes `replaced`, or `bad` with `mark_bad`, so a second call goes
+    further back; `promote` goes forward again. One call goes one way, even where its answer is lost
+    or another operator rolls back at once. A pin moves along. While a canary is out, a rollback
+    without `to` ends it and leaves the live generation where it is.
 
     Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `expired`, `nothing-older`, `live`,
     `contended`).
@@ -80,10 +80,11 @@ def unpinning(world: World) -> World:
 
 
 def promote(client: Redis, namespace: str, generation: int, *, force: bool = False) -> Manifest:
-    """Make a staged, complete generation live by hand: one that a gate or a pin held back.
+    """Make a whole generation live by hand: one that a gate or a pin held back, or a rollback left.
 
-    `force` passes the fence (`fenced`) and the age (`superseded`: what is live has seen more), and
-    takes a pin along (`pinned`); nothing passes the rest.
+    `force` passes the fence (`fenced`; one that has been live is past it) and the age
+    (`superseded`: what is live has seen more), and takes a pin along (`pinned`); nothing passes the
+    rest.
     Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`, `expired`, `fenced`,
     `pinned`, `contended`).
     """
@@ -94,12 +95,24 @@ def promoting(client: Redis, generation: int, *, force: bool) -> Rule:
     """Return the rule of `promote`."""
 
     def rule(world: World) -> World:
-        after = flipped(world, generation, force=force)
+        if world.find(generation).state in ("staged", "bad"):
+            after = flipped(world, generation, force=force)
+        else:
+            after = _live_again(world, generation, force=force)
         if not world.is_live(generation):
             refuse_unless_whole(client, world, generation)
         return after
 
     return rule
+
+
+def _live_again(world: World, generation: int, *, force: bool) -> World:
+    """Return the world with a generation live that was so before; it keeps its publication."""
+    if world.is_live(generation):
+        return world
+    if not force:
+        refuse_unless_next(world, world.find(generation))
+    return world.moved(generation, "previous")
 
 
 def mark_bad(client: Redis, namespace: str, generation: int) -> None:
@@ -122,7 +135,7 @@ def _gone_back(client: Redis, world: World, generation: int) -> World:
     if world.is_live(generation):  # an answer was lost, or another operator was first
         return world
     _earlier(client, world, generation)
-    return world.moved(generation, "retired")
+    return world.moved(generation, "replaced")
 
 
 def _earlier(client: Redis, world: World, to: int | None) -> Manifest:

@@ -134,6 +134,20 @@ def plan_words(before: World, after: World) -> str:
     return f"{before.namespace}: {'; '.join(parts)}"
 
 
+def forward_words(before: World, after: World) -> str:
+    """Say how to go forward again to what a rollback has left; empty where there is no such way."""
+    left = before.live
+    if left is None or after.is_live(left.generation):
+        return ""
+    if after.find(left.generation).state == "bad":
+        return f"Generation {left.generation} never goes live again; the next night does"
+    where = "" if after.namespace == "shop" else f" -s {after.namespace}"
+    promote = f"nightshelf promote {left.generation}{where}"
+    if after.pinned is not None:
+        return f"Forward again: nightshelf unpin{where}, then {promote}, or the next night"
+    return f"Forward again: {promote}, or the next night"
+
+
 def live_words(world: World) -> str:
     """Say what is live, and whether it is held."""
     if world.live is None:

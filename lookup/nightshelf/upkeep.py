@@ -159,7 +159,7 @@ def prune(client: Redis, namespace: str) -> int:
     old = [
         str(each.generation)
         for each in world.manifests[KEPT:]
-        if each.state == "retired" and (whole_until(each) or long_ago) <= long_ago
+        if each.state in ("replaced", "retired") and (whole_until(each) or long_ago) <= long_ago
     ]
     return int(client.hdel(Keys(namespace).generations, *old)) if old else 0
 

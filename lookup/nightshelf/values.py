@@ -88,7 +88,8 @@ class Canary:
 class Manifest:
     """What a generation is; the value of ``current`` and of each field of ``generations``.
 
-    `state` is one of staged, live, previous, retired, bad. Times are ISO 8601 in UTC. `counts`
+    `state` is one of staged, live, previous (live until the last night), replaced (live once), bad
+    (never to go live), retired (its keys were deleted). Times are ISO 8601 in UTC. `counts`
     gives keys a family. `digest` is BLAKE3 over every key's tail and value
     (`tasks/encode.py`), so equal inputs and settings give equal digests. `metrics` are the figures
     that the next night's gates compare with; `gates` gives pass, warn or block by gate. `inputs`
@@ -141,12 +142,17 @@ class Manifest:
                 generation=operator.index(manifest.generation),
                 models=tuple(map(_text, manifest.models)),
                 default_model=_text(manifest.default_model),
-                state=_text(manifest.state),
+                state=_state(_text(manifest.state), manifest.retired_at),
                 canary=Canary.from_raw(raw["canary"]) if raw.get("canary") else None,
                 counting=Counting.from_raw(raw["counting"]) if raw.get("counting") else None,
             )
         except _UNREADABLE as error:
             raise CorruptValue(f"not a manifest: {value[:80]!r}") from error
+
+
+def _state(written: str, retired_at: str) -> str:
+    """Return a state by its present name: `replaced` was once called `retired` too."""
+    return "replaced" if written == "retired" and not retired_at else written
 
 
 def instant(text: str) -> datetime | None:

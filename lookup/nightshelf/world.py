@@ -86,10 +86,10 @@ class World:
     def moved(self, generation: int, left: str, **fields: Any) -> "World":
         """Return the world with another generation live; a pin moves along, a canary ends.
 
-        What was live becomes `left`; what was previous becomes retired.
+        What was live becomes `left`; what was previous becomes replaced.
         """
         new = replace(self.find(generation), state="live", **fields)
-        after = {"live": left, "previous": "retired"}
+        after = {"live": left, "previous": "replaced"}
         manifests = tuple(
             new
             if manifest.generation == generation

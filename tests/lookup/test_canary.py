@@ -216,7 +216,6 @@ def test_canaries_that_are_refused(shop: Redis) -> None:
     age(shop, old, timedelta(seconds=0.9 * TTL_S + 1))
     before = look(shop, SHOP)
     expected = {
-        1: "not-staged",
         2: "not-staged",
         half: "incomplete",
         bad: "bad",
@@ -227,6 +226,17 @@ def test_canaries_that_are_refused(shop: Redis) -> None:
     for number, reason in expected.items():
         assert refusal(lambda number=number: release(shop, SHOP, number, 5)) == reason  # type: ignore[misc]
     assert look(shop, SHOP) == before
+
+
+def test_what_a_rollback_left_is_tried_on_a_few(shop: Redis) -> None:
+    rollback(shop, SHOP)
+    assert states(shop) == {1: "live", 2: "replaced", 3: "staged"}
+    release(shop, SHOP, 2, 100)
+    shelf = Shelf(shop, SHOP)
+    assert shelf.get("ann").generation == 2
+    assert refusal(lambda: retire(shop, SHOP, 2, force=True)) == "live"
+    assert promote(shop, SHOP, 2).generation == 2
+    assert states(shop) == {1: "previous", 2: "live", 3: "staged"}
 
 
 def test_no_canary_beside_nothing(redis_client: Redis) -> None:
@@ -246,7 +256,7 @@ def test_promoting_it_makes_it_live_and_ends_it(shop: Redis) -> None:
     release(shop, SHOP, 3, 5)
     new = promote(shop, SHOP, 3)
     assert (new.generation, new.canary) == (3, None)
-    assert states(shop) == {1: "retired", 2: "previous", 3: "live"}
+    assert states(shop) == {1: "replaced", 2: "previous", 3: "live"}
     assert canary(shop) is None
     assert_consistent(shop)
 

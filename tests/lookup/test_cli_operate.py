@@ -42,6 +42,7 @@ def test_rollback(redis_client: Redis, redis_url: str) -> None:
     assert result.stdout.splitlines() == [
         "shop: from generation 4 (as of 2026-03-05) back to generation 3 (as of 2026-03-04)",
         "shop: generation 3 is live",
+        "Forward again: nightshelf promote 4, or the next night",
     ]
     result = run(redis_url, "rollback", "--to", "1", "--yes", "--json")
     assert document(result) == {
@@ -50,10 +51,10 @@ def test_rollback(redis_client: Redis, redis_url: str) -> None:
         "to": 1,
         "pinned": None,
         "canary": None,
-        "states": {"1": "live", "3": "retired"},
+        "states": {"1": "live", "3": "replaced"},
         "dry_run": False,
     }
-    assert states(redis_client) == {1: "live", 2: "retired", 3: "retired", 4: "retired"}
+    assert states(redis_client) == {1: "live", 2: "replaced", 3: "replaced", 4: "replaced"}
     assert document(run(redis_url, "rollback", "--to", "1", "--json"))["to"] == 1
 
 
@@ -130,7 +131,7 @@ def test_rollback_stops_where_the_world_moved_while_it_asked(
     result = run(redis_url, "rollback", "--yes")
     assert result.exit_code == 1
     assert "moved meanwhile" in result.stderr
-    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
+    assert states(redis_client) == {1: "replaced", 2: "previous", 3: "live"}
 
 
 PLANS = [
@@ -138,45 +139,45 @@ PLANS = [
         ["rollback", "--mark-bad"],
         "shop: from generation 3 (as of 2026-03-04) back to generation 2 (as of 2026-03-03); "
         "generation 3 is marked bad",
-        "shop: generation 2 is live",
-        {1: "retired", 2: "live", 3: "bad", 4: "staged"},
+        "shop: generation 2 is live\nGeneration 3 never goes live again; the next night does",
+        {1: "replaced", 2: "live", 3: "bad", 4: "staged"},
     ),
     (
         ["promote", "4"],
         "shop: from generation 3 (as of 2026-03-04) on to generation 4 (as of 2026-03-05)",
         "shop: generation 4 is live",
-        {1: "retired", 2: "retired", 3: "previous", 4: "live"},
+        {1: "replaced", 2: "replaced", 3: "previous", 4: "live"},
     ),
     (
         ["pin", "3"],
         "shop: pinned to generation 3: no night goes live",
         "shop: generation 3 is live, pinned",
-        {1: "retired", 2: "previous", 3: "live", 4: "staged"},
+        {1: "replaced", 2: "previous", 3: "live", 4: "staged"},
     ),
     (
         ["pin", "1"],
         "shop: from generation 3 (as of 2026-03-04) back to generation 1 (as of 2026-03-02); "
         "pinned to generation 1: no night goes live",
         "shop: generation 1 is live, pinned",
-        {1: "live", 2: "retired", 3: "retired", 4: "staged"},
+        {1: "live", 2: "replaced", 3: "replaced", 4: "staged"},
     ),
     (
         ["canary", "4", "--share", "2.5"],
         "shop: generation 4 as a canary for 2.5 % of the users",
         "shop: generation 3 is live, 4 a canary for 2.5 %",
-        {1: "retired", 2: "previous", 3: "live", 4: "staged"},
+        {1: "replaced", 2: "previous", 3: "live", 4: "staged"},
     ),
     (
         ["extend"],
         "shop: every key of generation 3 (as of 2026-03-04) gets its TTL of 1 h again",
         "shop: 11 of 11 keys extended",
-        {1: "retired", 2: "previous", 3: "live", 4: "staged"},
+        {1: "replaced", 2: "previous", 3: "live", 4: "staged"},
     ),
     (
         ["extend", "2"],
         "shop: every key of generation 2 (as of 2026-03-03) gets its TTL of 1 h again",
         "shop: 11 of 11 keys extended",
-        {1: "retired", 2: "previous", 3: "live", 4: "staged"},
+        {1: "replaced", 2: "previous", 3: "live", 4: "staged"},
     ),
     (
         ["retire", "1"],
@@ -188,7 +189,7 @@ PLANS = [
         ["retire", "2", "--force"],
         "shop: delete the 11 keys of generation 2 (as of 2026-03-03), for good",
         "shop: 11 keys deleted",
-        {1: "retired", 2: "retired", 3: "live", 4: "staged"},
+        {1: "replaced", 2: "retired", 3: "live", 4: "staged"},
     ),
 ]
 
@@ -199,7 +200,7 @@ def test_a_change_is_said_and_done(
 ) -> None:
     result = run(redis_url, *args, "--yes")
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [plan, done]
+    assert result.stdout.splitlines() == [plan, *done.splitlines()]
     assert states(shop) == after
 
 
@@ -230,7 +231,7 @@ def test_changes_as_json(shop: Redis, redis_url: str) -> None:
         "to": 4,
         "pinned": 4,
         "canary": None,
-        "states": {"2": "retired", "3": "previous", "4": "live"},
+        "states": {"2": "replaced", "3": "previous", "4": "live"},
     }
     assert said("rollback", "--mark-bad") == {
         "from": 4,
@@ -317,7 +318,7 @@ def test_the_canary_is_shown(shop: Redis, redis_url: str) -> None:
     assert lines[at + 1 : at + 3] == ["  3: 1 lists", "  4: 1 lists, coverage 0, diversity 0.512"]
     assert document(run(redis_url, "status", "--json"))["canary"]["generation"] == 4
     rows = table_rows(run(redis_url, "generations"))
-    assert [row[1] for row in rows] == ["staged, canary 5 %", "live", "previous", "retired"]
+    assert [row[1] for row in rows] == ["staged, canary 5 %", "live", "previous", "replaced"]
     assert [row[-1] for row in rows] == [
         "block: overlap; warn: bytes, coverage",
         "passed",
@@ -350,7 +351,7 @@ def test_the_pin_is_shown(shop: Redis, redis_url: str) -> None:
     )
     assert document(run(redis_url, "status", "--json"))["pinned"] == 3
     column = [row[1] for row in table_rows(run(redis_url, "generations"))]
-    assert column == ["staged", "live, pinned", "previous", "retired"]
+    assert column == ["staged", "live, pinned", "previous", "replaced"]
     assert document(run(redis_url, "generations", "--json"))["pinned"] == 3
     pin(shop, SHOP, 2)
     assert "pinned" not in run(redis_url, "generations").stdout.splitlines()[3]
@@ -359,7 +360,7 @@ def test_the_pin_is_shown(shop: Redis, redis_url: str) -> None:
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
-        (["promote", "2"], "not-staged"),
+        (["promote", "2"], "superseded"),
         (["promote", "4"], "pinned"),
         (["promote", "5", "--force"], "bad"),
         (["pin", "4"], "not-staged"),

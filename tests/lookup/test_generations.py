@@ -68,7 +68,7 @@ def test_flips_move_the_pointer_and_the_states(redis_client: Redis) -> None:
         new = publish(redis_client)
         assert (new.generation, new.state) == (number, "live")
         assert current(redis_client, SHOP) == new
-    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
+    assert states(redis_client) == {1: "replaced", 2: "previous", 3: "live"}
     assert [manifest.generation for manifest in listing(redis_client, SHOP)] == [3, 2, 1]
     assert_consistent(redis_client)
 
@@ -101,9 +101,9 @@ def test_a_sleeper_is_fenced_after_a_rollback_too(redis_client: Redis) -> None:
     publish(redis_client, 5)
     assert rollback(redis_client, SHOP).generation == 3
     assert refusal(lambda: flip(redis_client, SHOP, sleeper)) == "fenced"
-    assert states(redis_client) == {3: "live", 4: "staged", 5: "retired"}
+    assert states(redis_client) == {3: "live", 4: "staged", 5: "replaced"}
     publish(redis_client, 6)
-    assert states(redis_client) == {3: "previous", 4: "staged", 5: "retired", 6: "live"}
+    assert states(redis_client) == {3: "previous", 4: "staged", 5: "replaced", 6: "live"}
 
 
 def test_flipping_what_is_live_changes_nothing(redis_client: Redis) -> None:
@@ -132,7 +132,7 @@ def test_a_flip_that_slept_through_an_older_one_looks_again(
     staged(redis_client, 3)
     sleeper.others = lambda: flip(redis_client, SHOP, 2)
     assert flip(sleeper, SHOP, 3).generation == 3
-    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
+    assert states(redis_client) == {1: "replaced", 2: "previous", 3: "live"}
 
 
 def test_a_flip_that_slept_while_the_pointer_came_back(
@@ -149,7 +149,7 @@ def test_a_flip_that_slept_while_the_pointer_came_back(
 
     sleeper.others = there_and_back
     assert flip(sleeper, SHOP, 3).generation == 3
-    assert states(redis_client) == {1: "previous", 2: "retired", 3: "live"}
+    assert states(redis_client) == {1: "previous", 2: "replaced", 3: "live"}
 
 
 def test_a_flip_that_slept_while_its_generation_was_marked_bad(
@@ -171,7 +171,7 @@ def test_a_rollback_that_slept_through_a_flip_goes_where_it_was_told(
     publish(redis_client)
     sleeper.others = lambda: publish(redis_client)
     assert rollback(sleeper, SHOP, to=1).generation == 1
-    assert states(redis_client) == {1: "live", 2: "retired", 3: "retired"}
+    assert states(redis_client) == {1: "live", 2: "replaced", 3: "replaced"}
 
 
 def test_two_operators_who_roll_back_at_once_go_one_step(
@@ -181,7 +181,7 @@ def test_two_operators_who_roll_back_at_once_go_one_step(
         publish(redis_client)
     sleeper.others = lambda: rollback(redis_client, SHOP)
     assert rollback(sleeper, SHOP).generation == 2
-    assert states(redis_client) == {1: "retired", 2: "live", 3: "retired"}
+    assert states(redis_client) == {1: "replaced", 2: "live", 3: "replaced"}
 
 
 def test_a_transition_whose_answer_is_lost_is_done_once(redis_client: Redis) -> None:
@@ -197,9 +197,9 @@ def test_a_transition_whose_answer_is_lost_is_done_once(redis_client: Redis) -> 
     stutterer = Stutterer(connection_pool=redis_client.connection_pool)
     staged(redis_client, 4)
     assert flip(stutterer, SHOP, 4).generation == 4
-    assert states(redis_client) == {1: "retired", 2: "retired", 3: "previous", 4: "live"}
+    assert states(redis_client) == {1: "replaced", 2: "replaced", 3: "previous", 4: "live"}
     assert rollback(stutterer, SHOP).generation == 3
-    assert states(redis_client) == {1: "retired", 2: "retired", 3: "live", 4: "retired"}
+    assert states(redis_client) == {1: "replaced", 2: "replaced", 3: "live", 4: "replaced"}
 
 
 def test_a_transition_gives_up_when_the_world_never_rests(redis_client: Redis) -> None:
@@ -224,7 +224,7 @@ def test_rollback_goes_back_and_further_back(redis_client: Redis) -> None:
     back = rollback(redis_client, SHOP)
     assert back.generation == 2
     assert back.published_at == long_ago.published_at
-    assert states(redis_client) == {1: "retired", 2: "live", 3: "retired"}
+    assert states(redis_client) == {1: "replaced", 2: "live", 3: "replaced"}
     assert rollback(redis_client, SHOP).generation == 1
     assert refusal(lambda: rollback(redis_client, SHOP)) == "nothing-older"
     assert live(redis_client) == 1
@@ -240,7 +240,7 @@ def test_rollback_to_a_generation(redis_client: Redis) -> None:
     assert rollback(redis_client, SHOP, to=3).generation == 3
     assert refusal(lambda: rollback(redis_client, SHOP, to=9)) == "unknown"
     assert refusal(lambda: rollback(redis_client, SHOP, to=waiting)) == "not-staged"
-    assert states(redis_client) == {1: "retired", 2: "retired", 3: "live", 4: "staged"}
+    assert states(redis_client) == {1: "replaced", 2: "replaced", 3: "live", 4: "staged"}
 
 
 def test_rollback_passes_over_what_is_no_longer_whole(redis_client: Redis) -> None:
@@ -261,7 +261,7 @@ def test_a_full_redis_can_still_roll_back(own_redis_client: Redis) -> None:
     with pytest.raises(OutOfMemoryError):
         own_redis_client.set("any", "thing")
     assert rollback(own_redis_client, SHOP).generation == 1
-    assert states(own_redis_client) == {1: "live", 2: "retired"}
+    assert states(own_redis_client) == {1: "live", 2: "replaced"}
 
 
 def test_the_server_knows_script_flags(redis_client: Redis) -> None:

@@ -46,7 +46,7 @@ class History(RuleBasedStateMachine):
     def go_forward(self, number: int) -> None:
         self.previous, self.canary = self.live, None
         self.been_live.append(number)
-        self.waiting.remove(number)
+        self.waiting.discard(number)
         self.highest = max(self.highest, number)
 
     def go_back(self, number: int) -> None:
@@ -68,6 +68,15 @@ class History(RuleBasedStateMachine):
         if number < self.highest and not force:
             return "fenced"
         return "pinned" if self.held and not force else None
+
+    def why_not_promoted(self, number: int, *, force: bool) -> str | None:
+        if number in self.bad or number in self.waiting:
+            return self.why_not_forward(number, force=force)
+        if force:
+            return None
+        if number < (self.live or 0):
+            return "superseded"
+        return "pinned" if self.held else None
 
     def why_not_back(self, number: int) -> str | None:
         if number in self.bad:
@@ -96,7 +105,7 @@ class History(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(self.known))
         if number == self.live:
             assert promote(self.client, SHOP, number, force=force).state == "live"
-        elif reason := self.why_not_forward(number, force=force):
+        elif reason := self.why_not_promoted(number, force=force):
             assert refusal(lambda: promote(self.client, SHOP, number, force=force)) == reason
         else:
             assert promote(self.client, SHOP, number, force=force).generation == number
@@ -106,7 +115,7 @@ class History(RuleBasedStateMachine):
     @rule(data=st.data(), share=st.sampled_from([0.5, 5, 100]))
     def release(self, data: st.DataObject, share: float) -> None:
         number = data.draw(st.sampled_from(self.known))
-        if self.live is None or number not in self.waiting:
+        if self.live is None or number in self.bad or number == self.live:
             why = "bad" if number in self.bad else "not-staged"
             reason = why if self.live else "nothing-live"
             assert refusal(lambda: release(self.client, SHOP, number, share)) == reason
@@ -172,7 +181,7 @@ class History(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         expected = dict.fromkeys(self.waiting, "staged")
-        expected |= dict.fromkeys(self.been_live, "retired")
+        expected |= dict.fromkeys(self.been_live, "replaced")
         if self.previous is not None:
             expected[self.previous] = "previous"
         expected |= dict.fromkeys(self.bad, "bad")

@@ -15,6 +15,7 @@ from nightshelf.generations import allot, flip, listing, pinned, stage
 from nightshelf.operate import mark_bad, pin, promote, rollback, unpin
 from nightshelf.upkeep import extend, retire
 from nightshelf.values import Manifest
+from nightshelf.world import look
 from tests.lookup.conftest import Sleeper
 from tests.lookup.shelves import (
     SHOP,
@@ -58,7 +59,7 @@ def test_a_pin_to_an_earlier_generation_goes_back_in_the_same_step(redis_client:
     for _ in range(3):
         publish(redis_client)
     assert pin(redis_client, SHOP, 2).generation == 2
-    assert states(redis_client) == {1: "retired", 2: "live", 3: "retired"}
+    assert states(redis_client) == {1: "replaced", 2: "live", 3: "replaced"}
     assert pin(redis_client, SHOP, 3).generation == 3
     assert pinned(redis_client, SHOP) == 3
     assert_consistent(redis_client)
@@ -103,7 +104,7 @@ def test_a_bad_generation_never_comes_back(redis_client: Redis) -> None:
     assert refusal(lambda: promote(redis_client, SHOP, 4, force=True)) == "bad"
     assert refusal(lambda: rollback(redis_client, SHOP, to=2)) == "bad"
     assert rollback(redis_client, SHOP).generation == 1
-    assert states(redis_client) == {1: "live", 2: "bad", 3: "retired", 4: "bad"}
+    assert states(redis_client) == {1: "live", 2: "bad", 3: "replaced", 4: "bad"}
 
 
 def test_the_live_one_is_marked_bad_only_by_leaving_it(redis_client: Redis) -> None:
@@ -113,7 +114,7 @@ def test_the_live_one_is_marked_bad_only_by_leaving_it(redis_client: Redis) -> N
     assert refusal(lambda: rollback(redis_client, SHOP, to=3, mark_bad=True)) == "live"
     assert refusal(lambda: mark_bad(redis_client, SHOP, 9)) == "unknown"
     assert rollback(redis_client, SHOP, mark_bad=True).generation == 2
-    assert states(redis_client) == {1: "retired", 2: "live", 3: "bad"}
+    assert states(redis_client) == {1: "replaced", 2: "live", 3: "bad"}
     assert publish(redis_client).generation == 4
 
 
@@ -125,11 +126,11 @@ def test_what_the_operator_saw_is_marked_bad_though_others_moved(
     publish(redis_client)
     sleeper.others = lambda: publish(redis_client)
     assert rollback(sleeper, SHOP, mark_bad=True).generation == 1
-    assert states(redis_client) == {1: "live", 2: "bad", 3: "retired"}
+    assert states(redis_client) == {1: "live", 2: "bad", 3: "replaced"}
     publish(redis_client)
     sleeper.others = lambda: rollback(redis_client, SHOP, to=3)
     assert rollback(sleeper, SHOP, to=3, mark_bad=True).generation == 3
-    assert states(redis_client) == {1: "retired", 2: "bad", 3: "live", 4: "bad"}
+    assert states(redis_client) == {1: "replaced", 2: "bad", 3: "live", 4: "bad"}
 
 
 def test_its_publisher_cannot_bring_back_what_is_given_up(redis_client: Redis) -> None:
@@ -174,11 +175,46 @@ def test_promotions_that_nothing_forces(redis_client: Redis) -> None:
     redis_client.delete(Keys(SHOP).popular(gone, "all"))
     age(redis_client, old, timedelta(seconds=0.9 * TTL_S + 1))
     publish(redis_client)
-    expected = {half: "incomplete", gone: "expired", old: "expired", 1: "not-staged", 9: "unknown"}
+    settle(redis_client)
+    retire(redis_client, SHOP, 1, force=True)
+    expected = {half: "incomplete", gone: "expired", old: "expired", 1: "expired", 9: "unknown"}
     for number, reason in expected.items():
         act = lambda number=number: promote(redis_client, SHOP, number, force=True)  # noqa: E731
         assert refusal(act) == reason
     assert live(redis_client) == 5
+
+
+def test_the_way_forward_after_a_rollback(redis_client: Redis) -> None:
+    for _ in range(3):
+        publish(redis_client)
+    published_at = look(redis_client, SHOP).find(3).published_at
+    assert rollback(redis_client, SHOP).generation == 2
+    assert rollback(redis_client, SHOP).generation == 1
+    assert promote(redis_client, SHOP, 3).generation == 3  # no force: it has been live
+    assert states(redis_client) == {1: "previous", 2: "replaced", 3: "live"}
+    assert look(redis_client, SHOP).find(3).published_at == published_at
+    assert refusal(lambda: promote(redis_client, SHOP, 2)) == "superseded"
+    assert rollback(redis_client, SHOP, mark_bad=True).generation == 2
+    assert refusal(lambda: promote(redis_client, SHOP, 3, force=True)) == "bad"
+    pin(redis_client, SHOP, 1)
+    assert refusal(lambda: promote(redis_client, SHOP, 2)) == "pinned"
+    assert promote(redis_client, SHOP, 2, force=True).generation == 2
+    assert pinned(redis_client, SHOP) == 2
+
+
+def test_a_manifest_of_before_calls_what_is_replaced_retired(redis_client: Redis) -> None:
+    for _ in range(3):
+        publish(redis_client)
+    settle(redis_client)
+    retire(redis_client, SHOP, 2, force=True)
+    for number in (1, 2):
+        old = redis_client.hget(Keys(SHOP).generations, str(number)) or b""
+        redis_client.hset(
+            Keys(SHOP).generations, str(number), old.replace(b'"replaced"', b'"retired"')
+        )
+    assert states(redis_client) == {1: "replaced", 2: "retired", 3: "live"}
+    assert rollback(redis_client, SHOP).generation == 1
+    assert states(redis_client) == {1: "live", 2: "retired", 3: "replaced"}
 
 
 def test_force_passes_the_fence_and_leaves_it_where_it_was(redis_client: Redis) -> None:
@@ -188,7 +224,7 @@ def test_force_passes_the_fence_and_leaves_it_where_it_was(redis_client: Redis) 
     assert refusal(lambda: promote(redis_client, SHOP, late)) == "fenced"
     assert promote(redis_client, SHOP, late, force=True).generation == late
     assert refusal(lambda: flip(redis_client, SHOP, later)) == "fenced"
-    assert states(redis_client) == {1: "retired", 2: "live", 3: "staged", 4: "previous"}
+    assert states(redis_client) == {1: "replaced", 2: "live", 3: "staged", 4: "previous"}
 
 
 def test_force_takes_the_pin_along(redis_client: Redis) -> None:
@@ -219,7 +255,7 @@ def test_a_pin_that_slept_through_a_flip_still_holds_what_it_named(
     number = staged(redis_client)
     sleeper.others = lambda: flip(redis_client, SHOP, number)
     assert pin(sleeper, SHOP, 1).generation == 1
-    assert states(redis_client) == {1: "live", 2: "retired"}
+    assert states(redis_client) == {1: "live", 2: "replaced"}
     assert_consistent(redis_client)
 
 
@@ -264,7 +300,7 @@ def test_a_full_redis_takes_every_change(own_redis_client: Redis) -> None:
     unpin(client, SHOP)
     mark_bad(client, SHOP, 3)
     assert extend(client, SHOP) == 11
-    assert states(client) == {1: "retired", 2: "live", 3: "bad", 4: "bad"}
+    assert states(client) == {1: "replaced", 2: "live", 3: "bad", 4: "bad"}
 
 
 def test_a_full_redis_can_be_cleared(own_redis_client: Redis) -> None:

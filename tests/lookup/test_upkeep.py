@@ -272,7 +272,7 @@ def test_retirements_that_are_refused(redis_client: Redis) -> None:
     assert refusal(lambda: retire(redis_client, SHOP, 3, force=True)) == "live"
     assert retire(redis_client, SHOP, 2, force=True) == 11
     assert retire(redis_client, SHOP, 4, force=True) == 11
-    assert states(redis_client) == {1: "retired", 2: "retired", 3: "live", 4: "retired"}
+    assert states(redis_client) == {1: "replaced", 2: "retired", 3: "live", 4: "retired"}
 
 
 def test_any_move_of_the_pointer_starts_the_wait_anew(redis_client: Redis) -> None:

@@ -107,7 +107,7 @@ def test_the_number_is_above_all_that_redis_and_the_folders_have(
     assert again(redis_client, run.folder).generation == 42
     generations.allot(redis_client, "shop", above=50)
     assert again(redis_client, run.folder).generation == 52
-    assert states(redis_client) == {1: "retired", 42: "previous", 52: "live"}
+    assert states(redis_client) == {1: "replaced", 42: "previous", 52: "live"}
 
 
 def test_a_pin_leaves_it_staged(redis_client: Redis, tmp_path: Path) -> None:
