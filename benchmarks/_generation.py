@@ -12,7 +12,8 @@ from benchmarks._log import AS_OF
 from benchmarks._night_files import LENGTH, make_night
 from tasks.encode import families
 from tasks.live import flip
-from tasks.publish import PublishSettings, connect, open_run, read_back, stage
+from tasks.publish import connect, open_run, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.run import Run
 
 SHOP = "shop"

@@ -28,7 +28,8 @@ from benchmarks._log import AS_OF, LogSize, make_log
 from data.online_retail import import_online_retail
 from tasks.duck import connect
 from tasks.events import clean_events
-from tasks.features import FeatureSettings, build_features, open_log
+from tasks.feature_settings import FeatureSettings
+from tasks.features import build_features, open_log
 from tasks.inputs import check_inputs
 from tasks.records import CleanLog
 from tasks.run import Run

@@ -40,7 +40,8 @@ from nightshelf.contract import Keys
 from tasks.batches import cut
 from tasks.carry import encoded, read_again, written
 from tasks.encode import Digest, Family
-from tasks.publish import READ_ROWS, PublishSettings, connect, read_back, stage
+from tasks.publish import READ_ROWS, connect, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.resp import set_commands, ttls_of
 from tasks.run import Run
 from tasks.texts import Bytes, Room

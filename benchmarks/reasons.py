@@ -25,12 +25,14 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from benchmarks.topn import REAL, Case, generated, real
+from tasks.list_settings import TopNSettings
 from tasks.parquet import write_parquet
-from tasks.rank import Block, TopNSettings, rank
+from tasks.rank import Block, rank
 from tasks.reasons import Explainer
 from tasks.records import LIST_SCHEMA
 from tasks.topn import _batch
-from tasks.train import TrainSettings, confidence
+from tasks.train import confidence
+from tasks.train_settings import TrainSettings
 
 R = TypeVar("R")
 Because = npt.NDArray[np.int32]

@@ -31,11 +31,13 @@ from tasks.events import clean_events
 from tasks.features import build_features
 from tasks.inputs import check_inputs
 from tasks.publish import open_run
-from tasks.refresh import Refreshed, RefreshSettings, refresh_lists
+from tasks.refresh import Refreshed, refresh_lists
+from tasks.refresh_settings import RefreshSettings
 from tasks.run import Run
 from tasks.served import open_served
 from tasks.settings import Settings
-from tasks.train import TrainSettings, train_als
+from tasks.train import train_als
+from tasks.train_settings import TrainSettings
 
 SHOP = "shop"
 NOW = AS_OF + timedelta(hours=9)

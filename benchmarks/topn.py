@@ -42,8 +42,9 @@ from data.parquet import Imported
 from tasks.events import clean_events
 from tasks.features import build_features
 from tasks.inputs import check_inputs
+from tasks.list_settings import TopNSettings
 from tasks.lists import Catalogue, load_catalogue
-from tasks.rank import Block, TopNSettings, rank
+from tasks.rank import Block, rank
 from tasks.run import Run
 from tasks.settings import Settings
 from tasks.train import Factors, load_factors, load_matrix, train_als

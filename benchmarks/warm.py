@@ -37,7 +37,8 @@ from tasks.records import CleanLog, Features, Model
 from tasks.run import Run
 from tasks.settings import Settings
 from tasks.topn import top_n
-from tasks.train import Start, TrainSettings, train_als
+from tasks.train import Start, train_als
+from tasks.train_settings import TrainSettings
 
 _DEPTH = 10
 _REAL = {"online-retail": import_online_retail, "movietweetings-100k": import_movielens}

@@ -11,7 +11,8 @@ from nightshelf.cli_desk import Desk
 from nightshelf.tables import minute_words
 from nightshelf.values import Manifest
 from nightshelf.world import World, look
-from tasks.publish import PublishSettings, connect
+from tasks.publish import connect
+from tasks.publish_settings import PublishSettings
 from tasks.republish import open_source, refuse_unless_good, republish
 from tasks.run import Run
 from tasks.settings import load_settings

@@ -14,7 +14,8 @@ from nightshelf.contract import Keys
 from nightshelf.values import Manifest, RankedList
 from nightshelf.wholeness import whole
 from tasks.evaluate import Quality
-from tasks.gates import GateSettings, Verdict, figures, judge
+from tasks.gate_settings import GateSettings
+from tasks.gates import Verdict, figures, judge
 from tasks.lists import read_lists
 from tasks.measure import Metrics
 from tasks.overlap import Rows, jaccard, rank_biased_overlap

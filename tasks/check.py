@@ -14,20 +14,16 @@ import pyarrow.parquet as pq
 
 from nightshelf.contract import Keys
 from nightshelf.errors import InvalidKey
+from nightshelf.redis_url import check_url
 from tasks.duck import connect, query, write_query
-from tasks.errors import RedisUnavailable, SettingsError
-from tasks.features import (
-    FeatureSettings,
-    nothing_to_learn,
-    uncategorised_words,
-    unweighed_words,
-)
+from tasks.errors import SettingsError
+from tasks.feature_settings import FeatureSettings
 from tasks.findings import find_all
 from tasks.inputs import Inputs, Relation, examine_inputs
 from tasks.judge import Judgement, judge
-from tasks.publish import connect as connect_redis
 from tasks.run import Run, midnight
 from tasks.settings import Settings, load_settings
+from tasks.teaching import nothing_to_learn, uncategorised_words, unweighed_words
 
 
 @dataclass(frozen=True)
@@ -96,9 +92,9 @@ def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings
         checked.errors.append(str(error))
         return Settings.model_construct()
     try:
-        connect_redis(settings.redis_url.get_secret_value(), settings.publish).close()
-    except RedisUnavailable as error:  # no URL of Redis; nothing is asked of the server
-        checked.errors.append(str(error))
+        check_url(settings.redis_url.get_secret_value())
+    except ValueError as error:
+        checked.errors.append(f"REDIS_URL: {error}")
     return settings
 
 

@@ -2,7 +2,7 @@
 
 from nightshelf.counting import Counting
 from tasks.event_settings import EventSettings
-from tasks.features import FeatureSettings
+from tasks.feature_settings import FeatureSettings
 from tasks.tally_types import RECENT
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-from pydantic import NonNegativeInt
 
 from tasks.errors import NothingToLearn
+from tasks.evaluate_settings import EvaluateSettings, Recipe
 from tasks.hits import outcome
-from tasks.holdout import Past, Recipe, past_night
+from tasks.holdout import Past, past_night
 from tasks.metrics_ranking import Floats, Hits, Ints, at_depth, ndcg
 from tasks.records import CleanLog
 from tasks.run import Run, computed
@@ -24,16 +24,6 @@ from tasks.topn import top_n
 
 #: Places that are judged beside the whole list: what a first page shows.
 DEPTH = 10
-
-
-@dataclass(frozen=True)
-class EvaluateSettings:
-    """`holdout_days`: days that the lists are judged by; 0: they are not.
-
-    It costs training and lists a second time.
-    """
-
-    holdout_days: NonNegativeInt = 0
 
 
 @dataclass(frozen=True)

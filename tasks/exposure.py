@@ -14,9 +14,10 @@ import scipy.sparse as sp
 from tasks.ceiling import Rows, count_lists, hold_down, most_lists
 from tasks.explore import Flags, explore, load_favourites, load_new
 from tasks.kernels.explore import Places
+from tasks.list_settings import TopNSettings
 from tasks.lists import Catalogue
 from tasks.mmr import POOL_LISTS, diversify
-from tasks.rank import BLOCK_USERS, Block, TopNSettings, rank
+from tasks.rank import BLOCK_USERS, Block, rank
 from tasks.records import Features
 from tasks.run import Run
 from tasks.train import Factors

@@ -1,21 +1,18 @@
 """Features: who took to what and how strongly, and a row for each user and item."""
 
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import PositiveFloat
 
-from nightshelf.counting import PURCHASE
 from tasks.duck import connect, one_file, query
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.feature_files import write_items, write_model, write_users
+from tasks.feature_settings import FeatureSettings
 from tasks.lists import UNKNOWN
 from tasks.records import CleanLog, Features
 from tasks.rollup_types import Ints
@@ -23,77 +20,10 @@ from tasks.rollups import gather
 from tasks.run import Run, computed
 from tasks.tally import Tally, tally_up
 from tasks.tally_types import Night
+from tasks.teaching import nothing_to_learn, uncategorised_words, unweighed_words
 
-#: Event types without a weight that a warning names.
-_NAMED_TYPES = 5
-#: Share of the catalogue without a category from which on it is warned of.
-_MANY_UNKNOWN = 0.1
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
-
-
-@dataclass(frozen=True)
-class FeatureSettings:
-    """What an event says.
-
-    - `weights`: how much an event of a type says for an item, or against it where negative. A type
-      that is not named, or weighs 0, teaches the model nothing.
-    - `half_life_days`: after so many days an event says half as much.
-    - `seen`: types after which an item is not recommended to that user again.
-    - `rating_types`, `view_types`: types whose `value` is a rating; types that are views.
-    - `purchase_types`: types that are purchases, whose `value` is the revenue; the first is that of
-      a tracked conversion. Where none is given: `purchase`, or, where neither `weights` nor `seen`
-      has that, the types in `seen` of positive weight that are neither ratings nor views.
-    """
-
-    weights: dict[str, float] = field(
-        default_factory=lambda: {
-            "purchase": 5.0,
-            "like": 4.0,
-            "add_to_cart": 3.0,
-            "wishlist_add": 2.0,
-            "rating": 1.0,
-            "click": 1.0,
-            "view": 1.0,
-            "impression": 0.0,
-            "dislike": -3.0,
-            "return": -5.0,
-        }
-    )
-    half_life_days: PositiveFloat = 60.0
-    seen: tuple[str, ...] = ("purchase", "like", "rating", "dislike", "return")
-    rating_types: tuple[str, ...] = ("rating", "like", "dislike")
-    view_types: tuple[str, ...] = ("view", "click")
-    purchase_types: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Name the types of purchases where the settings do not."""
-        object.__setattr__(self, "purchase_types", self.purchase_types or _purchases(self))
-
-    def unweighed(self, event_types: Mapping[str, int]) -> dict[str, int]:
-        """Return the types that `weights` does not name, with their counts, most events first."""
-        unnamed = {kind: n for kind, n in event_types.items() if kind not in self.weights}
-        return dict(sorted(unnamed.items(), key=lambda each: (-each[1], each[0])))
-
-    def n_teaching(self, event_types: Mapping[str, int]) -> int:
-        """Count the events that say something for or against an item."""
-        return sum(n for kind, n in event_types.items() if self.weights.get(kind))
-
-    def doubts(self) -> Iterator[str]:
-        """Yield a sentence for each default that does not fit weights of other names."""
-        weighed = ", ".join(self.weights)
-        if self.seen and not self.weights.keys() & set(self.seen):
-            yield (
-                f"features.seen ({', '.join(self.seen)}) has no type of features.weights "
-                f"({weighed}): nothing takes an item off a user's lists. Name those that do"
-            )
-        other = {*self.rating_types, *self.view_types}
-        teaching = (each for each, weight in self.weights.items() if weight > 0)
-        if not self.weights.keys() & set(self.purchase_types) and not other.issuperset(teaching):
-            yield (
-                f"features.purchase_types ({', '.join(self.purchase_types)}) has no type of "
-                f"features.weights ({weighed}): tracked conversions teach nothing. Name yours"
-            )
 
 
 @computed
@@ -140,33 +70,6 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
     )
 
 
-def unweighed_words(event_types: Mapping[str, int], settings: FeatureSettings) -> Iterator[str]:
-    """Say, where any do, which event types have no weight, with counts and shares, and what to do.
-
-    `event_types` gives the events of each type that are read; idle types are not among them.
-    """
-    found, n_events = settings.unweighed(event_types), sum(event_types.values())
-    if not found:
-        return
-    named = [f"{kind!r} ({n:,}, {n / n_events:.1%})" for kind, n in found.items()]
-    rest = len(named) - _NAMED_TYPES
-    more = f" and {rest:,} more types" if rest > 0 else ""
-    yield (
-        f"{sum(found.values()):,} of {n_events:,} events teach nothing, since no weight is set for "
-        f"their type: {', '.join(named[:_NAMED_TYPES])}{more}. Name them in [features.weights], "
-        "with 0 if they are to teach nothing, or in events.idle."
-    )
-
-
-def uncategorised_words(n_unknown: int, n_items: int) -> Iterator[str]:
-    """Say that many items have no category, which takes the cap and the diversity their meaning."""
-    if n_unknown and n_unknown >= _MANY_UNKNOWN * n_items:
-        yield (
-            f"{n_unknown:,} of {n_items:,} items ({n_unknown / n_items:.1%}) have no category: a "
-            "page may hold any number of them, and category diversity counts them as one category."
-        )
-
-
 def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSettings) -> None:
     """Make the views events, items and users, and the table weights(event_type, weight)."""
     for name, path in (("events", log.events), ("items", log.items), ("users", log.users)):
@@ -178,15 +81,6 @@ def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSett
         }
     )
     db.from_arrow(weights).create("weights")
-
-
-def _purchases(settings: FeatureSettings) -> tuple[str, ...]:
-    """Return the types that are purchases by all that is known of them; at least one."""
-    if PURCHASE in settings.weights or PURCHASE in settings.seen:
-        return (PURCHASE,)
-    other = {*settings.rating_types, *settings.view_types}
-    bought = [each for each in settings.seen if settings.weights.get(each, 0) > 0]
-    return tuple(each for each in bought if each not in other) or (PURCHASE,)
 
 
 def _kinds(settings: FeatureSettings) -> list[str]:
@@ -236,16 +130,3 @@ def _check_weights(told: Tally) -> None:
             f"a user's events weigh {most / 2**32:.3g} in all, more than can be added up exactly "
             f"({_MAX_POINTS / 2**32:.3g}); make NIGHTSHELF_FEATURES__WEIGHTS smaller"
         )
-
-
-def nothing_to_learn(
-    where: object, as_of: datetime, types: Mapping[str, int], settings: FeatureSettings
-) -> str:
-    """Say which event types there are, and that none of them teaches anything."""
-    found = ", ".join(f"{kind} ({n:,})" for kind, n in types.items()) or "no events"
-    return (
-        f"{where}: up to {as_of:%Y-%m-%d %H:%M} UTC it holds {found}; none says "
-        f"anything for an item. Types with a positive weight: "
-        f"{', '.join(kind for kind, weight in settings.weights.items() if weight > 0)}. "
-        "Check --as-of, or name your types in NIGHTSHELF_FEATURES__WEIGHTS."
-    )

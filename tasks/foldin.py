@@ -11,7 +11,8 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
-from tasks.train import Factors, TrainSettings, confidence
+from tasks.train import Factors, confidence
+from tasks.train_settings import TrainSettings
 
 
 def fold_in(strengths: sp.csr_matrix, items: Factors, training: TrainSettings) -> Factors:

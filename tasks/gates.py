@@ -3,68 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field, NonNegativeFloat
+from typing import Literal
 
 from tasks.evaluate import Quality
+from tasks.gate_settings import GateName, GateSettings
 from tasks.measure import Metrics
 from tasks.records import CleanLog, Features
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Outcome = Literal["pass", "warn", "block", "no comparison"]
-GateName = Literal[
-    "filled_share",
-    "full_share",
-    "own_share",
-    "coverage",
-    "unweighed_share",
-    "lists_ratio",
-    "full_share_drop",
-    "coverage_ratio",
-    "diversity_ratio",
-    "ndcg_ratio",
-    "jaccard",
-    "rank_biased_overlap",
-    "top_item_share",
-    "quarantined_share",
-    "events_ratio",
-    "event_mix_shift",
-]
-
-
-@dataclass(frozen=True)
-class GateSettings:
-    """The limit of each gate, and which gates only warn.
-
-    Ratios and drops compare with the live generation; the first night has none. The others are
-    absolute and stand from the first night on (docs/decisions/0033-absolute-gates.md). A gate named
-    in `warn` lets the generation go live and says so; the others block it.
-    """
-
-    filled_share_min: Share = 0.3
-    full_share_min: Share = 0.5
-    own_share_min: Share = 0.1
-    coverage_min: Share = 0.02
-    unweighed_share_max: Share = 0.01
-    lists_ratio_min: NonNegativeFloat = 0.7
-    full_share_drop_max: Share = 0.2
-    coverage_ratio_min: NonNegativeFloat = 0.5
-    diversity_ratio_min: NonNegativeFloat = 0.7
-    ndcg_ratio_min: NonNegativeFloat = 0.8
-    jaccard_min: Share = 0.05
-    rank_biased_overlap_min: Share = 0.05
-    top_item_share_max: Share = 0.95
-    quarantined_share_max: Share = 0.005
-    events_ratio_min: NonNegativeFloat = 0.7
-    events_ratio_max: NonNegativeFloat = 1.6
-    event_mix_shift_max: Share = 0.3
-    warn: tuple[GateName, ...] = (
-        "full_share",
-        "quarantined_share",
-        "rank_biased_overlap",
-        "top_item_share",
-    )
 
 
 @dataclass(frozen=True)

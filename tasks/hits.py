@@ -14,7 +14,8 @@ import duckdb
 import numpy as np
 
 from tasks.duck import connect, one_file, query
-from tasks.features import FeatureSettings, open_log
+from tasks.feature_settings import FeatureSettings
+from tasks.features import open_log
 from tasks.holdout import Past
 from tasks.metrics_ranking import Hits, Ints
 from tasks.records import CleanLog

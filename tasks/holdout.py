@@ -11,24 +11,14 @@ from dataclasses import dataclass, replace
 
 from tasks.days import write_log
 from tasks.duck import connect, one_file, query, stream, write_query
-from tasks.features import FeatureSettings, build_features
-from tasks.popularity import PopularitySettings, popular_lists
-from tasks.rank import TopNSettings
+from tasks.evaluate_settings import Recipe
+from tasks.features import build_features
+from tasks.popularity import popular_lists
 from tasks.records import CleanLog, Features, Lists, Model
 from tasks.run import Run
 from tasks.topn import top_n
-from tasks.train import TrainSettings, train_als
+from tasks.train import train_als
 from tasks.warm import starting_point
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every setting that the lists of a night follow from."""
-
-    features: FeatureSettings
-    train: TrainSettings
-    topn: TopNSettings
-    popularity: PopularitySettings
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from tasks import metrics
 from tasks.active import active_rows
 from tasks.ceiling import count_lists, most_lists
+from tasks.list_settings import TopNSettings
 from tasks.metrics_curves import curves
 from tasks.metrics_input import Evidence, load_evidence
-from tasks.rank import TopNSettings
 from tasks.reach import count_candidates, count_in_log, lengths_of
 from tasks.records import CleanLog, Features, Model, Served
 from tasks.run import Run, step

@@ -5,7 +5,6 @@ list cannot, and does not.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -14,27 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
-from pydantic import PositiveInt
 
 from tasks.duck import connect, query
-from tasks.features import FeatureSettings, open_log
+from tasks.feature_settings import FeatureSettings
+from tasks.features import open_log
 from tasks.kernels.compiled import walk
+from tasks.list_settings import PopularitySettings, TopNSettings
 from tasks.lists import Catalogue, list_batch, load_catalogue
 from tasks.parquet import write_table
-from tasks.rank import TopNSettings
 from tasks.records import CleanLog, Features, Lists
 from tasks.run import Run, computed
 from tasks.train import load_matrix
 
 Scores = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class PopularitySettings:
-    """`recent_days` against the `past_days` before them make an item trending."""
-
-    recent_days: PositiveInt = 7
-    past_days: PositiveInt = 28
 
 
 @computed

@@ -6,7 +6,7 @@ Until the flip nothing that a reader sees has changed, whatever fails (contract:
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sized
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,13 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import PositiveFloat, PositiveInt
 from redis import Redis, RedisError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from nightshelf import generations
 from nightshelf.connection import address, deadline_s
-from nightshelf.contract import DEFAULT_TTL_S, Keys
+from nightshelf.contract import Keys
 from nightshelf.counting import Counting
 from nightshelf.errors import CorruptValue
 from nightshelf.failures import failure
@@ -34,6 +33,7 @@ from tasks.decode import decode_bulk
 from tasks.encode import MODEL, Digest, Family
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.parquet import write_parquet
+from tasks.publish_settings import PublishSettings
 from tasks.records import LIST_SCHEMA, Served, Staged
 from tasks.run import Progress, Run, highest_generation, no_progress, step
 from tasks.sample import check_sample
@@ -44,20 +44,6 @@ T = TypeVar("T", bound=Sized)
 #: Keys that are asked for, and whose lists are taken apart, together.
 READ_ROWS = 2_500
 _ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
-
-
-@dataclass(frozen=True)
-class PublishSettings:
-    """How long a generation lives, and how much is on its way to Redis at a time.
-
-    Each of `n_connections` has up to two batches on their way, of at most so many keys and bytes.
-    """
-
-    ttl_s: PositiveInt = DEFAULT_TTL_S
-    max_batch_keys: PositiveInt = 1_000
-    max_batch_bytes: PositiveInt = 4 * 2**20
-    n_connections: PositiveInt = 2
-    timeout_s: PositiveFloat = 30.0
 
 
 def connect(url: str, settings: PublishSettings) -> Redis:

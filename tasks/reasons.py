@@ -9,7 +9,8 @@ from scipy.linalg import solve_triangular
 
 from tasks.kernels.forms import Ground, open_ground, open_table
 from tasks.kernels.reasons import because_block
-from tasks.train import Factors, TrainSettings, confidence
+from tasks.train import Factors, confidence
+from tasks.train_settings import TrainSettings
 
 #: No single item of the history adds to the score.
 NOTHING = -1

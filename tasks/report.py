@@ -16,19 +16,12 @@ from tasks.records import CleanLog, Features, Model, Staged
 from tasks.report_html import to_html
 from tasks.report_markdown import to_markdown
 from tasks.report_quality import figure
+from tasks.report_settings import Targets
 from tasks.report_text import count, percent, ratio
 from tasks.run import Run, step
 
 #: Goes up when a name in report.json changes its meaning or leaves.
 _FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a good night exceeds: catalogue coverage and category diversity, both 0 to 1."""
-
-    coverage: float = 0.5
-    diversity: float = 0.7
 
 
 class Headline(NamedTuple):

@@ -20,7 +20,8 @@ from tasks.encode import Family, families
 from tasks.errors import RunFolderError, VerificationError
 from tasks.forecast import forecast
 from tasks.live import flip, newer_night
-from tasks.publish import PublishSettings, open_run, read_back, stage
+from tasks.publish import open_run, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.resume import link
 from tasks.run import Progress, Run, no_progress
 

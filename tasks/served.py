@@ -13,12 +13,12 @@ from nightshelf.errors import TransitionRefused
 from nightshelf.values import Canary, Manifest
 from tasks.errors import RunFolderError
 from tasks.event_settings import EventSettings
-from tasks.features import FeatureSettings
-from tasks.rank import TopNSettings
+from tasks.feature_settings import FeatureSettings
+from tasks.list_settings import TopNSettings
 from tasks.records import CleanLog
 from tasks.republish import open_source
 from tasks.run import Run
-from tasks.train import TrainSettings
+from tasks.train_settings import TrainSettings
 from tasks.why_night import settings_of
 
 _FILES = (

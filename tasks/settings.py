@@ -26,20 +26,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tasks.collect import CollectSettings
 from tasks.compact import CompactSettings
 from tasks.errors import SettingsError
-from tasks.evaluate import EvaluateSettings
+from tasks.evaluate_settings import EvaluateSettings, Recipe
 from tasks.event_settings import EventSettings
-from tasks.features import FeatureSettings
-from tasks.gates import GateSettings
-from tasks.holdout import Recipe
+from tasks.feature_settings import FeatureSettings
+from tasks.gate_settings import GateSettings
 from tasks.inputs import InputSettings
-from tasks.popularity import PopularitySettings
-from tasks.publish import PublishSettings
-from tasks.rank import TopNSettings
-from tasks.refresh import RefreshSettings
-from tasks.report import Targets
+from tasks.list_settings import PopularitySettings, SimilarSettings, TopNSettings
+from tasks.publish_settings import PublishSettings
+from tasks.refresh_settings import RefreshSettings
+from tasks.report_settings import Targets
 from tasks.settings_file import DEFAULT, Known, SettingsFile, unknown_names
-from tasks.similar import SimilarSettings
-from tasks.train import TrainSettings
+from tasks.train_settings import TrainSettings
 
 _PREFIX = "NIGHTSHELF_"
 _REDIS_URL = ("NIGHTSHELF_REDIS_URL", "REDIS_URL", "redis_url")

@@ -1,28 +1,21 @@
 """Items like this one: the nearest by cosine of the item factors."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
-from pydantic import PositiveInt
 
+from tasks.list_settings import SimilarSettings, TopNSettings
 from tasks.lists import list_batch, load_catalogue, named
 from tasks.parquet import write_parquet
-from tasks.rank import TopNSettings, rank
+from tasks.rank import rank
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
 from tasks.run import Progress, Run, computed, no_progress
 from tasks.train import Factors, load_factors
 
 _CODES = pa.array(["similar"])
-
-
-@dataclass(frozen=True)
-class SimilarSettings:
-    """`n`: items a list."""
-
-    n: PositiveInt = 20
 
 
 @computed

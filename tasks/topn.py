@@ -17,13 +17,15 @@ from tasks.active import active_rows
 from tasks.ahead import ahead
 from tasks.explore import Flags
 from tasks.exposure import Parts, ruled
+from tasks.list_settings import TopNSettings
 from tasks.lists import Catalogue, list_batch, load_catalogue, named
 from tasks.parquet import write_parquet
-from tasks.rank import Block, TopNSettings, rank
+from tasks.rank import Block, rank
 from tasks.reasons import NOTHING, Explainer
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
 from tasks.run import Progress, Run, computed, no_progress
-from tasks.train import TrainSettings, load_factors, load_matrix
+from tasks.train import load_factors, load_matrix
+from tasks.train_settings import TrainSettings
 
 #: What a reason can be; `because` names an item, and `discover` a category.
 _TASTE, _AGAIN, _BECAUSE, _DISCOVER = range(4)

@@ -16,7 +16,8 @@ from typing import Any
 from nightshelf.errors import CorruptValue
 from nightshelf.values import Manifest
 from tasks.run import Run
-from tasks.train import Start, TrainSettings
+from tasks.train import Start
+from tasks.train_settings import TrainSettings
 
 #: The gate that says how well a night foresaw, against the one that was live before it.
 _FORESIGHT = "ndcg_ratio"

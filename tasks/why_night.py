@@ -10,9 +10,10 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tasks.errors import RunFolderError
+from tasks.list_settings import TopNSettings
 from tasks.lists import Catalogue, load_catalogue
-from tasks.rank import TopNSettings
-from tasks.train import Factors, TrainSettings, load_factors
+from tasks.train import Factors, load_factors
+from tasks.train_settings import TrainSettings
 
 T = TypeVar("T")
 _FILES = (

@@ -13,7 +13,8 @@ from typing import Any
 
 from flows import nightly as night
 from tasks.live import flip
-from tasks.publish import PublishSettings, connect, open_run, stage
+from tasks.publish import connect, open_run, stage
+from tasks.publish_settings import PublishSettings
 from tasks.run import Run
 from tests.tasks.models import make_shelves
 

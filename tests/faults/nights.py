@@ -10,7 +10,8 @@ from redis import Redis
 from nightshelf import generations
 from tasks.encode import Family
 from tasks.live import clear_orphans, flip
-from tasks.publish import PublishSettings, open_run, read_back, stage
+from tasks.publish import open_run, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.run import Run
 from tests.lookup.shelves import age, settle
 from tests.tasks.models import AS_OF, make_shelves

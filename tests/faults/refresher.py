@@ -8,7 +8,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from tasks.refresh import RefreshSettings, refresh_lists
+from tasks.refresh import refresh_lists
+from tasks.refresh_settings import RefreshSettings
 from tasks.served import open_served
 from tests.tasks.told import NOW, SHOP
 

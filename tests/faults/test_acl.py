@@ -30,8 +30,9 @@ from tasks.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
 from tasks.forecast import forecast
 from tasks.live import clear_orphans, flip, keep_live
-from tasks.publish import PublishSettings, open_run, read_back, stage
 from tasks.publish import connect as connect_publisher
+from tasks.publish import open_run, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.settings import Settings
 from tests.conftest import free_port
 from tests.faults.nights import (

@@ -10,8 +10,8 @@ from redis import asyncio as aio
 from nightshelf import AsyncShelf, Shelf
 from nightshelf.redis_url import check_url
 from tasks.errors import RedisUnavailable
-from tasks.publish import PublishSettings
 from tasks.publish import connect as connect_publisher
+from tasks.publish_settings import PublishSettings
 from tests.lookup.shelves import SHOP, publish
 
 PASSWORD = "s3cret"

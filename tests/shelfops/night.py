@@ -18,14 +18,16 @@ from nightshelf.values import Manifest
 from tasks.counting import counting_of
 from tasks.encode import families
 from tasks.event_settings import EventSettings
+from tasks.list_settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.live import flip
-from tasks.popularity import PopularitySettings, popular_lists
-from tasks.publish import PublishSettings, open_run, read_back, stage
-from tasks.rank import TopNSettings
+from tasks.popularity import popular_lists
+from tasks.publish import open_run, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.run import Run
-from tasks.similar import SimilarSettings, similar_items
+from tasks.similar import similar_items
 from tasks.topn import top_n
-from tasks.train import TrainSettings, train_als
+from tasks.train import train_als
+from tasks.train_settings import TrainSettings
 from tests.tasks.models import AS_OF, Event, learn, weighing
 
 TTL_S = 3_600

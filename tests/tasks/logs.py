@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from tasks.event_settings import EventSettings
 from tasks.events import clean_events
-from tasks.features import FeatureSettings, build_features
+from tasks.feature_settings import FeatureSettings
+from tasks.features import build_features
 from tasks.inputs import InputSettings, check_inputs
 from tasks.records import CleanLog, Features
 from tasks.run import Run

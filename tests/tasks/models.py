@@ -14,7 +14,8 @@ import scipy.sparse as sp
 
 from tasks.days import write_log
 from tasks.encode import Family, families
-from tasks.features import FeatureSettings, build_features
+from tasks.feature_settings import FeatureSettings
+from tasks.features import build_features
 from tasks.lists import Catalogue
 from tasks.parquet import write_parquet
 from tasks.rank import Block

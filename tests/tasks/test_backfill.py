@@ -14,13 +14,13 @@ from tasks import backfill
 from tasks.apart import apart
 from tasks.backfill import Make, find_date, make_date, make_lists, midnights, open_date, summarise
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.evaluate import EvaluateSettings
+from tasks.evaluate_settings import EvaluateSettings
 from tasks.inputs import Inputs, InputSettings, check_inputs
-from tasks.rank import TopNSettings
+from tasks.list_settings import TopNSettings
 from tasks.resume import adopt
 from tasks.run import Run
 from tasks.settings import Settings
-from tasks.train import TrainSettings
+from tasks.train_settings import TrainSettings
 from tests.tasks.logs import AS_OF, Row, event, item, read, write
 
 DAY = timedelta(days=1)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tasks import rank as rank_module
 from tasks.ceiling import Rows, count_lists, hold_down, most_lists
 from tasks.exposure import whole
-from tasks.rank import Block, TopNSettings, rank
+from tasks.list_settings import TopNSettings
+from tasks.rank import Block, rank
 from tests.tasks.models import Problem, defined, unpacked
 
 Lists = list[list[tuple[int, float]]]

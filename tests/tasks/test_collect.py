@@ -22,7 +22,7 @@ from tasks.entries import EVENTS
 from tasks.event_files import quarantine_of
 from tasks.event_settings import EventSettings
 from tasks.event_stream import GROUP, EventStream
-from tasks.features import FeatureSettings
+from tasks.feature_settings import FeatureSettings
 from tests.lookup.shelves import publish
 from tests.tasks.logs import YESTERDAY, clean, event, item, read, write
 from tests.tasks.tracked import (

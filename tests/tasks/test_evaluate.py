@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from tasks import evaluate as module
-from tasks.evaluate import EvaluateSettings, Quality, evaluate
-from tasks.holdout import Recipe, past_night
-from tasks.popularity import PopularitySettings
-from tasks.rank import TopNSettings
+from tasks.evaluate import Quality, evaluate
+from tasks.evaluate_settings import EvaluateSettings, Recipe
+from tasks.holdout import past_night
+from tasks.list_settings import PopularitySettings, TopNSettings
 from tasks.records import CleanLog
 from tasks.resume import adopt
 from tasks.run import Run
-from tasks.train import TrainSettings
+from tasks.train_settings import TrainSettings
 from tests.tasks.models import AS_OF, Event, make_log, read_lists, weighing
 from tests.tasks.test_metrics_ranking import defined
 

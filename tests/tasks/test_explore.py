@@ -21,11 +21,13 @@ from tasks import rank as rank_module
 from tasks.explore import Favourites, explore, load_favourites, load_new
 from tasks.exposure import whole
 from tasks.kernels.explore import Places
-from tasks.rank import TopNSettings, rank
+from tasks.list_settings import TopNSettings
+from tasks.rank import rank
 from tasks.records import Lists
 from tasks.settings import Settings
 from tasks.topn import top_n
-from tasks.train import TrainSettings, train_als
+from tasks.train import train_als
+from tasks.train_settings import TrainSettings
 from tests.tasks.models import AS_OF, Event, Learnt, Problem, dot, learn, read_lists, unpacked
 
 Row = list[tuple[int, float]]

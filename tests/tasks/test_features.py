@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.event_settings import EventSettings
-from tasks.features import FeatureSettings, unweighed_words
+from tasks.feature_settings import FeatureSettings
 from tasks.records import Features
+from tasks.teaching import unweighed_words
 from tests.tasks.logs import AS_OF, YESTERDAY, Row, bytes_of, clean, event, item, learn, read
 
 CATEGORIES = {"i1": "books", "i2": "books", "i3": "mugs", "i4": "tea", "i5": "pens"}

@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
 from tasks.foldin import fold_in
-from tasks.train import Factors, TrainSettings, confidence
+from tasks.train import Factors, confidence
+from tasks.train_settings import TrainSettings
 
 N_ITEMS, K = 30, 6
 

@@ -9,7 +9,8 @@ from redis import Redis
 from nightshelf import generations
 from tasks.errors import NoRoom
 from tasks.forecast import forecast
-from tasks.publish import PublishSettings, open_run, stage
+from tasks.publish import open_run, stage
+from tasks.publish_settings import PublishSettings
 from tests.tasks.models import AS_OF, make_shelves
 
 N_USERS = 6_000

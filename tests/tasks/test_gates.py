@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tasks.evaluate import Quality
-from tasks.gates import GATES, GateName, GateSettings, figures, judge
+from tasks.gate_settings import GateName, GateSettings
+from tasks.gates import GATES, figures, judge
+from tasks.list_settings import TopNSettings
 from tasks.measure import measure
-from tasks.rank import TopNSettings
 from tests.tasks.report_night import make_night
 
 NIGHT = {

@@ -17,7 +17,7 @@ from nightshelf.values import Manifest
 from tasks.counting import counting_of
 from tasks.encode import families
 from tasks.event_settings import EventSettings
-from tasks.features import FeatureSettings
+from tasks.feature_settings import FeatureSettings
 from tasks.records import Features
 from tasks.run import Run
 from tests.lookup.shelves import SHOP

@@ -8,7 +8,8 @@ from redis import Redis
 
 from nightshelf.operate import pin
 from tasks.live import flip, newer_night
-from tasks.publish import PublishSettings, open_run, stage
+from tasks.publish import open_run, stage
+from tasks.publish_settings import PublishSettings
 from tasks.run import Run
 from tests.tasks.models import AS_OF, make_shelves
 from tests.tasks.test_publish import publish

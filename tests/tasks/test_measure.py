@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tasks.list_settings import TopNSettings
 from tasks.measure import Metrics, measure
-from tasks.rank import TopNSettings
 from tests.tasks.report_night import Night, make_night
 
 CATALOGUE: dict[str, tuple[str | None, bool]] = {

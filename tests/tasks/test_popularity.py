@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.popularity import PopularitySettings, popular_lists
-from tasks.rank import TopNSettings
+from tasks.list_settings import PopularitySettings, TopNSettings
+from tasks.popularity import popular_lists
 from tests.tasks.models import (
     AS_OF,
     Event,

@@ -20,7 +20,8 @@ from nightshelf.values import Manifest
 from tasks.encode import Entry, Family
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.live import clear_orphans, flip, keep_live
-from tasks.publish import PublishSettings, connect, open_run, read_back, stage
+from tasks.publish import connect, open_run, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.records import Served, Staged
 from tasks.run import Run
 from tests.conftest import run_redis

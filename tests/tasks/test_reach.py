@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.gates import figures
+from tasks.list_settings import TopNSettings
 from tasks.measure import Metrics, measure
 from tasks.parquet import write_table
-from tasks.rank import TopNSettings
 from tasks.reach import count_in_log, lengths_of
 from tests.tasks.report_night import AS_OF, make_night
 

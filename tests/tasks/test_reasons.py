@@ -20,7 +20,8 @@ from tasks.kernels.products import add, add_turned, fill, fill_turned
 from tasks.kernels.solve import solve
 from tasks.kernels.vectors import aligned
 from tasks.reasons import NOTHING, Explainer
-from tasks.train import Factors, TrainSettings, confidence
+from tasks.train import Factors, confidence
+from tasks.train_settings import TrainSettings
 from tests.tasks.models import matrix
 
 Numbers = npt.NDArray[Any]

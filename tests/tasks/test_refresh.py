@@ -25,9 +25,9 @@ from tasks import refresh as refreshing
 from tasks.encode import families
 from tasks.errors import InputError, RunFolderError
 from tasks.foldin import fold_in
-from tasks.publish import PublishSettings
+from tasks.publish_settings import PublishSettings
 from tasks.records import Model
-from tasks.refresh import RefreshSettings
+from tasks.refresh_settings import RefreshSettings
 from tasks.relist import Fresh, relist
 from tasks.republish import open_source, republish
 from tasks.run import Run

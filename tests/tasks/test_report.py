@@ -14,11 +14,12 @@ import pytest
 
 from tasks.evaluate import Quality
 from tasks.gates import Gate, Verdict
+from tasks.list_settings import TopNSettings
 from tasks.measure import Metrics, measure
 from tasks.pictures import all_pictures
-from tasks.rank import TopNSettings
-from tasks.report import Report, Targets, judge, write_report
+from tasks.report import Report, judge, write_report
 from tasks.report_markdown import escape
+from tasks.report_settings import Targets
 from tests.tasks.report_night import Night, make_night
 
 HOSTILE = '<img src=x onerror="alert(1)">|`$x$\n**b** & 日本\x07'

@@ -15,7 +15,8 @@ from nightshelf.contract import Keys, key_ttl_s
 from nightshelf.operate import mark_bad, pin, promote
 from nightshelf.values import Manifest
 from tasks.errors import NoRoom, RunFolderError, VerificationError
-from tasks.publish import PublishSettings, open_run, stage
+from tasks.publish import open_run, stage
+from tasks.publish_settings import PublishSettings
 from tasks.republish import open_source, refuse_unless_good, republish
 from tasks.run import Run
 from tasks.why import trace

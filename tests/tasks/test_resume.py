@@ -10,11 +10,13 @@ import pytest
 
 from tasks import resume
 from tasks.events import clean_events
-from tasks.features import FeatureSettings, build_features
+from tasks.feature_settings import FeatureSettings
+from tasks.features import build_features
 from tasks.inputs import Inputs, InputSettings, check_inputs
 from tasks.resume import Taken, adopt, take_over
 from tasks.run import Run
-from tasks.train import TrainSettings, train_als
+from tasks.train import train_als
+from tasks.train_settings import TrainSettings
 from tests.tasks.logs import ANY_SHARE, AS_OF, NOW, event, item, read, write
 
 STEPS = ["clean_events", "build_features", "train_als"]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from tasks import rollups
 from tasks.days import days_of, write_log
-from tasks.features import FeatureSettings, build_features
+from tasks.feature_settings import FeatureSettings
+from tasks.features import build_features
 from tasks.parquet import write_table
 from tasks.records import CleanLog, Features
 from tasks.rollup_file import read_day, read_merged

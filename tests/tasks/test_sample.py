@@ -14,7 +14,8 @@ from nightshelf.values import RankedList
 from tasks import encode, sample
 from tasks.encode import Family, decode_lists
 from tasks.errors import VerificationError
-from tasks.publish import PublishSettings, read_back, stage
+from tasks.publish import read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.records import LIST_SCHEMA
 from tasks.run import Run
 from tasks.sample import SAMPLE, check_sample

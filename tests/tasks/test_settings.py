@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.errors import SettingsError
-from tasks.features import FeatureSettings
-from tasks.rank import TopNSettings
+from tasks.feature_settings import FeatureSettings
+from tasks.list_settings import TopNSettings
 from tasks.settings import Settings, load_settings
 
 SECRET = "hunter2"

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tasks.list_settings import SimilarSettings, TopNSettings
 from tasks.parquet import write_table
-from tasks.rank import TopNSettings
 from tasks.records import Model
-from tasks.similar import SimilarSettings, similar_items
+from tasks.similar import similar_items
 from tasks.train import Factors
 from tests.tasks.models import AS_OF, Learnt, dot, learn, read_lists
 

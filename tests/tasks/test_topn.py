@@ -23,11 +23,13 @@ from tasks.kernels import desk as kernel_desk
 from tasks.kernels.bounds import Crowd, Stock
 from tasks.kernels.desk import Desk
 from tasks.kernels.lists import list_block
-from tasks.rank import TopNSettings, rank
+from tasks.list_settings import TopNSettings
+from tasks.rank import rank
 from tasks.records import Lists
 from tasks.settings import Settings
 from tasks.topn import top_n
-from tasks.train import Factors, TrainSettings, load_factors, train_als
+from tasks.train import Factors, load_factors, train_als
+from tasks.train_settings import TrainSettings
 from tests.tasks.models import (
     AS_OF,
     Event,

@@ -16,9 +16,11 @@ from redis import Redis
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import RunFolderError
-from tasks.rank import TopNSettings, rank
+from tasks.list_settings import TopNSettings
+from tasks.rank import rank
 from tasks.reasons import NOTHING, Explainer
-from tasks.train import Factors, TrainSettings, confidence
+from tasks.train import Factors, confidence
+from tasks.train_settings import TrainSettings
 from tasks.why import Person, Place, Rival, trace
 from tasks.why_night import Night, load_night
 from tests.shelfops.night import USERS, make_night

@@ -21,7 +21,8 @@ from redis.retry import Retry
 
 from nightshelf.contract import Keys
 from tasks.encode import Digest, Entries
-from tasks.publish import PublishSettings, connect, read_back, stage
+from tasks.publish import connect, read_back, stage
+from tasks.publish_settings import PublishSettings
 from tasks.replies import Gone
 from tasks.run import Run
 from tasks.texts import Texts

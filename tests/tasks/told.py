@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from redis import Redis
 
 from nightshelf.contract import Keys
-from tasks.refresh import Refreshed, RefreshSettings, refresh_lists
+from tasks.refresh import Refreshed, refresh_lists
+from tasks.refresh_settings import RefreshSettings
 from tasks.served import open_served
 from tests.tasks.models import AS_OF
 
