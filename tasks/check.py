@@ -91,6 +91,7 @@ def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings
     except SettingsError as error:
         checked.errors.append(str(error))
         return Settings.model_construct()
+    checked.warnings += (f"{doubt}." for doubt in settings.features.doubts())
     try:
         check_url(settings.redis_url.get_secret_value())
     except ValueError as error:

@@ -92,6 +92,18 @@ def test_types_without_a_weight_are_told_of(tmp_path: Path) -> None:
     ]
 
 
+def test_what_settings_leave_in_doubt_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "shops.toml"
+    config.write_text("[namespace.books.features.weights]\nview = 1.0\nlend = 5.0\n")
+    found = check(*files(tmp_path), None, "books", AS_OF, config)
+    assert found.errors == []
+    assert [said.split(" (")[0] for said in found.warnings] == [
+        "features.seen",
+        "features.purchase_types",
+    ]
+    assert check(*files(tmp_path), None, "shop", AS_OF, config).warnings == []
+
+
 def test_everything_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "nightshelf.toml").write_text("[topn]\nn = 'many'\n")
     events, _ = files(tmp_path)
