@@ -52,7 +52,7 @@ from tasks.train import Factors, load_factors, load_matrix, train_als
 Work = Callable[[], object]
 
 N_CATEGORIES = 200
-REAL = {
+REAL: dict[str, Callable[[Path, Path], Imported]] = {
     "movielens-latest-small-2016": import_movielens,
     "movietweetings-100k": import_movielens,
     "online-retail/online_retail.csv.gz": import_online_retail,

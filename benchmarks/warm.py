@@ -14,6 +14,7 @@ Logs: the sample shop, and the real ones where they are at hand (NIGHTSHELF_REAL
 import os
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,7 +42,10 @@ from tasks.train import Start, train_als
 from tasks.train_settings import TrainSettings
 
 _DEPTH = 10
-_REAL = {"online-retail": import_online_retail, "movietweetings-100k": import_movielens}
+_REAL: dict[str, Callable[[Path, Path], Imported]] = {
+    "online-retail": import_online_retail,
+    "movietweetings-100k": import_movielens,
+}
 _FILES = {"online-retail": "online-retail/online_retail.csv.gz"}
 
 

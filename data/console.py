@@ -1,4 +1,4 @@
-"""What the commands of this room share: progress, plain errors, and what to run next."""
+"""Parts that the commands of this folder share: progress, plain errors, and what to run next."""
 
 import shlex
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import wraps
+from json import dumps
 from pathlib import Path
 from typing import ParamSpec
 
@@ -27,7 +28,8 @@ def plain_errors(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except (InputError, OSError, duckdb.Error) as error:
-            print(f"error: {error}", file=sys.stderr)
+            line = str(error).partition("\n")[0] if isinstance(error, duckdb.Error) else error
+            print(f"error: {line}", file=sys.stderr)
             raise typer.Exit(1) from error
 
     return run
@@ -40,11 +42,30 @@ def telling(first: str) -> Iterator[Tell]:
         yield status.update
 
 
-def show(written: Imported, namespace: str) -> None:
-    """Print the counts of an import, its files, and the command for a night on them."""
+def show(written: Imported, namespace: str, *, json: bool = False) -> None:
+    """Print where the rows of an import went, its files, and the command for a night on them."""
+    files = [path for path in (written.events, written.items, written.users) if path]
+    if json:
+        print(_as_json(written, files))
+        return
+    for line in [line for count in written.rows for line in count.lines()]:
+        print(line)
+    for note in written.notes:
+        print(f"note: {note}")
+    print()
     show_counts(written.counts)
-    files = [written.events, written.items, written.users]
-    show_next([path for path in files if path], written.as_of, namespace)
+    show_next(files, written.as_of, namespace)
+
+
+def _as_json(written: Imported, files: list[Path]) -> str:
+    shown = {
+        "rows": [count.as_json() for count in written.rows],
+        "notes": written.notes,
+        "counts": written.counts,
+        "files": [str(path) for path in files],
+        "as_of": written.as_of.isoformat(),
+    }
+    return dumps(shown, indent=2)
 
 
 def show_counts(counts: dict[str, int]) -> None:

@@ -1,130 +1,16 @@
-"""Any CSV log by a map: every column of ours is a DuckDB SQL expression over the CSV's columns.
+"""The command that imports any CSV log: one SQL expression a column of ours."""
 
-Times without an offset are taken as UTC; Unix seconds go through ``to_timestamp(...)``.
-
-Nothing is lost in silence: each filter's rows are counted, and a value that does not convert to
-its column's type becomes null and is counted (a night sets such rows aside, with the reason).
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import duckdb
-import pyarrow as pa
 import typer
 
 from data.console import plain_errors, show, telling
-from data.csv_columns import bind, map_columns, one_row_each, read, unconverted
-from data.parquet import EVENTS, ITEMS, USERS, Imported, InputError, Tell, silent, write_relation
-from data.scratch import scratch
-
-_NEEDED = {
-    "event": ("user_id", "item_id", "event_type", "ts"),
-    "item": ("item_id", "category"),
-    "user": ("user_id", "segment"),
-}
-
-
-@dataclass(frozen=True)
-class CsvMap:
-    """How a CSV log becomes events, items and users: column -> SQL expression.
-
-    - `event`: user_id, item_id, event_type and ts are needed; value, event_id, arrived_at and
-      session_id may be given.
-    - `item`: category is needed; over the items' CSV where there is one (item_id is then needed
-      too), else over the log. One row an item: each column's most frequent value, the smallest of
-      equals.
-    - `user`: segment, in the same way, over the log; no users file where it is empty.
-    - `keep`: name of those dropped -> SQL condition that the rest meet, in order, over the log.
-    """
-
-    event: Mapping[str, str]
-    item: Mapping[str, str]
-    user: Mapping[str, str] = field(default_factory=dict)
-    keep: Mapping[str, str] = field(default_factory=dict)
-
-
-def import_csv(
-    logs: Sequence[Path],
-    out: Path,
-    columns: CsvMap,
-    items: Path | None = None,
-    tell: Tell = silent,
-) -> Imported:
-    """Write the log (`.csv` or `.csv.gz`; several are read as one) to `out` by a map.
-
-    `InputError` names the column whose expression does not fit, and what the file has.
-    """
-    with scratch(out) as db:
-        counts = stage(db, logs, columns, items, tell)
-        return store(db, out, counts, tell)
-
-
-def stage(
-    db: duckdb.DuckDBPyConnection,
-    logs: Sequence[Path],
-    columns: CsvMap,
-    items: Path | None = None,
-    tell: Tell = silent,
-) -> dict[str, int]:
-    """Make the tables `events`, `items` and, where mapped, `users`; return the counts so far."""
-    tell(f"reading {', '.join(map(str, logs))} ...")
-    log = read(db, "log", logs)
-    counts = {"rows read": len(log)}
-    for name, condition in columns.keep.items():
-        bind(log, "filter", name, condition)
-        kept = log.filter(condition)
-        counts[f"  dropped: {name}"] = len(log) - len(kept)
-        log = kept
-    tell("mapping the columns ...")
-    event = map_columns(log, "event", columns.event, EVENTS, _NEEDED["event"])
-    event.typed.to_table("events")
-    counts |= unconverted(event)
-    item, source = {"item_id": columns.event["item_id"], **columns.item}, log
-    if items:
-        item, source = dict(columns.item), read(db, "items_csv", [items])
-        counts["items' rows read"] = len(source)
-    counts |= _distinct(source, "item", item, ITEMS)
-    if columns.user:
-        user = {"user_id": columns.event["user_id"], "created_at": "NULL", **columns.user}
-        counts |= _distinct(log, "user", user, USERS)
-    return counts
-
-
-def _distinct(
-    source: duckdb.DuckDBPyRelation, option: str, expressions: Mapping[str, str], schema: pa.Schema
-) -> dict[str, int]:
-    """Make the table of an option, `item` -> `items`: one row an id; return what was lost."""
-    mapped = map_columns(source, option, expressions, schema, _NEEDED[option])
-    one_row_each(mapped, key=_NEEDED[option][0]).to_table(f"{option}s")
-    return unconverted(mapped)
-
-
-def store(
-    db: duckdb.DuckDBPyConnection, out: Path, counts: dict[str, int], tell: Tell = silent
-) -> Imported:
-    """Write the tables that `stage` made; `InputError` where no event has a time."""
-    tell("sorting and writing ...")
-    last = db.table("events").max("ts").fetchall()[0][0]
-    if last is None:
-        raise InputError(
-            "no row has a time: look at the filters and at the expression of ts "
-            "(Unix seconds go through to_timestamp(...))"
-        )
-    made = dict(counts)
-    paths: dict[str, Path] = {}
-    known = {row[0] for row in db.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
-    for name, schema, order in (
-        ("events", EVENTS, "ts"),
-        ("items", ITEMS, "item_id"),
-        ("users", USERS, "user_id"),
-    ):
-        if name in known:
-            paths[name] = out / f"{name}.parquet"
-            made[f"{name} written"] = write_relation(paths[name], schema, db.table(name), order)
-    return Imported(paths["events"], paths["items"], paths.get("users"), made, last)
+from data.csv_import import CsvMap, import_csv
+from data.csv_reader import Dialect
+from data.csv_table import NULL_WORDS
+from data.parquet import InputError
 
 
 def main(
@@ -142,8 +28,42 @@ def main(
     where: Annotated[
         list[str] | None, typer.Option(metavar="SQL", help="Keep rows that meet this; repeatable.")
     ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="Default: comma, tab, semicolon or bar, by the first line; '::' works."),
+    ] = None,
+    quote: Annotated[str, typer.Option(help="'' where quotes are plain text.")] = '"',
+    escape: Annotated[
+        str | None, typer.Option(help="A sign before quotes inside a text, such as '\\'.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="latin-1, cp1252, ...  Default: UTF-8, UTF-16 by its mark.")
+    ] = None,
+    names: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME,...", help="Columns of files without a header.")
+    ] = None,
+    skip_bad_lines: Annotated[
+        bool, typer.Option("--skip-bad-lines", help="Refuse and count lines that do not fit.")
+    ] = False,
+    null_words: Annotated[
+        str, typer.Option(metavar="WORD,WORD,...", help="Null as an id; '' keeps all words.")
+    ] = ",".join(NULL_WORDS),
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Import any CSV log (.csv or .csv.gz, several as one) into OUT: one SQL expression a column.
+    r"""Import CSV logs into OUT: events.parquet, items.parquet, and users.parquet if mapped.
+
+    A CSV is text, plain or in gzip, whatever its name ends in; several are read as one log, each by
+    its own header. Nothing of it is guessed but the delimiter.
+
+    Each column of ours is an SQL expression (DuckDB's) over the CSV's columns. These are text, as
+    written: 1.10 and 007 stay so. Where an expression needs numbers (Quantity * Price, rating >= 4,
+    to_timestamp(timestamp)), a column that holds only numbers is read as numbers.
+
+    A time is ISO 8601, in UTC where it names no offset, or its unit is declared:
+
+    ts=to_timestamp(timestamp)  for Unix seconds, ts=epoch_ms(timestamp)  for milliseconds,
+
+    ts=strptime(day, '%m/%d/%Y %H:%M')  for another format.
 
     For example:
 
@@ -158,9 +78,33 @@ def main(
         user=_pairs("user", user or []),
         keep={f"fails {condition}": condition for condition in where or []},
     )
+    dialect = Dialect(
+        delimiter=_sign("delimiter", delimiter, longest=9) if delimiter is not None else None,
+        quote=_sign("quote", quote) if quote else "",
+        escape=_sign("escape", escape) if escape else None,
+        encoding=encoding,
+        names=tuple(name.strip() for name in names.split(",")) if names else (),
+        skip_bad_lines=skip_bad_lines,
+    )
+    words = [word for word in null_words.split(",") if word]
     with telling("reading ...") as tell:
-        written = import_csv(csv, out, columns, items, tell)
-    show(written, "imported")
+        written = import_csv(csv, out, columns, items, tell, dialect=dialect, null_words=words)
+    if any("null word" in reason for count in written.rows for reason in count.refused):
+        written.notes.append("--null-words '' takes such words as ids")
+    show(written, "imported", json=json)
+
+
+def _sign(option: str, given: str, longest: int = 1) -> str:
+    """Return a character that separates; a tab may be written as backslash and t."""
+    sign = given
+    if len(given) > 1 and given.startswith("\\"):
+        try:
+            sign = given.encode("ascii").decode("unicode_escape")
+        except UnicodeError as error:
+            raise InputError(f"--{option} {given}: no such character") from error
+    if not 0 < len(sign) <= longest or "\n" in sign or "\r" in sign:
+        raise InputError(f"--{option} {given!r}: expected one character, such as ',' or '\\t'")
+    return sign
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ Source: F. M. Harper and J. A. Konstan, "The MovieLens Datasets", ACM TiiS 5(4),
 README of each set.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,11 @@ import duckdb
 import typer
 
 from data.console import plain_errors, show, telling
-from data.parquet import EVENTS, ITEMS, Imported, InputError, Tell, silent, write_relation
+from data.csv_import import CsvMap, advice_for_csv_log, stage, store
+from data.csv_reader import Dialect
+from data.csv_table import Table, load, require_columns
+from data.csv_text import utf8_or_latin1
+from data.parquet import Imported, InputError, Tell, silent
 from data.scratch import scratch
 
 _GENRES_100K = [
@@ -41,28 +45,36 @@ _FLAGGED = ", ".join(
 _NO_GENRE = "('', 'unknown', '(no genres listed)')"
 
 
+_RATING_COLUMNS = ("userId", "movieId", "rating", "timestamp")
+_MOVIE_COLUMNS = ("movieId", "title", "genres")
+
+
 @dataclass(frozen=True)
 class Format:
-    """Two files and how their lines read; `genres` is SQL for a list of genre names."""
+    """Two files and how each is written; `genres` is SQL for a list of genre names."""
 
     ratings: str
     movies: str
-    ratings_delimiter: str
-    movies_delimiter: str
-    header: bool = False
-    quote: str = ""
-    movie_columns: tuple[str, ...] = ("item_id", "title", "genres")
+    ratings_dialect: Dialect
+    movies_dialect: Dialect
     genres: str = "string_split(genres, '|')"
 
 
 FORMATS = (
     Format(
-        *("u.data", "u.item", "\t", "|"),
-        movie_columns=("item_id", "title", "released", "on_video", "url", *_FLAG_COLUMNS),
+        *("u.data", "u.item"),
+        Dialect("\t", quote="", names=_RATING_COLUMNS),
+        Dialect(
+            *("|", ""), names=("movieId", "title", "released", "on_video", "url", *_FLAG_COLUMNS)
+        ),
         genres=f"[{_FLAGGED}]",
     ),
-    Format("ratings.dat", "movies.dat", "::", "::"),
-    Format("ratings.csv", "movies.csv", ",", ",", header=True, quote='"'),
+    Format(
+        *("ratings.dat", "movies.dat"),
+        Dialect("::", quote="", names=_RATING_COLUMNS),
+        Dialect("::", quote="", names=_MOVIE_COLUMNS),
+    ),
+    Format("ratings.csv", "movies.csv", Dialect(), Dialect()),
 )
 
 
@@ -70,27 +82,26 @@ def import_movielens(folder: Path, out: Path, tell: Tell = silent) -> Imported:
     """Write `events.parquet` and `items.parquet` to `out` from an unpacked MovieLens folder.
 
     Movies that were rated but have no line of their own are counted, and their events stay.
-    `InputError` where the folder holds no known pair of files, or ratings beyond 10.
+    `InputError` where the folder holds no known pair of files, where a file has other columns, and
+    where ratings go beyond 10.
     """
     layout = detect(folder)
-    with scratch(out) as db:
-        tell(f"reading {folder / layout.ratings} ...")
-        ratings = _ratings(db, folder / layout.ratings, layout)
-        events = _events(ratings, layout.ratings)
-        movies = _movies(db, folder / layout.movies, layout)
-        orphans = ratings.join(movies, "item_id", how="anti")
+    with scratch(out) as held, advice_for_csv_log():
+        db = held.db
+        ratings = _load(db, folder / layout.ratings, layout.ratings_dialect, "ratings", tell)
+        require_columns(ratings, _RATING_COLUMNS)
+        movies = _load(db, folder / layout.movies, layout.movies_dialect, "movies", tell)
+        require_columns(movies, layout.movies_dialect.names or _MOVIE_COLUMNS)
+        staged = stage(db, ratings, _columns(ratings, layout), movies, tell)
+        events = db.table("events")
+        orphans = events.join(db.table("items"), "item_id", how="anti")
         kinds = events.aggregate("event_type, count(*)").order("event_type").fetchall()
-        counts = {
-            f"ratings read from {layout.ratings}": len(ratings),
-            **{f"  of them {kind}": count for kind, count in kinds},
-            f"  of movies without a line in {layout.movies}": len(orphans),
-            "    such movies": len(orphans.unique("item_id")),
+        facts = {
+            **{f"events: {kind}": count for kind, count in kinds},
+            f"events of movies without a line in {layout.movies}": len(orphans),
+            "  such movies": len(orphans.unique("item_id")),
         }
-        tell("sorting and writing ...")
-        counts["events written"] = write_relation(out / "events.parquet", EVENTS, events, "ts")
-        counts["items written"] = write_relation(out / "items.parquet", ITEMS, movies, "item_id")
-        last = events.max("ts").fetchall()[0][0]
-    return Imported(out / "events.parquet", out / "items.parquet", None, counts, last)
+        return store(held, staged, tell, facts)
 
 
 def detect(folder: Path) -> Format:
@@ -102,75 +113,43 @@ def detect(folder: Path) -> Format:
     raise InputError(f"{folder} holds no MovieLens set; expected one of: {known}. Unpack it first.")
 
 
-def _ratings(db: duckdb.DuckDBPyConnection, path: Path, layout: Format) -> duckdb.DuckDBPyRelation:
-    """Return user_id, item_id, value, seconds (Unix); grain: one rating."""
-    columns = {"user_id": "VARCHAR", "item_id": "VARCHAR", "value": "DOUBLE", "seconds": "BIGINT"}
-    return _read(db, "ratings", path, layout, delimiter=layout.ratings_delimiter, columns=columns)
+def _load(
+    db: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, what: str, tell: Tell
+) -> Table:
+    return load(db, what, [path], replace(dialect, encoding=utf8_or_latin1(path)), what, tell)
 
 
-def _events(ratings: duckdb.DuckDBPyRelation, name: str) -> duckdb.DuckDBPyRelation:
-    """Return the ratings as events, their types set on the scale that the ratings use."""
-    highest = ratings.max("value").fetchall()[0][0]
+def _columns(ratings: Table, layout: Format) -> CsvMap:
+    """Return the map, its event types set on the scale that the ratings use."""
+    if other := ratings.numbers("rating").other:
+        raise InputError(f"a rating is no number: {other}")
+    highest = ratings.relation.aggregate("max(TRY_CAST(rating AS DOUBLE))").fetchall()[0][0]
     if highest is None or highest > 10:
+        name = layout.ratings
         raise InputError(f"{name}: the highest rating is {highest}; expected a scale up to 5 or 10")
     top = 5 if highest <= 5 else 10
-    kind = f"CASE WHEN value >= {0.8 * top} THEN 'like' WHEN value <= {0.4 * top} THEN 'dislike'"
-    return ratings.project(
-        f"user_id, item_id, {kind} ELSE 'rating' END AS event_type, "
-        "to_timestamp(seconds) AS ts, value"
-    )
-
-
-def _movies(db: duckdb.DuckDBPyConnection, path: Path, layout: Format) -> duckdb.DuckDBPyRelation:
-    """Return item_id, title, category, tags; grain: movie."""
-    columns = dict.fromkeys(layout.movie_columns, "VARCHAR")
-    movies = _read(db, "movies", path, layout, delimiter=layout.movies_delimiter, columns=columns)
-    genres = f"coalesce(list_filter({layout.genres}, lambda genre: genre NOT IN {_NO_GENRE}), [])"
-    return movies.project(f"item_id, title, {genres} AS tags").project(
-        "item_id, coalesce(tags[1], 'unknown') AS category, title, tags"
-    )
-
-
-def _read(
-    db: duckdb.DuckDBPyConnection,
-    table: str,
-    path: Path,
-    layout: Format,
-    *,
-    delimiter: str,
-    columns: dict[str, str],
-) -> duckdb.DuckDBPyRelation:
-    """Read a file into a table: every option given, so that nothing is guessed from its content."""
-    db.execute(
-        f"CREATE TABLE {table} AS FROM read_csv($path, delim = $delimiter, header = $header, "
-        "quote = $quote, escape = $quote, encoding = $encoding, columns = $columns, "
-        "auto_detect = false)",
-        {
-            "path": str(path),
-            "delimiter": delimiter,
-            "header": layout.header,
-            "quote": layout.quote,
-            "encoding": _encoding(path),
-            "columns": columns,
+    kind = f"CASE WHEN rating >= {0.8 * top} THEN 'like' WHEN rating <= {0.4 * top} THEN 'dislike'"
+    tags = f"coalesce(list_filter({layout.genres}, lambda genre: genre NOT IN {_NO_GENRE}), [])"
+    return CsvMap(
+        event={
+            **{
+                "user_id": "userId",
+                "item_id": "movieId",
+                "event_type": f"{kind} ELSE 'rating' END",
+            },
+            **{"ts": "to_timestamp(timestamp)", "value": "rating"},
+        },
+        item={
+            **{"item_id": "movieId", "category": f"coalesce(({tags})[1], 'unknown')"},
+            **{"title": "title", "tags": tags},
         },
     )
-    return db.table(table)
-
-
-def _encoding(path: Path) -> str:
-    """Return `utf-8` where every byte of the file is, else `latin-1`, which any byte is."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for _ in lines:
-                pass
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
 
 
 def main(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
     out: Annotated[Path, typer.Argument(file_okay=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Import an unpacked MovieLens or MovieTweetings FOLDER into OUT.
 
@@ -178,7 +157,7 @@ def main(
     """
     with telling("reading ...") as tell:
         written = import_movielens(folder, out, tell)
-    show(written, "movielens")
+    show(written, "movielens", json=json)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,13 @@
   or more, neither colour nor size) the last that is among the 60 commonest final words over all
   items, else `other`.
 - A user's segment is the country of most of their rows. Invoice times carry no zone: read as UTC.
+- Invoice dates are ISO 8601, or `12/1/2010 8:26` as in the copy on Kaggle: month and day are told
+  apart by the whole column, and by the days that the log is of.
 
 Source: D. Chen, "Online Retail", UCI Machine Learning Repository, 2015, doi:10.24432/C5BW33.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +27,13 @@ import duckdb
 import typer
 
 from data.console import plain_errors, show, telling
-from data.csv_log import CsvMap, stage, store
-from data.parquet import Imported, Tell, silent
+from data.csv_import import CsvMap, advice_for_csv_log, stage, store
+from data.csv_reader import Dialect
+from data.csv_table import Table, load, require_columns
+from data.csv_text import utf8_or_latin1
+from data.parquet import Imported, InputError, Tell, silent
 from data.scratch import scratch
+from data.times import fitting_formats, is_iso
 
 N_CATEGORIES = 60
 #: Colours, sizes and such: what an item looks like, not what it is.
@@ -35,9 +42,16 @@ _LOOKS = (
     "mini orange pink polkadot purple red set silver small spot tall turquoise white yellow"
 )
 
+_COLUMNS = (
+    *("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"),
+    *("CustomerID", "Country"),
+)
+#: The days that the log is of.
+_SPAN = "BETWEEN TIMESTAMP '2010-12-01' AND TIMESTAMP '2011-12-10'"
+
 ONLINE_RETAIL = CsvMap(
     event={
-        "user_id": "CustomerID",
+        "user_id": r"regexp_replace(CustomerID, '\.0$', '')",
         "item_id": "upper(StockCode)",
         "event_type": "CASE WHEN InvoiceNo LIKE 'C%' OR Quantity < 0 THEN 'return' "
         "ELSE 'purchase' END",
@@ -82,17 +96,61 @@ UPDATE items SET category = placed.category FROM placed WHERE items.item_id = pl
 """
 
 
-def import_online_retail(log: Path, out: Path, tell: Tell = silent) -> Imported:
-    """Write the log (`.csv` or `.csv.gz`, columns as published) as events, items and users."""
-    with scratch(out) as db:
-        counts = stage(db, [log], ONLINE_RETAIL, tell=tell)
-        _categorise(db)
-        items = db.table("items")
-        counts["categories"] = len(items.unique("category"))
-        counts["items in category other"] = len(items.filter("category = 'other'"))
-        kinds = db.table("events").aggregate("event_type, count(*)").order("event_type")
-        counts |= {f"events: {kind}": count for kind, count in kinds.fetchall()}
-        return store(db, out, counts, tell)
+def import_online_retail(
+    log: Path,
+    out: Path,
+    tell: Tell = silent,
+    *,
+    encoding: str | None = None,
+    date_format: str | None = None,
+) -> Imported:
+    """Write the log (CSV, plain or in gzip, columns as published) as events, items and users.
+
+    Without an encoding it is UTF-8, or latin-1 where that does not fit. `date_format` is
+    strptime's. `InputError` where a column is missing, or the order of month and day is open.
+    """
+    with scratch(out) as held, advice_for_csv_log():
+        dialect = Dialect(encoding=encoding or utf8_or_latin1(log))
+        table = load(held.db, "log", [log], dialect, tell=tell)
+        require_columns(table, _COLUMNS)
+        order = [date_format] if date_format else _date_formats(table)
+        time = f"strptime(InvoiceDate, '{order[0]}')" if order else "InvoiceDate"
+        columns = replace(ONLINE_RETAIL, event={**ONLINE_RETAIL.event, "ts": time})
+        staged = stage(held.db, table, columns, tell=tell)
+        staged.notes.extend(f"InvoiceDate is read as {read_as}" for read_as in order)
+        _categorise(held.db)
+        items = held.db.table("items")
+        facts = {
+            "categories": len(items.unique("category")),
+            "items in category other": len(items.filter("category = 'other'")),
+        }
+        kinds = held.db.table("events").aggregate("event_type, count(*)").order("event_type")
+        facts |= {f"events: {kind}": count for kind, count in kinds.fetchall()}
+        return store(held, staged, tell, facts)
+
+
+def _date_formats(table: Table) -> list[str]:
+    """Return the one format of the dates, none for ISO 8601; `InputError` where two fit."""
+    known = table.relation.filter("InvoiceDate IS NOT NULL")
+    if len(known.filter(is_iso("InvoiceDate")).limit(1)):
+        return []
+    fit = fitting_formats(table.relation, "InvoiceDate")
+    likely = [f for f in fit if _within_span(known, f)] or fit
+    if len(likely) == 1:
+        return likely
+    if likely:
+        raise InputError(f"InvoiceDate fits {' and '.join(likely)}: name one with --date-format")
+    found = table.first("InvoiceDate IS NOT NULL", "InvoiceDate")
+    where = f": {found[1]}" if found else ""
+    raise InputError(
+        f"InvoiceDate is neither ISO 8601 nor of one format throughout{where}. "
+        "Name its format: --date-format '%m/%d/%Y %H:%M'"
+    )
+
+
+def _within_span(known: duckdb.DuckDBPyRelation, date_format: str) -> bool:
+    time = f"strptime(trim(InvoiceDate), '{date_format}')"
+    return bool(known.aggregate(f"bool_and({time} {_SPAN})").fetchall()[0][0])
 
 
 def _categorise(db: duckdb.DuckDBPyConnection) -> None:
@@ -103,14 +161,24 @@ def _categorise(db: duckdb.DuckDBPyConnection) -> None:
 def main(
     csv: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Argument(file_okay=False)],
+    *,
+    encoding: Annotated[
+        str | None, typer.Option(help="Default: UTF-8, or latin-1 where that does not fit.")
+    ] = None,
+    date_format: Annotated[
+        str | None, typer.Option(help="strptime's; default: ISO 8601, or as the dates show.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Import the UCI Online Retail CSV (or .csv.gz) into OUT.
 
     Example: python -m data.online_retail online_retail.csv.gz .nightshelf/online-retail
     """
     with telling("reading ...") as tell:
-        written = import_online_retail(csv, out, tell)
-    show(written, "online-retail")
+        written = import_online_retail(
+            *(csv, out, tell), encoding=encoding, date_format=date_format
+        )
+    show(written, "online-retail", json=json)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ size: the same input gives the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from data.rows import RowCount
 
 #: Called with a few words on what is under way.
 Tell = Callable[[str], None]
@@ -56,10 +58,10 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import wrote, and where every row that it read went.
+    """The files that an import wrote, and where every row that it read went.
 
-    `counts` is in reading order: rows read, rows dropped by each filter, rows written and what is
-    worth knowing of them. `users` is None where the log says nothing of its users.
+    `counts` is in reading order; `rows` accounts for the rows of each table that was read, and
+    `notes` names what else the user should know. `users` is None where the log has none.
     """
 
     events: Path
@@ -67,6 +69,8 @@ class Imported:
     users: Path | None
     counts: dict[str, int]
     last_event: datetime
+    rows: list[RowCount] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def as_of(self) -> date:

@@ -86,8 +86,8 @@ def test_1m(tmp_path: Path, encoding: str) -> None:
         ("2", "unknown", "A, B", []),
         ("5", "Drama", "C", ["Drama"]),
     ]
-    assert done.counts["  of movies without a line in movies.dat"] == 1
-    assert done.counts["    such movies"] == 1
+    assert done.counts["events of movies without a line in movies.dat"] == 1
+    assert done.counts["  such movies"] == 1
 
 
 def test_a_scale_of_ten_moves_the_thresholds(tmp_path: Path) -> None:
@@ -115,6 +115,60 @@ def test_csv_with_quotes_commas_and_no_genres(tmp_path: Path) -> None:
     ]
     assert [row["event_type"] for row in rows(done.events)] == ["dislike", "rating"]
     assert done.last_event == at(1260759144)
+
+
+def write_csv(
+    folder: Path, ratings: str, movies: str = "movieId,title,genres\n10,A,Drama\n"
+) -> None:
+    (folder / "ratings.csv").write_text(ratings)
+    (folder / "movies.csv").write_text(movies)
+
+
+def test_csv_columns_go_by_name(tmp_path: Path) -> None:
+    write_csv(
+        tmp_path,
+        "movieId,userId,rating,timestamp\n10,1,4.0,1500000000\n11,1,2.0,1500000100\n",
+        "movieId,genres,title\n10,Comedy,A Film (1999)\n11,Drama,B Film (2001)\n",
+    )
+    done = import_movielens(tmp_path, tmp_path / "out")
+    assert [(row["user_id"], row["item_id"]) for row in rows(done.events)] == [
+        *(("1", "10"), ("1", "11"))
+    ]
+    assert [(row["category"], row["title"]) for row in rows(done.items)] == [
+        *(("Comedy", "A Film (1999)"), ("Drama", "B Film (2001)"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        (
+            "user,movieId,rating,timestamp\n1,10,4,1\n",
+            r"ratings\.csv: expected the columns userId, .*has: user, ",
+        ),
+        ("1,10,4.0,1500000000\n", r"ratings\.csv: expected the columns .*has: 1, 10, 4\.0"),
+        (
+            "userId,movieId,rating,timestamp\n1,10,4,1500000000000\n",
+            r"ratings\.csv line 2: .*the year 49503.*epoch_ms\(timestamp\)",
+        ),
+        (
+            "userId,movieId,rating,timestamp\n1,10,4,1\n1,10,good,1\n",
+            r"ratings\.csv line 3: 'good'",
+        ),
+        (
+            "userId,movieId,rating,timestamp\n1,10,4,1\n1,10,4\n",
+            r"ratings\.csv line 3: 3 fields, expected 4",
+        ),
+        ("userId,movieId,rating,timestamp\n", r"highest rating is None"),
+    ],
+)
+def test_csv_that_is_not_movielens_is_refused_and_leaves_nothing(
+    tmp_path: Path, ratings: str, message: str
+) -> None:
+    write_csv(tmp_path, ratings)
+    with pytest.raises(InputError, match=message):
+        import_movielens(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_columns_are_of_the_contract(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 
 from data.online_retail import import_online_retail
+from data.parquet import InputError
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 ROWS = """536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6,2010-12-01 08:26:00,2.55,17850.0,France
@@ -30,9 +32,13 @@ def test_rules(tmp_path: Path) -> None:
     log = tmp_path / "retail.csv"
     log.write_text(HEADER + ROWS)
     done = import_online_retail(log, tmp_path / "out")
-    assert done.counts["rows read"] == 9
-    assert done.counts["  dropped: no customer"] == 1
-    assert done.counts["  dropped: not a product"] == 2
+    assert done.rows[0].lines() == [
+        "9 rows read = 6 kept + 3 refused",
+        "  1 refused: no customer "
+        "(retail.csv line 8: '536382,22139,56,2010-12-02 11:00:00,0.0,United Kingdom')",
+        "  2 refused: not a product "
+        "(retail.csv line 9: '536383,POST,POSTAGE,3,2010-12-02 11:00:00,18.0,12583.0,Norway')",
+    ]
     assert done.counts["events written"] == 6
     events = [
         (e["user_id"], e["item_id"], e["event_type"], e["value"], e["session_id"])
@@ -59,12 +65,70 @@ def test_rules(tmp_path: Path) -> None:
     assert done.as_of == date(2010, 12, 3)
 
 
+def retail(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    log = folder / "retail.csv"
+    log.write_bytes((HEADER + "".join(f"{line}\n" for line in lines)).encode(encoding))
+    return log
+
+
+def test_no_cancellation_is_fine(tmp_path: Path) -> None:
+    log = retail(tmp_path, "500001,90001A,A BOX,6,2010-12-01 08:26:00,2.55,10001,Nowhere")
+    done = import_online_retail(log, tmp_path / "out")
+    assert [(e["event_type"], e["value"]) for e in rows(done.events)] == [("purchase", 15.3)]
+
+
+@pytest.mark.parametrize(
+    ("dates", "read_as", "first"),
+    [
+        (["12/1/2010 8:26", "12/1/2010 9:26"], "%m/%d/%Y %H:%M", "2010-12-01"),
+        (["1/12/2010 8:26", "31/1/2011 8:26"], "%d/%m/%Y %H:%M", "2010-12-01"),
+        (["2/3/2011 8:26", "2/13/2011 8:26"], "%m/%d/%Y %H:%M", "2011-02-03"),
+        (["12-01-2010 08:26", "30-06-2011 08:26"], "%d-%m-%Y %H:%M", "2010-01-12"),
+        (["12/1/10 8:26"], "%m/%d/%y %H:%M", "2010-12-01"),
+    ],
+)
+def test_dates_are_read_by_the_whole_column(
+    tmp_path: Path, dates: list[str], read_as: str, first: str
+) -> None:
+    lines = [f"500001,90001A,A £ BOX,6,{day},2.55,10001,Nowhere" for day in dates]
+    done = import_online_retail(retail(tmp_path, *lines, encoding="latin-1"), tmp_path / "out")
+    assert f"{rows(done.events)[0]['ts']:%Y-%m-%d}" == first
+    assert done.notes == [f"InvoiceDate is read as {read_as}"]
+    assert rows(done.items)[0]["title"] == "A £ BOX"
+
+
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        ("2/3/2011 8:26", r"fits %m/%d/%Y %H:%M and %d/%m/%Y %H:%M: .*--date-format"),
+        ("soon", r"neither ISO 8601 .*retail\.csv line 2: 'soon'.*--date-format"),
+    ],
+)
+def test_dates_that_cannot_be_told_are_refused(tmp_path: Path, day: str, message: str) -> None:
+    log = retail(tmp_path, f"500001,90001A,A BOX,6,{day},2.55,10001,Nowhere")
+    with pytest.raises(InputError, match=message):
+        import_online_retail(log, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    if day != "soon":
+        done = import_online_retail(log, tmp_path / "out", date_format="%d/%m/%Y %H:%M")
+        assert done.as_of == date(2011, 3, 3)
+
+
+def test_another_header_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    log = tmp_path / "retail.csv"
+    log.write_text(HEADER.replace("CustomerID", "Customer") + ROWS)
+    with pytest.raises(
+        InputError, match=r"expected the columns InvoiceNo, .*has: .*Customer, Coun"
+    ):
+        import_online_retail(log, tmp_path / "out")
+
+
 def test_the_real_log(real_log: Callable[[str], Path], tmp_path: Path) -> None:
     done = import_online_retail(real_log("online-retail/online_retail.csv.gz"), tmp_path)
     assert done.counts == {
         "rows read": 541_909,
-        "  dropped: no customer": 135_080,
-        "  dropped: not a product": 1_920,
+        "rows kept": 404_909,
+        "rows refused": 137_000,
         "categories": 61,
         "items in category other": 1_073,
         "events: purchase": 396_370,
@@ -73,6 +137,8 @@ def test_the_real_log(real_log: Callable[[str], Path], tmp_path: Path) -> None:
         "items written": 3_676,
         "users written": 4_363,
     }
+    refused = {why: refusal.count for why, refusal in done.rows[0].refused.items()}
+    assert refused == {"no customer": 135_080, "not a product": 1_920}
     assert done.as_of == date(2011, 12, 10)
     events = pq.read_table(done.events)
     assert pc.all(pc.equal(pc.less(events["value"], 0), pc.equal(events["event_type"], "return")))
