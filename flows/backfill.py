@@ -133,7 +133,8 @@ def publish_date(job: Job, client: Redis, source: Run, *, force: bool) -> Row:
     """Publish what a run has made as a night is published, under a number of Redis's."""
     try:
         run = open_run(client, job.namespace, source.as_of, job.run_root)
-        job.settings.save(run.path("settings.json"))
+        with run.writing("settings"):
+            job.settings.save(run.path("settings.json"))
         adopt_date(run, source)
         clear_orphans(run, client)
         made = make_lists(run, job.inputs, job.settings)

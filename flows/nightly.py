@@ -154,7 +154,8 @@ def make_night(
     run: Run, redis: Redis, checked: inputs.Inputs, settings: Settings
 ) -> report.Report | State[None]:
     """Do all the steps of a night that has its number, unless a newer one is live."""
-    settings.save(run.path("settings.json"))
+    with run.writing("settings"):
+        settings.save(run.path("settings.json"))
     if newer := newer_night(run, redis):
         return superseded(run, newer)
 

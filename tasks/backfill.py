@@ -58,7 +58,7 @@ def open_date(root: Path, namespace: str, as_of: datetime) -> Run:
     """Make a run's folder under the next free number. Redis is not asked, and knows none of it."""
     while True:
         run = Run(namespace, highest_generation(root, namespace) + 1, as_of, root)
-        with suppress(FileExistsError):  # another date, or another backfill, was first
+        with run.writing("folder"), suppress(FileExistsError):  # another date was first
             run.folder.mkdir(parents=True)
             return run
 
@@ -76,7 +76,8 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
 
     Raises what the night's steps raise.
     """
-    settings.save(run.path("settings.json"))
+    with run.writing("settings"):
+        settings.save(run.path("settings.json"))
     take_over(run, inputs, settings.digest())
     if make == "features":
         _learn(run, inputs, settings)

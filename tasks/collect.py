@@ -17,6 +17,7 @@ from redis import Redis
 
 from nightshelf.contract import Keys
 from nightshelf.counting import Counting
+from tasks.disk import written_whole
 from tasks.entries import EVENTS, ORDER, Entry, Malformed, Row, row_of
 from tasks.event_files import (
     QUARANTINE,
@@ -29,6 +30,7 @@ from tasks.event_stream import Chunk, EventStream
 
 #: Entries a round trip: by so many at most a batch exceeds its bounds.
 _READ = 250
+_ADVICE = "No event is lost: they stay in Redis. Make room, and the next run collects them"
 #: Unknown event types that are named in a run's summary.
 _MAX_NAMED = 5
 
@@ -100,7 +102,8 @@ def collect(
     unknown: Counter[str] = Counter()
     for origin, batch in _batches(stream, settings):
         sorted_out = _sort_out(batch.entries, settings)
-        n["files"] += _store(sorted_out, events_dir)
+        with written_whole(events_dir.absolute().parent, "collecting events", _ADVICE):
+            n["files"] += _store(sorted_out, events_dir)
         stream.acknowledge(batch.entries)
         n.update({origin: len(batch.entries), "lost": batch.n_lost, "unsure": batch.n_unsure})
         n["trimmed"] += stream.trim()

@@ -19,12 +19,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from tasks.disk import written_whole
 from tasks.entries import EVENTS, ORDER
 from tasks.event_files import LogFile, name_of_merged, own_files, quarantine_of, write_durably
 from tasks.parquet import BrokenFile
 
 _REPLACES = b"nightshelf.replaces"
 _ABANDONED_S = 3600.0
+_ADVICE = "The log is as it was: make room, and the next run merges"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,15 @@ class Compacted:
 
 
 def compact(events_dir: Path, settings: CompactSettings, *, now: datetime) -> Compacted:
-    """Merge the small files of every date, and delete those that were merged long enough ago."""
+    """Merge the small files of every date, and delete those that were merged long enough ago.
+
+    Raises `DiskError`; what was there before is there still.
+    """
+    with written_whole(events_dir, "merging files of the log", _ADVICE):
+        return _compact(events_dir, settings, now)
+
+
+def _compact(events_dir: Path, settings: CompactSettings, now: datetime) -> Compacted:
     n = Counter(deleted=_delete_abandoned(quarantine_of(events_dir), now))
     broken: dict[str, str] = {}
     for folder in sorted(events_dir.glob("date=*/")):

@@ -9,6 +9,7 @@
 - `RedisUnavailable`: Redis cannot be reached or takes no writes; nothing was computed.
 - `NoRoom`: the generation does not fit beside what Redis holds; nothing was written.
 - `ProcessDied`: the process that computed a date of a backfill was killed.
+- `DiskError`: the disk is full, read-only or over its quota; nothing is left half written.
 - `RunFolderError`: a run's folder does not hold what is asked of it.
 - `VerificationError`: what was read back from Redis is not what was staged.
 - `EventsLost`: tracked events left Redis before they were collected; the others are safe.
@@ -51,6 +52,10 @@ class NoRoom(NightshelfError):  # noqa: N818
 
 class ProcessDied(NightshelfError):  # noqa: N818
     """The process that computed a date of a backfill ended before its work did."""
+
+
+class DiskError(NightshelfError, OSError):
+    """The disk takes no more; the message says what was written, where, and how much was free."""
 
 
 class RunFolderError(NightshelfError):

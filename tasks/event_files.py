@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +22,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.disk import begun
 from tasks.entries import Entry
 
 #: Grain: one entry that is no event, with all that it said, byte by byte.
@@ -97,13 +99,19 @@ def write_durably(path: Path, table: pa.Table) -> None:
     time: what has the same name is the same.
     """
     made = [folder for folder in path.parents if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    with partial.open("wb") as stream:
-        pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with begun(partial), partial.open("wb") as stream:
+            pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):  # another has written there
+            for folder in made:
+                folder.rmdir()
+        raise
     for folder in (path.parent, *(each.parent for each in made)):
         _sync(folder)
 

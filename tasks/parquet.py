@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.ahead import ahead
+from tasks.disk import begun
 from tasks.find_files import other_format
 from tasks.run import file_hash
 
@@ -112,16 +113,19 @@ def writing(
     """Open a writer under a temporary name, and rename the file once it is whole."""
     partial = path.with_name(f".{path.name}.partial")
     kinds = dict(_leaves(schema))
-    with pq.ParquetWriter(
-        partial,
-        schema,
-        compression={path: _codec(kind) for path, kind in kinds.items()},
-        write_page_checksum=True,
-        store_schema=store_schema,
-        use_dictionary=[path for path, kind in kinds.items() if _repeats(kind)],
-        # The least and the greatest of all lists' elements help nobody to find a row.
-        write_statistics=[field.name for field in schema if not pa.types.is_list(field.type)],
-    ) as writer:
+    with (
+        begun(partial),
+        pq.ParquetWriter(
+            partial,
+            schema,
+            compression={path: _codec(kind) for path, kind in kinds.items()},
+            write_page_checksum=True,
+            store_schema=store_schema,
+            use_dictionary=[path for path, kind in kinds.items() if _repeats(kind)],
+            # The least and the greatest of all lists' elements help nobody to find a row.
+            write_statistics=[field.name for field in schema if not pa.types.is_list(field.type)],
+        ) as writer,
+    ):
         yield writer
     partial.replace(path)
 

@@ -102,8 +102,9 @@ def republish(
     """
     _shelves(source)
     run = open_run(client, source.namespace, source.as_of, source.root)
-    for name in _kept(source):
-        link(source.folder / name, run.path(name))
+    with run.writing("files"):
+        for name in _kept(source):
+            link(source.folder / name, run.path(name))
     shelves = _shelves(run)
     settings = replace(settings, ttl_s=manifest.ttl_s)
     with _reading(source):

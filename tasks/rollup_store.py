@@ -29,6 +29,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO
 
 from tasks.days import DAY_US, Day
+from tasks.disk import begun
 from tasks.rollup import Rollup
 from tasks.rollup_file import Addresses, days_in, read_day, read_merged, write_day, write_merged
 from tasks.run import Run
@@ -95,7 +96,10 @@ class Rollups:
     @contextmanager
     def _writing(self, path: Path) -> Iterator[IO[bytes]]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as partial:
+        with (
+            NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as partial,
+            begun(Path(partial.name)),
+        ):
             yield partial
             partial.flush()
             os.fsync(partial.fileno())

@@ -25,13 +25,17 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from tasks.disk import tidy, written_whole
+from tasks.errors import DiskError
 
 #: Called with (done, total) now and then by steps that take long.
 Progress = Callable[[int, int], None]
@@ -72,6 +76,32 @@ class Run:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    @contextmanager
+    def writing(self, what: str) -> Iterator[None]:
+        """Raise `DiskError` where the disk refuses, with what was begun meanwhile deleted.
+
+        Finished steps stay, for the next run to take over. A folder that has none of its own, and
+        whose generation was never staged, goes.
+        """
+        before = set(self.folder.rglob("*"))
+        advice = "Make room, or name another --run-root, and start it again"
+        try:
+            with written_whole(self.root, f"{what} of {self.namespace}", advice):
+                yield
+        except DiskError:
+            self._tidy(before)
+            raise
+
+    def _tidy(self, before: set[Path]) -> None:
+        with suppress(OSError, ValueError):  # a journal that cannot be read names nothing
+            journal = self.journal()
+            own = any("record" in line and "taken_from" not in line for line in journal)
+            named = {self.folder / name for line in journal for name in line.get("files", {})}
+            staged = (self.folder / "manifest.json") in before
+            tidy(self.folder, before | named if own or staged else set())
+            with suppress(OSError):
+                self.folder.parent.rmdir()  # a namespace's first run leaves nothing either
+
     def note(self, step: str, seconds: float, record: object, /, **more: object) -> None:
         """Append a finished step to the journal."""
         self.append({"step": step, "seconds": round(seconds, 3), **_counts(record), **more})
@@ -102,8 +132,9 @@ def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run
     @wraps(function)
     def journalled(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.perf_counter()
-        record = function(run, *args, **kwargs)
-        run.note(function.__name__, time.perf_counter() - started, record)
+        with run.writing(function.__name__):
+            record = function(run, *args, **kwargs)
+            run.note(function.__name__, time.perf_counter() - started, record)
         return record
 
     return journalled
@@ -121,10 +152,11 @@ def computed(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate
             if line["step"] == function.__name__ and "taken_from" in line:
                 return cast("R", _unpacked(function, line["record"], run.folder))
         started = time.perf_counter()
-        record = function(run, *args, **kwargs)
-        seconds = time.perf_counter() - started
-        packed, files = _packed(record, run.folder), _files(record, run.folder)
-        run.note(function.__name__, seconds, record, record=packed, files=files)
+        with run.writing(function.__name__):
+            record = function(run, *args, **kwargs)
+            seconds = time.perf_counter() - started
+            packed, files = _packed(record, run.folder), _files(record, run.folder)
+            run.note(function.__name__, seconds, record, record=packed, files=files)
         return record
 
     return once
