@@ -1,15 +1,18 @@
 """The demo: one night on the sample shop, from nothing to lists that can be read.
 
 It does what a user would do by hand, with the same commands: make a log, have a Redis, run the
-night, read the report, look up some users.
+night, which ends with its figures and some users' lists. Each time it is the night after the live
+one: the first sees the log up to the day before its last, the second all of it.
 """
 
+import json
 import os
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +25,7 @@ HOME = Path(".nightshelf")
 SHOP = HOME / "shop"
 RUNS = Path("runs")
 NAMESPACE = "shop"
+_BIN = Path(sys.executable).parent
 
 
 def main(
@@ -37,7 +41,7 @@ def main(
     url = _have_redis(console)
     environment = _environment(url)
     _run_night(console, environment)
-    _show_next(console, url)
+    _show_next(console, url, _generations(environment))
 
 
 def _make_log(console: Console) -> None:
@@ -69,16 +73,44 @@ def _environment(url: str) -> dict[str, str]:
     return home | dict(os.environ) | {"REDIS_URL": url}
 
 
+def _generations(environment: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the manifests of the demo's generations, newest first; none on an empty server."""
+    command = [str(_BIN / "nightshelf"), "generations", "-s", NAMESPACE, "--json"]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    return json.loads(told.stdout)["generations"] if told.returncode == 0 else []
+
+
+def _night_after(console: Console, known: list[dict[str, Any]]) -> datetime:
+    """Return what the next night sees the log up to: a day more than the live one, if there is."""
+    end = ShopSettings().end
+    live = next((each for each in known if each["state"] == "live"), None)
+    if live is None:
+        until = end - timedelta(days=1)
+        console.print(f"As of {until:%Y-%m-%d}; run again, the demo makes the night a day later.")
+        return until
+    seen = datetime.fromisoformat(live["as_of"])
+    if seen < end:
+        until = min(seen + timedelta(days=1), end)
+        console.print(f"As of {until:%Y-%m-%d}, a day after generation {live['generation']}.")
+        return until
+    console.print(
+        f"As of {end:%Y-%m-%d}, where the log ends: generation {live['generation']} has seen the "
+        "same events, so this one's lists are much the same."
+    )
+    return end
+
+
 def _run_night(console: Console, environment: dict[str, str]) -> None:
     """Run the nightly flow as a user would: it ends with its figures and three users' lists."""
     console.rule("[bold]3  The night")
+    until = _night_after(console, _generations(environment))
     if "PREFECT_API_URL" not in os.environ:
         console.print("Prefect starts a temporary server first; that takes some 10 seconds.")
     command = [
         *(sys.executable, "-m", "flows.nightly"),
         *("--events", SHOP / "events", "--items", SHOP / "items.parquet"),
         *("--users", SHOP / "users.parquet", "--namespace", NAMESPACE),
-        *("--as-of", ShopSettings().end.isoformat(), "--run-root", RUNS),
+        *("--as-of", until.isoformat(), "--run-root", RUNS),
     ]
     started = time.monotonic()
     night = subprocess.run(list(map(str, command)), env=environment, check=False)  # noqa: S603
@@ -87,9 +119,15 @@ def _run_night(console: Console, environment: dict[str, str]) -> None:
     console.print(f"The night took {time.monotonic() - started:.0f} s, Prefect's start included.")
 
 
-def _show_next(console: Console, url: str) -> None:
+def _show_next(console: Console, url: str, known: list[dict[str, Any]]) -> None:
     console.rule("[bold]And with the demo")
     show = "" if "REDIS_URL" in os.environ else f"export REDIS_URL={url}\n"
+    two = sorted(e["generation"] for e in known if e["state"] in ("live", "previous"))
+    if len(two) == 2:
+        show += (
+            f"Compare the two nights:    .venv/bin/nightshelf diff {two[0]} {two[1]}\n"
+            "Undo the last one:         .venv/bin/nightshelf rollback\n"
+        )
     console.print(
         f"{show}"
         "Another night:             make demo\n"

@@ -30,9 +30,11 @@ from nightshelf.cli_desk import (
     Json,
     Namespace,
     RedisUrl,
+    RunRoot,
     Yes,
     open_desk,
 )
+from nightshelf.cli_doctor import REMEDIES
 from nightshelf.errors import NightshelfError
 from nightshelf.tables import show_error
 
@@ -44,7 +46,6 @@ ItemId = Annotated[
     str | None, typer.Argument(metavar="ITEM", help="An item: why it is there, or is not.")
 ]
 Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Where the runs' folders are.")]
 
 app = typer.Typer()
 
@@ -97,7 +98,7 @@ def republish(
 def why(
     user: User,
     item: ItemId = None,
-    runs: Runs = Path("runs"),
+    run_root: RunRoot = Path("runs"),
     namespace: Namespace = SHOP,
     redis_url: RedisUrl = LOCAL,
     as_json: Json = False,
@@ -106,7 +107,21 @@ def why(
     with open_desk(namespace, redis_url, as_json) as desk:
         with _pipeline():
             from shelfops.why import show_answer
-        show_answer(desk, user, item, runs)
+        show_answer(desk, user, item, run_root)
+
+
+def _republish_words(namespace: str, run_root: Path) -> str | None:
+    """Return the command that makes the newest good run live again, for `nightshelf doctor`."""
+    try:
+        with _pipeline():
+            from shelfops.newest import newest_good
+    except NightshelfError:
+        return None
+    folder = newest_good(run_root, namespace)
+    return f"nightshelf republish {folder}" if folder else None
+
+
+REMEDIES["pointer"] = _republish_words
 
 
 @contextmanager

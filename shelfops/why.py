@@ -142,7 +142,7 @@ def _traced(
             )
         return *trace(load_night(folder), user, item), None
     except RunFolderError as error:
-        return None, None, f"{error}; name the folder of the runs with --runs"
+        return None, None, f"{error}; name the folder of the runs with --run-root"
 
 
 def _named(served: Result, item: str | None, place: Place | None) -> set[str]:

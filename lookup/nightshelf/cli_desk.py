@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -35,6 +36,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 Generation = Annotated[int, typer.Argument(metavar="GEN", help="Which generation.", min=1)]
 Force = Annotated[bool, typer.Option("--force", help="Even if it is held back for a reason.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
+RunRoot = Annotated[
+    Path, typer.Option("--run-root", "--runs", help="Where the runs' folders are, in a checkout.")
+]
 MaxAge = Annotated[
     float | None,
     typer.Option(

@@ -7,13 +7,15 @@ Exit code 1 where any check fails, which is said first. With ``--json``: ``healt
 and outcomes are stable; the words are not.
 """
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nightshelf import tables
-from nightshelf.cli_desk import LOCAL, SHOP, Json, MaxAge, Namespace, RedisUrl, open_desk
+from nightshelf.cli_desk import LOCAL, SHOP, Json, MaxAge, Namespace, RedisUrl, RunRoot, open_desk
 from nightshelf.doctor import examine
 from nightshelf.health import HOUR_S, doctor_problem
 from nightshelf.tables_doctor import show_findings
@@ -22,6 +24,10 @@ WORST_FIRST = ("fail", "warn", "unknown", "ok")
 
 EveryH = Annotated[int, typer.Option("--every-h", min=1, help="Hours from one night to the next.")]
 
+#: What a checkout adds to the remedy of a finding that fails: by the finding's name, a function of
+#: the namespace and the folder of runs (docs/decisions/0014-shelfops.md).
+REMEDIES: dict[str, Callable[[str, Path], str | None]] = {}
+
 app = typer.Typer()
 
 
@@ -29,6 +35,7 @@ app = typer.Typer()
 def doctor(
     every_h: EveryH = 24,
     max_age_h: MaxAge = None,
+    run_root: RunRoot = Path("runs"),
     namespace: Namespace = SHOP,
     redis_url: RedisUrl = LOCAL,
     as_json: Json = False,
@@ -37,6 +44,10 @@ def doctor(
     with open_desk(namespace, redis_url, as_json) as desk:
         max_age_s = None if max_age_h is None else max_age_h * HOUR_S
         findings = examine(desk.client, namespace, every_h * HOUR_S, max_age_s)
+        for name, remedy in REMEDIES.items():
+            if findings[name].outcome == "fail" and (words := remedy(namespace, run_root)):
+                remedies = f"{words}; or {findings[name].remedy}"
+                findings[name] = replace(findings[name], remedy=remedies)
         problem = doctor_problem(findings)
         outcome = min((found.outcome for found in findings.values()), key=WORST_FIRST.index)
         if as_json:

@@ -1,10 +1,12 @@
 """The commands that take something out at once: an item off every path, a user out of Redis."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from redis import Redis
+from redis.exceptions import RedisError
 
 from nightshelf import erase, tables, tables_withdraw, withdraw
 from nightshelf.cli_desk import (
@@ -19,6 +21,9 @@ from nightshelf.cli_desk import (
     checked_id,
     open_desk,
 )
+from nightshelf.contract import Keys
+from nightshelf.errors import CorruptValue
+from nightshelf.generations import current
 from nightshelf.world import look
 
 Items = Annotated[
@@ -44,6 +49,8 @@ def block(
     """Take items off every list, fallback and page, within a second or two."""
     with open_desk(namespace, redis_url, as_json) as desk:
         plan = tables_withdraw.block_words(namespace, items)
+        if not as_json and (unknown := _unknown(desk, items)):
+            plan += f" (not in the live catalogue: {', '.join(unknown)})"
         _carry_out(desk, withdraw.block, items, plan, yes=yes, dry_run=dry_run)
 
 
@@ -97,6 +104,19 @@ def forget(
             tables_withdraw.show_forgotten(user, left, staging, dry_run=dry_run)
         if left and not dry_run:
             raise typer.Exit(1)
+
+
+def _unknown(desk: Desk, items: list[str]) -> list[str]:
+    """Return items of which the live generation has no row: misspelt, or not there yet."""
+    with suppress(CorruptValue, RedisError):  # an item is blocked whatever else is broken
+        if live := current(desk.client, desk.namespace):
+            keys = Keys(desk.namespace)
+            with desk.client.pipeline(transaction=False) as pipe:
+                for item in items:
+                    pipe.exists(keys.item(live.generation, item))
+                found = pipe.execute()
+            return [item for item, there in zip(items, found, strict=True) if not there]
+    return []
 
 
 def _carry_out(

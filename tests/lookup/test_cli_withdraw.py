@@ -38,7 +38,7 @@ def test_block_and_unblock_say_what_they_do(shop: Redis, redis_url: str) -> None
     result = run(redis_url, "block", "B2", "A2", "--yes")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "shop: B2, A2 off every list, fallback and similar list",
+        "shop: B2, A2 off every list, fallback and similar list (not in the live catalogue: B2)",
         "shop: blocked A2, B2",
     ]
     assert [row[1] for row in table_rows(run(redis_url, "get", "ann"))] == ["C2"]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -208,7 +209,7 @@ def test_a_manifest_of_before_calls_what_is_replaced_retired(redis_client: Redis
     settle(redis_client)
     retire(redis_client, SHOP, 2, force=True)
     for number in (1, 2):
-        old = redis_client.hget(Keys(SHOP).generations, str(number)) or b""
+        old: Any = redis_client.hget(Keys(SHOP).generations, str(number))
         redis_client.hset(
             Keys(SHOP).generations, str(number), old.replace(b'"replaced"', b'"retired"')
         )

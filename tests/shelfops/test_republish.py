@@ -1,5 +1,6 @@
 """`nightshelf republish` at a terminal and in a script."""
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -52,6 +53,40 @@ def test_it_is_said_first_and_then_done(redis_client: Redis, redis_url: str, fol
         plan(folder, "in place of generation 2 (as of 2026-03-01)"),
         "shop: generation 3 is live",
     ]
+
+
+def test_doctor_names_the_newest_good_run(
+    redis_client: Redis, redis_url: str, folder: Path
+) -> None:
+    root = folder.parent.parent
+
+    def remedy(*args: str) -> str:
+        result = run(redis_url, "doctor", *args, "--run-root", str(root), "--json")
+        assert result.exit_code == 1
+        return next(
+            str(each["remedy"])
+            for each in document(result)["findings"]
+            if each["name"] == "pointer"
+        )
+
+    for number, changes in {
+        "7": {},
+        "8": {"gates": {"full lists": "block"}},
+        "9": {"gates": {}},
+        "10": {"as_of": "2026-02-01T00:00:00+00:00"},  # a backfill: later, and has seen less
+    }.items():
+        written = json.loads((folder / "manifest.json").read_text()) | changes
+        (folder.parent / number).mkdir()
+        (folder.parent / number / "manifest.json").write_text(json.dumps(written))
+    (folder.parent / "11").mkdir()
+    (folder.parent / "12").write_text("no folder")
+    republish = f"nightshelf republish {folder.parent / '7'}"
+    assert remedy() == f"{republish}; or run the nightly flow to publish"
+    assert remedy("-s", "other") == "run the nightly flow to publish"
+    assert republish in " ".join(run(redis_url, "doctor", "--run-root", str(root)).stdout.split())
+    result = run(redis_url, *republish.replace("/7", "/1").split()[1:], "--yes")
+    assert result.exit_code == 0
+    assert run(redis_url, "status").exit_code == 0
 
 
 def test_as_json(redis_client: Redis, redis_url: str, folder: Path) -> None:

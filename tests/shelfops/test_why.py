@@ -34,7 +34,7 @@ class Shop:
     root: Path
 
     def why(self, *args: str) -> Result:
-        return run(self.url, "why", *args, "--runs", str(self.root))
+        return run(self.url, "why", *args, "--run-root", str(self.root))
 
     def lines(self, *args: str) -> dict[str, str]:
         """Return what follows each label, the first line under ``first``."""
@@ -225,18 +225,15 @@ def test_all_keys_gone_but_the_pointer(shop: Shop) -> None:
 def test_nothing_is_live(shop: Shop) -> None:
     shop.client.flushdb()
     result = shop.why("u01", "i00")
-    assert result.exit_code == 0
-    assert result.stdout == (
-        "Nothing is live in shop, so u01 is served nothing: run the night, or republish a run's "
-        "folder\n"
-    )
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "nothing is live in shop: run the nightly flow to publish\n"
 
 
 def test_no_folder_or_that_of_other_lists(shop: Shop) -> None:
     shutil.move(shop.root / "shop", shop.root / "moved")
     said = shop.lines("u00", "i00")
     assert said["No trace"].startswith(f"{shop.root}/shop/1 holds no manifest.json ")
-    assert said["No trace"].endswith("; name the folder of the runs with --runs")
+    assert said["No trace"].endswith("; name the folder of the runs with --run-root")
     assert said["first"] == "u00 is served their own list: 6 items"
     assert "Night" not in said
     assert shop.lines("nobody")["Why no list of their own"] == "Redis holds none"
