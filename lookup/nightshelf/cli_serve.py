@@ -26,14 +26,13 @@ def serve(
     """Serve lists over HTTP until told to end; keys, limits and more are NIGHTSHELF_SERVICE_*."""
     try:
         # Seconds to import, and not there without the extra: no other command shall pay for it.
-        from pydantic import SecretStr  # noqa: PLC0415
-
-        from nightshelf.service import ServiceSettings, create_app, server  # noqa: PLC0415
+        from nightshelf.service import create_app, server  # noqa: PLC0415
+        from nightshelf.service.settings import read_settings  # noqa: PLC0415
     except ModuleNotFoundError as absent:
         tables.show_error(f"{absent.name} is absent: pip install 'nightshelf[service]'")
         raise typer.Exit(1) from None
     try:
-        made = create_app(ServiceSettings(redis_url=SecretStr(redis_url), namespace=namespace))
+        made = create_app(read_settings(redis_url, namespace))
     except ValueError as error:
         tables.show_error(str(error))
         raise typer.Exit(2) from None

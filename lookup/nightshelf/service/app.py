@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from nightshelf.async_shelf import AsyncShelf
 from nightshelf.service import health, lists, rows, track
@@ -21,9 +22,18 @@ from nightshelf.service.shares import Shares
 from nightshelf.service.state import State
 from nightshelf.settings import ReadSettings
 
+#: Times that Redis is asked before the log says that it does not answer.
+_TRIES = 3
+
 
 class Service(FastAPI):
-    """An app whose document has the schemas of its errors, which no route returns."""
+    """An app under a proxy's path, whose document has the schemas of its errors."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, under the path that a proxy serves all of this under."""
+        if root_path := self.state.nightshelf.settings.root_path:
+            scope["root_path"] = root_path
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document, made once."""
@@ -57,6 +67,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             log.warning(
                 "open", hint="no keys are set, so whoever reaches this port may do anything"
             )
+        if settings.events_dir and not settings.events_dir.is_dir():
+            log.warning("no event log", hint=f"events_dir is no folder: {settings.events_dir}")
+        await _say_what_stands(shelf, log)
         try:
             async with shelf.listening():
                 yield
@@ -70,7 +83,6 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
-        root_path=settings.root_path,
         routes=_routes(),
     )
     app.state.nightshelf = state
@@ -92,6 +104,21 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             expose_headers=("X-Request-ID", "Retry-After"),
         )
     return app
+
+
+async def _say_what_stands(shelf: AsyncShelf, log: Any) -> None:
+    """Say at the start where there is nothing to serve; Redis may come later."""
+    for _ in range(_TRIES):  # the first has to connect, too
+        await shelf.popular("all", 1)
+        met = shelf.counters()
+        if met.generation is not None:
+            return
+    log.warning(
+        "nothing to serve",
+        shelf=repr(shelf),
+        causes=sorted(met.causes),
+        hint="no generation was found in this namespace; see `nightshelf doctor`",
+    )
 
 
 def _routes() -> list[BaseRoute]:

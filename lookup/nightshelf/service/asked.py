@@ -41,20 +41,33 @@ class Direct(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
         guards = [each.dependency for each in self.dependencies if each.dependency]
-        answer = super().get_route_handler() if self.body_field else self.endpoint
+        has_body = self.body_field is not None
+        answer = super().get_route_handler() if has_body else self.endpoint
 
         async def guarded(request: Request) -> Response:
             for guard in guards:
                 await guard(request)
+            if has_body:
+                _check_type(request)
             response: Response = await answer(request)
             return response
 
         return guarded
 
 
+def _check_type(request: Request) -> None:
+    """Refuse a body that does not say that it is JSON, as ``curl -d`` sends it by itself."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise Problem(415, "Send JSON, with the header 'Content-Type: application/json'.")
+
+
 def asked(request: Request, model: type[M]) -> M:
     """Return what is asked; what is in the path wins over what the query calls the same."""
     scope = request.scope
+    _check_slashes(scope)
     if b"%" in scope["raw_path"] + scope["query_string"]:
         _check_encoding(scope)
     given = scope["path_params"]
@@ -63,7 +76,15 @@ def asked(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_context=False)) from None
+        raise RequestValidationError(error.errors()) from None
+
+
+def _check_slashes(scope: Scope) -> None:
+    """Refuse a slash at the end of an id, or two: ``u8/`` would be another user than ``u8``."""
+    raw = scope["raw_path"].removeprefix(scope.get("root_path", "").encode())
+    more = raw.count(b"/") > scope["route"].path_format.count("/")
+    if more and (raw.endswith(b"/") or b"//" in raw):
+        raise Problem(404, "There is no such path; a slash that belongs to an id is written %2F.")
 
 
 def _check_encoding(scope: Scope) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 from nightshelf.contract import MAX_ID_BYTES, encode_id, encode_segment
 from nightshelf.filters import Filters
+from nightshelf.service.problems import SEGMENT_PATTERN, TEXT_PATTERN
 
 MAX_N = 100
 MAX_USERS = 100
@@ -25,13 +26,11 @@ def _segment(text: str) -> str:
     return text
 
 
-Text = Annotated[str, StringConstraints(max_length=MAX_ID_BYTES, pattern=r"^[^\x00]+$")]
+Text = Annotated[str, StringConstraints(max_length=MAX_ID_BYTES, pattern=TEXT_PATTERN)]
 Id = Annotated[Text, AfterValidator(_id)]
 Segment = Annotated[
     str,
-    StringConstraints(
-        max_length=MAX_ID_BYTES, pattern=r"^(all|trending|new|(category|segment):[^\x00]+)$"
-    ),
+    StringConstraints(max_length=MAX_ID_BYTES, pattern=SEGMENT_PATTERN),
     AfterValidator(_segment),
 ]
 N = Annotated[int, Field(ge=1, le=MAX_N, description="How many items at most.")]

@@ -78,7 +78,7 @@ async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
         detail = f"{asked.start} to {asked.end} is too much for one answer; ask for fewer days."
         raise Problem(503, detail, headers=again) from None
     except Unreadable as error:
-        detail = f"The event log cannot be read: {error} is damaged, or still being written."
+        detail = f"The event log cannot be read: {error} {error.reason}."
         raise Problem(503, detail, headers=again) from error
     if not rows:
         return Figures(), []

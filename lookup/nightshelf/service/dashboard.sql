@@ -5,10 +5,27 @@
 -- model (null for all), purchases (event types), max_rows.
 -- An event that stands twice counts once, as it arrived first. A conversion is a purchase, its value
 -- the revenue; values under 1e12 add up exactly. Latency is that of each impression which tells one.
-WITH once AS (
-    SELECT *
-    FROM read_parquet($files, hive_partitioning = false)
-    QUALIFY row_number() OVER (
+-- A log of the shop's own may lack all columns but user_id, event_type and ts: these are null then,
+-- and an event without an event_id counts by itself.
+WITH columns AS (
+    SELECT
+        NULL::VARCHAR AS event_id, NULL::VARCHAR AS user_id, NULL::VARCHAR AS event_type,
+        NULL::TIMESTAMPTZ AS ts, NULL::VARCHAR AS item_id, NULL::DOUBLE AS value,
+        NULL::BIGINT AS generation, NULL::VARCHAR AS model, NULL::VARCHAR AS variant,
+        NULL::INTEGER AS position, NULL::DOUBLE AS latency_ms, NULL::TIMESTAMPTZ AS arrived_at
+    WHERE false
+),
+log AS (
+    SELECT * FROM columns
+    UNION ALL BY NAME
+    SELECT * FROM read_parquet($files, hive_partitioning = false, union_by_name = true)
+),
+once AS (
+    SELECT * REPLACE (
+        ts::TIMESTAMPTZ AS ts, value::DOUBLE AS value, latency_ms::DOUBLE AS latency_ms
+    )
+    FROM log
+    QUALIFY event_id IS NULL OR row_number() OVER (
         PARTITION BY event_id
         ORDER BY
             arrived_at NULLS LAST, ts, user_id, event_type, item_id, value,

@@ -1,7 +1,7 @@
 """One question to the collected event log, answered by DuckDB: `nightshelf[dashboard]`.
 
 The log is `date=YYYY-MM-DD/*.parquet`, by the UTC date of an event's `ts`; its columns are those of
-``dashboard.sql``, and `event_id`, `user_id`, `event_type` and `ts` are never null.
+``dashboard.sql``, of which a log must have `user_id`, `event_type` and `ts`.
 """
 
 import glob
@@ -20,6 +20,7 @@ from nightshelf.counting import PURCHASE
 
 Row = dict[str, Any]
 
+_NEEDED = ("user_id", "event_type", "ts")
 _STATEMENT = Path(__file__).with_name("dashboard.sql")
 #: The total and the parts that were seen most: whoever tells events names models.
 _MAX_ROWS = 1_000
@@ -33,7 +34,11 @@ class TooMuch(Exception):  # noqa: N818 - a condition of the question, not an er
 
 
 class Unreadable(Exception):  # noqa: N818
-    """A file of the log cannot be read; the message says which."""
+    """A file of the log cannot be read; the message says which, `reason` why."""
+
+    def __init__(self, which: str, reason: str = "is damaged, or still being written") -> None:
+        super().__init__(which)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def figures(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
     }
     try:
         with _connection(limit_s) as db:
+            _check_columns(db, parameters["files"], folder)
             answer = db.execute(_STATEMENT.read_text(), parameters)
             names = [column[0] for column in answer.description]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
@@ -82,7 +88,23 @@ def figures(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
     except duckdb.Error as error:
         named = (file for file in files if str(file) in str(error))
         which = next((str(file.relative_to(folder)) for file in named), "a file of these days")
+        if isinstance(error, duckdb.DataError | duckdb.ProgrammingError) and "arquet" not in str(
+            error
+        ):
+            raise Unreadable(which, f"has other types: {str(error).splitlines()[0]}") from error
         raise Unreadable(which) from error
+
+
+def _check_columns(db: duckdb.DuckDBPyConnection, files: object, folder: Path) -> None:
+    """Raise `Unreadable` for a file without a column that every log must have."""
+    found = db.execute(
+        "SELECT file_name, list(name) FROM parquet_schema($files) GROUP BY file_name ORDER BY 1",
+        {"files": files},
+    ).fetchall()
+    for file, names in found:
+        if lacking := [name for name in _NEEDED if name not in names]:
+            reason = f"has no column {', '.join(lacking)}"
+            raise Unreadable(str(Path(file).relative_to(folder)), reason)
 
 
 def _files(folder: Path, asked: Asked, number: int) -> list[Path]:
@@ -105,6 +127,7 @@ def _connection(limit_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
             }
         ) as db,
     ):
+        db.execute("SET TimeZone = 'UTC'")  # of times without a zone
         timer = Timer(limit_s, db.interrupt)
         timer.start()
         try:

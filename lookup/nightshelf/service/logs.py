@@ -77,6 +77,8 @@ def _without_traceback(_: Any, __: str, event: EventDict) -> EventDict:
 class Journal:
     """Names, times, counts and logs each request, and answers for what nobody caught.
 
+    HEAD is answered as GET is, without a body.
+
     The request's id is the caller's own ``X-Request-ID``, where that is a plain one, or new; it
     stands in ``scope["state"]["request_id"]`` and in the answer. Routes leave ``model`` and
     ``source`` of what they served there, for the metrics.
@@ -96,9 +98,13 @@ class Journal:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         status = 0
+        if heads := scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
 
         async def answer(message: Message) -> None:
             nonlocal status
+            if heads and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
@@ -113,9 +119,9 @@ class Journal:
             problem = Problem(500, "A fault of the service; its log has more under request_id.")
             await problem.response(scope)(scope, receive, answer)
         finally:
-            self._note(scope, status, time.perf_counter() - began)
+            self._note(scope, status, time.perf_counter() - began, heads=heads)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, *, heads: bool) -> None:
         state, route = scope["state"], scope.get("route")
         endpoint = route.path_format if route else _OTHER
         model, source = state.get("model"), state.get("source")
@@ -124,7 +130,7 @@ class Journal:
         self._log.info(
             "request",
             request_id=state["request_id"],
-            method=scope["method"],
+            method="HEAD" if heads else scope["method"],
             endpoint=endpoint,
             status=status,
             ms=round(1_000 * seconds, 3),

@@ -22,6 +22,17 @@ from nightshelf.errors import InvalidCursor, InvalidKey
 MEDIA_TYPE = "application/problem+json"
 _BLANK = "about:blank"
 _SCHEMAS = "#/components/schemas/"
+#: Tags of what may be one thing or a list, which are no part of the place of an error.
+ONE, MANY = "<one>", "<many>"
+#: Patterns of the document, and what to say of a text that is not like them.
+TEXT_PATTERN = r"^[^\x00]+$"
+SEGMENT_PATTERN = r"^(all|trending|new|(category|segment):[^\x00]+)$"
+EVENT_ID_PATTERN = r"^[A-Za-z0-9._~:-]{1,128}$"
+_PATTERNS = {
+    TEXT_PATTERN: "must not be empty, nor hold a NUL",
+    SEGMENT_PATTERN: "no such segment: all, trending, new, category:<name> or segment:<name>",
+    EVENT_ID_PATTERN: "1 to 128 of A-Z, a-z, 0-9 and . _ ~ : -",
+}
 
 
 class Problem(Exception):  # noqa: N818 - the standard's word
@@ -127,14 +138,25 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def by_status(request: Request, raised: HTTPException) -> Response:
-        known = Problem(raised.status_code, raised.detail, headers=raised.headers)
+        headers = dict(raised.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        known = Problem(raised.status_code, raised.detail, headers=headers)
         return known.response(request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def not_understood(request: Request, raised: RequestValidationError) -> Response:
-        errors = [
-            {"at": ".".join(map(str, error["loc"])), "message": error["msg"]}
-            for error in raised.errors()
-        ]
+        errors = [_told(error) for error in raised.errors()]
         detail = "The request was not understood; `errors` says where."
         return Problem(422, detail, errors=errors).response(request.scope)
+
+
+def _told(error: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong at which place of a request, in words for whoever sent it."""
+    place = [str(part) for part in error["loc"] if part not in (ONE, MANY)]
+    message = str(error["msg"])
+    if error["type"] == "string_pattern_mismatch":
+        message = _PATTERNS.get(error.get("ctx", {}).get("pattern", ""), message)
+    elif error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        message = "Input should be a JSON object"
+    return {"at": ".".join(place), "message": message.removeprefix("Value error, ")}

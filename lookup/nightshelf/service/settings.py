@@ -5,8 +5,10 @@ command.
 """
 
 import os
+import re
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,13 +21,17 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from nightshelf.connection import READ_TIMEOUT_S
 from nightshelf.contract import Keys
 from nightshelf.settings import ReadSettings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _PREFIX = "NIGHTSHELF_SERVICE_"
 Scope = Literal["read", "track", "admin"]
@@ -106,5 +112,40 @@ class ServiceSettings(BaseSettings):
         known = {f"{_PREFIX}{name}".upper() for name in own}
         given = {name.upper() for name in os.environ if name.upper().startswith(_PREFIX)}
         for unknown in sorted(given - known):
-            raise ValueError(f"{unknown} is no setting; those are: {', '.join(sorted(known))}")
+            near = get_close_matches(unknown.removeprefix(_PREFIX), map(str.upper, own), 1)
+            hint = (
+                f"did you mean {_PREFIX}{near[0]}?"
+                if near
+                else f"those are {', '.join(sorted(known))}"
+            )
+            raise ValueError(f"{unknown} is no setting: {hint}")
         return values
+
+
+def read_settings(redis_url: str, namespace: str) -> ServiceSettings:
+    """Return the settings of the environment; `ValueError` in one line where one of them is wrong.
+
+    The line names the variable and never repeats what it holds, which may be secret.
+    """
+    try:
+        return ServiceSettings(redis_url=SecretStr(redis_url), namespace=namespace)
+    except ValidationError as error:
+        said = "; ".join(_said(each) for each in error.errors(include_url=False))
+    except SettingsError as error:  # a list or a mapping that is no JSON
+        named = re.search(r'field "(\w+)"', str(error))
+        said = f"{_variable(named[1] if named else '')}: must be JSON, as the how-to shows"
+    raise ValueError(f"settings of the service: {said}") from None
+
+
+def _said(error: "ErrorDetails") -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    field, *within = map(str, error["loc"])
+    return f"{'.'.join([_variable(field), *within])}: {message}"
+
+
+def _variable(field: str) -> str:
+    name = field.upper().removeprefix("NIGHTSHELF_")
+    known = {"REDIS_URL": "REDIS_URL", "NAMESPACE": "NIGHTSHELF_NAMESPACE"}
+    return known.get(name, _PREFIX + name)

@@ -38,7 +38,8 @@ router = APIRouter(
 _SAYS: dict[str, Any] = {
     "status_code": 202,
     "response_class": Response,
-    "responses": {202: {"model": Accepted}} | documented(400, 401, 403, 413, 422, 429, 503),
+    "responses": {202: {"model": Accepted}}
+    | documented(400, 401, 403, 404, 413, 415, 422, 429, 503),
 }
 
 

@@ -4,10 +4,11 @@ from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
 from fastapi import Body
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from nightshelf.reading.event import Event
 from nightshelf.service.bodies import Id
+from nightshelf.service.problems import EVENT_ID_PATTERN, MANY, ONE
 
 #: Events in one request: a page and its scrolling.
 MAX_EVENTS = 100
@@ -42,7 +43,7 @@ class _Telling(BaseModel):
     event_id: Annotated[
         str,
         Field(
-            pattern=r"^[A-Za-z0-9._~:-]{1,128}$",
+            pattern=EVENT_ID_PATTERN,
             description="Yours, to send an event again; one is made where there is none.",
         ),
     ] = Field(default_factory=lambda: uuid4().hex)
@@ -113,8 +114,19 @@ class Action(_Telling):
 
 
 T = TypeVar("T")
-#: One event, or a list of them.
-Some = Annotated[T | Annotated[list[T], Field(min_length=1, max_length=MAX_EVENTS)], Body()]
+
+
+def _how_many(told: Any) -> str:
+    return MANY if isinstance(told, list | tuple) else ONE
+
+
+#: One event, or a list of them: whichever it is, errors are of that alone.
+Some = Annotated[
+    Annotated[T, Tag(ONE)]
+    | Annotated[list[T], Field(min_length=1, max_length=MAX_EVENTS), Tag(MANY)],
+    Discriminator(_how_many),
+    Body(),
+]
 
 
 class Accepted(BaseModel):

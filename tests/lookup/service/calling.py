@@ -23,6 +23,9 @@ class Caller:
     def get(self, path: str, **request: Any) -> httpx.Response:
         return self._runner.run(self._client.get(path, **request))
 
+    def head(self, path: str, **request: Any) -> httpx.Response:
+        return self._runner.run(self._client.head(path, **request))
+
     def post(self, path: str, **request: Any) -> httpx.Response:
         return self._runner.run(self._client.post(path, **request))
 

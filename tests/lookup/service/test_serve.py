@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -75,8 +75,11 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("NIGHTSHELF_SERVICE_KEY", "hunter2", "is no setting"),
-        ("NIGHTSHELF_SERVICE_MAX_PER_S", "hunter2", "max_per_s"),
+        ("NIGHTSHELF_SERVICE_KEY", "hunter2", "did you mean NIGHTSHELF_SERVICE_KEYS?"),
+        ("NIGHTSHELF_SERVICE_KEYS", "hunter2", "NIGHTSHELF_SERVICE_KEYS: must be JSON"),
+        ("NIGHTSHELF_SERVICE_MAX_PER_S", "hunter2", "NIGHTSHELF_SERVICE_MAX_PER_S: "),
+        ("NIGHTSHELF_SERVICE_TRUSTED_PROXIES", '["hunter2"]', "SERVICE_TRUSTED_PROXIES.0: "),
+        ("NIGHTSHELF_SERVICE_ROOT_PATH", "hunter2/", "NIGHTSHELF_SERVICE_ROOT_PATH: "),
         ("NIGHTSHELF_NAMESPACE", "Hunter2!", "namespace"),
         ("REDIS_URL", "http://:hunter2@db", "not a Redis URL"),
     ],
@@ -87,4 +90,21 @@ def test_a_setting_that_is_wrong_is_named_and_not_repeated(
     result = run(dead_url, "serve", **{name: value})
     assert result.exit_code == 2, result.output
     assert told in result.stderr
+    assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.output
+
+
+def test_a_redis_that_does_not_answer_is_told_at_the_start(dead_url: str, tmp_path: Path) -> None:
+    with serving(dead_url, tmp_path / "log", events_dir=str(tmp_path / "nowhere")) as server:
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            with suppress(httpx.ConnectError):
+                live = httpx.get(f"{server.url}/health/live", timeout=PATIENCE_S)
+                break
+            time.sleep(0.05)
+        ready = httpx.get(f"{server.url}/health/ready", timeout=PATIENCE_S)
+        assert (live.status_code, ready.status_code) == (200, 503)
+        told = {line["event"]: line for line in server.lines()}
+    assert "refused" in told["nothing to serve"]["causes"]
+    assert told["nothing to serve"]["shelf"].endswith("'shop')")
+    assert "nowhere" in told["no event log"]["hint"]
