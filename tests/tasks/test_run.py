@@ -161,6 +161,7 @@ EXAMPLES: dict[Any, Any] = {
     float | None: 0.9375,
     int | None: 41,
     str: "events.parquet",  # looks like a path, and is none
+    tuple[str, ...]: ("too few", "too many"),
     dict[str, int]: {"bad \N{SNOWMAN}": 1},
     dict[str, str]: {"/log/a.parquet": "truncated"},
 }
