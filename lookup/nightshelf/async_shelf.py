@@ -22,6 +22,7 @@ from nightshelf.connection import (
 )
 from nightshelf.counting import Counting
 from nightshelf.filters import Filters
+from nightshelf.ids import is_one
 from nightshelf.listener import listen
 from nightshelf.reading import acting, features, pages
 from nightshelf.reading.acting import Told
@@ -111,7 +112,7 @@ class AsyncShelf:
     async def user_features(self, users: Sequence[str]) -> dict[str, dict[str, Any]]: ...
     async def user_features(self, users: str | Sequence[str]) -> dict[str, Any]:
         """Return a user's feature row, or those of many by id: `Shelf.user_features`."""
-        if isinstance(users, str):
+        if is_one(users):
             return (await self._run(features.of_users(self._mind, [users]))).get(users, {})
         return await self._run(features.of_users(self._mind, users))
 

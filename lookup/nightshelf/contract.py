@@ -151,8 +151,11 @@ def encode_id(raw: str) -> str:
     >>> encode_id("a:b c/é")
     'a%3Ab%20c%2F%C3%A9'
     """
-    if _PLAIN.fullmatch(raw):
-        return raw
+    try:
+        if _PLAIN.fullmatch(raw):
+            return raw
+    except TypeError:  # as of a number: `nightshelf.ids` makes text of what apps have
+        raise InvalidKey(f"an id is text, not {type(raw).__name__}") from None
     try:
         encoded = quote(raw, safe="")
     except UnicodeEncodeError as error:

@@ -24,6 +24,7 @@ from nightshelf.connection import (
 )
 from nightshelf.counting import Counting
 from nightshelf.filters import Filters
+from nightshelf.ids import is_one
 from nightshelf.listener import Listener
 from nightshelf.reading import acting, features, pages
 from nightshelf.reading.acting import Told
@@ -41,8 +42,9 @@ class Shelf:
 
     Reads never raise for a Redis that fails them: they answer from the next rung of own list,
     favourite categories, segment, everyone, last good copy, nothing, within the client's timeout.
-    One answer is of one generation, and none holds an item that was blocked a second ago. What was
-    read is kept in the process for seconds. Threads may share a shelf.
+    An id is text, a whole number, a UUID or bytes (`nightshelf.ids`); anything else, `None` too, is
+    answered as a stranger. One answer is of one generation, and none holds an item that was blocked
+    a second ago. What was read is kept in the process for seconds. Threads may share a shelf.
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class Shelf:
     def user_features(self, users: Sequence[str]) -> dict[str, dict[str, Any]]: ...
     def user_features(self, users: str | Sequence[str]) -> dict[str, Any]:
         """Return a user's feature row (empty where Redis gives none), or those of many by id."""
-        if isinstance(users, str):
+        if is_one(users):
             return self._run(features.of_users(self._mind, [users])).get(users, {})
         return self._run(features.of_users(self._mind, users))
 

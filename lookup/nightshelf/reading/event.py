@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from nightshelf.contract import encode_id
+from nightshelf.ids import checked_text
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class Event:
     latency_ms: float | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     event_id: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        """Take ids as apps have them (`nightshelf.ids`); `InvalidKey` for what is none."""
+        object.__setattr__(self, "user_id", checked_text(self.user_id))
+        if self.item_id is not None:
+            object.__setattr__(self, "item_id", checked_text(self.item_id))
 
     def check(self) -> None:
         """Raise `InvalidKey` for what must be an id and is none: Redis is told bytes."""

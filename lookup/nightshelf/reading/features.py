@@ -8,6 +8,7 @@ from nightshelf.answers import Status
 from nightshelf.contract import in_canary
 from nightshelf.errors import CorruptValue
 from nightshelf.failures import failure
+from nightshelf.ids import id_text
 from nightshelf.reading.added import Row, recounted, to_item, to_user
 from nightshelf.reading.decode import UNREADABLE
 from nightshelf.reading.fetch import ITEM, USER, Kind, fetch
@@ -29,16 +30,17 @@ LATELY_ITEM = Kind(done, lambda settings: settings.list_ttl_s, asks=asks_item)
 def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
     """Return the feature rows of items by id, leaving out those that Redis does not give.
 
-    The refresh's counters, while there are any, are preferred to the night's, and what was done
-    since is added to either.
+    Rows go by the ids as they were given. The refresh's counters, while there are any, are
+    preferred to the night's, and what was done since is added to either.
     """
+    texts = [(each, id_text(each)) for each in ids]
     call = yield from begin(mind)
     live, keys = call.seen.live, mind.keys
     if live is None:
         return {}
     now = datetime.now(UTC)
     places = named(
-        ids,
+        (text for _, text in texts),
         lambda item: (
             keys.fresh_item(item),
             keys.item(live.generation, item),
@@ -50,7 +52,8 @@ def of_items(mind: Mind, ids: Iterable[str]) -> Talk[Rows]:
         row = recounted(night, fresh)
         return row and to_item(row, done, live.counting, live.as_of, now)
 
-    return (yield from _made(mind, call, places, ITEM, LATELY_ITEM, made))
+    rows = yield from _made(mind, call, places, ITEM, LATELY_ITEM, made)
+    return {each: rows[text] for each, text in texts if text in rows}
 
 
 def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
@@ -59,6 +62,7 @@ def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
     A row as of the refresh, while there is one, is preferred to the night's, and what was done
     since is added to either.
     """
+    texts = [(each, id_text(each)) for each in users]
     call = yield from begin(mind)
     live, keys = call.seen.live, mind.keys
     if live is None:
@@ -73,7 +77,9 @@ def of_users(mind: Mind, users: Iterable[str]) -> Talk[Rows]:
     def made(fresh: Row | None, night: Row | None, did: Sequence[Did]) -> Row | None:
         return to_user(night if fresh is None else fresh, did, live.counting)
 
-    return (yield from _made(mind, call, named(users, place), USER, LATELY, made))
+    places = named((text for _, text in texts), place)
+    rows = yield from _made(mind, call, places, USER, LATELY, made)
+    return {each: rows[text] for each, text in texts if text in rows}
 
 
 def _made(

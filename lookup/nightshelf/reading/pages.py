@@ -7,6 +7,7 @@ from nightshelf.answers import Result
 from nightshelf.contract import encode_id, encode_segment
 from nightshelf.errors import InvalidCursor, InvalidKey
 from nightshelf.filters import Filters, fingerprint
+from nightshelf.ids import id_text
 from nightshelf.reading.cursor import Cursor
 from nightshelf.reading.found import FAVORITES, Found
 from nightshelf.reading.ladder import (
@@ -34,6 +35,7 @@ def get(
     metadata: bool,
 ) -> Talk[Result]:
     """Answer for one user, from the beginning or from a cursor on."""
+    user = id_text(user)
     filters = filters or None  # conditions that are none
     after = None if cursor is None else _checked(cursor, filters)
     checked(n)
@@ -58,6 +60,7 @@ def get(
 def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
     """Answer for many users, their lists in one round trip."""
     checked(n)
+    users = [id_text(user) for user in users]
     if not users:
         return []
     call = yield from begin(mind)
@@ -77,6 +80,7 @@ def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
 def similar(mind: Mind, item: str, n: int, user: str | None, metadata: bool) -> Talk[Result]:
     """Answer with items like one item."""
     checked(n)
+    item, user = id_text(item), None if user is None else id_text(user)
     call = yield from begin(mind)
     found = None
     if live := call.seen.live:
@@ -88,6 +92,7 @@ def similar(mind: Mind, item: str, n: int, user: str | None, metadata: bool) -> 
 def popular(mind: Mind, segment: str, n: int, user: str | None, metadata: bool) -> Talk[Result]:
     """Answer with a segment's popular items."""
     checked(n)
+    segment, user = id_text(segment), None if user is None else id_text(user)
     call = yield from begin(mind)
     found = None
     if live := call.seen.live:
