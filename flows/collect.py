@@ -90,7 +90,7 @@ def collect(events_dir: Path, namespace: str = "shop", config: Path | None = Non
         raise EventsLost(
             f"{collected.n_lost:,} events of {namespace} left Redis before they were collected; "
             f"the {collected.n_events:,} that were there are safe. Give apps a login that may XLEN "
-            "(the tracker of deploy/users.acl), or collect more often."
+            "(the service of deploy/users.acl), or collect more often."
         )
     return lines
 

@@ -1,9 +1,9 @@
 """What is wrong with a namespace and its server, and what to do about it.
 
-Each check is a pure judgement (`doctor_server`, `doctor_rights`, `doctor_shelf`) of what was read
-(`doctor_reading`, `doctor_sample`). Nothing is written, and a big server is asked for seconds at
-most: keys are sampled. A server that refuses a question, or dies in mid-check, is a finding and not
-an error.
+Each check is a pure judgement (`doctor_server`, `doctor_rights`, `doctor_shelf`, `doctor_events`)
+of what was read (`doctor_reading`, `doctor_sample`). Nothing is written, and a big server is asked
+for seconds at most: keys are sampled. A server that refuses a question, or dies in mid-check, is a
+finding and not an error.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from nightshelf import doctor_server, doctor_shelf
 from nightshelf.connection import deadline_s
 from nightshelf.contract import Keys
+from nightshelf.doctor_events import events
 from nightshelf.doctor_finding import Finding
 from nightshelf.doctor_reading import Patient
 from nightshelf.doctor_rights import rights
@@ -36,6 +37,7 @@ CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
     "way back": lambda p: doctor_shelf.way_back(p.way_back, p.now),
     "staging": lambda p: doctor_shelf.staging(p.world, p.orphans),
     "pin": lambda p: doctor_shelf.pin(p.world),
+    "events": lambda p: events(p.stream, p.now),
 }
 
 

@@ -65,6 +65,15 @@ class Patient:
         return dict(self.client.info())
 
     @cached_property
+    def stream(self) -> dict[str, Any] | None:
+        """The stream of tracked events with its groups; `None` where there is none."""
+        key = Keys(self.namespace).events
+        if not self.client.exists(key):
+            return None
+        ask: Any = self.client.execute_command
+        return dict(ask("XINFO STREAM", key, "FULL", "COUNT", 1, full=True))
+
+    @cached_property
     def login(self) -> Login:
         """Who we are, and what we may run, as far as we may ask."""
         name = str(self.client.acl_whoami())
