@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from data.csv_columns import fit
-from data.csv_reader import Dialect
+from data.csv_columns import first_line, fit
+from data.csv_dialect import Dialect
 from data.csv_rows import Mapped, lost_values, map_rows, refuse_rows, require_rows
 from data.csv_table import NULL_WORDS, Table, load, quoted
 from data.parquet import EVENTS, ITEMS, USERS, Imported, InputError, Tell, silent
@@ -155,7 +155,11 @@ def _filter(db: duckdb.DuckDBPyConnection, log: Table, keep: Mapping[str, str]) 
     row = ", ".join(quoted(name) for name in log.relation.columns if not name.startswith("__"))
     for reason, condition in keep.items():
         sql = fit(db, log, "--where", condition).sql
-        if found := log.first(f"{sql} IS NOT TRUE", f"concat_ws(',', {row})"):
+        try:
+            found = log.first(f"{sql} IS NOT TRUE", f"concat_ws(',', {row})")
+        except duckdb.Error as error:
+            raise InputError(f"--where {condition}: {first_line(error)}") from error
+        if found:
             log.count.refuse(reason, *found)
         log.relation = log.relation.filter(sql)
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from data.console import plain_errors, show, telling
+from data.csv_dialect import Dialect
 from data.csv_import import CsvMap, import_csv
-from data.csv_reader import Dialect
 from data.csv_table import NULL_WORDS
 from data.parquet import InputError
 

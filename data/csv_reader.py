@@ -7,62 +7,17 @@ so; blank lines and a header that comes again are counted apart.
 """
 
 import csv
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TextIO
 
+from data.csv_dialect import DAMAGED, Dialect, find_delimiter, records
 from data.csv_text import line_of, open_text, undecodable
 from data.parquet import InputError
 from data.rows import Place, RowCount, shown
 
 BATCH_ROWS = 50_000
-_DELIMITERS = (",", "\t", ";", "|")
-#: A longer field is a quote that was never closed.
-_MAX_FIELD_CHARS = 1 << 24
 
 Batch = tuple[list[int], list[list[str]]]
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written; the defaults are RFC 4180 in UTF-8.
-
-    - `delimiter`: None: of comma, tab, semicolon and bar the one that makes most of the first line.
-      More than one character: lines are split at it, and quotes mean nothing.
-    - `quote`: empty where quotes are plain text.
-    - `escape`: the character before a quote that belongs to the text; doubled quotes always do.
-    - `names`: the columns of a file that has no header.
-    - `skip_bad_lines`: refuse and count rows that do not fit the header, and go on.
-    """
-
-    delimiter: str | None = None
-    quote: str = '"'
-    escape: str | None = None
-    encoding: str | None = None
-    names: tuple[str, ...] = ()
-    skip_bad_lines: bool = False
-
-
-class _Records(Protocol):
-    line_num: int
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-
-class _Split:
-    """Records of lines that are split at a delimiter of any length."""
-
-    def __init__(self, lines: TextIO, delimiter: str) -> None:
-        self.line_num, self._lines, self._delimiter = 0, lines, delimiter
-
-    def __iter__(self) -> Iterator[list[str]]:
-        for line in self._lines:
-            self.line_num += 1
-            text = line.rstrip("\r\n")
-            yield text.split(self._delimiter) if text else []
 
 
 class CsvFile:
@@ -70,9 +25,9 @@ class CsvFile:
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self.path, self._dialect = path, dialect
-        self.delimiter = dialect.delimiter or _find_delimiter(path, dialect)
+        self.delimiter = dialect.delimiter or find_delimiter(path, dialect)
         self._lines = open_text(path, dialect.encoding)
-        self._records = _records(self._lines, self.delimiter, dialect)
+        self._records = records(self._lines, self.delimiter, dialect)
         self._blank_lines = 0
         try:
             self.header = list(dialect.names) or self._read_header()
@@ -110,7 +65,7 @@ class CsvFile:
                 self._malformed(error, first, count)
             except UnicodeDecodeError as error:
                 raise undecodable(self.path, error) from error
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            except DAMAGED as error:
                 raise InputError(f"{self.path} is damaged: {error}") from error
         count.read += len(rows)
         yield lines, rows
@@ -160,45 +115,6 @@ class CsvFile:
         except UnicodeDecodeError as error:
             raise undecodable(self.path, error) from error
         raise InputError(f"{self.path} is empty: expected a header line and rows")
-
-
-def _records(lines: TextIO, delimiter: str, dialect: Dialect) -> _Records:
-    if len(delimiter) > 1:
-        return _Split(lines, delimiter)
-    csv.field_size_limit(_MAX_FIELD_CHARS)
-    # An escape before N is the null of MySQL and Hive, not the letter.
-    source = (line.replace("\\N", "\\\\N") for line in lines) if dialect.escape == "\\" else lines
-    return csv.reader(
-        source,
-        delimiter=delimiter,
-        quotechar=dialect.quote or None,
-        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-        escapechar=dialect.escape,
-        strict=True,
-    )
-
-
-def _find_delimiter(path: Path, dialect: Dialect) -> str:
-    """Return the delimiter that makes most fields of the first line; `InputError` on a tie."""
-    try:
-        with open_text(path, dialect.encoding) as lines:
-            first = next((line for line in lines if line.strip()), "")
-    except UnicodeDecodeError as error:
-        raise undecodable(path, error) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    if "\0" in first:
-        raise InputError(f"{path} holds NUL bytes: if it is UTF-16: --encoding utf-16-le")
-    fields = {d: _count_fields(first, d, dialect.quote) for d in _DELIMITERS}
-    most = max(fields.values())
-    best = [delimiter for delimiter, count in fields.items() if count == most]
-    if most > 1 and len(best) > 1:
-        raise InputError(f"{path}: {best!r} divide the first line alike: name one with --delimiter")
-    return best[0]
-
-
-def _count_fields(line: str, delimiter: str, quote: str) -> int:
-    return sum(len(row) for row in csv.reader([line], delimiter=delimiter, quotechar=quote or None))
 
 
 def _distinct(path: Path, names: Sequence[str]) -> list[str]:

@@ -77,7 +77,7 @@ def map_rows(
 
 
 def refuse_rows(mapped: Mapped, needed: Sequence[str]) -> None:
-    """Delete rows without a value in a needed column, and those of the future; count both."""
+    """Delete rows without a needed value, of the future or before 1970, and count them."""
     now = datetime.now(UTC).isoformat()
     reasons: list[tuple[str, str, str]] = []
     for column in needed:
@@ -87,6 +87,8 @@ def refuse_rows(mapped: Mapped, needed: Sequence[str]) -> None:
             reasons.append((f"{column} is no ISO 8601 time", null, column))
             future = f"{column} > TIMESTAMPTZ '{now}'"
             reasons.append((f"{column} in the future", future, column))
+            early = f"{column} < TIMESTAMPTZ '1970-01-01 00:00:00+00'"
+            reasons.append((f"{column} before 1970", early, column))
         else:
             reasons.append((f"{column} is a null word", null, column))
     for reason, condition, column in reasons:

@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from data.csv_reader import CsvFile, Dialect
+from data.csv_dialect import Dialect
+from data.csv_reader import CsvFile
 from data.parquet import InputError, Tell, silent
 from data.rows import Place, RowCount
 

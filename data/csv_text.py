@@ -19,6 +19,7 @@ _NOT_TEXT = {
     b"7z\xbc\xaf": "a 7z archive",
     b"\xd0\xcf\x11\xe0": "a spreadsheet",
     b"SQLite": "a SQLite database",
+    b'{"': "JSON",
 }
 
 
@@ -26,16 +27,16 @@ def open_text(path: Path, encoding: str | None = None) -> TextIO:
     """Open a text file, or one in gzip; line ends stay as they are.
 
     Without an encoding: UTF-16 where a byte order mark says so, else UTF-8. `InputError` for an
-    unknown encoding and for a file that is no text.
+    unknown encoding, for a file that is no text, and for a pipe, which can be read only once.
     """
+    if not path.is_file():
+        raise InputError(f"{path} is no file: write what it gives to a file first")
     binary = _open_binary(path)
     head = _peek(path, binary)
     for magic, kind in _NOT_TEXT.items():
         if head.startswith(magic):
             binary.close()
-            raise InputError(
-                f"{path} is {kind}: expected CSV text (plain, or .gz); unpack it first"
-            )
+            raise InputError(f"{path} is {kind}: expected CSV as text, plain or in gzip")
     if encoding is None:
         wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         encoding = "utf-16" if wide else "utf-8"

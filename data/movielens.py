@@ -25,8 +25,8 @@ import duckdb
 import typer
 
 from data.console import plain_errors, show, telling
+from data.csv_dialect import Dialect
 from data.csv_import import CsvMap, advice_for_csv_log, stage, store
-from data.csv_reader import Dialect
 from data.csv_table import Table, load, require_columns
 from data.csv_text import utf8_or_latin1
 from data.parquet import Imported, InputError, Tell, silent

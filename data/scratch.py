@@ -5,7 +5,7 @@ that fails leaves nothing, and what stood there before stays.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,5 +58,6 @@ def scratch(out: Path) -> Iterator[Scratch]:
                 partial.replace(final)
             done = True
     finally:
-        for empty in [] if done else made:
-            empty.rmdir()
+        with suppress(OSError):  # another may have put something there by now
+            for empty in [] if done else made:
+                empty.rmdir()

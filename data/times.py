@@ -70,15 +70,24 @@ def require_plausible(
     count, place = found
     advice = advise(table, expression)
     if not advice:
-        kind = str(table.relation.project(expression.sql).types[0])
-        given = expression.given if kind != "VARCHAR" else f"TRY_CAST({expression.given} AS DATE)"
-        advice = f'to leave such rows out: --where "year({given}) < 9999"'
+        advice = _leave_out(table, expression)
     year = re.match(r"-?[0-9]+", place.value or "")
     lies = f"lies in the year {year[0]}" if year else "lies in no year"
     raise InputError(
         f"{expression.option}: {place.file} line {place.line}: {shown(place.value)} {lies}, and "
         f"{count:,} of {len(table.relation):,} rows outside the years 1 to 9998: {advice}"
     )
+
+
+def _leave_out(table: Table, expression: Expression) -> str:
+    """Return how to import without implausible times: their rows, or for items the times alone."""
+    kind = str(table.relation.project(expression.sql).types[0])
+    given = expression.given
+    sound = f"year({given if kind != 'VARCHAR' else f'TRY_CAST({given} AS DATE)'}) < 9999"
+    option, _, name = expression.option.partition(" ")
+    if option == "--event":
+        return f'to leave such rows out: --where "{sound}"'
+    return f'to make such times null: {option} "{name}=CASE WHEN {sound} THEN {given} END"'
 
 
 def implausible(column: str) -> str:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.csv_dialect import Dialect
 from data.csv_import import CsvMap, import_csv
-from data.csv_reader import Dialect
 from data.parquet import Imported, InputError
 from tests.data.conftest import ROOT
 
@@ -174,6 +174,7 @@ def test_ids_are_text_as_written(tmp_path: Path, ids: list[str]) -> None:
         ("value", "CASE WHEN Code = '007' THEN 1 ELSE 0 END", [1.0, 0.0]),
         ("event_type", "CASE WHEN Rating >= 9.5 THEN 'like' ELSE 'view' END", ["like", "view"]),
         ("event_type", "CASE WHEN Rating > Least THEN 'like' ELSE 'view' END", ["like", "view"]),
+        ("event_type", "CASE WHEN Rating = Least THEN 'same' ELSE 'view' END", ["view", "same"]),
         ("session_id", "CASE WHEN Code <> 0 THEN Code ELSE '-' END", ["007", "7"]),
         ("session_id", "concat_ws(':', Code, Rating)", ["007:10.0", "7:9"]),
         ("session_id", "upper(Code)", ["007", "7"]),
@@ -271,6 +272,12 @@ def test_errors_name_the_column(
     with pytest.raises(InputError, match=message):
         import_csv([log_file(tmp_path)], tmp_path / "out", columns)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_filter_that_fails_on_a_row_is_named(tmp_path: Path) -> None:
+    columns = CsvMap(EVENT, {"category": "Dept"}, keep={"x": "CAST(Dept AS INTEGER) > 0"})
+    with pytest.raises(InputError, match=r"--where CAST\(Dept AS INTEGER\) > 0: .*'toys'"):
+        import_csv([log_file(tmp_path)], tmp_path / "out", columns)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from data.csv_reader import Dialect
+from data.csv_dialect import Dialect
 from data.csv_table import load
 from data.parquet import InputError
 
@@ -127,7 +128,8 @@ def write(folder: Path, text: str | bytes, name: str = "log.csv") -> Path:
         ("a,b;c\n1,2;3\n", r"divide the first line alike.*--delimiter"),
         (b"PK\x03\x04....", r"a zip archive or a spreadsheet"),
         (b"PAR1....", r"a Parquet file"),
-        (gzip.compress(b"a,b\n" + bytes(range(32, 127)) * 99)[:60], r"damaged"),
+        ('{"u":1,"i":2}\n', r"log\.csv is JSON: expected CSV as text"),
+        (gzip.compress(b"a,b\n" + bytes(range(32, 127)) * 99, mtime=0)[:60], r"damaged"),
         (b"\x1f\x8bnot", r"damaged"),
     ],
 )
@@ -202,3 +204,9 @@ def test_a_long_log_in_batches(db: duckdb.DuckDBPyConnection, tmp_path: Path) ->
     rows, account = read(db, [write(tmp_path, out.getvalue())])
     assert rows[-1] == (120_002, "120000", "é120000")
     assert account == "120,001 rows read = 120,001 kept + 0 refused"
+
+
+def test_a_pipe_is_refused(db: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is no file"):
+        read(db, [tmp_path / "pipe"])

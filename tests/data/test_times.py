@@ -47,12 +47,26 @@ def test_other_texts_are_refused_with_a_sample(tmp_path: Path, time: str) -> Non
     ]
 
 
-def test_the_future_is_refused(tmp_path: Path) -> None:
-    done = imported(tmp_path, ["2024-01-01", "2999-12-31"])
+def test_the_future_and_the_years_before_1970_are_refused(tmp_path: Path) -> None:
+    done = imported(tmp_path, ["2024-01-01", "2999-12-31", "0001-01-01"])
     assert done.rows[0].lines()[1:] == [
-        "  1 refused: ts in the future (log.csv line 3: '2999-12-31')"
+        "  1 refused: ts in the future (log.csv line 3: '2999-12-31')",
+        "  1 refused: ts before 1970 (log.csv line 4: '0001-01-01')",
     ]
     assert done.as_of.isoformat() == "2024-01-02"
+
+
+def test_the_times_of_items_have_a_remedy_of_their_own(tmp_path: Path) -> None:
+    log, items = tmp_path / "log.csv", tmp_path / "items.csv"
+    log.write_text("u,i,ts\nu1,i1,2024-01-01\n")
+    items.write_text("i,since\ni1,2023-01-01\ni2,9999-12-31\n")
+    event = {"user_id": "u", "item_id": "i", "event_type": "'view'", "ts": "ts"}
+    item = {"item_id": "i", "category": "'c'", "created_at": "since"}
+    with pytest.raises(InputError, match=r'to make such times null: --item "created_at=(.*)"') as e:
+        import_csv([log], tmp_path / "out", CsvMap(event, item), items)
+    item["created_at"] = str(e.value).split('"created_at=')[1].removesuffix('"')
+    done = import_csv([log], tmp_path / "out", CsvMap(event, item), items)
+    assert pq.read_table(done.items)["created_at"].null_count == 1
 
 
 @pytest.mark.parametrize(
