@@ -20,6 +20,7 @@ from rich.console import Console
 from data import embedded
 from data.console import plain_errors, telling
 from data.shop import ShopSettings, make_shop
+from data.shop_csv import write_csv
 
 HOME = Path(".nightshelf")
 SHOP = HOME / "shop"
@@ -46,20 +47,23 @@ def main(
 
 def _make_log(console: Console) -> None:
     console.rule("[bold]1  The sample shop's log")
-    if (SHOP / "users.parquet").exists():
+    if (SHOP / "orders.csv").exists():
         console.print(f"{SHOP} stands already.")
         return
     with telling("making it ...") as tell:
         shop = make_shop(SHOP, ShopSettings(), tell)
+        tell("writing it as a CSV too ...")
+        csv = write_csv(SHOP)
     console.print(
-        f"{shop.n_events:,} events, {shop.n_items:,} items, {shop.n_users:,} users: {SHOP}"
+        f"{shop.n_events:,} events, {shop.n_items:,} items, {shop.n_users:,} users: {SHOP}\n"
+        f"The same log as a CSV, to try an import with: {csv}"
     )
 
 
 def _have_redis(console: Console) -> str:
     console.rule("[bold]2  Redis")
     given = os.environ.get("REDIS_URL")
-    if given:
+    if given and not embedded.is_stopped(given):
         console.print("The one that REDIS_URL names.")
         return given
     url = embedded.start(HOME / "valkey")
@@ -121,7 +125,7 @@ def _run_night(console: Console, environment: dict[str, str]) -> None:
 
 def _show_next(console: Console, url: str, known: list[dict[str, Any]]) -> None:
     console.rule("[bold]And with the demo")
-    show = "" if "REDIS_URL" in os.environ else f"export REDIS_URL={url}\n"
+    show = "" if os.environ.get("REDIS_URL") == url else f"export REDIS_URL={url}\n"
     two = sorted(e["generation"] for e in known if e["state"] in ("live", "previous"))
     if len(two) == 2:
         show += (

@@ -47,6 +47,14 @@ def start(folder: Path) -> str:
     return _url(port)
 
 
+def is_stopped(url: str) -> bool:
+    """Tell whether a URL is that of the demo's first port, where nobody answers.
+
+    As after `make demo-stop` in a shell whose REDIS_URL still names the demo's server.
+    """
+    return url == _url(_FIRST_PORT) and not _answers(_FIRST_PORT)
+
+
 def stop(folder: Path) -> bool:
     """Stop the demo's server, if it runs; tell whether it did. `OSError` if it does not stop."""
     pid, port = _read(folder, "pid"), _read(folder, "port")

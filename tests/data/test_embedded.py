@@ -1,5 +1,6 @@
 """The demo's server: started once, found again, stopped for good."""
 
+import socket
 from contextlib import closing
 from pathlib import Path
 
@@ -21,3 +22,11 @@ def test_it_is_found_again_and_stops(tmp_path: Path) -> None:
     with closing(Redis.from_url(url)) as client, pytest.raises(RedisError):
         client.ping()
     assert not embedded.stop(tmp_path), "nothing is left to stop"
+
+
+def test_a_url_of_the_demos_own_that_was_stopped(dead_url: str) -> None:
+    assert not embedded.is_stopped(dead_url), "another server's, which is not ours to start"
+    assert not embedded.is_stopped("")
+    with closing(socket.socket()) as probe:
+        free = probe.connect_ex(("127.0.0.1", 6390)) != 0
+    assert embedded.is_stopped("redis://127.0.0.1:6390/0") == free

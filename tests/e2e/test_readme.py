@@ -1,5 +1,6 @@
 """The README's commands and its Python, run as printed in a fresh folder."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from data import embedded
 from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +21,14 @@ README = (ROOT / "README.md").read_text()
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str], str]]:
     """Run `make demo` in a folder that links to this checkout: its environment and output too."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("Makefile", "requirements.lock", "pyproject.toml", "flows", "tasks", "data"):
+    for name in (
+        "Makefile",
+        "requirements.lock",
+        "pyproject.toml",
+        "flows",
+        "tasks",
+        "data",
+    ):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / ".venv/.ready").touch()
@@ -59,31 +68,93 @@ def at_demo(text: str, folder: Path) -> str:
     return text.replace("127.0.0.1:6390", f"127.0.0.1:{port}")
 
 
+@pytest.fixture(scope="module")
+def said(demo: tuple[Path, dict[str, str], str]) -> dict[str, list[str]]:
+    """Type every console command of the README in one shell's environment; what each printed."""
+    folder, env, _ = demo
+    commands = [
+        line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()
+    ]
+    exports = [each for each in commands if each.startswith("export ")]
+    said: dict[str, list[str]] = {}
+    for command in commands:
+        if command not in exports:
+            typed = "\n".join(at_demo(each, folder) for each in (*exports, command))
+            said.setdefault(command, []).append(shell(typed, folder, env))
+    return said
+
+
 def test_the_demo_shows_report_and_three_users(demo: tuple[Path, dict[str, str], str]) -> None:
     folder, _, out = demo
     for words in ("Catalogue coverage", "A heavy user", "A light user", "A stranger", "because of"):
         assert words in out
     assert "this is a fallback" in out
+    assert "As of 2026-02-28" in out
     assert f"{Path('runs/shop/1/report.html')}" in out
     assert (folder / "runs/shop/1/report.html").stat().st_size > 10_000
 
 
-def test_a_second_demo_publishes_the_next_generation(
-    demo: tuple[Path, dict[str, str], str],
+def test_a_page_of_use(said: dict[str, list[str]]) -> None:
+    first = said["nightshelf status"][0]
+    assert "Live: generation 1, as of 2026-02-28 UTC" in first
+    assert "source list, generation 1, model als" in said["nightshelf get u000007"][0]
+    assert "source similar" in said["nightshelf similar i00001 -n 5"][0]
+    assert json.loads(said["nightshelf popular trending --json"][0])["source"] == "popular:trending"
+    assert "live" in said["nightshelf generations"][0]
+
+
+def test_a_csv_of_ones_own(said: dict[str, list[str]]) -> None:
+    (head,) = said["head -n 2 .nightshelf/shop/orders.csv"]
+    assert head.startswith("customer,sku,title,department,event,happened_at\n")
+    (imported,) = (out for command, (out, *_) in said.items() if "data.csv_log" in command)
+    read, kept, refused = map(
+        int, re.findall(r"([\d,]+) (?:rows read|kept|refused)", imported.replace(",", ""))[:3]
+    )
+    assert read == kept + refused
+    assert refused > 0
+    (checked,) = (
+        out for command, (out, *_) in said.items() if command.startswith("nightshelf check")
+    )
+    assert "0 errors" in checked
+    (night,) = (out for command, (out, *_) in said.items() if "flows.nightly" in command)
+    assert "Catalogue coverage" in night
+    assert "A stranger" in night
+    assert "source list, generation 1" in said["nightshelf get u000007 -s mine"][0]
+
+
+def test_a_night_that_went_wrong(said: dict[str, list[str]]) -> None:
+    assert "As of 2026-03-01, a day after generation 1" in said["make demo"][0]
+    diff = said["nightshelf diff 1 2"][0]
+    assert re.search(r"as of +2026-02-28 +2026-03-01", diff)
+    everyone = re.search(r"everyone +[\d,]+ +\d+ +(\d+) +(0\.\d+) +(0\.\d+)", diff)
+    assert everyone
+    assert int(everyone[1]) > 0, "new users have lists"
+    assert 0.3 < float(everyone[2]) < 0.95, "a day moves the lists, and not all of them"
+    assert "speaks for it" in said["nightshelf why u000007 i00001"][0]
+    back = said["nightshelf rollback --yes"][0]
+    assert "shop: generation 1 is live\nForward again: nightshelf promote 2" in back
+    _, undone, tried = said["nightshelf status"]
+    assert "Live: generation 1" in undone
+    assert "Generations: 2 replaced, 1 live" in undone
+    assert "Canary: generation 2 for 5 % of the users" in tried
+    assert "shop: generation 2 is live" in said["nightshelf promote 2 --yes"][0]
+
+
+def test_the_commands_at_2_am(
+    demo: tuple[Path, dict[str, str], str], said: dict[str, list[str]]
 ) -> None:
+    """After all of the above generation 2 is live, and 1 is the way back."""
     folder, env, _ = demo
-    assert "generation 2" in shell("make demo", folder, env)
-
-
-def test_every_console_command_works(demo: tuple[Path, dict[str, str], str]) -> None:
-    folder, env, _ = demo
-    commands = [
-        line.removeprefix("$ ")
-        for block in blocks("console")
-        for line in at_demo(block, folder).splitlines()
-    ]
-    assert len(commands) > 5
-    shell("\n".join(commands), folder, env)
+    (export,) = re.findall(r"^\$ (export .*)$", README, re.MULTILINE)
+    rows = re.findall(r"^\| (`nightshelf [^|]*) \|", README, re.MULTILINE)
+    commands = [row.split("`")[1] for row in rows]
+    assert len(commands) >= 8
+    for command in commands:
+        change = command.split()[1] in ("block", "canary", "extend", "forget", "republish")
+        ask = " --dry-run" if change else " --yes" if "rollback" in command else ""
+        if "canary 2" in command:
+            ask = " --yes"  # the rollback of a row above has left it
+        shell(f"{at_demo(export, folder)}\n{command}{ask}", folder, env)
 
 
 def test_the_python_works(demo: tuple[Path, dict[str, str], str]) -> None:
@@ -92,3 +163,23 @@ def test_the_python_works(demo: tuple[Path, dict[str, str], str]) -> None:
     (folder / "app.py").write_text(at_demo(snippet, folder))
     out = shell(".venv/bin/python app.py", folder, env)
     assert out.startswith("list ")
+
+
+def test_the_wheel_is_named_as_it_is_built() -> None:
+    version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"dist/nightshelf-{version[1]}-py3-none-any.whl" in README
+
+
+def test_an_empty_server_is_told_apart_and_restored(
+    demo: tuple[Path, dict[str, str], str], said: dict[str, list[str]]
+) -> None:
+    """`make demo-stop` forgets all; doctor names the run to publish again."""
+    folder, env, _ = demo
+    shell("make demo-stop", folder, env)
+    url = embedded.start(folder / ".nightshelf/valkey")
+    nightshelf = f"REDIS_URL={url} .venv/bin/nightshelf"
+    doctor = shell(f"{nightshelf} doctor --json || true", folder, env)
+    assert "nightshelf republish runs/shop/2; or" in doctor
+    shell(f"{nightshelf} republish runs/shop/2 --yes", folder, env)
+    assert "Live: generation 3" in shell(f"{nightshelf} status", folder, env)
