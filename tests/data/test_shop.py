@@ -11,6 +11,7 @@ import pytest
 from data.parquet import EVENTS, ITEMS, USERS, InputError
 from data.shop import Shop, ShopSettings, favourites, make_shop
 from data.shop_catalogue import make_catalogue
+from data.shop_csv import write_csv
 from data.shop_words import N_STYLES, WORDS
 
 END = datetime(2026, 3, 1, tzinfo=UTC)
@@ -239,3 +240,16 @@ def test_a_folder_with_another_log_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="empty folder"):
         make_shop(tmp_path, shorter)
     assert files(tmp_path) == before
+
+
+def test_the_csv_has_every_row_of_the_log(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path, SMALL)
+    first = write_csv(tmp_path).read_bytes()
+    lines = first.decode().splitlines()
+    assert lines[0] == "customer,sku,title,department,event,happened_at"
+    assert len(lines) == 1 + shop.n_events
+    times = [line.rpartition(",")[2] for line in lines[1:]]
+    assert times == sorted(times)
+    assert all(datetime.fromisoformat(time).tzinfo == UTC for time in times[:100])
+    assert write_csv(tmp_path).read_bytes() == first
+    assert not list(tmp_path.glob("*.partial"))

@@ -84,6 +84,12 @@ def said(demo: tuple[Path, dict[str, str], str]) -> dict[str, list[str]]:
     return said
 
 
+def printed(said: dict[str, list[str]], word: str) -> str:
+    """Return what the one command with a word in it printed."""
+    (command,) = (each for each in said if word in each)
+    return said[command][0]
+
+
 def test_the_demo_shows_report_and_three_users(demo: tuple[Path, dict[str, str], str]) -> None:
     folder, _, out = demo
     for words in ("Catalogue coverage", "A heavy user", "A light user", "A stranger", "because of"):
@@ -106,17 +112,17 @@ def test_a_page_of_use(said: dict[str, list[str]]) -> None:
 def test_a_csv_of_ones_own(said: dict[str, list[str]]) -> None:
     (head,) = said["head -n 2 .nightshelf/shop/orders.csv"]
     assert head.startswith("customer,sku,title,department,event,happened_at\n")
-    (imported,) = (out for command, (out, *_) in said.items() if "data.csv_log" in command)
+    imported = printed(said, "data.csv_log")
     read, kept, refused = map(
         int, re.findall(r"([\d,]+) (?:rows read|kept|refused)", imported.replace(",", ""))[:3]
     )
     assert read == kept + refused
     assert refused > 0
-    (checked,) = (
+    checked = printed(said, "nightshelf check")
         out for command, (out, *_) in said.items() if command.startswith("nightshelf check")
     )
     assert "0 errors" in checked
-    (night,) = (out for command, (out, *_) in said.items() if "flows.nightly" in command)
+    night = printed(said, "flows.nightly")
     assert "Catalogue coverage" in night
     assert "A stranger" in night
     assert "source list, generation 1" in said["nightshelf get u000007 -s mine"][0]
