@@ -1,5 +1,6 @@
 """Prefect flows, one a file. Here: how a plain step of `tasks/` becomes a Prefect task."""
 
+import atexit
 import logging
 import os
 import time
@@ -14,7 +15,25 @@ from uuid import UUID
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
+
+def _end_threads() -> None:
+    """End Prefect's background threads, once all else that runs at exit has.
+
+    They hold the context of the run that began them, and by it the flow, its module, and DuckDB,
+    which then outlive Python's end: forty lines of `nanobind: leaked ...` a run.
+    """
+    for loop in (threads._global_loop, threads._run_sync_loop):
+        if loop is not None and loop.thread.is_alive():
+            loop.shutdown()
+            loop.thread.join(_END_S)
+
+
+#: Longest wait for such a thread, which has little left to do.
+_END_S = 5.0
+atexit.register(_end_threads)  # before Prefect is imported, so that it runs after all of Prefect's
+
 from prefect import Task, get_run_logger, task
+from prefect._internal.concurrency import threads
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prefect import flow
+from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_table_artifact
 from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task, redis_failed
+from nightshelf import generations
 from nightshelf.errors import NightshelfError
 from nightshelf.words import age_words
 from nightshelf.world import server_time
@@ -62,6 +63,10 @@ def refresh(
     settings = load_settings(namespace, config)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
     now = server_time(redis)
+    if runtime.deployment.id and generations.current(redis, namespace) is None:
+        # a person who asks is refused; a schedule goes on asking until there is something
+        get_run_logger().info("nothing is live yet: there is nothing to refresh before a night")
+        return []
 
     done = [
         refresh_lists(redis, generation, events_dir, settings.refresh, now)

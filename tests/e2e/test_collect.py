@@ -20,7 +20,9 @@ def collect(env: dict[str, str], log: Path) -> subprocess.CompletedProcess[str]:
     config.write_text("[namespace.shop.collect]\nmax_batch_entries = 2\n")
     command = [sys.executable, "-m", "flows.collect", "--events-dir", str(log)]
     command += ["--config", str(config)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "nanobind" not in done.stderr
+    return done
 
 
 def test_a_minute_and_another_after_a_loss(

@@ -15,7 +15,9 @@ SHOP = ShopSettings(n_users=50, n_items=150, n_days=10)
 
 def nightly(env: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.nightly", *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "nanobind" not in done.stderr, "nothing of DuckDB outlives the night"
+    return done
 
 
 def test_help_has_an_example() -> None:

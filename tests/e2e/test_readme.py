@@ -55,6 +55,7 @@ def shell(command: str, folder: Path, env: dict[str, str]) -> str:
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert "nanobind" not in done.stderr
     return done.stdout
 
 
