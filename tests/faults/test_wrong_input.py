@@ -62,7 +62,7 @@ def test_a_log_gone_wrong_never_reaches_a_reader(
     assert (code, current(redis_client, NAMESPACE)) == (1, good), "an empty log teaches nothing"
     assert "it holds no events" in out
 
-    for number, (sql, said) in enumerate(WRONG.values(), start=3):
+    for number, (sql, said) in enumerate(WRONG.values(), start=2):
         code, out = run(env, shop, write(tmp_path, shop, sql), tmp_path)
         assert code == 1
         assert said in out.split("The night failed:")[1]
