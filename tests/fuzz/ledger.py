@@ -21,8 +21,8 @@ GRAMMAR = re.compile(
     rf"[1-9][0-9]*:(?:list:{_ID}:{_ID}|similar:{_ID}|user:{_ID}|item:{_ID}|"
     rf"popular:(?:all|trending|new|(?:category|segment):{_ID})))"
 )
-READS = {"get", "mget", "smembers", "zrange", "hgetall"}
-TELLS = {"xadd", "xlen", "zadd", "zremrangebyrank", "expire", "hincrby", "publish"}
+READS = {"get", "mget", "smembers", "zrange", "hgetall", "xlen"}
+TELLS = {"xadd", "zadd", "zremrangebyrank", "expire", "hincrby", "publish"}
 #: What a connection is made and a listener kept with, and what is asked here.
 _AROUND = {"subscribe", "ping", "config", "info", "scan", "dump", "xrange"}
 _MASKING = {"purchase", "rating"}
