@@ -51,12 +51,14 @@ def process_id(url: str) -> int:
         return pid
 
 
-def run_redis(binary: str, *options: str) -> Iterator[str]:
+def run_redis(binary: str, *, cluster: bool = False) -> Iterator[str]:
     """Run a Redis that keeps nothing and yield its URL; frozen or not, it is stopped at the end."""
     port = free_port()
+    # By itself a node takes port + 10000 for its bus, which there need not be.
+    bus = ("--cluster-enabled", "yes", "--cluster-port", str(free_port())) if cluster else ()
     own = mkdtemp(prefix="redis-")  # where it starts it loads what it finds
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", own]
-    server = Popen([*command, *options, "--loglevel", "warning"], stdout=DEVNULL)
+    server = Popen([*command, *bus, "--loglevel", "warning"], stdout=DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     patient = Retry(ConstantBackoff(0.05), 200)
     try:

@@ -46,7 +46,7 @@ def test_a_cluster_says_that_it_is_one() -> None:
     binary = shutil.which("redis-server")
     if not binary:
         pytest.skip("redis-server is not installed")
-    with served(run_redis(binary, "--cluster-enabled", "yes")) as url:
+    with served(run_redis(binary, cluster=True)) as url:
         for args in (*LISTS, ["status"], ["generations"]):
             result = run(url, *args)
             assert result.exit_code == 1

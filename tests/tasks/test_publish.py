@@ -352,7 +352,7 @@ def test_a_cluster_is_refused_before_anything_is_computed(tmp_path: Path) -> Non
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed")
-    with contextmanager(run_redis)(binary, "--cluster-enabled", "yes") as url:
+    with contextmanager(run_redis)(binary, cluster=True) as url:
         client = connect(url, SETTINGS)
         client.cluster("ADDSLOTSRANGE", 0, 16383)
         with pytest.raises(SettingsError, match=r"^REDIS_URL: the server at 127.* cluster mode"):
