@@ -67,7 +67,7 @@ def whole_night(
     """Run every step of the night; the generation is live in the end."""
     found = clock(inputs.check_inputs, log.events, log.items, log.users, settings.inputs)
     run = clock(publish.open_run, redis, "benchmark", as_of, root)
-    clock(resume.take_over, run, found, settings.digest())
+    clock(resume.take_over, run, found.digests, settings.digest())
     clock(live.clear_orphans, run, redis)
     clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
     built = clock(features.build_features, run, clean, settings.features)

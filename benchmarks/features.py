@@ -140,7 +140,7 @@ def aggregate(run: Run, log: CleanLog) -> dict[str, float]:
         "view_types": list(_SETTINGS.view_types),
     }
     seconds = {}
-    with connect(run) as db:
+    with connect(run.folder) as db:
         open_log(db, log, _SETTINGS)
         for part, sql in {"pairs": PAIRS, **OTHERS}.items():
             used = {key: value for key, value in known.items() if f"${key}" in sql}

@@ -39,15 +39,16 @@ from benchmarks._rectools import rectools
 from data.movielens import import_movielens
 from data.online_retail import import_online_retail
 from data.parquet import Imported
+from tasks.catalogue import Catalogue, load_catalogue
 from tasks.events import clean_events
+from tasks.factors import Factors, load_factors, load_matrix
 from tasks.features import build_features
 from tasks.inputs import check_inputs
 from tasks.list_settings import TopNSettings
-from tasks.lists import Catalogue, load_catalogue
 from tasks.rank import Block, rank
 from tasks.run import Run
 from tasks.settings import Settings
-from tasks.train import Factors, load_factors, load_matrix, train_als
+from tasks.train import train_als
 
 Work = Callable[[], object]
 

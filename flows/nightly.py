@@ -159,7 +159,7 @@ def make_night(
     if newer := newer_night(run, redis):
         return superseded(run, newer)
 
-    take_over(run, checked, settings.digest())
+    take_over(run, checked.digests, settings.digest())
     clear_orphans(run, redis)
     log = clean_events(run, checked, settings.events, now=server_time(redis))
     built = build_features(run, log, settings.features)

@@ -11,7 +11,7 @@ With ``--json`` their documents have the stable fields
   ``errors`` and ``warnings`` (sentences)
 - republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
   ``state`` (live, staged or null), ``digest``, ``dry_run``
-- why: ``namespace`` and the fields of `shelfops.why.Answer`, with ``position``
+- why: ``namespace`` and the fields of `shelfops.answer.Answer`, with ``position``
 """
 
 from collections.abc import Iterator

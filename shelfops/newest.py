@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.errors import RunFolderError
-from tasks.republish import open_source
+from tasks.saved_run import open_source
 
 
 def newest_good(root: Path, namespace: str) -> Path | None:

@@ -8,7 +8,7 @@ from nightshelf.words import reason_words
 from tasks.why import Person, Place
 
 if TYPE_CHECKING:
-    from shelfops.why import Answer
+    from shelfops.answer import Answer
 
 
 def served_lines(answer: "Answer") -> Iterator[str]:

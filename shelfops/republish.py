@@ -13,8 +13,9 @@ from nightshelf.values import Manifest
 from nightshelf.world import World, look
 from tasks.publish import connect
 from tasks.publish_settings import PublishSettings
-from tasks.republish import open_source, refuse_unless_good, republish
+from tasks.republish import refuse_unless_good, republish
 from tasks.run import Run
+from tasks.saved_run import open_source
 from tasks.settings import load_settings
 
 

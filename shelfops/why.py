@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from nightshelf.values import Manifest, RankedList
 from nightshelf.withdraw import blocked
 from nightshelf.world import World, look
 from shelfops import why_words
+from shelfops.answer import Answer
 from tasks.errors import RunFolderError
-from tasks.republish import open_source
+from tasks.saved_run import open_source
 from tasks.why import Person, Place, trace
 from tasks.why_night import load_night
 
@@ -28,38 +29,6 @@ _ALL = 1_000
 #: What the document tells of an answer and of its items.
 _SERVED = ("source", "generation", "model", "age_s")
 _ITEM = ("item_id", "score", "reason")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """All that is known: what Redis serves, and what the run's folder tells of how it came about.
-
-    `own` says how the user's own key stands: ``served``, ``absent``, ``unreadable`` or ``blocked``
-    (all of its items are). `person` is `None` for a user without factors, `place` where no item was
-    asked for; `missing` says why the folder tells nothing. `rows` are the feature rows of the items
-    that the answer names. `expired` says that the time of the generation's keys is over.
-    """
-
-    user: str
-    item: str | None
-    served: Result
-    manifest: Manifest | None
-    canary: bool
-    own: str
-    row: dict[str, Any] | None
-    blocked: bool
-    acted: bool
-    person: Person | None
-    place: Place | None
-    missing: str | None
-    rows: dict[str, dict[str, Any]]
-    expired: bool
-
-    @property
-    def position(self) -> int | None:
-        """Where the item stands in what is served, from 1."""
-        ids = [item.item_id for item in self.served.items]
-        return ids.index(self.item) + 1 if self.item in ids else None
 
 
 def show_answer(desk: Desk, user: str, item: str | None, runs: Path) -> None:

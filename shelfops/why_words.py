@@ -10,7 +10,7 @@ from shelfops.place_words import place_lines, served_lines, show_tables
 from tasks.why import Person
 
 if TYPE_CHECKING:
-    from shelfops.why import Answer
+    from shelfops.answer import Answer
 
 
 def show(answer: "Answer", namespace: str) -> None:

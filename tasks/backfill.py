@@ -68,7 +68,7 @@ def find_date(
 ) -> Run | None:
     """Return the run that has made a date already, of the same files, by the same settings."""
     following = Run(namespace, highest_generation(root, namespace) + 1, as_of, root)
-    return find_done(following, inputs, settings.digest(), _LAST_STEP[make])
+    return find_done(following, inputs.digests, settings.digest(), _LAST_STEP[make])
 
 
 def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
@@ -78,7 +78,7 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
     """
     with run.writing("settings"):
         settings.save(run.path("settings.json"))
-    take_over(run, inputs, settings.digest())
+    take_over(run, inputs.digests, settings.digest())
     if make == "features":
         _learn(run, inputs, settings)
     elif make == "model":
@@ -121,7 +121,7 @@ class KnownItems:
 def known_items(run: Run, log: CleanLog) -> KnownItems:
     """Leave out of the catalogue what was created after `as_of`."""
     path = run.path("known/items.parquet")
-    with connect(run) as db:
+    with connect(run.folder) as db:
         for name, source in (("events", log.events), ("items", log.items)):
             db.read_parquet(one_file(source)).create_view(name)
         return KnownItems(path, write_query(db, query("items_known"), path, {"as_of": run.as_of}))

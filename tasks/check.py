@@ -104,7 +104,7 @@ def _judge_rows(
 ) -> None:
     with TemporaryDirectory(prefix="nightshelf-check-") as folder:
         run = Run("check", 1, checked.as_of, Path(folder))
-        with connect(run) as db:
+        with connect(run.folder) as db:
             now = datetime.now(UTC)
             judged = judge(db, inputs, settings.events, checked.as_of, now)
             checked.rows += [_counted(relation, judged) for relation in inputs.relations]

@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 
 from tasks.parquet import write_parquet
-from tasks.run import Run
 
 _SQL = Path(__file__).parent / "sql"
 _BATCH_ROWS = 100_000
@@ -25,11 +24,11 @@ sharers = ContextVar("sharers", default=1)
 
 
 @contextmanager
-def connect(run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory that spills into the run's folder and knows one time zone."""
-    run.folder.mkdir(parents=True, exist_ok=True)
+def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that spills into `folder` and knows one time zone."""
+    folder.mkdir(parents=True, exist_ok=True)
     with (
-        TemporaryDirectory(dir=run.folder, prefix=".spill-") as spill,
+        TemporaryDirectory(dir=folder, prefix=".spill-") as spill,
         duckdb.connect(
             config={"temp_directory": spill, "memory_limit": f"{_memory_bytes()}B"}
         ) as connection,

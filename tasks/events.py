@@ -22,7 +22,7 @@ def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: date
 
     Raises `TooManyBadRows`, after the quarantine file is written, above `max_bad_share`.
     """
-    with connect(run) as db:
+    with connect(run.folder) as db:
         judged = judge(db, inputs, settings, run.as_of, now)
         log = _write(run, db, inputs, judged)
     if too_many := judged.too_many(settings.max_bad_share):

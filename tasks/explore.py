@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from tasks.catalogue import Catalogue
+from tasks.factors import Factors
 from tasks.kernels.explore import Places, Tastes, explore_lists, open_table
-from tasks.lists import Catalogue
 from tasks.rank import Block
-from tasks.train import Factors
 
 Flags = npt.NDArray[np.bool_]
 

@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from tasks.catalogue import Catalogue
 from tasks.ceiling import Rows, count_lists, hold_down, most_lists
 from tasks.explore import Flags, explore, load_favourites, load_new
+from tasks.factors import Factors
 from tasks.kernels.explore import Places
 from tasks.list_settings import TopNSettings
-from tasks.lists import Catalogue
 from tasks.mmr import POOL_LISTS, diversify
 from tasks.rank import BLOCK_USERS, Block, rank
 from tasks.records import Features
 from tasks.run import Run
-from tasks.train import Factors
 
 #: Lists in blocks, each with the places that explore, where any do.
 Parts = Generator[tuple[Block, Flags | None], None, None]

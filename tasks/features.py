@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.catalogue import UNKNOWN
 from tasks.duck import connect, one_file, query
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.feature_files import write_items, write_model, write_users
 from tasks.feature_settings import FeatureSettings
-from tasks.lists import UNKNOWN
 from tasks.records import CleanLog, Features
 from tasks.rollup_types import Ints
 from tasks.rollups import gather
@@ -36,7 +36,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
     `SettingsError` where weights are too large to add up.
     """
     catalogue = pq.read_table(log.items, columns=["item_id", "category"]).combine_chunks()
-    with connect(run) as db:
+    with connect(run.folder) as db:
         found = gather(run, log)
         categories, names = _categories(catalogue)
         night = _night(db, run, list(found.days), settings, categories)

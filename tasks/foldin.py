@@ -11,7 +11,8 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
-from tasks.train import Factors, confidence
+from tasks.factors import Factors
+from tasks.train import confidence
 from tasks.train_settings import TrainSettings
 
 

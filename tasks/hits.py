@@ -41,7 +41,7 @@ def outcome(then: Past, log: CleanLog, weighing: FeatureSettings, *others: Path)
     `log` is tonight's, with what came after the cut.
     """
     since: dict[str, Any] = {"cut": then.run.as_of, "seen": list(weighing.seen)}
-    with connect(then.run) as db:
+    with connect(then.run.folder) as db:
         open_log(db, log, weighing)
         db.read_parquet(one_file(then.lists.path)).create_view("own_lists")
         db.execute(f"CREATE TEMP TABLE relevant AS {query('relevant')}", since)

@@ -55,7 +55,7 @@ def log_until(run: Run, log: CleanLog) -> CleanLog:
     """Return the clean log up to `run.as_of`; rows read and rows judged bad stay tonight's."""
     events, items = run.path("log/events.parquet"), run.path("log/items.parquet")
     cut = {"cut": run.as_of}
-    with connect(run) as db:
+    with connect(run.folder) as db:
         for name, path in (("events", log.events), ("items", log.items)):
             db.read_parquet(one_file(path)).create_view(name)
         then = stream(db, query("events_until"), cut)

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tasks.catalogue import UNKNOWN
 from tasks.kernels.spread import count_seen
-from tasks.lists import UNKNOWN, read_lists
+from tasks.lists import read_lists
 from tasks.metrics import Bools, Exposure, Floats, Ints
 from tasks.records import Features, Model, Served
 

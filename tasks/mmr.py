@@ -17,9 +17,9 @@ from dataclasses import replace
 import numpy as np
 
 from tasks.ahead import ahead
+from tasks.factors import Factors
 from tasks.kernels.mmr import diversify_block, unit_rows
 from tasks.rank import Block
-from tasks.train import Factors
 
 #: Candidates a user, as a multiple of the list's length.
 POOL_LISTS = 4

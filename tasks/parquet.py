@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from tasks.ahead import ahead
 from tasks.disk import begun
 from tasks.find_files import other_format
-from tasks.run import file_hash
 
 
 class BrokenFile(Exception):  # noqa: N818 - a condition of one file, not an error of the night
@@ -156,3 +155,9 @@ def _repeats(kind: pa.DataType) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0].strip()
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
-from tasks.rollup_types import Longs
+Longs = npt.NDArray[np.int64]
 
 #: Pieces of work a core, so that all cores are done at about the same time.
 _PIECES = 4

@@ -14,16 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from tasks.catalogue import Catalogue, load_catalogue
 from tasks.duck import connect, query
+from tasks.factors import load_matrix
 from tasks.feature_settings import FeatureSettings
 from tasks.features import open_log
-from tasks.kernels.compiled import walk
+from tasks.kernels.category_cap import walk
 from tasks.list_settings import PopularitySettings, TopNSettings
-from tasks.lists import Catalogue, list_batch, load_catalogue
+from tasks.lists import list_batch
 from tasks.parquet import write_table
 from tasks.records import CleanLog, Features, Lists
 from tasks.run import Run, computed
-from tasks.train import load_matrix
 
 Scores = npt.NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def _trending(
     weighing: FeatureSettings,
 ) -> Scores:
     windows = {"recent_days": settings.recent_days, "past_days": settings.past_days}
-    with connect(run) as db:
+    with connect(run.folder) as db:
         open_log(db, log, weighing)
         rows = db.sql(query("trending"), params={"as_of": run.as_of, **windows}).to_arrow_table()
     scores = np.full(len(catalogue.ids), np.nan)

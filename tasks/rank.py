@@ -10,12 +10,12 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from tasks.ahead import ahead
+from tasks.catalogue import Catalogue
+from tasks.factors import Factors
 from tasks.kernels.bounds import Stock, arrange, gather
 from tasks.kernels.desk import Rules, open_desk, rules_for
 from tasks.kernels.lists import list_block
 from tasks.list_settings import TopNSettings
-from tasks.lists import Catalogue
-from tasks.train import Factors
 
 #: Users a block: many share what it costs; few users are dealt to all cores nevertheless.
 BLOCK_USERS = 2_048

@@ -7,9 +7,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 
+from tasks.factors import Factors
 from tasks.kernels.forms import Ground, open_ground, open_table
 from tasks.kernels.reasons import because_block
-from tasks.train import Factors, confidence
+from tasks.train import confidence
 from tasks.train_settings import TrainSettings
 
 #: No single item of the history adds to the score.

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from tasks.encode import Family, families
+from tasks.factors import load_factors, load_matrix, save_factors
 from tasks.features import build_features
 from tasks.foldin import fold_in
 from tasks.parquet import write_table
@@ -23,7 +24,6 @@ from tasks.records import Features, Lists, Model
 from tasks.run import Run
 from tasks.told import NOBODY, Told
 from tasks.topn import top_n
-from tasks.train import load_factors, load_matrix, save_factors
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def _lists(told: Told, run: Run, built: Features) -> Lists:
     )
     factors = fold_in(strengths, items, served.training)
     model = Model(
-        user_factors=save_factors(run, "user", features.user_ids, factors),
+        user_factors=save_factors(
+            run.path("model/user_factors.parquet"), features.user_ids, factors
+        ),
         item_factors=served.file("model/item_factors.parquet"),
         n_users=len(ids),
         n_items=len(item_ids),

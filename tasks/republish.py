@@ -6,16 +6,15 @@ The lists get a new number, since numbers only grow, and the digest that they ha
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from redis import Redis
 
 from nightshelf import generations
-from nightshelf.errors import CorruptValue, TransitionRefused
+from nightshelf.errors import TransitionRefused
 from nightshelf.operate import mark_bad
-from nightshelf.values import Manifest, instant
+from nightshelf.values import Manifest
 from tasks.encode import Family, families
 from tasks.errors import RunFolderError, VerificationError
 from tasks.forecast import forecast
@@ -30,27 +29,6 @@ _KEPT = (
     *("settings.json", "features", "model", "lists"),
     *("events.parquet", "items.parquet", "users.parquet"),
 )
-
-
-def open_source(folder: Path) -> tuple[Run, Manifest]:
-    """Return the run of a folder `<root>/<namespace>/<generation>`, and its manifest.
-
-    Raises `RunFolderError` where it is none, or its generation was never staged whole.
-    """
-    path = folder.resolve()
-    if not path.name.isdecimal() or not (path / "manifest.json").is_file():
-        raise RunFolderError(
-            f"{folder} holds no manifest.json of a staged generation: expected the folder of a "
-            "run, runs/<namespace>/<generation>"
-        )
-    try:
-        manifest = Manifest.from_json((path / "manifest.json").read_bytes())
-    except CorruptValue as error:
-        raise RunFolderError(f"{path / 'manifest.json'} cannot be read: {error}") from error
-    as_of = instant(manifest.as_of)
-    if as_of is None or not manifest.digest:
-        raise RunFolderError(f"{path / 'manifest.json'} lacks what a staged one has: {manifest}")
-    return Run(path.parent.name, int(path.name), as_of, path.parent.parent), manifest
 
 
 def refuse_unless_good(

@@ -16,8 +16,8 @@ from importlib.metadata import distributions
 from itertools import takewhile
 from pathlib import Path
 
-from tasks.inputs import Inputs
-from tasks.run import Run, file_hash, step
+from tasks.parquet import file_hash
+from tasks.run import Run, step
 
 _MADE_FROM = "made_from.json"
 
@@ -31,20 +31,20 @@ class Taken:
 
 
 @step
-def take_over(run: Run, inputs: Inputs, config_hash: str) -> Taken:
+def take_over(run: Run, digests: Mapping[str, str], config_hash: str) -> Taken:
     """Take over what an unfinished run of the same night has finished."""
-    made_from = _made_from(run, inputs, config_hash)
+    made_from = _made_from(run, digests, config_hash)
     run.path(_MADE_FROM).write_text(json.dumps(made_from, indent=2) + "\n")
     source = _unfinished(run, made_from)
     return Taken(adopt(run, source), source.generation) if source else Taken(0, None)
 
 
-def find_done(run: Run, inputs: Inputs, config_hash: str, last_step: str) -> Run | None:
+def find_done(run: Run, digests: Mapping[str, str], config_hash: str, last_step: str) -> Run | None:
     """Return the newest run of the same night, before `run`, that got to the end of `last_step`.
 
     None counts whose files are gone, or not what they were.
     """
-    made_from = _made_from(run, inputs, config_hash)
+    made_from = _made_from(run, digests, config_hash)
     for source in _older(run):
         journal = source.journal() if _load(source.path(_MADE_FROM)) == made_from else []
         whole = all(_intact(line.get("files", {}), source.folder) for line in journal)
@@ -67,10 +67,10 @@ def adopt(run: Run, source: Run) -> int:
     return len(intact)
 
 
-def _made_from(run: Run, inputs: Inputs, config_hash: str) -> dict[str, object]:
+def _made_from(run: Run, digests: Mapping[str, str], config_hash: str) -> dict[str, object]:
     return {
         "as_of": run.as_of.isoformat(),
-        "inputs": inputs.digests,
+        "inputs": dict(digests),
         "config": config_hash,
         "code": _code_hash(),
     }

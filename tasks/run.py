@@ -22,7 +22,6 @@
     runs/<namespace>/rollups/   days added up, for the nights to come (`tasks/rollup_store.py`)
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +35,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from tasks.disk import tidy, written_whole
 from tasks.errors import DiskError
+from tasks.parquet import file_hash
 
 #: Called with (done, total) now and then by steps that take long.
 Progress = Callable[[int, int], None]
@@ -173,12 +173,6 @@ def midnight(now: datetime | None = None) -> datetime:
     """Return the last midnight in UTC: a night's usual `as_of`."""
     now = now or datetime.now(UTC)
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _files(record: object, folder: Path) -> dict[str, str]:

@@ -16,10 +16,9 @@ from tasks.event_settings import EventSettings
 from tasks.feature_settings import FeatureSettings
 from tasks.list_settings import TopNSettings
 from tasks.records import CleanLog
-from tasks.republish import open_source
 from tasks.run import Run
+from tasks.saved_run import open_source, settings_of
 from tasks.train_settings import TrainSettings
-from tasks.why_night import settings_of
 
 _FILES = (
     "settings.json",

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from tasks.catalogue import load_catalogue
+from tasks.factors import Factors, load_factors
 from tasks.list_settings import SimilarSettings, TopNSettings
-from tasks.lists import list_batch, load_catalogue, named
+from tasks.lists import list_batch, named
 from tasks.parquet import write_parquet
 from tasks.rank import rank
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
 from tasks.run import Progress, Run, computed, no_progress
-from tasks.train import Factors, load_factors
 
 _CODES = pa.array(["similar"])
 

@@ -107,7 +107,7 @@ def open_told(served: Served, events_dir: Path, now: datetime) -> Iterator[Told]
         "may_be_negative": list(served.events.may_be_negative),
         "idle": list(served.events.idle),
     }
-    with connect(served.run) as database:
+    with connect(served.run.folder) as database:
         open_log(database, served.log, served.weighing)
         for side in ("item", "user"):
             ids = served.file(f"features/{side}_ids.parquet")

@@ -15,16 +15,17 @@ from threadpoolctl import threadpool_limits
 
 from tasks.active import active_rows
 from tasks.ahead import ahead
+from tasks.catalogue import Catalogue, load_catalogue
 from tasks.explore import Flags
 from tasks.exposure import Parts, ruled
+from tasks.factors import load_factors, load_matrix
 from tasks.list_settings import TopNSettings
-from tasks.lists import Catalogue, list_batch, load_catalogue, named
+from tasks.lists import list_batch, named
 from tasks.parquet import write_parquet
 from tasks.rank import Block, rank
 from tasks.reasons import NOTHING, Explainer
 from tasks.records import LIST_SCHEMA, Features, Lists, Model
 from tasks.run import Progress, Run, computed, no_progress
-from tasks.train import load_factors, load_matrix
 from tasks.train_settings import TrainSettings
 
 #: What a reason can be; `because` names an item, and `discover` a category.

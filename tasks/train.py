@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
@@ -16,12 +14,11 @@ from implicit.recommender_base import ModelFitError
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
-from tasks.parquet import digest_of, write_table
+from tasks.factors import Factors, load_factors, load_matrix, save_factors
+from tasks.parquet import digest_of
 from tasks.records import Features, Model
 from tasks.run import Progress, Run, computed, no_progress
 from tasks.train_settings import TrainSettings
-
-Factors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,8 @@ def train_als(
     written.write_text(json.dumps(asdict(settings), indent=2) + "\n")
     began = {"from": start.generation if start else None, "n_warm": start.n_warm if start else 0}
     run.path("model/start.json").write_text(json.dumps(began) + "\n")
-    users = save_factors(run, "user", features.user_ids, sides["user"])
-    items = save_factors(run, "item", features.item_ids, sides["item"])
+    users = save_factors(run.path("model/user_factors.parquet"), features.user_ids, sides["user"])
+    items = save_factors(run.path("model/item_factors.parquet"), features.item_ids, sides["item"])
     return Model(
         user_factors=users,
         item_factors=items,
@@ -116,25 +113,3 @@ def confidence(interactions: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
     matrix = interactions.copy()
     matrix.data = np.sign(matrix.data) * (1 + np.float32(alpha) * np.abs(matrix.data))
     return matrix
-
-
-def load_matrix(path: Path) -> sp.csr_matrix:
-    """Load a CSR matrix that `build_features` saved."""
-    return sp.csr_matrix(sp.load_npz(path))
-
-
-def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
-    """Load ids (n) and factors (n x k, C order)."""
-    table = pq.read_table(path).combine_chunks()
-    column = table.column("factors").chunk(0)
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    return table.column("id").chunk(0), flat.reshape(-1, column.type.list_size)
-
-
-def save_factors(run: Run, side: str, ids: Path, factors: Factors) -> Path:
-    """Write the factors of a `side` ("user" or "item") beside the ids (column `id`) of a file."""
-    path = run.path(f"model/{side}_factors.parquet")
-    flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
-    column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])
-    write_table(path, pq.read_table(ids).append_column("factors", column))
-    return path

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.train import Factors, confidence
+from tasks.factors import Factors
+from tasks.train import confidence
 from tasks.why_night import Night
 
 #: History items that are named for an item.

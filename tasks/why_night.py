@@ -1,21 +1,20 @@
 """What a run's folder holds of how its lists were made."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import pyarrow as pa
 import scipy.sparse as sp
 
+from tasks.catalogue import Catalogue, load_catalogue
 from tasks.errors import RunFolderError
+from tasks.factors import Factors, load_factors
 from tasks.list_settings import TopNSettings
-from tasks.lists import Catalogue, load_catalogue
-from tasks.train import Factors, load_factors
+from tasks.saved_run import settings_of
 from tasks.train_settings import TrainSettings
 
-T = TypeVar("T")
 _FILES = (
     "settings.json",
     "model/item_factors.parquet",
@@ -72,12 +71,6 @@ def load_night(folder: Path) -> Night:
         )
     except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile) as error:
         raise RunFolderError(f"{folder}: the model or its rules cannot be read: {error}") from error
-
-
-def settings_of(kind: type[T], given: dict[str, Any]) -> T:
-    """Return a step's settings as a run recorded them; what this version does not know is left."""
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in given.items() if name in known})
 
 
 def _matrix(path: Path) -> sp.csr_matrix:

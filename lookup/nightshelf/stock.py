@@ -12,8 +12,8 @@ from redis import Redis
 from nightshelf.contract import Keys, encode_id
 from nightshelf.errors import TransitionRefused
 from nightshelf.generations import current
-from nightshelf.reading.decode import row
 from nightshelf.tell import tell
+from nightshelf.values import row
 
 _COMPARE_AND_SET = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tasks.kernels.bounds import Crowd, Stock
-from tasks.kernels.compiled import Double, Positions, compiled, walk
+from tasks.kernels.category_cap import walk
+from tasks.kernels.compiled import Double, Positions, compiled
 from tasks.kernels.desk import Desk, Rules
 from tasks.kernels.scan import scan, scan_head
 from tasks.kernels.settle import exact_scores, settle

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from tasks.catalogue import Catalogue
 from tasks.days import write_log
 from tasks.encode import Family, families
+from tasks.factors import Factors
 from tasks.feature_settings import FeatureSettings
 from tasks.features import build_features
-from tasks.lists import Catalogue
 from tasks.parquet import write_parquet
 from tasks.rank import Block
 from tasks.records import LIST_SCHEMA, CleanLog, Features
 from tasks.run import Run
-from tasks.train import Factors
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 

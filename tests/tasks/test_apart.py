@@ -13,8 +13,6 @@ import pytest
 from tasks.apart import apart
 from tasks.duck import connect
 from tasks.errors import ModelError, ProcessDied
-from tasks.run import Run
-from tests.tasks.logs import AS_OF
 
 _PATIENCE_S = 60
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
@@ -22,7 +20,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 def memory_limit(root: Path) -> int:
     """Return the bytes that DuckDB may take in this process."""
-    with connect(Run("shop", 1, AS_OF, root)) as db:
+    with connect(root) as db:
         row = db.execute("SELECT current_setting('memory_limit')").fetchone()
     assert row is not None
     figure, unit = row[0].split()

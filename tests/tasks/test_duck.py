@@ -12,7 +12,7 @@ from tasks import duck
 from tasks.run import Run
 
 run = Run("shop", 1, datetime.now(UTC), Path(sys.argv[1]))
-with duck.connect(run) as connection:
+with duck.connect(run.folder) as connection:
     n = sum(batch.num_rows for batch in duck.stream(connection, "FROM range($n)", {"n": 7}))
 print(n)
 """

@@ -9,8 +9,9 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
+from tasks.factors import Factors
 from tasks.foldin import fold_in
-from tasks.train import Factors, confidence
+from tasks.train import confidence
 from tasks.train_settings import TrainSettings
 
 N_ITEMS, K = 30, 6

@@ -7,16 +7,17 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tasks.factors import Factors
 from tasks.kernels import bounds as kernel_bounds
 from tasks.kernels.bounds import Crowd, Stock, arrange, gather
-from tasks.kernels.compiled import Flags, Positions, compiled, exact_score, walk
+from tasks.kernels.category_cap import walk
+from tasks.kernels.compiled import Flags, Positions, compiled, exact_score
 from tasks.kernels.desk import open_desk, rules_for
 from tasks.kernels.lists import walk_kept
 from tasks.kernels.scan import add_fresh, bar_of, has_seen
 from tasks.kernels.settle import exact_scores, settle
 from tasks.kernels.tile import products
 from tasks.kernels.whole import Numbers
-from tasks.train import Factors
 from tests.tasks.models import dot, walked
 
 

@@ -10,10 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks import rank as rank_module
+from tasks.factors import Factors
 from tasks.list_settings import TopNSettings
 from tasks.mmr import POOL_LISTS, diversify
 from tasks.rank import rank
-from tasks.train import Factors
 from tests.tasks.models import Problem, defined, dot, unpacked
 
 Lists = list[list[tuple[int, float]]]

@@ -14,13 +14,14 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numba import njit
 from threadpoolctl import threadpool_limits
 
+from tasks.factors import Factors
 from tasks.kernels.gather import copy, fetch, stand
 from tasks.kernels.largest import two_largest
 from tasks.kernels.products import add, add_turned, fill, fill_turned
 from tasks.kernels.solve import solve
 from tasks.kernels.vectors import aligned
 from tasks.reasons import NOTHING, Explainer
-from tasks.train import Factors, confidence
+from tasks.train import confidence
 from tasks.train_settings import TrainSettings
 from tests.tasks.models import matrix
 

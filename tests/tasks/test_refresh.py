@@ -24,17 +24,18 @@ from nightshelf.operate import rollback
 from tasks import refresh as refreshing
 from tasks.encode import families
 from tasks.errors import InputError, RunFolderError
+from tasks.factors import load_factors, load_matrix, save_factors
 from tasks.foldin import fold_in
 from tasks.publish_settings import PublishSettings
 from tasks.records import Model
 from tasks.refresh_settings import RefreshSettings
 from tasks.relist import Fresh, relist
-from tasks.republish import open_source, republish
+from tasks.republish import republish
 from tasks.run import Run
+from tasks.saved_run import open_source
 from tasks.served import open_served
 from tasks.told import Told
 from tasks.topn import top_n
-from tasks.train import load_factors, load_matrix, save_factors
 from tests.lookup.shelves import settle
 from tests.shelfops.night import (
     ITEMS,
@@ -128,7 +129,7 @@ def by_the_night(root: Path, night: Run) -> dict[str, bytes]:
     assert pq.read_table(features.item_ids).column("id").to_pylist() == item_ids.to_pylist()
     factors = fold_in(load_matrix(features.interactions), items, TRAINING)
     model = Model(
-        save_factors(full.run, "user", features.user_ids, factors),
+        save_factors(full.run.path("model/user_factors.parquet"), features.user_ids, factors),
         night.path("model/item_factors.parquet"),
         len(factors), len(items), items.shape[1], full.run.path("x"), "",
     )  # fmt: skip

@@ -17,8 +17,9 @@ from nightshelf.values import Manifest
 from tasks.errors import NoRoom, RunFolderError, VerificationError
 from tasks.publish import open_run, stage
 from tasks.publish_settings import PublishSettings
-from tasks.republish import open_source, refuse_unless_good, republish
+from tasks.republish import refuse_unless_good, republish
 from tasks.run import Run
+from tasks.saved_run import open_source
 from tasks.why import trace
 from tasks.why_night import load_night
 from tests.lookup.shelves import record, refusal, staged, states

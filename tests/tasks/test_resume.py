@@ -49,7 +49,7 @@ class Night:
 
     def begin(self, generation: int) -> tuple[Run, Taken]:
         run = self.run(generation)
-        return run, take_over(run, self.inputs, self.config)
+        return run, take_over(run, self.inputs.digests, self.config)
 
     def broken_off(self, generation: int, n_steps: int) -> Run:
         """Run a night that ends after so many computed steps."""
@@ -152,19 +152,19 @@ def test_users_that_were_not_there_before_take_nothing_over(night: Night) -> Non
     night.broken_off(1, 2)
     users = write(night.root / "users.parquet", [{"user_id": "u1"}])
     inputs = check_inputs(night.log, night.root / "items.parquet", users, InputSettings())
-    assert take_over(night.run(2), inputs, night.config) == Taken(0, None)
+    assert take_over(night.run(2), inputs.digests, night.config) == Taken(0, None)
 
 
 def test_another_instant_takes_nothing_over(night: Night) -> None:
     night.broken_off(1, 2)
     later = replace(night.run(2), as_of=AS_OF + timedelta(seconds=1))
-    assert take_over(later, night.inputs, night.config) == Taken(0, None)
+    assert take_over(later, night.inputs.digests, night.config) == Taken(0, None)
 
 
 def test_another_namespace_takes_nothing_over(night: Night) -> None:
     night.broken_off(1, 2)
     other = replace(night.run(2), namespace="homepage")
-    assert take_over(other, night.inputs, night.config) == Taken(0, None)
+    assert take_over(other, night.inputs.digests, night.config) == Taken(0, None)
 
 
 def test_other_code_takes_nothing_over(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_log_that_was_moved_or_touched_is_the_same_log(night: Night) -> None:
     for file in moved.rglob("*.parquet"):
         file.touch()
     inputs = check_inputs(moved, night.root / "items.parquet", None, InputSettings())
-    assert take_over(night.run(2), inputs, night.config) == Taken(2, 1)
+    assert take_over(night.run(2), inputs.digests, night.config) == Taken(2, 1)
 
 
 def test_a_night_that_finished_is_made_anew(night: Night) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tasks.factors import Factors
 from tasks.list_settings import SimilarSettings, TopNSettings
 from tasks.parquet import write_table
 from tasks.records import Model
 from tasks.similar import similar_items
-from tasks.train import Factors
 from tests.tasks.models import AS_OF, Learnt, dot, learn, read_lists
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from threadpoolctl import threadpool_info
 
 from tasks import rank as rank_module
+from tasks.factors import Factors, load_factors
 from tasks.kernels import bounds as kernel_bounds
 from tasks.kernels import desk as kernel_desk
 from tasks.kernels.bounds import Crowd, Stock
@@ -28,7 +29,7 @@ from tasks.rank import rank
 from tasks.records import Lists
 from tasks.settings import Settings
 from tasks.topn import top_n
-from tasks.train import Factors, load_factors, train_als
+from tasks.train import train_als
 from tasks.train_settings import TrainSettings
 from tests.tasks.models import (
     AS_OF,

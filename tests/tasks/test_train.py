@@ -12,10 +12,11 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tasks.errors import ModelError
+from tasks.factors import load_factors
 from tasks.list_settings import TopNSettings
 from tasks.records import Model
 from tasks.topn import top_n
-from tasks.train import load_factors, train_als
+from tasks.train import train_als
 from tasks.train_settings import TrainSettings
 from tests.tasks.models import AS_OF, Event, Learnt, learn, read_lists
 

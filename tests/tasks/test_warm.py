@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from nightshelf.values import Manifest
+from tasks.factors import load_factors
 from tasks.gates import Gate, Verdict
 from tasks.run import Run
-from tasks.train import Start, load_factors, train_als
+from tasks.train import Start, train_als
 from tasks.train_settings import TrainSettings
 from tasks.warm import starting_point
 from tests.tasks.models import AS_OF, Event, Learnt, learn

@@ -16,10 +16,11 @@ from redis import Redis
 from threadpoolctl import threadpool_limits
 
 from tasks.errors import RunFolderError
+from tasks.factors import Factors
 from tasks.list_settings import TopNSettings
 from tasks.rank import rank
 from tasks.reasons import NOTHING, Explainer
-from tasks.train import Factors, confidence
+from tasks.train import confidence
 from tasks.train_settings import TrainSettings
 from tasks.why import Person, Place, Rival, trace
 from tasks.why_night import Night, load_night

@@ -1,6 +1,5 @@
 """From bytes to what a page needs, as little as can be: most of a list is never looked at."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Set
 from functools import partial
@@ -11,15 +10,7 @@ from typing import Any
 from nightshelf.answers import Item
 from nightshelf.contract import VERSION
 from nightshelf.errors import CorruptValue
-from nightshelf.values import RankedList, Reason
-
-#: A third of the time, where the app has it (the extra ``fast``); what it refuses is not ours.
-try:
-    import orjson
-
-    loads: Callable[[bytes | str], Any] = orjson.loads
-except ModuleNotFoundError:
-    loads = json.loads
+from nightshelf.values import RankedList, Reason, loads
 
 #: As `Item._make`, without its check of the length.
 _item: Callable[[Iterable[Any]], Item] = partial(tuple.__new__, Item)
@@ -89,22 +80,3 @@ class Shelved:
     def ranked(self) -> RankedList:
         """Return the same as `RankedList`."""
         return RankedList(self.items, tuple(map(float, self.scores)), self.reasons)
-
-
-def row(value: bytes | str) -> dict[str, Any]:
-    """Decode a feature row; `CorruptValue` where the value is none."""
-    try:
-        decoded = loads(value)
-    except (ValueError, RecursionError) as error:
-        raise CorruptValue(f"not a feature row: {value[:80]!r}") from error
-    if not isinstance(decoded, dict):
-        raise CorruptValue(f"not a feature row: {value[:80]!r}")
-    return decoded
-
-
-def members(reply: Any) -> frozenset[str]:
-    """Return the members of a set or sorted set; none where there is no such key."""
-    # A member that is no UTF-8 is no item's id, and masks none.
-    return frozenset(
-        each if isinstance(each, str) else each.decode(errors="replace") for each in reply or ()
-    )

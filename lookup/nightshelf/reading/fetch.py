@@ -6,11 +6,12 @@ from typing import Any
 
 from nightshelf.errors import CorruptValue
 from nightshelf.reading.causes import cause_of
-from nightshelf.reading.decode import Shelved, members, row
+from nightshelf.reading.decode import Shelved
 from nightshelf.reading.flights import Flight
 from nightshelf.reading.mind import Call, Mind
 from nightshelf.reading.talk import Batch, Command, Talk, Unanswered
 from nightshelf.settings import ReadSettings
+from nightshelf.values import members, row
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import math
 from typing import Any, NamedTuple
 
 from nightshelf.contract import MAX_LATELY, QUARTER_S, Keys, decode_id, encode_id
-from nightshelf.reading.decode import UNREADABLE, loads
+from nightshelf.reading.decode import UNREADABLE
 from nightshelf.reading.event import Event
 from nightshelf.reading.talk import Batch, Command
 from nightshelf.settings import ReadSettings
+from nightshelf.values import loads
 
 #: A greater value, or one below 0, is left to the night, which knows what may be negative.
 _MAX_VALUE = 1e12

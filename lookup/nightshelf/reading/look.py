@@ -6,12 +6,11 @@ from typing import Any
 from nightshelf.contract import POINTER_CACHE_S
 from nightshelf.errors import CorruptValue
 from nightshelf.reading.causes import cause_of
-from nightshelf.reading.decode import members
 from nightshelf.reading.fetch import POPULAR, ask, fetch
 from nightshelf.reading.found import Masks
 from nightshelf.reading.mind import Call, Mind, Seen, published_s
 from nightshelf.reading.talk import Talk, Unanswered
-from nightshelf.values import Manifest
+from nightshelf.values import Manifest, members
 
 #: Beyond this age the pointer is not used while another caller asks for a newer one: a generation
 #: that was left is deleted two seconds after, at the soonest.

@@ -1,0 +1,56 @@
+"""The catalogue as the rules of a list see it: categories and availability, by position."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+#: The category of an item that names none, and of one that the catalogue does not know.
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the walk needs to know of the items that it ranks, by position.
+
+    `categories` are numbers from 0 to `n_categories` - 1.
+    """
+
+    ids: pa.StringArray
+    categories: npt.NDArray[np.int32]
+    category_names: list[str]
+    available: npt.NDArray[np.bool_]
+
+    @property
+    def n_categories(self) -> int:
+        """How many categories there are."""
+        return len(self.category_names)
+
+    @property
+    def uncapped(self) -> int:
+        """The number of the category `unknown`, which no rule caps; -1 where every item has one."""
+        return self.category_names.index(UNKNOWN) if UNKNOWN in self.category_names else -1
+
+    @cached_property
+    def texts(self) -> pa.StringArray:
+        """All that a list can name: the items, the categories, and last the empty text."""
+        return pa.concat_arrays([self.ids, pa.array([*self.category_names, ""], pa.string())])
+
+
+def load_catalogue(item_features: Path, ids: pa.StringArray | None = None) -> Catalogue:
+    """Load category and availability of `ids`, in their order, or of the whole catalogue."""
+    table = pq.read_table(item_features, columns=["item_id", "category", "available"])
+    if ids is not None:
+        table = table.take(pc.index_in(ids, table.column("item_id").combine_chunks()))
+    category = table.column("category").combine_chunks().dictionary_encode()
+    return Catalogue(
+        ids=table.column("item_id").combine_chunks(),
+        categories=category.indices.to_numpy().astype(np.int32),
+        category_names=category.dictionary.to_pylist(),
+        available=table.column("available").combine_chunks().to_numpy(zero_copy_only=False),
+    )
