@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from redis import Redis
 
 from nightshelf import generations
 from nightshelf.contract import Keys
+from nightshelf.diff_overlap import jaccard, rank_biased_overlap
 from nightshelf.values import Manifest, RankedList
 from nightshelf.wholeness import whole
 from tasks.evaluate import Quality
@@ -18,13 +20,12 @@ from tasks.gate_settings import GateSettings
 from tasks.gates import Verdict, figures, judge
 from tasks.lists import read_lists
 from tasks.measure import Metrics
-from tasks.overlap import Rows, jaccard, rank_biased_overlap
 from tasks.records import LIST_SCHEMA, CleanLog, Features, Served
 from tasks.run import Run, step
 
 #: Users whose lists are compared: enough for a mean to two digits, few enough for one MGET.
 _SAMPLE = 2_000
-#: Places that are compared: memory grows with their square.
+#: Places of a list that are compared.
 _DEPTH = 50
 #: Whose list it is, and what it shows.
 _SHOWN = pa.schema([LIST_SCHEMA.field(name) for name in ("key", "item_ids")])
@@ -74,12 +75,9 @@ def overlap_with(live: Manifest, run: Run, client: Redis, lists: Path) -> dict[s
     ]
     if not pairs:  # nobody has a list in both: as different as can be
         return {"jaccard": 0.0, "rank_biased_overlap": 0.0}
-    numbers = {item: at for at, item in enumerate({i for pair in pairs for s in pair for i in s})}
-    width = max(len(side) for pair in pairs for side in pair)
-    ours, theirs = (_rows([pair[side] for pair in pairs], numbers, width) for side in (0, 1))
     return {
-        "jaccard": float(jaccard(ours, theirs).mean()),
-        "rank_biased_overlap": float(rank_biased_overlap(ours, theirs).mean()),
+        "jaccard": fmean(jaccard(*pair) for pair in pairs),
+        "rank_biased_overlap": fmean(rank_biased_overlap(*pair) for pair in pairs),
     }
 
 
@@ -92,10 +90,3 @@ def _sample(lists: Path) -> list[dict[str, Any]]:
         sample += rows.take(pa.array(places)).cast(_SHOWN).to_pylist()
         n_before += len(rows)
     return sample
-
-
-def _rows(lists: list[list[str]], numbers: dict[str, int], width: int) -> Rows:
-    rows = np.full((len(lists), width), -1, np.int64)
-    for at, items in enumerate(lists):
-        rows[at, : len(items)] = [numbers[item] for item in items]
-    return rows
