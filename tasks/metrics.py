@@ -6,15 +6,16 @@ users. A list shows an item once. Where there is nothing to measure, a function 
 an empty night misses its targets rather than passes them.
 """
 
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from tasks.ahead import ahead
-from tasks.kernels.spread import add_by_category, count_crowded, diversities
+from tasks.kernels.spread import diversities
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
@@ -56,6 +57,11 @@ class Exposure:
         """Lists that show each item, `c`, of shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items)
 
+    def block(self, first: int) -> "Exposure":
+        """Return up to `_BLOCK` lists from number `first` on."""
+        offsets = self.offsets[first : first + _BLOCK + 1]
+        return Exposure(self.items[offsets[0] : offsets[-1]], offsets - offsets[0], self.n_items)
+
 
 def coverage(counts: Ints, available: Bools) -> float:
     """Return the share of the available items that stand in at least one list.
@@ -92,10 +98,14 @@ def category_entropies(exposure: Exposure, categories: Ints, n_categories: int) 
         return np.zeros(len(lengths))
     terms = np.arange(exposure.lengths.max(initial=0) + 1, dtype=np.float64)
     terms[1:] *= np.log(terms[1:])
-    sums = np.empty(exposure.n_lists)
-    size = int(categories.max(initial=-1)) + 1
-    add_by_category(exposure.items, exposure.offsets, categories, size, terms, sums)
-    entropies = np.log(lengths) - sums[measured] / lengths
+
+    def add(first: int) -> Floats:
+        block = exposure.block(first)
+        counts = _by_category(block, categories, np.ones(len(block.items), np.int32))
+        counts.data = terms[counts.data]
+        return np.asarray(counts.sum(1))
+
+    entropies = np.log(lengths) - _in_blocks(add, exposure)[measured] / lengths
     # Rounding leaves -1e-16 where the answer is 0, and as much above 1.
     shares: Floats = np.clip(entropies / np.log(np.minimum(lengths, n_categories)), 0.0, 1.0)
     return shares
@@ -120,14 +130,14 @@ def intra_list_diversity(exposure: Exposure, factors: Floats) -> float:
     """
     norms = np.linalg.norm(factors, axis=1)
     units = factors / np.where(norms > 0, norms, 1.0)[:, None]
-    found = np.empty(exposure.n_lists)
 
-    def measure(first: int) -> None:
-        last = min(first + _BLOCK, len(found))
-        offsets = exposure.offsets[first : last + 1]
-        diversities(exposure.items, offsets, units, norms > 0, found[first:last])
+    def measure(first: int) -> Floats:
+        block = exposure.block(first)
+        out = np.empty(block.n_lists)
+        diversities(block.items, block.offsets, units, norms > 0, out)
+        return out
 
-    deque(ahead(measure, (first for first in range(0, len(found), _BLOCK))), maxlen=0)
+    found = _in_blocks(measure, exposure)
     measured = found[~np.isnan(found)]
     return max(0.0, float(measured.mean())) if len(measured) else 0.0
 
@@ -277,15 +287,37 @@ def category_breaches(
     >>> category_breaches(exposure, np.array([0, 0, 0]), page_size=2, max_per_category=1)
     1
     """
-    return count_crowded(
-        exposure.items,
-        exposure.offsets,
-        categories,
-        int(categories.max(initial=-1)) + 1,
-        page_size,
-        max_per_category,
-        np.ones(len(exposure.items), np.bool_) if bound is None else bound,
-    )
+    ranks = np.arange(len(exposure.items)) - np.repeat(exposure.offsets[:-1], exposure.lengths)
+    starts = np.flatnonzero(ranks % page_size == 0)
+    pages = Exposure(exposure.items, np.append(starts, len(ranks)), exposure.n_items)
+    bound = np.ones(len(ranks), np.bool_) if bound is None else bound
+
+    def crowd(first: int) -> Floats:
+        block = pages.block(first)
+        binding = bound[pages.offsets[first] :][: len(block.items)].astype(np.int32)
+        shown = _by_category(block, categories, np.ones_like(binding)).data
+        most = _by_category(block, categories, binding).data
+        excess = np.minimum(np.maximum(shown - max_per_category, 0), most)
+        return np.asarray(excess, np.float64)
+
+    return int(_in_blocks(crowd, pages).sum())
+
+
+def _by_category(lists: Exposure, categories: Ints, weights: Ints) -> csr_array:
+    """Add up a weight an entry by list and category, categories in order."""
+    shape = lists.n_lists, int(categories.max(initial=-1)) + 1
+    sums = csr_array((weights, categories[lists.items], lists.offsets), shape=shape, copy=True)
+    sums.sum_duplicates()  # in place
+    return sums
+
+
+def _in_blocks(measure: Callable[[int], Floats], lists: Exposure) -> Floats:
+    """Concatenate what `measure` returns for each block of lists; blocks are measured in threads.
+
+    `measure` is given the number of a block's first list.
+    """
+    firsts = (first for first in range(0, lists.n_lists, _BLOCK))
+    return np.concatenate([np.empty(0), *ahead(measure, firsts)])
 
 
 def _ratio(part: float | Number, whole: float | Number) -> float:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tasks.catalogue import UNKNOWN
-from tasks.kernels.spread import count_seen
 from tasks.lists import read_lists
 from tasks.metrics import Bools, Exposure, Floats, Ints
 from tasks.records import Features, Model, Served
@@ -47,10 +46,10 @@ class Evidence:
     @property
     def n_seen(self) -> int:
         """Places that show a user what the user has seen."""
-        lists, seen = self.exposure, self.seen
-        return count_seen(
-            lists.items, lists.offsets, self.users, seen.indptr, seen.indices, lists.n_items
-        )
+        lists, known = self.exposure, self.users >= 0
+        ones = np.ones(len(lists.items), np.bool_)
+        shown = sparse.csr_array((ones, lists.items, lists.offsets), (len(known), lists.n_items))
+        return int(self.seen[self.users[known]].multiply(shown[known]).count_nonzero())
 
     @property
     def capped(self) -> Bools:
