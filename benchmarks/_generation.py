@@ -10,11 +10,11 @@ import orjson
 from benchmarks._load import Verdict
 from benchmarks._log import AS_OF
 from benchmarks._night_files import LENGTH, make_night
-from tasks.encode import families
-from tasks.live import flip
-from tasks.publish import connect, open_run, read_back, stage
-from tasks.publish_settings import PublishSettings
-from tasks.run import Run
+from tasks.publish.go_live import flip
+from tasks.publish.keyspace import families
+from tasks.publish.settings import PublishSettings
+from tasks.publish.stage import connect, open_run, read_back, stage
+from tasks.runs.run_folder import Run
 
 SHOP = "shop"
 PAGE = 10

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from data.parquet import EVENTS, ITEMS, USERS, write
+from data.schema import EVENTS, ITEMS, USERS, write
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 90

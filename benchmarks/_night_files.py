@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from tasks.encode import Family, families
-from tasks.lists import list_batch
-from tasks.parquet import write_parquet, write_table
-from tasks.records import LIST_SCHEMA
-from tasks.run import Run
+from tasks.artifacts.list_tables import list_batch
+from tasks.artifacts.records import LIST_SCHEMA
+from tasks.io.parquet import write_parquet, write_table
+from tasks.publish.keyspace import Family, families
+from tasks.runs.run_folder import Run
 
 N_ITEMS, LENGTH, REASONS = 20_000, 50, 8
-_LISTS_A_BATCH = 512  # as `tasks/topn.py` hands them over
+_LISTS_A_BATCH = 512  # as `tasks/recommend/topn.py` hands them over
 _SEGMENTS = 40
 
 

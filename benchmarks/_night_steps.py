@@ -11,25 +11,22 @@ from typing import ParamSpec, TypeVar
 from redis import Redis
 
 from benchmarks._log import AS_OF, MadeLog
-from tasks import (
-    admit,
-    events,
-    features,
-    forecast,
-    inputs,
-    live,
-    measure,
-    popularity,
-    publish,
-    report,
-    resume,
-    similar,
-    topn,
-    train,
-)
-from tasks.encode import families
+from tasks.evaluation import gate_step as admit
+from tasks.evaluation import measure
+from tasks.features import build as features
+from tasks.ingest import clean as events
+from tasks.ingest import contract as inputs
+from tasks.models.als import train
+from tasks.models.als.warm_start import starting_point
+from tasks.publish import go_live as live
+from tasks.publish import memory_estimate as forecast
+from tasks.publish import stage as publish
+from tasks.publish.keyspace import families
+from tasks.recommend import popularity, topn
+from tasks.recommend import similar_items as similar
+from tasks.report import build as report
+from tasks.runs import resume
 from tasks.settings import Settings
-from tasks.warm import starting_point
 
 P = ParamSpec("P")
 R = TypeVar("R")

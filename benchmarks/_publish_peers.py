@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from redis import Redis
 
-from nightshelf.contract import key_ttl_s
-from tasks.encode import Family
+from nightshelf.contract.keys import key_ttl_s
+from tasks.publish.keyspace import Family
 
 
 def pipe(url: str, ready: Path, n_keys: int) -> None:

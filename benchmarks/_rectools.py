@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
-from tasks.factors import Factors
+from tasks.artifacts.factors import Factors
 
 
 def rectools(

@@ -25,14 +25,14 @@ from typing import Annotated
 import typer
 
 from benchmarks._log import AS_OF, LogSize, make_log
-from data.online_retail import import_online_retail
-from tasks.duck import connect
-from tasks.events import clean_events
-from tasks.feature_settings import FeatureSettings
-from tasks.features import build_features, open_log
-from tasks.inputs import check_inputs
-from tasks.records import CleanLog
-from tasks.run import Run
+from data.importers.online_retail import import_online_retail
+from tasks.artifacts.records import CleanLog
+from tasks.features.build import build_features, open_log
+from tasks.features.settings import FeatureSettings
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import check_inputs
+from tasks.io.duckdb_session import connect
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
 _REAL = "online-retail/online_retail.csv.gz"

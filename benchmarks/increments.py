@@ -22,12 +22,12 @@ from typing import Annotated
 import typer
 
 from benchmarks._log import AS_OF, LogSize, make_log
-from tasks.events import clean_events
-from tasks.features import build_features
-from tasks.holdout import log_until
-from tasks.inputs import check_inputs
-from tasks.records import CleanLog, Features
-from tasks.run import Run
+from tasks.artifacts.records import CleanLog, Features
+from tasks.evaluation.past_run import log_until
+from tasks.features.build import build_features
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import check_inputs
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
 _SETTINGS = Settings()

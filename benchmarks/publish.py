@@ -36,16 +36,16 @@ from redis import Redis
 from benchmarks._night_files import LENGTH, make_night
 from benchmarks._publish_peers import as_people_write_it, pipe, processor_s
 from benchmarks._server import serving
-from nightshelf.contract import Keys
-from tasks.batches import cut
-from tasks.carry import encoded, read_again, written
-from tasks.encode import Digest, Family
-from tasks.publish import READ_ROWS, connect, read_back, stage
-from tasks.publish_settings import PublishSettings
-from tasks.resp import set_commands, ttls_of
-from tasks.run import Run
-from tasks.texts import Bytes, Room
-from tasks.wire import wire
+from nightshelf.contract.keys import Keys
+from tasks.io.byte_strings import Bytes, Room
+from tasks.publish.batches import cut
+from tasks.publish.commands import set_commands, ttls_of
+from tasks.publish.connection import wire
+from tasks.publish.keyspace import Digest, Family
+from tasks.publish.send import encoded, read_again, written
+from tasks.publish.settings import PublishSettings
+from tasks.publish.stage import READ_ROWS, connect, read_back, stage
+from tasks.runs.run_folder import Run
 
 Rows = list[tuple[Family, list[pa.RecordBatch]]]
 _SETTINGS = PublishSettings()

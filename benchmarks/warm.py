@@ -23,23 +23,23 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from data.movielens import import_movielens
-from data.online_retail import import_online_retail
-from data.parquet import Imported
-from data.shop import Shop, ShopSettings, make_shop
-from tasks.events import clean_events
-from tasks.features import build_features
-from tasks.hits import outcome
-from tasks.holdout import Past, log_until
-from tasks.inputs import check_inputs
-from tasks.metrics_ranking import ndcg
-from tasks.popularity import popular_lists
-from tasks.records import CleanLog, Features, Model
-from tasks.run import Run
+from data.importers.movielens import import_movielens
+from data.importers.online_retail import import_online_retail
+from data.sample_shop.shop import Shop, ShopSettings, make_shop
+from data.schema import Imported
+from tasks.artifacts.records import CleanLog, Features, Model
+from tasks.evaluation.ground_truth import outcome
+from tasks.evaluation.past_run import Past, log_until
+from tasks.evaluation.ranking_metrics import ndcg
+from tasks.features.build import build_features
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import check_inputs
+from tasks.models.als.settings import TrainSettings
+from tasks.models.als.train import Start, train_als
+from tasks.recommend.popularity import popular_lists
+from tasks.recommend.topn import top_n
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-from tasks.topn import top_n
-from tasks.train import Start, train_als
-from tasks.train_settings import TrainSettings
 
 _DEPTH = 10
 _REAL: dict[str, Callable[[Path, Path], Imported]] = {

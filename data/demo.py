@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from data import embedded
-from data.console import plain_errors, telling
-from data.shop import ShopSettings, make_shop
-from data.shop_csv import write_csv
+from data import redis_server
+from data.cli import plain_errors, telling
+from data.sample_shop.csv_copy import write_csv
+from data.sample_shop.shop import ShopSettings, make_shop
 
 HOME = Path(".nightshelf")
 SHOP = HOME / "shop"
@@ -35,7 +35,7 @@ def main(
     """Run one night on the sample shop, print its report and three users' lists."""
     console = Console()
     if stop:
-        stopped = embedded.stop(HOME / "valkey")
+        stopped = redis_server.stop(HOME / "valkey")
         console.print("The demo's Redis is stopped." if stopped else "The demo's Redis was not up.")
         return
     _make_log(console)
@@ -63,10 +63,10 @@ def _make_log(console: Console) -> None:
 def _have_redis(console: Console) -> str:
     console.rule("[bold]2  Redis")
     given = os.environ.get("REDIS_URL")
-    if given and not embedded.is_stopped(given):
+    if given and not redis_server.is_stopped(given):
         console.print("The one that REDIS_URL names.")
         return given
-    url = embedded.start(HOME / "valkey")
+    url = redis_server.start(HOME / "valkey")
     console.print(f"An embedded Valkey at {url}, its log in {HOME / 'valkey'}.")
     return url
 

@@ -1,4 +1,4 @@
-// A user's list, masked, as JSON; else the nearest popular one (lookup/nightshelf/contract.py):
+// A user's list, masked, as JSON; else the nearest popular one (lookup/nightshelf/contract/keys.py):
 //   REDIS_URL=redis://127.0.0.1:6390/0 node read.mjs <user id> [n] [namespace]
 import { createHash } from "node:crypto";
 import { ask, close } from "./resp.mjs"; // any client does

@@ -41,7 +41,7 @@ from redis import RedisError
 
 from nightshelf.errors import NightshelfError
 from tasks.errors import RedisUnavailable
-from tasks.kernels.cache import compiling
+from tasks.io.jit_cache import compiling
 
 P = ParamSpec("P")
 R = TypeVar("R")

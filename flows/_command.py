@@ -15,7 +15,7 @@ from rich.markup import escape
 from nightshelf.errors import NightshelfError
 from tasks.check import check
 from tasks.errors import SettingsError
-from tasks.publish import connect, refuse_cluster
+from tasks.publish.stage import connect, refuse_cluster
 from tasks.settings import load_settings
 
 

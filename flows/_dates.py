@@ -19,11 +19,11 @@ from flows._dates_table import Row
 from flows.nightly import artifact_key
 from nightshelf.errors import NightshelfError
 from tasks import backfill as past
-from tasks.apart import apart
 from tasks.backfill import Make
-from tasks.inputs import Inputs
-from tasks.kernels.cache import any_kept
-from tasks.run import Run
+from tasks.ingest.contract import Inputs
+from tasks.io.child_process import apart
+from tasks.io.jit_cache import any_kept
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
 _LOOK_EVERY_S = 2.0

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from nightshelf.errors import NightshelfError
 from tasks.backfill import Summary, summarise
-from tasks.run import Run
+from tasks.runs.run_folder import Run
 
 _RIGHT = ("events", "users", "items", "coverage", "diversity", "ndcg@10", "seconds")
 

@@ -11,10 +11,10 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
-from nightshelf.cli_desk import Desk
-from nightshelf.connection import address
-from tasks.duck import one_file
-from tasks.report import Report
+from nightshelf.cli.context import Desk
+from nightshelf.client.transport.connection import address
+from tasks.io.duckdb_session import one_file
+from tasks.report.build import Report
 
 #: The most active user with a list, the least active one, and one who was never here.
 _USERS_SQL = """

@@ -15,8 +15,8 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Completed
 
-from nightshelf.values import Manifest
-from tasks.run import Run
+from nightshelf.contract.values import Manifest
+from tasks.runs.run_folder import Run
 
 
 def later_night_waits(namespace: str) -> bool:

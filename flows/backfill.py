@@ -29,15 +29,15 @@ from flows import as_task
 from flows._dates import Job, make_all
 from flows._dates_table import BackfillFailed, Row, to_table
 from flows.nightly import artifact_key, check_inputs, clear_orphans, open_run, publish_made
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
 from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import backfill as past
 from tasks.backfill import Make
 from tasks.errors import GateBlocked, SettingsError
-from tasks.live import newer_night
-from tasks.publish import connect
-from tasks.resume import adopt
-from tasks.run import Run
+from tasks.publish.go_live import newer_night
+from tasks.publish.stage import connect
+from tasks.runs.resume import adopt
+from tasks.runs.run_folder import Run
 from tasks.settings import load_settings
 
 Publish = Literal["never", "last"]

@@ -23,13 +23,13 @@ from rich.markup import escape
 
 from flows import as_task, redis_failed
 from nightshelf.errors import NightshelfError
-from tasks import collect as collecting
-from tasks import compact as compacting
-from tasks.collect import Collected
-from tasks.compact import Compacted
-from tasks.counting import counting_of
+from tasks.collector import collect as collecting
+from tasks.collector import compact as compacting
+from tasks.collector.collect import Collected
+from tasks.collector.compact import Compacted
 from tasks.errors import EventsLost
-from tasks.publish import connect
+from tasks.features.serving_rules import counting_of
+from tasks.publish.stage import connect
 from tasks.settings import load_settings
 
 collect_events = as_task(

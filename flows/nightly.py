@@ -43,33 +43,30 @@ from flows import as_task, redis_failed
 from flows._command import check_first, errors_once, fail
 from flows._night_summary import show_summary
 from flows._overtaken import later_night_waits, superseded, waited_for
+from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import NightshelfError, TransitionRefused
-from nightshelf.world import server_time
-from tasks import (
-    admit,
-    events,
-    features,
-    inputs,
-    live,
-    measure,
-    popularity,
-    publish,
-    report,
-    resume,
-    similar,
-    topn,
-    train,
-)
-from tasks import evaluate as foresight
-from tasks import forecast as memory
-from tasks.counting import counting_of
-from tasks.encode import families
+from tasks.artifacts.records import Made
 from tasks.errors import GateBlocked
-from tasks.evaluate import Quality
-from tasks.records import Made
-from tasks.run import Run, midnight
+from tasks.evaluation import backtest as foresight
+from tasks.evaluation import gate_step as admit
+from tasks.evaluation import measure
+from tasks.evaluation.backtest import Quality
+from tasks.features import build as features
+from tasks.features.serving_rules import counting_of
+from tasks.ingest import clean as events
+from tasks.ingest import contract as inputs
+from tasks.models.als import train
+from tasks.models.als.warm_start import starting_point
+from tasks.publish import go_live as live
+from tasks.publish import memory_estimate as memory
+from tasks.publish import stage as publish
+from tasks.publish.keyspace import families
+from tasks.recommend import popularity, topn
+from tasks.recommend import similar_items as similar
+from tasks.report import build as report
+from tasks.runs import resume
+from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings
-from tasks.warm import starting_point
 
 HOUR_S = 3600
 #: Redis may be away for a moment; what these steps write they can write again.

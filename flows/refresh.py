@@ -24,14 +24,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows import as_task, redis_failed
-from nightshelf import generations
+from nightshelf.admin import generations
+from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import NightshelfError
-from nightshelf.words import age_words
-from nightshelf.world import server_time
-from tasks import refresh as refreshing
-from tasks import served
-from tasks.publish import connect
-from tasks.refresh import Refreshed
+from nightshelf.text import age_words
+from tasks.publish.stage import connect
+from tasks.refresh import refresh as refreshing
+from tasks.refresh import served_generation
+from tasks.refresh.refresh import Refreshed
 from tasks.settings import load_settings
 
 PATIENT = {
@@ -40,7 +40,7 @@ PATIENT = {
     "retry_condition_fn": redis_failed,
 }
 
-open_served = as_task(served.open_served, **PATIENT)
+open_served = as_task(served_generation.open_served, **PATIENT)
 refresh_lists = as_task(refreshing.refresh_lists, **PATIENT)
 
 

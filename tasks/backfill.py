@@ -12,23 +12,23 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.duck import connect, one_file, query, write_query
+from tasks.artifacts.records import CleanLog, Features, Made, Model, Served
 from tasks.errors import SettingsError
-from tasks.evaluate import Quality, evaluate
-from tasks.events import clean_events
-from tasks.features import build_features
-from tasks.gates import Verdict
-from tasks.inputs import Inputs
-from tasks.measure import measure
-from tasks.popularity import popular_lists
-from tasks.records import CleanLog, Features, Made, Model, Served
-from tasks.report import write_report
-from tasks.resume import find_done, take_over
-from tasks.run import Run, computed, highest_generation
+from tasks.evaluation.backtest import Quality, evaluate
+from tasks.evaluation.gates import Verdict
+from tasks.evaluation.measure import measure
+from tasks.features.build import build_features
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import Inputs
+from tasks.io.duckdb_session import connect, one_file, query, write_query
+from tasks.models.als.train import train_als
+from tasks.recommend.popularity import popular_lists
+from tasks.recommend.similar_items import similar_items
+from tasks.recommend.topn import top_n
+from tasks.report.build import write_report
+from tasks.runs.resume import find_done, take_over
+from tasks.runs.run_folder import Run, computed, highest_generation
 from tasks.settings import Settings
-from tasks.similar import similar_items
-from tasks.topn import top_n
-from tasks.train import train_als
 
 #: How far a date is computed; each takes in those before it.
 Make = Literal["features", "model", "lists", "report"]
@@ -124,7 +124,9 @@ def known_items(run: Run, log: CleanLog) -> KnownItems:
     with connect(run.folder) as db:
         for name, source in (("events", log.events), ("items", log.items)):
             db.read_parquet(one_file(source)).create_view(name)
-        return KnownItems(path, write_query(db, query("items_known"), path, {"as_of": run.as_of}))
+        return KnownItems(
+            path, write_query(db, query("evaluation/items_known"), path, {"as_of": run.as_of})
+        )
 
 
 @dataclass(frozen=True)

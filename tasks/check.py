@@ -12,18 +12,18 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow.parquet as pq
 
-from nightshelf.contract import Keys
+from nightshelf.client.transport.redis_url import check_url
+from nightshelf.contract.keys import Keys
 from nightshelf.errors import InvalidKey
-from nightshelf.redis_url import check_url
-from tasks.duck import connect, query, write_query
 from tasks.errors import SettingsError
-from tasks.feature_settings import FeatureSettings
-from tasks.findings import find_all
-from tasks.inputs import Inputs, Relation, examine_inputs
-from tasks.judge import Judgement, judge
-from tasks.run import Run, midnight
+from tasks.features.settings import FeatureSettings
+from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
+from tasks.ingest.contract import Inputs, Relation, examine_inputs
+from tasks.ingest.findings import find_all
+from tasks.ingest.validate import Judgement, judge
+from tasks.io.duckdb_session import connect, query, write_query
+from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings
-from tasks.teaching import nothing_to_learn, uncategorised_words, unweighed_words
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _judge_rows(
             checked.warnings += find_all(db, checked.as_of, judged.rows["events"][""])
             _teaching(checked, db, settings.features)
             if quarantine:
-                write_query(db, query("quarantine"), quarantine, {})
+                write_query(db, query("ingest/quarantine"), quarantine, {})
 
 
 def _files(relation: Relation) -> Counted:
@@ -141,7 +141,7 @@ def _counted(relation: Relation, judged: Judgement) -> Counted:
 
 def _samples(db: duckdb.DuckDBPyConnection) -> str:
     """Return the first bad row of each relation and reason."""
-    rows = db.execute(query("find_bad")).fetchall()
+    rows = db.execute(query("ingest/find_bad")).fetchall()
     return "; ".join(
         f"{relation}: {n:,} for '{reason}', as row {row} of {file}: {record}"
         for relation, reason, n, file, row, record in rows
@@ -156,6 +156,6 @@ def _teaching(checked: Checked, db: duckdb.DuckDBPyConnection, settings: Feature
         checked.errors.append(nothing_to_learn("events", checked.as_of, types, settings))
         return
     checked.warnings += (f"events: {said}" for said in unweighed_words(types, settings))
-    sql = f"SELECT count_if(category = 'unknown'), count(*) FROM ({query('clean_items')})"  # noqa: S608
+    sql = f"SELECT count_if(category = 'unknown'), count(*) FROM ({query('ingest/clean_items')})"  # noqa: S608
     n_unknown, n_items = db.execute(sql, {"as_of": checked.as_of}).fetchall()[0]
     checked.warnings += (f"items: {said}" for said in uncategorised_words(n_unknown, n_items))

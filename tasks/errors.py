@@ -1,7 +1,7 @@
 """What a night, or a collection, can fail with, as one tree (all are `nightshelf.NightshelfError`).
 
 - `SettingsError`: a setting is misspelt, or has a value that it cannot have.
-- `InputError`: the input breaks the contract of `tasks/inputs.py`; nothing was computed.
+- `InputError`: the input breaks the contract of `tasks/ingest/contract.py`; nothing was computed.
 - `TooManyBadRows`: the log was read, and more of it than allowed went to quarantine.
 - `NothingToLearn`: no event of a type that the weights table knows is left.
 - `ModelError`: training gave factors that are not finite.

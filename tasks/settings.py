@@ -23,20 +23,20 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.collect import CollectSettings
-from tasks.compact import CompactSettings
+from tasks.collector.collect import CollectSettings
+from tasks.collector.compact import CompactSettings
 from tasks.errors import SettingsError
-from tasks.evaluate_settings import EvaluateSettings, Recipe
-from tasks.event_settings import EventSettings
-from tasks.feature_settings import FeatureSettings
-from tasks.gate_settings import GateSettings
-from tasks.inputs import InputSettings
-from tasks.list_settings import PopularitySettings, SimilarSettings, TopNSettings
-from tasks.publish_settings import PublishSettings
-from tasks.refresh_settings import RefreshSettings
-from tasks.report_settings import Targets
+from tasks.evaluation.gate_settings import GateSettings
+from tasks.evaluation.settings import EvaluateSettings, Recipe
+from tasks.features.settings import FeatureSettings
+from tasks.ingest.contract import InputSettings
+from tasks.ingest.settings import EventSettings
+from tasks.models.als.settings import TrainSettings
+from tasks.publish.settings import PublishSettings
+from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
+from tasks.refresh.settings import RefreshSettings
+from tasks.report.settings import Targets
 from tasks.settings_file import DEFAULT, Known, SettingsFile, unknown_names
-from tasks.train_settings import TrainSettings
 
 _PREFIX = "NIGHTSHELF_"
 _REDIS_URL = ("NIGHTSHELF_REDIS_URL", "REDIS_URL", "redis_url")

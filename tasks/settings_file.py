@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
 
 #: Read from the current directory where no other file is named.
 DEFAULT = Path("nightshelf.toml")

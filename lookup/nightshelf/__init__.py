@@ -1,8 +1,14 @@
 """Nightshelf's lookup: recommendation lists by key, out of Redis."""
 
-from nightshelf.answers import Counters, Item, Result, Status
-from nightshelf.async_shelf import AsyncShelf
-from nightshelf.effects import ACTIONS, Effect
+from nightshelf.client.async_shelf import AsyncShelf
+from nightshelf.client.core.tracking import Told
+from nightshelf.client.event import Event
+from nightshelf.client.filters import Filters
+from nightshelf.client.results import Counters, Item, Result, Status
+from nightshelf.client.settings import ReadSettings
+from nightshelf.client.shelf import Shelf
+from nightshelf.contract.effects import ACTIONS, Effect
+from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.errors import (
     CorruptValue,
     InvalidCursor,
@@ -10,12 +16,6 @@ from nightshelf.errors import (
     NightshelfError,
     TransitionRefused,
 )
-from nightshelf.filters import Filters
-from nightshelf.reading.acting import Told
-from nightshelf.reading.event import Event
-from nightshelf.settings import ReadSettings
-from nightshelf.shelf import Shelf
-from nightshelf.values import Manifest, RankedList
 
 __all__ = [
     "ACTIONS",

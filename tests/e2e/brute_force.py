@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from tasks.run import Run
+from tasks.runs.run_folder import Run
 
 
 class BruteForce:

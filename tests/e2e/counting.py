@@ -7,7 +7,7 @@ from redis import RedisError
 
 from flows import as_task, redis_failed
 from tasks.errors import NoRoom
-from tasks.run import Progress, no_progress
+from tasks.runs.run_folder import Progress, no_progress
 
 PATIENT = {"retries": 2, "retry_delay_seconds": [0.1], "retry_condition_fn": redis_failed}
 tries = {"count_unluckily": 0, "count_hopelessly": 0}

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from flows import nightly as night
-from tasks.live import flip
-from tasks.publish import connect, open_run, stage
-from tasks.publish_settings import PublishSettings
-from tasks.run import Run
-from tests.tasks.models import make_shelves
+from tasks.publish.go_live import flip
+from tasks.publish.settings import PublishSettings
+from tasks.publish.stage import connect, open_run, stage
+from tasks.runs.run_folder import Run
+from tests.tasks.small_models import make_shelves
 
 
 def overtaken(task: Callable[..., Any]) -> Callable[..., Any]:

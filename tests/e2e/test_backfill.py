@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from data.shop import ShopSettings, make_shop
-from nightshelf import generations
+from data.sample_shop.shop import ShopSettings, make_shop
+from nightshelf.admin import generations
 from tests.e2e.conftest import ROOT
 from tests.e2e.test_command import nightly
 from tests.e2e.test_prefect import ask

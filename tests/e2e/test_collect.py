@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 from redis import Redis
 
-from tests.tasks.tracked import KEY, event_ids, tell, told
+from tests.tasks.collector.event_streams import KEY, event_ids, tell, told
 
 pytestmark = pytest.mark.e2e
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from data.shop import ShopSettings, make_shop
+from data.sample_shop.shop import ShopSettings, make_shop
 
 pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=50, n_items=150, n_days=10)

@@ -16,9 +16,9 @@ from django.test import Client
 from redis import Redis
 
 from nightshelf import Result, Shelf
-from nightshelf.canary import release
-from nightshelf.contract import Keys, encode_id
-from nightshelf.withdraw import block
+from nightshelf.admin.blocklist import block
+from nightshelf.admin.canary import release
+from nightshelf.contract.keys import Keys, encode_id
 from tests.e2e.conftest import ROOT
 from tests.lookup.shelves import SHOP, UNKEPT, ids, publish, ranked, staged
 

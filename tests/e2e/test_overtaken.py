@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from data.shop import ShopSettings, make_shop
-from nightshelf import generations
+from data.sample_shop.shop import ShopSettings, make_shop
+from nightshelf.admin import generations
 from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
-from data.shop import Shop, ShopSettings, make_shop
+from data.sample_shop.shop import Shop, ShopSettings, make_shop
 from nightshelf import Shelf
-from tasks.run import midnight
+from tasks.runs.run_folder import midnight
 from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data import embedded
+from data import redis_server
 from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -113,7 +113,7 @@ def test_a_page_of_use(said: dict[str, list[str]]) -> None:
 def test_a_csv_of_ones_own(said: dict[str, list[str]]) -> None:
     (head,) = said["head -n 2 .nightshelf/shop/orders.csv"]
     assert head.startswith("customer,sku,title,department,event,happened_at\n")
-    imported = printed(said, "data.csv_log")
+    imported = printed(said, "data.importers.csv")
     read, kept, refused = map(
         int, re.findall(r"([\d,]+) (?:rows read|kept|refused)", imported.replace(",", ""))[:3]
     )
@@ -182,7 +182,7 @@ def test_an_empty_server_is_told_apart_and_restored(
     """`make demo-stop` forgets all; doctor names the run to publish again."""
     folder, env, _ = demo
     shell("make demo-stop", folder, env)
-    url = embedded.start(folder / ".nightshelf/valkey")
+    url = redis_server.start(folder / ".nightshelf/valkey")
     nightshelf = f"REDIS_URL={url} .venv/bin/nightshelf"
     doctor = shell(f"{nightshelf} doctor --json || true", folder, env)
     assert "nightshelf republish runs/shop/2; or" in doctor

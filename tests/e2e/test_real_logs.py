@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from nightshelf import Shelf
-from tasks.run import Run
+from tasks.runs.run_folder import Run
 from tests.e2e.brute_force import BruteForce
 
 pytestmark = pytest.mark.e2e
@@ -21,9 +21,12 @@ SAMPLE = 200
 TWICE = "online-retail"
 
 LOGS = {
-    "online-retail": (["data.online_retail", "online-retail/online_retail.csv.gz"], "2011-12-10"),
-    "movielens": (["data.movielens", "movielens-latest-small-2016"], "2016-10-17"),
-    "movietweetings": (["data.movielens", "movietweetings-100k"], "2013-09-01"),
+    "online-retail": (
+        ["data.importers.online_retail", "online-retail/online_retail.csv.gz"],
+        "2011-12-10",
+    ),
+    "movielens": (["data.importers.movielens", "movielens-latest-small-2016"], "2016-10-17"),
+    "movietweetings": (["data.importers.movielens", "movietweetings-100k"], "2013-09-01"),
 }
 
 

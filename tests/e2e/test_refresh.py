@@ -8,8 +8,8 @@ import pytest
 from redis import Redis
 
 from tests.e2e.conftest import ROOT
-from tests.shelfops.night import make_night
-from tests.tasks.told import KEYS, at, collect, waiting
+from tests.nightshelf_ops.night import make_night
+from tests.tasks.refresh.collected_events import KEYS, at, collect, waiting
 
 pytestmark = pytest.mark.e2e
 

@@ -17,7 +17,7 @@ from urllib.error import URLError
 import pytest
 from redis import Redis
 
-from data.shop import ShopSettings, make_shop
+from data.sample_shop.shop import ShopSettings, make_shop
 from nightshelf import Shelf
 from tests.conftest import free_port
 from tests.e2e.conftest import ROOT

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from data.shop import Shop, ShopSettings, make_shop
-from nightshelf import generations
-from tasks.run import Run
+from data.sample_shop.shop import Shop, ShopSettings, make_shop
+from nightshelf.admin import generations
+from tasks.runs.run_folder import Run
 from tests.e2e.conftest import ROOT
 from tests.e2e.test_command import nightly
 from tests.e2e.test_prefect import ask

@@ -15,11 +15,11 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from data.shop import ShopSettings, make_shop
+from data.sample_shop.shop import ShopSettings, make_shop
 from nightshelf import Shelf
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.service import ServiceSettings
-from nightshelf.values import Manifest, RankedList
 from tests.e2e.conftest import ROOT
 from tests.lookup.service.calling import calling
 from tests.lookup.shelves import UNKEPT, ids

@@ -18,11 +18,11 @@ from pathlib import Path
 from pytest import MonkeyPatch
 from redis import Redis
 
-from tasks import collect as collecting
-from tasks.collect import CollectSettings, collect
-from tasks.compact import CompactSettings, compact
-from tasks.entries import Entry
-from tasks.event_stream import EventStream
+from tasks.collector import collect as collecting
+from tasks.collector.collect import CollectSettings, collect
+from tasks.collector.compact import CompactSettings, compact
+from tasks.collector.event_schema import Entry
+from tasks.collector.event_stream import EventStream
 
 POINTS = (
     "written", "renamed", "before the acknowledgement", "acknowledged", "trimmed", "collected",

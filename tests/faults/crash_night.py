@@ -23,7 +23,7 @@ from typing import Any
 
 from prefect import Task
 
-from data.shop import ShopSettings
+from data.sample_shop.shop import ShopSettings
 from flows import nightly as night
 
 SHOP = ShopSettings(n_users=120, n_items=150, n_days=14)

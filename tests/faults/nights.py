@@ -7,14 +7,14 @@ from pathlib import Path
 
 from redis import Redis
 
-from nightshelf import generations
-from tasks.encode import Family
-from tasks.live import clear_orphans, flip
-from tasks.publish import open_run, read_back, stage
-from tasks.publish_settings import PublishSettings
-from tasks.run import Run
+from nightshelf.admin import generations
+from tasks.publish.go_live import clear_orphans, flip
+from tasks.publish.keyspace import Family
+from tasks.publish.settings import PublishSettings
+from tasks.publish.stage import open_run, read_back, stage
+from tasks.runs.run_folder import Run
 from tests.lookup.shelves import age, settle
-from tests.tasks.models import AS_OF, make_shelves
+from tests.tasks.small_models import AS_OF, make_shelves
 
 SHOP = "shop"
 SETTINGS = PublishSettings()

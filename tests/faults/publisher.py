@@ -13,10 +13,10 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.errors import TransitionRefused
-from tasks.live import flip
-from tasks.publish import connect, open_run, read_back, stage
+from tasks.publish.go_live import flip
+from tasks.publish.stage import connect, open_run, read_back, stage
 from tests.faults.nights import SETTINGS, SHOP, shelves_of
-from tests.tasks.models import AS_OF
+from tests.tasks.small_models import AS_OF
 
 POINTS = ("all written", "before the flip", "inside the flip", "after the flip")
 _SMALL = replace(SETTINGS, max_batch_keys=50)

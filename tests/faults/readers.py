@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from nightshelf import Shelf
-from nightshelf.connection import connect
+from nightshelf.client.transport.connection import connect
 from tests.faults.nights import SHOP, items_of, user
 from tests.lookup.shelves import UNKEPT
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from redis import Redis
 
-from tasks.refresh import refresh_lists
-from tasks.refresh_settings import RefreshSettings
-from tasks.served import open_served
-from tests.tasks.told import NOW, SHOP
+from tasks.refresh.refresh import refresh_lists
+from tasks.refresh.served_generation import open_served
+from tasks.refresh.settings import RefreshSettings
+from tests.tasks.refresh.collected_events import NOW, SHOP
 
 
 def served(done: int, total: int) -> None:

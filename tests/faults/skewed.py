@@ -7,7 +7,7 @@ import time
 import pytest
 
 #: The packages that run beside Redis, and must not ask their own clock how old anything in it is.
-_OURS = ("nightshelf", "tasks", "flows", "shelfops")
+_OURS = ("nightshelf", "tasks", "flows", "nightshelf_ops")
 
 
 def skew(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:

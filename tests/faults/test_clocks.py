@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from nightshelf import Shelf, generations
-from nightshelf.canary import release
-from nightshelf.doctor import examine
-from nightshelf.operate import rollback
-from nightshelf.upkeep import extend, orphans, retire
-from nightshelf.values import Manifest, instant
-from tasks.live import clear_orphans, flip
-from tasks.publish import open_run, read_back, stage
-from tasks.run import Run
+from nightshelf import Shelf
+from nightshelf.admin import generations
+from nightshelf.admin.canary import release
+from nightshelf.admin.lifecycle import rollback
+from nightshelf.admin.retention import extend, orphans, retire
+from nightshelf.contract.values import Manifest, instant
+from nightshelf.doctor.examine import examine
+from tasks.publish.go_live import clear_orphans, flip
+from tasks.publish.stage import open_run, read_back, stage
+from tasks.runs.run_folder import Run
 from tests.faults.nights import SETTINGS, SHOP, night, shelves_of
 from tests.faults.skewed import skew
 from tests.lookup.shelves import settle
-from tests.tasks.models import AS_OF
+from tests.tasks.small_models import AS_OF
 
 N_USERS = 20
 SKEWS = [-7, 7, -24 * 400]

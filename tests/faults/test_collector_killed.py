@@ -11,9 +11,9 @@ import pytest
 from redis import Redis
 
 from nightshelf import Event, Shelf
-from tasks.compact import CompactSettings, compact
+from tasks.collector.compact import CompactSettings, compact
 from tests.faults.collector import SHOP
-from tests.tasks.tracked import entries_of, event_ids, gather, n_counted
+from tests.tasks.collector.event_streams import entries_of, event_ids, gather, n_counted
 
 _ROOT = Path(__file__).parents[2]
 N_EVENTS = 40

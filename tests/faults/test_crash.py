@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from prefect import Task
 from redis import Redis
 
-from data.shop import Shop, make_shop
+from data.sample_shop.shop import Shop, make_shop
 from flows import nightly
 from nightshelf import Shelf
-from tasks.run import Run, highest_generation
+from tasks.runs.run_folder import Run, highest_generation
 from tests.faults.crash_night import CRASHING, SHOP, WHOLE
-from tests.tasks.models import read_lists
+from tests.tasks.small_models import read_lists
 
 EVE, NIGHT = 1, 2  # the generations that are live when the crashes begin, and that nothing disturbs
 #: What a good night has no use for.

@@ -11,16 +11,16 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from nightshelf import generations
-from nightshelf.contract import Keys
-from tasks.encode import Digest
+from nightshelf.admin import generations
+from nightshelf.contract.keys import Keys
 from tasks.errors import RedisUnavailable
-from tasks.live import flip
-from tasks.publish import connect, open_run, read_back, stage
-from tasks.run import Run
+from tasks.publish.go_live import flip
+from tasks.publish.keyspace import Digest
+from tasks.publish.stage import connect, open_run, read_back, stage
+from tasks.runs.run_folder import Run
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of
 from tests.faults.proxy import Proxy, cutting
-from tests.tasks.models import AS_OF
+from tests.tasks.small_models import AS_OF
 
 N_NIGHTS = 200
 N_USERS = 20

@@ -11,20 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
-from data.shop import ShopSettings, make_shop
-from nightshelf import generations
+from data.sample_shop.shop import ShopSettings, make_shop
+from nightshelf.admin import generations
 from tasks.backfill import make_date, open_date
-from tasks.collect import CollectSettings
-from tasks.compact import CompactSettings, compact
+from tasks.collector.collect import CollectSettings
+from tasks.collector.compact import CompactSettings, compact
 from tasks.errors import DiskError
-from tasks.inputs import Inputs, check_inputs
-from tasks.publish import open_run, read_back, stage
-from tasks.run import Run
+from tasks.ingest.contract import Inputs, check_inputs
+from tasks.publish.stage import open_run, read_back, stage
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 from tests.faults.disks import Disk, mounted
 from tests.faults.nights import SETTINGS, SHOP, night, shelves_of
-from tests.tasks.models import AS_OF
-from tests.tasks.tracked import KEY, event_ids, gather, tell
+from tests.tasks.collector.event_streams import KEY, event_ids, gather, tell
+from tests.tasks.small_models import AS_OF
 
 LOG = ShopSettings(n_users=120, n_items=150, n_days=14)
 #: What a run's folder holds beside the files of finished steps.

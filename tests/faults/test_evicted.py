@@ -8,14 +8,14 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from nightshelf.errors import TransitionRefused
-from tasks.encode import Family
 from tasks.errors import NoRoom, VerificationError
-from tasks.forecast import forecast
-from tasks.live import flip
-from tasks.publish import open_run, read_back, stage
-from tasks.run import Run
+from tasks.publish.go_live import flip
+from tasks.publish.keyspace import Family
+from tasks.publish.memory_estimate import forecast
+from tasks.publish.stage import open_run, read_back, stage
+from tasks.runs.run_folder import Run
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of
-from tests.tasks.models import AS_OF
+from tests.tasks.small_models import AS_OF
 
 N_USERS = 1_500
 ROOM = 1.3

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis import Redis
 
-from nightshelf.contract import MAX_ID_BYTES, Keys, decode_id
+from nightshelf.contract.keys import MAX_ID_BYTES, Keys, decode_id
 from nightshelf.errors import InvalidKey
 
 N_IDS = 100_000

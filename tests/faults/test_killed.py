@@ -5,8 +5,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from nightshelf import generations
-from nightshelf.values import Manifest
+from nightshelf.admin import generations
+from nightshelf.contract.values import Manifest
 from tests.faults.nights import SHOP, eventually, live, next_night, night
 from tests.faults.processes import Publisher, publishing
 from tests.faults.readers import reading

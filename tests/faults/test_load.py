@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from nightshelf.admin.lifecycle import rollback
+from nightshelf.admin.retention import retire
 from nightshelf.errors import TransitionRefused
-from nightshelf.operate import rollback
-from nightshelf.upkeep import retire
 from tests.faults.nights import SHOP, eventually, limit_memory, live, night
 from tests.faults.readers import Readers, reading
 from tests.lookup.shelves import settle

@@ -21,10 +21,10 @@ import pytest
 from redis import Redis
 
 from nightshelf import ReadSettings
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
 from tests.conftest import process_id
 from tests.faults.servers import serving
-from tests.lookup.colours import COLOURS, ShelfOf, opening
+from tests.lookup.clients import COLOURS, ShelfOf, opening
 from tests.lookup.shelves import SHOP, ids, publish
 
 KEYS = Keys(SHOP)

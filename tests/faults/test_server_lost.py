@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from nightshelf import Shelf, generations
-from tasks.republish import republish
-from tasks.saved_run import open_source
+from nightshelf import Shelf
+from nightshelf.admin import generations
+from tasks.publish.republish import republish
+from tasks.runs.saved_run import open_source
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of, user
 from tests.faults.processes import publishing
 from tests.faults.servers import serving

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from nightshelf import generations
-from nightshelf.canary import release
-from nightshelf.contract import Keys
-from nightshelf.erase import forget
+from nightshelf.admin import generations
+from nightshelf.admin.canary import release
+from nightshelf.admin.erasure import forget
+from nightshelf.admin.lifecycle import pin, promote, rollback
+from nightshelf.admin.wholeness import lack, whole
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
-from nightshelf.operate import pin, promote, rollback
-from nightshelf.values import Manifest
-from nightshelf.wholeness import lack, whole
-from tasks.admit import overlap_with
-from tasks.publish import open_run, stage
+from tasks.evaluation.gate_step import overlap_with
+from tasks.publish.stage import open_run, stage
 from tests.faults.nights import SETTINGS, SHOP, night, shelves_of, user
 from tests.lookup.shelves import record
-from tests.tasks.models import AS_OF
+from tests.tasks.small_models import AS_OF
 
 N_USERS = 30
 KEYS = Keys(SHOP)

@@ -11,12 +11,12 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from nightshelf import Shelf
-from nightshelf.connection import connect
-from nightshelf.contract import Keys
-from tasks.collect import collect
+from nightshelf.client.transport.connection import connect
+from nightshelf.contract.keys import Keys
+from tasks.collector.collect import collect
 from tests.faults.nights import SHOP, night
 from tests.faults.test_acl import admin, login, own_redis_url, publisher  # noqa: F401
-from tests.tasks.tracked import AT_ONCE, event_ids, told
+from tests.tasks.collector.event_streams import AT_ONCE, event_ids, told
 
 KEYS = Keys(SHOP)
 END = 2**64 - 1

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 from redis import Redis
 
-from data.shop import Shop, ShopSettings, make_shop
-from nightshelf.generations import current, listing
+from data.sample_shop.shop import Shop, ShopSettings, make_shop
+from nightshelf.admin.generations import current, listing
 from tests.e2e.test_command import nightly
 
 pytestmark = pytest.mark.e2e

@@ -13,9 +13,9 @@ from flows._dates_table import BackfillFailed, Row, to_table
 from flows.backfill import backfill, refuse_unless_publishable
 from nightshelf.errors import TransitionRefused
 from tasks.errors import SettingsError
-from tasks.run import Run
-from tests.tasks.models import AS_OF
-from tests.tasks.test_publish import publish
+from tasks.runs.run_folder import Run
+from tests.tasks.publish.test_stage import publish
+from tests.tasks.small_models import AS_OF
 
 DAY = timedelta(days=1)
 

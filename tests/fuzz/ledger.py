@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from redis import Redis
 
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
 from tests.lookup.shelves import SHOP
 
 KEYS = Keys(SHOP)

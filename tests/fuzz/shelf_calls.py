@@ -19,7 +19,7 @@ from nightshelf import (
     Shelf,
     Told,
 )
-from nightshelf.connection import connect, connect_async
+from nightshelf.client.transport.connection import connect, connect_async
 from tests.fuzz.ledger import Ledger
 from tests.fuzz.sayings import Said
 from tests.fuzz.words import drawing

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.lookup.colours import COLOURS, Line, ShelfOf, opening, watched
+from tests.lookup.clients import COLOURS, Line, ShelfOf, opening, watched
 
 
 class Sleeper(Redis):

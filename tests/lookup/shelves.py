@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from nightshelf.answers import Result
-from nightshelf.contract import Keys
+from nightshelf.admin.generations import allot, current, flip, stage
+from nightshelf.client.results import Result
+from nightshelf.client.settings import ReadSettings
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.errors import TransitionRefused
-from nightshelf.generations import allot, current, flip, stage
-from nightshelf.settings import ReadSettings
-from nightshelf.values import Manifest, RankedList
 
 SHOP = "shop"
 TTL_S = 3600

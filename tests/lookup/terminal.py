@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from nightshelf.cli import app
+from nightshelf.cli.main import app
 
 LISTS = [["get", "ann"], ["similar", "A1"], ["popular"]]
 CHANGES = [

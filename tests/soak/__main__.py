@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import typer
 from redis import Redis
 
-from nightshelf import generations
-from tasks.compact import CompactSettings, compact
+from nightshelf.admin import generations
+from tasks.collector.compact import CompactSettings, compact
 from tests.conftest import run_prefect
 from tests.faults.conftest import rewritten
 from tests.faults.servers import Server, serving

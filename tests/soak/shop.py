@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.shop import ShopSettings, make_shop
+from data.sample_shop.shop import ShopSettings, make_shop
 
 NAMESPACE = "soak"
 _TURNS = 3

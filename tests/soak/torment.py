@@ -10,12 +10,12 @@ from threading import Event
 
 from redis import Redis, RedisError
 
-from nightshelf import generations
-from nightshelf.canary import release
-from nightshelf.connection import connect
+from nightshelf.admin import generations
+from nightshelf.admin.blocklist import block, unblock
+from nightshelf.admin.canary import release
+from nightshelf.admin.lifecycle import pin, promote, rollback, unpin
+from nightshelf.client.transport.connection import connect
 from nightshelf.errors import TransitionRefused
-from nightshelf.operate import pin, promote, rollback, unpin
-from nightshelf.withdraw import block, unblock
 from tests.faults.servers import Server
 from tests.soak.journal import Journal
 from tests.soak.shop import NAMESPACE

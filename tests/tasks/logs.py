@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.event_settings import EventSettings
-from tasks.events import clean_events
-from tasks.feature_settings import FeatureSettings
-from tasks.features import build_features
-from tasks.inputs import InputSettings, check_inputs
-from tasks.records import CleanLog, Features
-from tasks.run import Run
+from tasks.artifacts.records import CleanLog, Features
+from tasks.features.build import build_features
+from tasks.features.settings import FeatureSettings
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import InputSettings, check_inputs
+from tasks.ingest.settings import EventSettings
+from tasks.runs.run_folder import Run
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = AS_OF + timedelta(hours=6)

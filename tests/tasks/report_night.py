@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from nightshelf.values import Manifest
-from tasks.days import TEXTS, write_log
-from tasks.records import LIST_SCHEMA, CleanLog, Features, Model, Served, Staged
-from tasks.run import Run
+from nightshelf.contract.values import Manifest
+from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, Model, Served, Staged
+from tasks.ingest.daily_log import TEXTS, write_log
+from tasks.runs.run_folder import Run
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 

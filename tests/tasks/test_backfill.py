@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from tasks import backfill
-from tasks.apart import apart
 from tasks.backfill import Make, find_date, make_date, make_lists, midnights, open_date, summarise
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.evaluate_settings import EvaluateSettings
-from tasks.inputs import Inputs, InputSettings, check_inputs
-from tasks.list_settings import TopNSettings
-from tasks.resume import adopt
-from tasks.run import Run
+from tasks.evaluation.settings import EvaluateSettings
+from tasks.ingest.contract import Inputs, InputSettings, check_inputs
+from tasks.io.child_process import apart
+from tasks.models.als.settings import TrainSettings
+from tasks.recommend.settings import TopNSettings
+from tasks.runs.resume import adopt
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-from tasks.train_settings import TrainSettings
 from tests.tasks.logs import AS_OF, Row, event, item, read, write
 
 DAY = timedelta(days=1)
@@ -200,7 +200,9 @@ def test_lists_that_were_adopted_are_not_computed_again(
     source = made(tmp_path, log, AS_OF, "lists")
     run = Run("shop", 7, AS_OF, tmp_path / "published")
     adopt(run, source)
-    monkeypatch.setattr("tasks.train.AlternatingLeastSquares", None)  # to train would fail
+    monkeypatch.setattr(
+        "tasks.models.als.train.AlternatingLeastSquares", None
+    )  # to train would fail
     lists = make_lists(run, log.checked(tmp_path), SETTINGS)
     assert lists.lists.path == run.folder / "lists/lists.parquet"
     assert lists.log.items == run.folder / "known/items.parquet"

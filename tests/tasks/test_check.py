@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from nightshelf.cli import app
+from nightshelf.cli.main import app
 from tasks.check import check
 from tasks.errors import NothingToLearn, TooManyBadRows
-from tasks.event_settings import EventSettings
+from tasks.ingest.settings import EventSettings
 from tests.tasks.logs import AS_OF, YESTERDAY, clean, event, item, learn, read, write
 
 NAMES = "relation", "n_files", "n_rows", "n_idle", "n_later", "n_bad", "n_good"

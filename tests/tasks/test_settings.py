@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.errors import SettingsError
-from tasks.feature_settings import FeatureSettings
-from tasks.list_settings import TopNSettings
+from tasks.features.settings import FeatureSettings
+from tasks.recommend.settings import TopNSettings
 from tasks.settings import Settings, load_settings
 
 SECRET = "hunter2"

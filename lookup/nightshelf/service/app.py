@@ -11,16 +11,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from nightshelf.async_shelf import AsyncShelf
-from nightshelf.service import health, lists, rows, track
-from nightshelf.service.limits import Gate
-from nightshelf.service.logs import Journal, logger
+from nightshelf.client.async_shelf import AsyncShelf
+from nightshelf.client.settings import ReadSettings
+from nightshelf.service.access_log import Journal, logger
+from nightshelf.service.dependencies import State
+from nightshelf.service.event_shares import Shares
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.problems import handle, schemas
+from nightshelf.service.rate_limit import Gate
+from nightshelf.service.routes import features as rows
+from nightshelf.service.routes import health, lists, track
 from nightshelf.service.settings import ServiceSettings
-from nightshelf.service.shares import Shares
-from nightshelf.service.state import State
-from nightshelf.settings import ReadSettings
 
 #: Times that Redis is asked before the log says that it does not answer.
 _TRIES = 3
@@ -90,7 +91,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     if settings.events_dir:
         if not find_spec("duckdb"):
             raise ValueError("events_dir needs DuckDB: pip install 'nightshelf[dashboard]'")
-        from nightshelf.service import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
+        from nightshelf.service.routes import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
 
         app.include_router(dashboard.router)
     app.add_middleware(Gate, settings=settings)

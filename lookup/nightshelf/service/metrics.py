@@ -19,10 +19,10 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from nightshelf.answers import source_kind
-from nightshelf.async_shelf import AsyncShelf
-from nightshelf.counting import PURCHASE
-from nightshelf.reading.event import Event
+from nightshelf.client.async_shelf import AsyncShelf
+from nightshelf.client.event import Event
+from nightshelf.client.results import source_kind
+from nightshelf.contract.feature_rules import PURCHASE
 from nightshelf.service.shelf_collector import ShelfCollector
 
 #: Values of a label that whoever calls may make up: the first so many, then `OTHER`.

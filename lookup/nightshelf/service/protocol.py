@@ -10,8 +10,8 @@ from http import HTTPStatus
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from nightshelf.service.access_log import new_request_id
 from nightshelf.service.connections import Connections
-from nightshelf.service.logs import new_request_id
 from nightshelf.service.problems import MEDIA_TYPE, Problem
 
 _TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE

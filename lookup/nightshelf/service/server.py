@@ -7,10 +7,10 @@ import signal
 import uvicorn
 from fastapi import FastAPI
 
+from nightshelf.service.access_log import logger, server_logs
 from nightshelf.service.connections import Connections
-from nightshelf.service.logs import logger, server_logs
+from nightshelf.service.dependencies import State
 from nightshelf.service.protocol import bounded_by
-from nightshelf.service.state import State
 
 #: Files beside connections: to Redis, the dashboard's, the libraries'.
 _OTHER_FILES = 200

@@ -26,9 +26,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from nightshelf.connection import READ_TIMEOUT_S
-from nightshelf.contract import Keys
-from nightshelf.settings import ReadSettings
+from nightshelf.client.settings import ReadSettings
+from nightshelf.client.transport.connection import READ_TIMEOUT_S
+from nightshelf.contract.keys import Keys
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

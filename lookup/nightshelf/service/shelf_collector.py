@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from nightshelf.answers import Counters
-from nightshelf.async_shelf import AsyncShelf
-from nightshelf.reading.causes import CAUSES
+from nightshelf.client.async_shelf import AsyncShelf
+from nightshelf.client.core.failures import CAUSES
+from nightshelf.client.results import Counters
 
 
 class ShelfCollector(Collector):

@@ -9,7 +9,7 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from nightshelf.service import ServiceSettings, create_app
-from nightshelf.service.state import State
+from nightshelf.service.dependencies import State
 
 
 class Caller:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nightshelf.service import dashboard_log, dashboard_query
-from nightshelf.service.dashboard_query import Asked, Row, figures
+from nightshelf.service.dashboard import event_log, query
+from nightshelf.service.dashboard.query import Asked, Row, figures
 from tests.lookup.service.event_log import Told, write
 
 #: Takes hours, and needs what the true one does.
@@ -22,7 +22,7 @@ def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     statement = tmp_path / "endless.sql"
     statement.write_text(ENDLESS)
     write(tmp_path, [Told("e1"), Told("e2", event_type="click")])
-    monkeypatch.setattr(dashboard_query, "_STATEMENT", statement)
+    monkeypatch.setattr(query, "_STATEMENT", statement)
     return tmp_path
 
 
@@ -35,5 +35,5 @@ def asked_of_the_log(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
         reached.append(asked)
         return figures(folder, asked, limit_s)
 
-    monkeypatch.setattr(dashboard_log, "figures", noted)
+    monkeypatch.setattr(event_log, "figures", noted)
     return reached

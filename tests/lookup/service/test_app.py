@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from nightshelf.async_shelf import AsyncShelf
-from nightshelf.contract import Keys
+from nightshelf.client.async_shelf import AsyncShelf
+from nightshelf.contract.keys import Keys
 from nightshelf.service import ServiceSettings, create_app
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.shelves import SHOP, publish
@@ -190,7 +190,7 @@ def test_a_listener_that_loses_a_cancellation_ends_all_the_same(
         async with asyncio.timeout(10), shelf.listening():
             await asyncio.sleep(0)
 
-    monkeypatch.setattr("nightshelf.async_shelf.listen", deaf)
+    monkeypatch.setattr("nightshelf.client.async_shelf.listen", deaf)
     asyncio.run(open_and_close())
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from redis import Redis
 
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
 from nightshelf.service import ServiceSettings
-from nightshelf.service.shares import Shares
+from nightshelf.service.event_shares import Shares
 from tests.lookup.service.calling import Caller, calling
-from tests.lookup.service.test_keys import bearer, key
+from tests.lookup.service.test_auth import bearer, key
 from tests.lookup.shelves import SHOP, publish
 
 EVENTS = Keys(SHOP).events

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightshelf.service import dashboard_query
-from nightshelf.service.dashboard_query import Asked, Row, Unreadable, figures
+from nightshelf.service.dashboard import query
+from nightshelf.service.dashboard.query import Asked, Row, Unreadable, figures
 from tests.lookup.service.event_log import FIRST, NOON, Told, write
 
 LIMIT_S = 60.0
@@ -210,7 +210,7 @@ def test_a_model_is_a_value_and_no_sql(tmp_path: Path) -> None:
 def test_a_log_of_many_models_is_cut_to_those_seen_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashboard_query, "_MAX_ROWS", 3)
+    monkeypatch.setattr(query, "_MAX_ROWS", 3)
     seen = [("rare", 1), ("b", 2), ("a", 2), ("often", 3)]
     write(tmp_path, [Told(f"{name}{n}", model=name) for name, times in seen for n in range(times)])
     total, *parts = figures(tmp_path, Asked(FIRST, FIRST), LIMIT_S)

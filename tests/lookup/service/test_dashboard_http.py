@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from redis import Redis
 
 from nightshelf.service import ApiKey, ServiceSettings, create_app
-from nightshelf.service.dashboard_bodies import Figures
-from nightshelf.service.dashboard_log import EventLog, Limits
-from nightshelf.service.dashboard_query import Asked
+from nightshelf.service.dashboard.event_log import EventLog, Limits
+from nightshelf.service.dashboard.query import Asked
+from nightshelf.service.schemas.dashboard import Figures
 from nightshelf.service.settings import Scope
+from tests.lookup.client.test_tracking import own_names
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.service.event_log import NOON, Told, write
 from tests.lookup.shelves import SHOP, publish
-from tests.lookup.test_acted import own_names
 
 
 @pytest.fixture(scope="module")

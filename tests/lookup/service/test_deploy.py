@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from nightshelf import AsyncShelf, Event
-from nightshelf.connection import connect_async
+from nightshelf.client.transport.connection import connect_async
 from nightshelf.service.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from redis import Redis
 
-from nightshelf.service import ServiceSettings, bodies
+from nightshelf.service import ServiceSettings
+from nightshelf.service.schemas import lists as bodies
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.shelves import SHOP, publish
 

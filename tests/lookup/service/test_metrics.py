@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from nightshelf import AsyncShelf, Event
-from nightshelf.connection import connect_async
-from nightshelf.contract import Keys
+from nightshelf.client.transport.connection import connect_async
+from nightshelf.contract.keys import Keys
 from nightshelf.service.metrics import MAX_VALUES, Metrics
 from tests.lookup.shelves import SHOP, Clock, publish
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from nightshelf.service import ServiceSettings
-from nightshelf.service.dashboard_query import Asked, Unreadable, figures
+from nightshelf.service.dashboard.query import Asked, Unreadable, figures
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.service.event_log import FIRST, NOON
 from tests.lookup.shelves import SHOP, publish

@@ -8,13 +8,13 @@ from pydantic import SecretStr
 from redis import Redis
 
 from nightshelf import ACTIONS
-from nightshelf.contract import Keys
+from nightshelf.contract.keys import Keys
 from nightshelf.service import ServiceSettings
-from nightshelf.service.track_bodies import MAX_EVENTS
+from nightshelf.service.schemas.track import MAX_EVENTS
+from tests.lookup.client.test_recent_events import live
+from tests.lookup.client.test_tracking import own_names
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.shelves import SHOP, publish
-from tests.lookup.test_acted import own_names
-from tests.lookup.test_lately import live
 
 KEYS = Keys(SHOP)
 CLICK = {"user_id": "ann", "item_id": "A1"}

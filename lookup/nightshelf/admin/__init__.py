@@ -1,0 +1,1 @@
+"""Administration: states of generations, retention, blocking, erasure."""

@@ -1,0 +1,70 @@
+"""A canary: another generation that a share of the users is served, to see how it does.
+
+It stands in the live generation's manifest, so that readers learn of it from the pointer, and any
+move of the pointer ends it (docs/decisions/0011-canary.md).
+"""
+
+from redis import Redis
+
+from nightshelf.admin.generations import complete
+from nightshelf.admin.namespace_state import Rule, World, change
+from nightshelf.admin.wholeness import refuse_unless_whole
+from nightshelf.contract.values import Canary, Manifest
+from nightshelf.errors import TransitionRefused
+
+
+def release(client: Redis, namespace: str, generation: int, share: float) -> None:
+    """Serve `share` percent of the users another whole generation in place of the live one.
+
+    It is staged, or has been live: after a rollback a few users can be served what was left.
+
+    Who is among them: `nightshelf.contract.in_canary`. It ends when a generation goes live, this
+    one or another, or by a rollback; a second call changes the share. `ValueError` for a share that
+    is not above 0 and at most 100; `TransitionRefused` (`unknown`, `not-staged`, `bad`,
+    `incomplete`, `expired`, `nothing-live`, `contended`).
+    """
+    change(client, namespace, releasing(client, generation, share))
+
+
+def releasing(client: Redis, generation: int, share: float) -> Rule:
+    """Return the rule of `release`."""
+    percent = checked_share(share)
+
+    def rule(world: World) -> World:
+        if world.live is None:
+            raise TransitionRefused("nothing-live", "a canary stands beside what is live: promote")
+        target = _beside(world, generation)
+        refuse_unless_whole(client, world, generation)
+        since = world.now.isoformat(timespec="seconds")
+        out = Canary(generation, percent, target.default_model, since)
+        return world.altered(world.live.generation, canary=out)
+
+    return rule
+
+
+def _beside(world: World, generation: int) -> Manifest:
+    """Return a generation that may stand beside the live one: staged whole, or live once."""
+    found = world.find(generation)
+    been_live = found.state in ("previous", "replaced")
+    return found if been_live else complete(found)
+
+
+def checked_share(percent: float) -> float:
+    """Return a share, in percent; `ValueError` unless it is above 0 and at most 100."""
+    if not 0 < percent <= 100:
+        raise ValueError(f"a canary's share must be above 0 and at most 100 percent, not {percent}")
+    return percent
+
+
+def ending(generation: int, *, mark_bad: bool) -> Rule:
+    """Return the rule that ends a generation's canary, if it is out; `mark_bad` gives it up."""
+
+    def rule(world: World) -> World:
+        after = world
+        if world.live and world.canary and world.canary.generation == generation:
+            after = world.altered(world.live.generation, canary=None)
+        if mark_bad and not after.is_live(generation):
+            after = after.altered(generation, state="bad")
+        return after
+
+    return rule

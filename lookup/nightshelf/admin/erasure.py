@@ -1,0 +1,106 @@
+"""Erasure: a user taken out of everything that Redis holds, proven by reading back.
+
+What is on disk is not reached from here: the event log, and the folders of runs. A user whom the
+log still knows has a list again with the next night or refresh.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from nightshelf.admin.notify import tell
+from nightshelf.admin.retention import BATCH_KEYS
+from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
+
+#: KEYS: refreshed, generations. ARGV: how many keys, TTL, generation.
+#: A full Redis must still be able to forget.
+_NOTE = """#!lua flags=allow-oom
+if not redis.call('HGET', KEYS[2], ARGV[3]) then return end
+local before = tonumber(redis.call('HGET', KEYS[1], 'forgotten') or '0')
+redis.call('HSET', KEYS[1], 'forgotten', before + ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2], 'NX')
+redis.call('EXPIRE', KEYS[1], ARGV[2], 'GT')
+"""
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What Redis holds of one user: keys of any generation, and entries of the event stream.
+
+    `waiting`: the user is among those who wait for a fresh list.
+    """
+
+    keys: tuple[str, ...]
+    entries: tuple[str, ...]
+    waiting: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.entries or self.waiting)
+
+
+def traces(client: Redis, namespace: str, user: str) -> Traces:
+    """Find a user's lists and feature rows in every generation, what they did, and stream entries.
+
+    Every key of the server is looked at, a thousand at a time: also generations that nothing
+    remembers are found. `InvalidKey` where `user` is no id.
+    """
+    encoded = encode_id(user)
+    ours = re.compile(
+        rf"shelf:{re.escape(namespace)}:"
+        rf"(\d+:(list:[^:]+|user)|acted|fresh|lately):{re.escape(encoded)}".encode()
+    )
+    # Neither a namespace nor an encoded id has a character that MATCH takes for a pattern.
+    found = client.scan_iter(match=f"shelf:{namespace}:*:{encoded}", count=BATCH_KEYS)
+    keys = {key.decode() for key in found if ours.fullmatch(key)}
+    entries = (
+        name.decode()
+        for name, fields in _entries(client, Keys(namespace).events)
+        if fields.get(b"user_id") == user.encode()
+    )
+    waiting = client.zscore(Keys(namespace).waiting, user) is not None
+    return Traces(tuple(sorted(keys)), tuple(entries), waiting)
+
+
+def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
+    """Delete every trace of a user; return what was found, and what a second look still finds.
+
+    Processes that listen drop what they keep; others have it until its time is up.
+    """
+    found = traces(client, namespace, user)
+    client.zrem(Keys(namespace).waiting, user)  # first: the refresh writes for who waits
+    for names in _batches(found.keys):
+        client.unlink(*names)
+    _note(client, namespace, found.keys)
+    for names in _batches(found.entries):
+        client.xdel(Keys(namespace).events, *names)
+    tell(client, namespace, f"forget:{encode_id(user)}")
+    return found, traces(client, namespace, user)
+
+
+def _note(client: Redis, namespace: str, erased: tuple[str, ...]) -> None:
+    """Count the keys of each generation that were erased: no loss, and it is still whole."""
+    generations = [name.split(":")[2] for name in erased]
+    for generation, n in Counter(filter(str.isdecimal, generations)).items():
+        keys = Keys(namespace)
+        names = keys.refreshed(int(generation)), keys.generations
+        client.eval(_NOTE, 2, *names, n, FALLBACK_TTL_FACTOR * DEFAULT_TTL_S, generation)
+
+
+def _batches(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for at in range(0, len(names), BATCH_KEYS):
+        yield names[at : at + BATCH_KEYS]
+
+
+def _entries(client: Redis, stream: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """Yield the entries of a stream, a thousand at a time, oldest first."""
+    after = "-"
+    while True:
+        batch: list[Any] = client.xrange(stream, min=after, count=BATCH_KEYS)  # type: ignore[assignment]
+        yield from batch
+        if len(batch) < BATCH_KEYS:
+            return
+        after = f"({batch[-1][0].decode()}"

@@ -1,0 +1,95 @@
+"""A bounded look at a generation's keys: how many there are, how long they live, how large.
+
+Redis walks its keys in the order of their hashes, so that a part of the walk is as good as a random
+sample.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.utils import str_if_bytes
+
+from nightshelf.admin.retention import BATCH_KEYS
+
+#: A big server's whole walk would take minutes.
+_MAX_BATCHES = 100
+_MAX_WALK_S = 3.0
+#: Keys whose time to live is read, and keys a family whose memory is.
+_LIVES = 2_000
+_SIZES = 200
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Keys of one generation by family, in the `share` (0 to 1) of the database looked at."""
+
+    families: dict[str, list[str]]
+    share: float
+
+    @property
+    def n_keys(self) -> int:
+        """How many keys were seen."""
+        return sum(map(len, self.families.values()))
+
+    def spread(self, n: int) -> list[str]:
+        """Return up to `n` of the keys, from all families in proportion."""
+        every = [key for keys in self.families.values() for key in keys]
+        return every[:: max(1, -(-len(every) // n))]
+
+
+def walk(
+    client: Redis,
+    prefix: str,
+    n_total: int,
+    *,
+    max_batches: int = _MAX_BATCHES,
+    min_share: float = 0.0,
+) -> Sample:
+    """Collect the keys that begin with `prefix`, of `n_total` in the database.
+
+    The walk ends after `max_batches`, or once `min_share` (0 to 1) of the database was looked at if
+    that takes longer; after three seconds in any case.
+    """
+    families: dict[str, dict[str, None]] = {}  # a walk may meet a key twice
+    cursor, n_batches, began = 0, 0, time.monotonic()
+    n_steps = max(max_batches, math.ceil(min(min_share, 1.0) * n_total / BATCH_KEYS) + 1)
+    while n_batches < n_steps and time.monotonic() - began < _MAX_WALK_S:
+        cursor, found = client.scan(cursor, match=f"{prefix}*", count=BATCH_KEYS)
+        n_batches += 1
+        for key in map(str_if_bytes, found):
+            families.setdefault(key[len(prefix) :].partition(":")[0], {})[key] = None
+        if cursor == 0:
+            break
+    share = 1.0 if cursor == 0 else min(1.0, n_batches * BATCH_KEYS / max(n_total, 1))
+    return Sample({name: list(families[name]) for name in sorted(families)}, share)
+
+
+def lives_ms(client: Redis, sample: Sample) -> list[int]:
+    """Return what is left of some keys' lives; -1: they never expire, -2: they are gone."""
+    found: list[int] = []
+    for keys in _batches(sample.spread(_LIVES)):
+        with client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.pttl(key)
+            found += pipe.execute()
+    return found
+
+
+def key_bytes(client: Redis, sample: Sample) -> dict[str, float]:
+    """Return the mean memory of a key with its value, by family."""
+    means = {}
+    for family, keys in sample.families.items():
+        with client.pipeline(transaction=False) as pipe:
+            for key in keys[:_SIZES]:
+                pipe.memory_usage(key)
+            sizes = [size for size in pipe.execute() if size]
+        if sizes:
+            means[family] = sum(sizes) / len(sizes)
+    return means
+
+
+def _batches(keys: list[str]) -> Iterator[list[str]]:
+    return (keys[at : at + BATCH_KEYS] for at in range(0, len(keys), BATCH_KEYS))

@@ -1,0 +1,182 @@
+"""Keeping the shelf full and tidy: how long generations last, and what may be cleared away.
+
+Keys are found with SCAN and handled a thousand at a time: KEYS over a night's keys stops the
+server, and every reader with it, for a fifth of a second.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from redis import Redis
+
+from nightshelf.admin.namespace_state import Rule, World, change, look, server_time
+from nightshelf.contract.keys import (
+    FALLBACK_TTL_FACTOR,
+    POINTER_CACHE_S,
+    TTL_JITTER,
+    Keys,
+    key_ttl_s,
+)
+from nightshelf.contract.values import Manifest, instant
+from nightshelf.errors import TransitionRefused
+
+#: Keys a round trip: few enough to hold no reader up.
+BATCH_KEYS = 1_000
+#: No night stages for so long: who began earlier has died.
+STAGING_S = 6 * 3600
+#: Generations, and days, of which the hash remembers all.
+KEPT = 100
+
+
+def whole_until(manifest: Manifest) -> datetime | None:
+    """Return when the first key can expire; `None` where that is not known, or keys are cleared."""
+    since = instant(manifest.extended_at or manifest.staged_at)
+    if since is None or manifest.retired_at:
+        return None
+    return since + timedelta(seconds=manifest.ttl_s * (1 - TTL_JITTER))
+
+
+def extend(
+    client: Redis, namespace: str, generation: int | None = None, *, ttl_s: int | None = None
+) -> int:
+    """Give every key of a generation (the live one) its full TTL again; return how many stand.
+
+    `ttl_s` is the base of the TTLs, in seconds, the generation's own unless told. No key's life is
+    made shorter. The manifest takes note, so that the generation counts as whole for longer, unless
+    some key may have expired before its turn came. Raises `TransitionRefused` (`unknown`,
+    `expired`, `nothing-live`).
+    """
+    manifest = to_extend(look(client, namespace), generation)
+    base_ttl_s = manifest.ttl_s if ttl_s is None else ttl_s
+    if base_ttl_s < 1:
+        raise ValueError(f"ttl_s must be at least 1 second, not {base_ttl_s}")
+    began = server_time(client)
+    n_keys = 0
+    for keys in _batches(client, Keys(namespace).prefix(manifest.generation)):
+        with client.pipeline(transaction=False) as pipe:
+            for key, family in keys:
+                pipe.expire(key, key_ttl_s(family, key, base_ttl_s), gt=True)
+            pipe.exists(*(key for key, _ in keys))  # some may have gone meanwhile
+            n_keys += int(pipe.execute()[-1])
+    refreshed = Keys(namespace).refreshed(manifest.generation)
+    client.expire(refreshed, FALLBACK_TTL_FACTOR * base_ttl_s, gt=True)
+    lapse = whole_until(manifest)
+    if n_keys and lapse is not None and server_time(client) < lapse:
+        extended_at = began.isoformat(timespec="seconds")
+        change(client, namespace, _extended(manifest.generation, extended_at, base_ttl_s))
+    return n_keys
+
+
+def to_extend(world: World, generation: int | None) -> Manifest:
+    """Return which generation `extend` means; refuses as `extend` does."""
+    if generation is None:
+        if world.live is None:
+            raise TransitionRefused("nothing-live", f"{world.namespace} has nothing live to extend")
+        return world.live
+    manifest = world.find(generation)
+    if manifest.retired_at:
+        raise TransitionRefused("expired", f"generation {generation} has been cleared away")
+    return manifest
+
+
+def retire(client: Redis, namespace: str, generation: int, *, force: bool = False) -> int:
+    """Delete a generation's keys, a thousand at a time; return how many there were.
+
+    From the first moment it can no longer be gone back to or made live. `force` clears away the
+    previous generation too, and one that may still be staging or waits to be promoted. Raises
+    `TransitionRefused` (`unknown`, `live`, `previous`, `staged`, `contended`, and `too-soon`:
+    readers may hold the old pointer for a moment).
+    """
+    change(client, namespace, retiring(generation, force=force))
+    n_keys = 0
+    for keys in _batches(client, Keys(namespace).prefix(generation)):
+        n_keys += int(client.unlink(*(key for key, _ in keys)))
+    return n_keys
+
+
+def retiring(generation: int, *, force: bool) -> Rule:
+    """Return the rule of `retire`: what stands in its way, and the mark that comes first."""
+
+    def rule(world: World) -> World:
+        manifest = world.find(generation)
+        if world.is_live(generation):
+            raise TransitionRefused("live", f"generation {generation} is live")
+        if world.canary and world.canary.generation == generation:
+            raise TransitionRefused(
+                "live", f"generation {generation} is a canary: end that with rollback"
+            )
+        if world.moved_s_ago <= 2 * POINTER_CACHE_S:
+            raise TransitionRefused(
+                "too-soon", "another generation went live a moment ago: try again in 3 seconds"
+            )
+        kept = manifest.state == "previous"
+        kept |= manifest.state == "staged" and manifest not in _orphans(world)
+        if kept and not force:
+            raise TransitionRefused(
+                manifest.state,
+                f"generation {generation} is {manifest.state} and may be needed; force clears it",
+            )
+        if manifest.retired_at:
+            return world
+        state = "bad" if manifest.state == "bad" else "retired"
+        retired_at = world.now.isoformat(timespec="seconds")
+        return world.altered(generation, state=state, retired_at=retired_at)
+
+    return rule
+
+
+def orphans(client: Redis, namespace: str) -> list[Manifest]:
+    """Return the generations that dead publishers have left staged, newest first.
+
+    Begun `STAGING_S` ago, or below the live one: half staged; or whole and waiting for nobody,
+    where no gate has blocked them, no pin holds and no canary is out.
+    """
+    return _orphans(look(client, namespace))
+
+
+def _orphans(world: World) -> list[Manifest]:
+    def abandoned(manifest: Manifest) -> bool:
+        if not manifest.half and (world.pinned is not None or world.canary is not None):
+            return False
+        if "block" in manifest.gates.values():
+            return False
+        if world.live is not None and manifest.generation < world.live.generation:
+            return True
+        began = instant(manifest.staged_at)
+        return began is not None and world.now - began > timedelta(seconds=STAGING_S)
+
+    return [each for each in world.manifests if each.state == "staged" and abandoned(each)]
+
+
+def prune(client: Redis, namespace: str) -> int:
+    """Forget generations beyond the newest `KEPT` whose keys have long gone; return how many.
+
+    What is marked bad is remembered, so that nothing brings it back.
+    """
+    world = look(client, namespace)
+    long_ago = world.now - timedelta(days=KEPT)
+    old = [
+        str(each.generation)
+        for each in world.manifests[KEPT:]
+        if each.state in ("replaced", "retired") and (whole_until(each) or long_ago) <= long_ago
+    ]
+    return int(client.hdel(Keys(namespace).generations, *old)) if old else 0
+
+
+def _extended(generation: int, extended_at: str, ttl_s: int) -> Rule:
+    def rule(world: World) -> World:
+        before = world.find(generation)
+        after = world.altered(generation, extended_at=extended_at, ttl_s=ttl_s)
+        old, new = whole_until(before), whole_until(after.find(generation))
+        return after if old is not None and new is not None and new > old else world
+
+    return rule
+
+
+def _batches(client: Redis, prefix: str) -> Iterator[list[tuple[str, str]]]:
+    """Yield a generation's keys with their families, up to `BATCH_KEYS` at a time."""
+    # A namespace has no character that MATCH would take for a pattern.
+    found = client.scan_iter(match=f"{prefix}*", count=BATCH_KEYS)
+    while keys := [bytes(key).decode() for key in islice(found, BATCH_KEYS)]:
+        yield [(key, key[len(prefix) :].partition(":")[0]) for key in keys]

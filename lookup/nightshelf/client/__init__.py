@@ -1,0 +1,1 @@
+"""The client: `Shelf` and `AsyncShelf`, and all that a read passes through."""

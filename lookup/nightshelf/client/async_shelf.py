@@ -1,0 +1,206 @@
+"""Reading lists from asyncio: `AsyncShelf` answers what `nightshelf.Shelf` does.
+
+What is asked, and what becomes of the replies, is the same code; here it is awaited.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar, overload
+
+from redis import asyncio as aio
+
+from nightshelf.client.core import feature_rows as features
+from nightshelf.client.core import queries, tracking
+from nightshelf.client.core.protocol import Batch, Talk, Unanswered
+from nightshelf.client.core.state import Call, Mind
+from nightshelf.client.core.tracking import Told
+from nightshelf.client.event import Event
+from nightshelf.client.filters import Filters
+from nightshelf.client.results import Counters, Result, Status
+from nightshelf.client.settings import ReadSettings
+from nightshelf.client.transport.connection import (
+    FAILURES,
+    READ_TIMEOUT_S,
+    address,
+    check_client,
+    connect_async,
+    deadline_s,
+)
+from nightshelf.client.transport.exchange import ask_async
+from nightshelf.client.transport.listener import listen
+from nightshelf.contract.feature_rules import Counting
+from nightshelf.contract.ids import is_one
+
+T = TypeVar("T")
+_AGAIN_S = 0.1
+
+
+class AsyncShelf:
+    """The lists of one namespace, for one event loop; all else is as `nightshelf.Shelf` has it."""
+
+    def __init__(
+        self,
+        client: "aio.Redis",
+        namespace: str,
+        *,
+        settings: ReadSettings = ReadSettings(),  # noqa: B008 - immutable
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] | None = None,
+    ) -> None:
+        check_client(client)
+        self._client = client
+        self._deadline_s = settings.deadline_s or deadline_s(client)
+        self._mind = Mind(namespace, settings, clock, chance)
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        namespace: str,
+        *,
+        settings: ReadSettings = ReadSettings(),  # noqa: B008 - immutable
+    ) -> "AsyncShelf":
+        """Open a shelf for a read path: quick to give up, and no retries; see `connect_async`."""
+        client = connect_async(url, timeout_s=settings.deadline_s or READ_TIMEOUT_S)
+        return cls(client, namespace, settings=settings)
+
+    def __repr__(self) -> str:
+        return f"AsyncShelf({address(self._client)}, {self._mind.keys.namespace!r})"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def get(
+        self,
+        user: str,
+        n: int = 10,
+        *,
+        model: str | None = None,
+        filters: Filters | None = None,
+        cursor: str | None = None,
+        metadata: bool = False,
+    ) -> Result:
+        """Return up to `n` items for a user, known or not: `Shelf.get`."""
+        return await self._run(queries.get(self._mind, user, n, model, filters, cursor, metadata))
+
+    async def get_many(self, users: Sequence[str], n: int = 10) -> list[Result]:
+        """Return what `get` returns for each: `Shelf.get_many`."""
+        return await self._run(queries.get_many(self._mind, users, n))
+
+    async def similar(
+        self, item: str, n: int = 10, *, user: str | None = None, metadata: bool = False
+    ) -> Result:
+        """Return up to `n` items like this one: `Shelf.similar`."""
+        return await self._run(queries.similar(self._mind, item, n, user, metadata))
+
+    async def popular(
+        self,
+        segment: str = "all",
+        n: int = 10,
+        *,
+        user: str | None = None,
+        metadata: bool = False,
+    ) -> Result:
+        """Return up to `n` items of a segment: `Shelf.popular`."""
+        return await self._run(queries.popular(self._mind, segment, n, user, metadata))
+
+    @overload
+    async def user_features(self, users: str) -> dict[str, Any]: ...
+    @overload
+    async def user_features(self, users: Sequence[str]) -> dict[str, dict[str, Any]]: ...
+    async def user_features(self, users: str | Sequence[str]) -> dict[str, Any]:
+        """Return a user's feature row, or those of many by id: `Shelf.user_features`."""
+        if is_one(users):
+            return (await self._run(features.of_users(self._mind, [users]))).get(users, {})
+        return await self._run(features.of_users(self._mind, users))
+
+    async def item_features(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the feature rows of items by id: `Shelf.item_features`."""
+        return await self._run(features.of_items(self._mind, ids))
+
+    async def acted(
+        self,
+        user: str,
+        action: str,
+        item: str | None = None,
+        value: float | None = None,
+        **details: Any,
+    ) -> Told:
+        """Tell what a user did: `Shelf.acted`."""
+        event = Event(user, action, item, value, **details)
+        return await self._run(tracking.acted(self._mind, event))
+
+    async def shown(
+        self, user: str, result: Result, *, first: int = 1, variant: str | None = None
+    ) -> Told:
+        """Tell that a user was shown an answer: `Shelf.shown`."""
+        return await self.record(tracking.shown_events(user, result, first, variant))
+
+    async def clicked(self, user: str, item: str, **details: Any) -> Told:
+        """Tell that a user clicked on an item: `Shelf.clicked`."""
+        return await self.record([Event(user, "click", item, **details)])
+
+    async def record(self, events: Sequence[Event]) -> Told:
+        """Tell of events that have no effect at once: `Shelf.record`."""
+        return await self._run(tracking.record(self._mind, events))
+
+    async def counting(self) -> Counting | None:
+        """Return how the live night counts event types: `Shelf.counting`."""
+        return await self._run(tracking.definition(self._mind))
+
+    async def n_waiting(self) -> int | None:
+        """Return how many events wait to be collected: `Shelf.n_waiting`."""
+        return await self._run(tracking.n_waiting(self._mind, Call()))
+
+    async def status(self) -> Status:
+        """Ask Redis afresh what is live: `Shelf.status`."""
+        return await self._run(features.status(self._mind), always=True)
+
+    def counters(self) -> Counters:
+        """Return what this shelf has met, by cause, source and kind of hit."""
+        return self._mind.counters()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear of actions and changes that other processes tell, in a task of its own."""
+        task = asyncio.create_task(listen(self._client, self._mind))
+        try:
+            yield
+        finally:
+            while not task.done():  # a cancellation may be lost in the client's own timeouts
+                task.cancel()
+                await asyncio.wait([task], timeout=_AGAIN_S)
+            with suppress(asyncio.CancelledError):
+                task.result()
+
+    async def _run(self, talk: Talk[T], *, always: bool = False) -> T:
+        until = time.monotonic() + self._deadline_s
+        answer: Any = None
+        try:
+            while True:
+                wanted = talk.send(answer)
+                answer = None
+                if isinstance(wanted, list):
+                    answer = await self._ask(wanted, until, always)
+                else:
+                    left = max(0.0, until - time.monotonic())
+                    await asyncio.wait([asyncio.wrap_future(wanted)], timeout=left)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            talk.close()
+
+    async def _ask(self, batch: Batch, until: float, always: bool) -> list[Any] | Unanswered:
+        away = None if always else self._mind.turned_away()
+        if away:
+            return away
+        try:
+            replies = await ask_async(self._client, batch, until)
+        except FAILURES as error:
+            return self._mind.failed(error, self._deadline_s)
+        self._mind.breaker.answered()
+        return replies

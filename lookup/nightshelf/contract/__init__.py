@@ -1,0 +1,1 @@
+"""The contract with Redis: names of keys, values, event rules, assignment."""

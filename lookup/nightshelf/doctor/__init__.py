@@ -1,0 +1,1 @@
+"""Diagnosis of a namespace and its Redis server."""

@@ -1,0 +1,79 @@
+"""What is wrong with a namespace and its server, and what to do about it.
+
+Each check is a pure judgement (`doctor_server`, `doctor_rights`, `doctor_shelf`, `doctor_events`)
+of what was read (`doctor_reading`, `doctor_sample`). Nothing is written, and a big server is asked
+for seconds at most: keys are sampled. A server that refuses a question, or dies in mid-check, is a
+finding and not an error.
+"""
+
+from collections.abc import Callable, Mapping
+
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.transport.connection import deadline_s
+from nightshelf.contract.keys import Keys
+from nightshelf.doctor import namespace_checks, server_checks
+from nightshelf.doctor.event_checks import events
+from nightshelf.doctor.facts import Patient
+from nightshelf.doctor.finding import Finding
+from nightshelf.doctor.permissions import rights
+from nightshelf.errors import CorruptValue
+
+CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
+    "connection": lambda p: server_checks.connection(p.round_trips_s),
+    "server": lambda p: server_checks.server(p.info),
+    "replication": lambda p: server_checks.replication(p.info),
+    "rights": lambda p: rights(p.login, Keys(p.namespace)),
+    "clock": lambda p: server_checks.clock(p.clock_offset_s),
+    "memory": lambda p: server_checks.memory(p.info),
+    "room": lambda p: server_checks.room(p.info, p.world.live, p.key_bytes),
+    "persistence": lambda p: server_checks.persistence(p.info, p.now.timestamp()),
+    "pointer": lambda p: namespace_checks.pointer(p.pointer),
+    "keys": lambda p: namespace_checks.keys(p.sample, p.world.live, p.n_beyond),
+    "life": lambda p: namespace_checks.life(p.lives_ms, p.world.live, p.now, p.every_s),
+    "age": lambda p: namespace_checks.age(p.world.live, p.now, p.every_s, p.max_age_s),
+    "way back": lambda p: namespace_checks.way_back(p.way_back, p.now),
+    "staging": lambda p: namespace_checks.staging(p.world, p.orphans),
+    "pin": lambda p: namespace_checks.pin(p.world),
+    "events": lambda p: events(p.stream, p.now),
+}
+
+
+def examine(
+    client: Redis, namespace: str, every_s: float, max_age_s: float | None = None
+) -> dict[str, Finding]:
+    """Return a finding for each of `CHECKS`, in their order; a night is due every `every_s`.
+
+    A generation older than `max_age_s` fails: 1.25 nights unless given.
+    """
+    patient = Patient(client, namespace, every_s, max_age_s)
+    findings: dict[str, Finding] = {}
+    for name, check in CHECKS.items():
+        try:
+            findings[name] = check(patient)
+        except (CorruptValue, ValueError) as error:
+            remedy = "find what else writes under this namespace, and publish a new night"
+            findings[name] = Finding("fail", f"holds what cannot be read: {error}", remedy)
+        except ResponseError as error:
+            findings[name] = _refused(error)
+        except (RedisError, OSError) as error:
+            findings[name] = _lost(error, deadline_s(client))
+            unasked = Finding("unknown", "not asked: the server does not answer")
+            return {**findings, **{each: unasked for each in CHECKS if each not in findings}}
+    return findings
+
+
+def _refused(error: ResponseError) -> Finding:
+    text = str(error)
+    if isinstance(error, NoPermissionError) or text.startswith("unknown "):
+        return Finding("unknown", text, "ask again as operator (deploy/users.acl)")
+    found, remedy = failure(error)
+    remedy = remedy or "find what else writes under this namespace"
+    return Finding("fail", f"Redis refuses the question: {found}", remedy)
+
+
+def _lost(error: Exception, timeout_s: float) -> Finding:
+    found, remedy = failure(error, timeout_s)
+    return Finding("fail", f"no answer: {found}", remedy or "see the server's log")

@@ -1,0 +1,169 @@
+"""What `nightshelf.doctor` reads: each fact once, when a check first asks for it.
+
+Reads only, and a bounded number of them, so that a big server is asked for seconds at most. Where
+Redis refuses or fails, its errors come through to whoever asked.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoPermissionError
+
+from nightshelf.admin.key_sample import Sample, key_bytes, lives_ms, walk
+from nightshelf.admin.namespace_state import World, look, server_time
+from nightshelf.admin.retention import orphans
+from nightshelf.admin.wholeness import n_beyond, n_in_database, whole
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest
+from nightshelf.doctor.permissions import EXCESSIVE, Login, needed
+
+_PINGS = 5
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What is live, whether ``generations`` says so byte for byte, and whether its witness stands.
+
+    The witness is the list that every reader falls back to.
+    """
+
+    live: Manifest | None
+    agrees: bool
+    has_witness: bool
+
+
+class Patient:
+    """One namespace and its server, where a night is expected every `every_s` seconds."""
+
+    def __init__(
+        self, client: Redis, namespace: str, every_s: float, max_age_s: float | None = None
+    ) -> None:
+        self.client = client
+        self.namespace = namespace
+        self.every_s = every_s
+        self.max_age_s = max_age_s
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time by the server's clock."""
+        return server_time(self.client)
+
+    @cached_property
+    def round_trips_s(self) -> list[float]:
+        """Seconds that a few PINGs took, the first (which connects) left out."""
+        self.client.ping()
+        return [_timed(self.client.ping) for _ in range(_PINGS)]
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What the server tells of itself."""
+        return dict(self.client.info())
+
+    @cached_property
+    def stream(self) -> dict[str, Any] | None:
+        """The stream of tracked events with its groups; `None` where there is none."""
+        key = Keys(self.namespace).events
+        if not self.client.exists(key):
+            return None
+        ask: Any = self.client.execute_command
+        return dict(ask("XINFO STREAM", key, "FULL", "COUNT", 1, full=True))
+
+    @cached_property
+    def login(self) -> Login:
+        """Who we are, and what we may run, as far as we may ask."""
+        name = str(self.client.acl_whoami())
+        keys = Keys(self.namespace)
+        commands = [each for role in needed(keys).values() for each in role] + list(EXCESSIVE)
+        with self.client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.acl_dryrun(name, *command.split())
+            try:
+                answers = pipe.execute()
+            except NoPermissionError:
+                return Login(name, None)
+        return Login(name, {c: a == b"OK" for c, a in zip(commands, answers, strict=True)})
+
+    @cached_property
+    def clock_offset_s(self) -> float:
+        """Seconds that the server's clock is ahead of ours."""
+        began = time.time()
+        seconds, microseconds = self.client.time()
+        return seconds + microseconds / 1e6 - (began + time.time()) / 2
+
+    @cached_property
+    def world(self) -> World:
+        """Every generation, the pointer and the fence."""
+        return look(self.client, self.namespace)
+
+    @cached_property
+    def orphans(self) -> list[Manifest]:
+        """Generations whose publisher died half-way."""
+        return orphans(self.client, self.namespace)
+
+    @cached_property
+    def way_back(self) -> Manifest | None:
+        """The newest whole generation below the live one: where a rollback goes."""
+        live = self.world.live
+        older = [
+            each for each in self.world.manifests if live and each.generation < live.generation
+        ]
+        been_live = [each for each in older if each.state not in ("staged", "bad")]
+        return next((m for m in been_live if whole(self.client, self.namespace, m)), None)
+
+    @cached_property
+    def pointer(self) -> Pointer:
+        """The pointer and its manifest, with no flip in between."""
+        keys = Keys(self.namespace)
+        while True:
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.get(keys.current)
+                pipe.hgetall(keys.generations)
+                pipe.get(keys.current)
+                current, fields, after = pipe.execute()
+            if current == after:
+                break
+        if not current:
+            return Pointer(None, agrees=False, has_witness=False)
+        live = Manifest.from_json(current)
+        witness = self.client.exists(keys.popular(live.generation, "all"))
+        agrees = fields.get(str(live.generation).encode()) == current
+        return Pointer(live, agrees, bool(witness))
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The live generation's keys, as far as a bounded walk meets them."""
+        live = self.world.live
+        if live is None:
+            return Sample({}, 1.0)
+        prefix = Keys(self.namespace).prefix(live.generation)
+        return walk(self.client, prefix, n_in_database(self.client))
+
+    @cached_property
+    def n_beyond(self) -> int:
+        """How many keys the refresh has added to the live generation, less those erased since."""
+        live = self.world.live
+        return n_beyond(self.client, self.namespace, live.generation) if live else 0
+
+    @cached_property
+    def lives_ms(self) -> list[int]:
+        """What is left of the sampled keys' lives; -1: they never expire, -2: they are gone."""
+        return lives_ms(self.client, self.sample)
+
+    @cached_property
+    def key_bytes(self) -> dict[str, float]:
+        """Mean memory of a key, by family; nothing where this login may not ask."""
+        try:
+            return key_bytes(self.client, self.sample)
+        except NoPermissionError:
+            return {}
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began

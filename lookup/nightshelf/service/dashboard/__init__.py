@@ -1,0 +1,1 @@
+"""Figures of the collected event log, for the dashboard."""

@@ -1,0 +1,1 @@
+"""Schemas of the HTTP service: bodies of requests and responses."""

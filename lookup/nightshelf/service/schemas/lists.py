@@ -1,0 +1,234 @@
+"""What is asked and answered, as OpenAPI tells it; what is asked is checked by it too.
+
+Answers are written without these models: they are here for the document, and tests hold them to it.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from nightshelf.client.filters import Filters
+from nightshelf.contract.keys import MAX_ID_BYTES, encode_id, encode_segment
+from nightshelf.service.problems import SEGMENT_PATTERN, TEXT_PATTERN
+
+MAX_N = 100
+MAX_USERS = 100
+_MAX_CHOICES = 50
+
+
+def _id(text: str) -> str:
+    encode_id(text)
+    return text
+
+
+def _segment(text: str) -> str:
+    encode_segment(text)
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=MAX_ID_BYTES, pattern=TEXT_PATTERN)]
+Id = Annotated[Text, AfterValidator(_id)]
+Segment = Annotated[
+    str,
+    StringConstraints(max_length=MAX_ID_BYTES, pattern=SEGMENT_PATTERN),
+    AfterValidator(_segment),
+]
+N = Annotated[int, Field(ge=1, le=MAX_N, description="How many items at most.")]
+Cursor = Annotated[
+    str, Field(max_length=2048, description="Of the page before; goes on where that ended.")
+]
+Metadata = Annotated[bool, Field(description="Whether to add the items' feature rows.")]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Choices = Annotated[list[Text], Field(max_length=_MAX_CHOICES)]
+
+
+class _Query(BaseModel):
+    """Made of texts, as paths and queries have them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Conditions(_Body):
+    """Conditions on items, all of which must hold; an item whose row is not known meets none."""
+
+    categories: Choices = []
+    not_categories: Choices = []
+    min_price: Price | None = None
+    max_price: Price | None = None
+    tags: Choices = []
+    in_stock: bool = False
+
+    def filters(self) -> Filters:
+        """Return them as the shelf takes them."""
+        return Filters(
+            categories=tuple(self.categories),
+            not_categories=tuple(self.not_categories),
+            min_price=self.min_price,
+            max_price=self.max_price,
+            tags=tuple(self.tags),
+            in_stock=self.in_stock,
+        )
+
+
+class Page(_Query):
+    """Which page of a user's list."""
+
+    n: N = 10
+    model_name: Annotated[Id | None, Field(description="Another model than the live one.")] = None
+    cursor: Cursor | None = None
+    metadata: Metadata = False
+
+
+class Cut(_Query):
+    """How much of a list that is nobody's own, and whom it is shown to."""
+
+    n: N = 10
+    user_id: Annotated[Id | None, Field(description="Whom it is shown to: leaves out theirs.")] = (
+        None
+    )
+    metadata: Metadata = False
+
+
+class UserPage(Page):
+    """Which page of whose list."""
+
+    user_id: Id
+
+
+class Alike(Cut):
+    """Like which item."""
+
+    item_id: Id
+
+
+class InSegment(Cut):
+    """In which segment."""
+
+    segment: Segment
+
+
+class OneUser(_Query):
+    """Which user."""
+
+    user_id: Id
+
+
+class OneItem(_Query):
+    """Which item."""
+
+    item_id: Id
+
+
+class Recommend(UserPage):
+    """Which page of whose list, and of which items."""
+
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {"user_id": "u42", "n": 2},
+                {"user_id": "u42", "filters": {"categories": ["Lamps"], "max_price": 80}},
+            ]
+        },
+    )
+
+    filters: Conditions | None = None
+
+
+class Batch(_Body):
+    """Whose lists, from their beginning."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": ["u42", "u7"], "n": 2}]})
+
+    user_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_USERS)]
+    n: N = 10
+
+
+class Recommendation(BaseModel):
+    """An item; scores compare within one answer only, `reason` is a code and what it needs."""
+
+    item_id: str
+    score: float
+    reason: list[str]
+    metadata: dict[str, Any] | None = None
+
+
+_LAMP: dict[str, JsonValue] = {"item_id": "B2", "score": 0.91, "reason": ["because", "C9"]}
+_LIVE: dict[str, JsonValue] = {
+    "model_used": "als",
+    "source": "list",
+    "generation": 44,
+    "cached": True,
+}
+
+
+class Served(BaseModel):
+    """A list, best first, and where it comes from (`nightshelf.Result`)."""
+
+    recommendations: list[Recommendation]
+    model_used: str | None
+    source: str
+    generation: int | None
+    cached: bool
+
+
+class Recommendations(Served):
+    """A page of a user's list; `cursor` asks for the next one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "u42",
+                    "recommendations": [_LAMP],
+                    **_LIVE,
+                    "cursor": "44.1.-.list%3Aals",
+                }
+            ]
+        }
+    )
+
+    user_id: str
+    cursor: str | None
+
+
+class Batched(BaseModel):
+    """The users' lists, in the order asked for."""
+
+    results: list[Recommendations]
+
+
+class Similar(Served):
+    """Items like one item, or what everyone likes."""
+
+    item_id: str
+
+
+class Popular(Served):
+    """A segment's popular items, or what everyone likes."""
+
+    segment: str
+
+
+class UserFeatures(BaseModel):
+    """A user's feature row; `null` where none is known, or Redis does not give it."""
+
+    user_id: str
+    features: dict[str, Any] | None
+
+
+class ItemFeatures(BaseModel):
+    """An item's feature row; `null` where none is known, or Redis does not give it."""
+
+    item_id: str
+    features: dict[str, Any] | None
+
+
+class Health(BaseModel):
+    """How the process is."""
+
+    status: str

@@ -1,0 +1,71 @@
+"""Figures and reasons in words, for people."""
+
+from collections.abc import Mapping
+
+from nightshelf.contract.values import Reason
+
+_ALONE = {
+    "again": "you have been at it before",
+    "taste": "suits your overall taste",
+    "trending": "trending",
+    "new": "new",
+}
+
+
+def reason_words(reason: Reason, titles: Mapping[str, str]) -> str:
+    """Say why an item is there; `titles` by item id, the id where there is none.
+
+    >>> reason_words(("because", "C9"), {"C9": "Night lamp"})
+    'because of Night lamp'
+    >>> reason_words(("popular", "category:Toys"), {})
+    'popular in Toys'
+    >>> reason_words(("discover", "Toys"), {})
+    'something else in Toys'
+    """
+    code, *needs = reason or ("",)
+    if not needs:
+        return _ALONE.get(code, code)
+    what = needs[0]
+    if code == "popular":
+        return "popular with everyone" if what == "all" else f"popular in {segment_words(what)}"
+    if code == "discover":
+        return f"something else in {what}"
+    verb = {"because": "because of", "similar": "like"}.get(code, code)
+    return f"{verb} {titles.get(what, what)}"
+
+
+def segment_words(segment: str) -> str:
+    """Name a segment without its kind.
+
+    >>> segment_words("segment:gold")
+    'gold'
+    """
+    return segment.partition(":")[2] or segment
+
+
+def age_words(age_s: float | None) -> str:
+    """Round a duration to its two largest units.
+
+    >>> age_words(42.7), age_words(3 * 3600 + 12 * 60), age_words(50 * 3600)
+    ('42 s', '3 h 12 min', '2 d 2 h')
+    """
+    if age_s is None:
+        return "an unknown time"
+    minutes, seconds = divmod(int(age_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def size_words(n_bytes: int) -> str:
+    """Round a number of bytes to three digits, in steps of 1,000.
+
+    >>> size_words(0), size_words(12_345_678)
+    ('0 B', '12.3 MB')
+    """
+    size, units = float(n_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"

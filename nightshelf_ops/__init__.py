@@ -1,0 +1,136 @@
+"""The commands of `nightshelf` that need the pipeline: `check`, `republish` and `why`.
+
+The package `nightshelf` finds them where it is installed from a checkout, by the entry point
+`nightshelf.commands`; apps that only read lists install neither these nor the pipeline
+(docs/decisions/0014-shelfops.md). What they need is imported when they run: every other command
+of `nightshelf` should start at once.
+
+With ``--json`` their documents have the stable fields
+
+- check: ``namespace``, ``as_of``, ``rows`` (a relation each, fields of `tasks.check.Counted`),
+  ``errors`` and ``warnings`` (sentences)
+- republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
+  ``state`` (live, staged or null), ``digest``, ``dry_run``
+- why: ``namespace`` and the fields of `nightshelf_ops.answer.Answer`, with ``position``
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nightshelf.cli.context import (
+    LOCAL,
+    SHOP,
+    DryRun,
+    Force,
+    Json,
+    Namespace,
+    RedisUrl,
+    RunRoot,
+    Yes,
+    open_desk,
+)
+from nightshelf.cli.doctor import REMEDIES
+from nightshelf.cli.tables.common import show_error
+from nightshelf.errors import NightshelfError
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run: runs/<namespace>/<gen>.")
+]
+User = Annotated[str, typer.Argument(metavar="USER", help="Whose list.")]
+ItemId = Annotated[
+    str | None, typer.Argument(metavar="ITEM", help="An item: why it is there, or is not.")
+]
+Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Example: nightshelf check --events log/ --items items.parquet --as-of 2026-03-01"
+)
+def check(
+    events: Annotated[Path, typer.Option(help="Event log: a Parquet file or a folder of them.")],
+    items: Annotated[Path, typer.Option(help="Catalogue (Parquet).")],
+    users: Annotated[Path | None, typer.Option(help="Users file (Parquet).")] = None,
+    namespace: Namespace = SHOP,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="As for a night; the last midnight in UTC by default.")
+    ] = None,
+    config: Config = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Write the bad rows, with their reasons, to this Parquet.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge inputs and settings as a night would: all findings at once; exit 1 on errors."""
+    try:
+        with _pipeline():
+            from nightshelf_ops.check import carry_out
+    except NightshelfError as error:
+        show_error(str(error))
+        raise typer.Exit(1) from None
+    carry_out(events, items, users, namespace, as_of, config, quarantine, as_json=as_json)
+
+
+@app.command(epilog="Example: nightshelf republish runs/shop/42")
+def republish(
+    folder: Folder,
+    config: Config = None,
+    force: Force = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Publish a run's lists again from its folder, under the next number, with the same digest."""
+    with open_desk(folder.resolve().parent.name, redis_url, as_json) as desk:
+        with _pipeline():
+            from nightshelf_ops.republish import carry_out
+        carry_out(desk, redis_url, folder, config, force=force, yes=yes, dry_run=dry_run)
+
+
+@app.command(epilog="Examples: nightshelf why u42; nightshelf why u42 B2 --json")
+def why(
+    user: User,
+    item: ItemId = None,
+    run_root: RunRoot = Path("runs"),
+    namespace: Namespace = SHOP,
+    redis_url: RedisUrl = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Trace a user's list: what is known, what each rule left out, and why an item is there."""
+    with open_desk(namespace, redis_url, as_json) as desk:
+        with _pipeline():
+            from nightshelf_ops.why import show_answer
+        show_answer(desk, user, item, run_root)
+
+
+def _republish_words(namespace: str, run_root: Path) -> str | None:
+    """Return the command that makes the newest good run live again, for `nightshelf doctor`."""
+    try:
+        with _pipeline():
+            from nightshelf_ops.newest import newest_good
+    except NightshelfError:
+        return None
+    folder = newest_good(run_root, namespace)
+    return f"nightshelf republish {folder}" if folder else None
+
+
+REMEDIES["pointer"] = _republish_words
+
+
+@contextmanager
+def _pipeline() -> Iterator[None]:
+    """Say in one line what an install without the pipeline lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as absent:
+        raise NightshelfError(
+            f"{absent.name} is not installed, and this command needs the pipeline: in the "
+            "checkout, pip install '.[pipeline]', or make install"
+        ) from None

@@ -1,0 +1,90 @@
+"""`nightshelf republish`: a run's lists live again, for a Redis that came back empty."""
+
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from nightshelf.admin.namespace_state import World, look
+from nightshelf.cli.context import Desk
+from nightshelf.cli.tables import common as tables
+from nightshelf.cli.tables.common import minute_words
+from nightshelf.contract.values import Manifest
+from tasks.publish.republish import refuse_unless_good, republish
+from tasks.publish.settings import PublishSettings
+from tasks.publish.stage import connect
+from tasks.runs.run_folder import Run
+from tasks.runs.saved_run import open_source
+from tasks.settings import load_settings
+
+
+def carry_out(
+    desk: Desk,
+    redis_url: str,
+    folder: Path,
+    config: Path | None,
+    *,
+    force: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Say what will be published, ask, and do it with the patience of a publisher."""
+    source, manifest = open_source(folder)
+    settings = load_settings(source.namespace, config).publish
+    refuse_unless_good(desk.client, source, manifest, force=force)
+    plan = _plan(source, manifest, look(desk.client, source.namespace))
+    live = None
+    if desk.agreed(plan, yes=yes, dry_run=dry_run):
+        live = _republish(redis_url, source, manifest, settings, force=force)
+    if desk.as_json:
+        desk.document(
+            source=source.generation,
+            generation=live.generation if live else None,
+            state=live.state if live else None,
+            digest=manifest.digest,
+            dry_run=dry_run,
+        )
+    elif live:
+        tables.show_line(_result(look(desk.client, source.namespace), live))
+
+
+def _republish(
+    redis_url: str, source: Run, manifest: Manifest, settings: PublishSettings, *, force: bool
+) -> Manifest:
+    with closing(connect(redis_url, settings)) as client, _bar() as bar:
+        job = bar.add_task("keys")
+
+        def tell(done: int, total: int) -> None:
+            bar.update(job, completed=done, total=total)
+
+        return republish(client, source, manifest, settings, force=force, progress=tell)
+
+
+def _plan(source: Run, manifest: Manifest, world: World) -> str:
+    """Say what goes where, and what is there now."""
+    now = "nothing is live now"
+    if live := world.live:
+        now = f"in place of generation {live.generation} (as of {minute_words(live.as_of)})"
+    if world.pinned is not None:
+        now = f"but stay staged: {source.namespace} is pinned to generation {world.pinned}"
+    n_keys, as_of = sum(manifest.counts.values()), minute_words(manifest.as_of)
+    return (
+        f"{source.namespace}: the {n_keys:,} keys of generation {source.generation} (as of {as_of},"
+        f" digest {manifest.digest[:8]}) go live under the next number, {now}"
+    )
+
+
+def _result(world: World, ours: Manifest) -> str:
+    """Say what is live now, and what is to be done where it is not what was published."""
+    now, number = tables.live_words(world), ours.generation
+    if ours.state == "live":
+        return now
+    if world.pinned is not None:
+        return f"{now}; {number} stays staged: unpin, then promote {number}"
+    return f"{now}, and has seen more: {number} stays staged; promote {number} --force goes on"
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)

@@ -1,0 +1,122 @@
+"""What `nightshelf why` says, from the user to the item."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nightshelf.cli.tables.common import minute_words, show_line
+from nightshelf.client.core.masking import FAVORITES
+from nightshelf.text import segment_words
+from nightshelf_ops.place_view import place_lines, served_lines, show_tables
+from tasks.explain.trace import Person
+
+if TYPE_CHECKING:
+    from nightshelf_ops.answer import Answer
+
+
+def show(answer: "Answer", namespace: str) -> None:
+    """Print the trace."""
+    for line in (*_served(answer, namespace), *_fallback(answer), *_model(answer)):
+        show_line(line)
+    if answer.item is not None and answer.manifest is not None:
+        show_line("")
+        for line in (*served_lines(answer), *place_lines(answer)):
+            show_line(line)
+        show_tables(answer)
+
+
+def _served(answer: "Answer", namespace: str) -> Iterator[str]:
+    result, manifest = answer.served, answer.manifest
+    if manifest is None:
+        yield (
+            f"Nothing is live in {namespace}, so {answer.user} is served nothing: run the night, "
+            "or republish a run's folder"
+        )
+        return
+    what = "their own list" if result.source == "list" else f"{result.source}, a fallback"
+    role = "canary generation" if answer.canary else "generation"
+    yield f"{answer.user} is served {what}: {len(result.items)} items"
+    yield (
+        f"Made by: {role} {manifest.generation}, as of {minute_words(manifest.as_of)} UTC, "
+        f"config {manifest.config_hash[:8] or '-'}, model {manifest.model_hash[:8] or '-'}"
+    )
+    yield f"User: {_user(answer)}"
+
+
+def _user(answer: "Answer") -> str:
+    row = answer.row
+    if row is None:
+        return "not known, neither by the log nor by the users file"
+    segment = row.get("segment")
+    n_events = row.get("events") or 0
+    return f"{n_events:,} events in the log, {f'segment {segment}' if segment else 'no segment'}"
+
+
+def _fallback(answer: "Answer") -> Iterator[str]:
+    """Say why the own list is not served, and which rung of the ladder is."""
+    source = answer.served.source
+    if source == "list" or answer.manifest is None:
+        return
+    yield f"Why no list of their own: {_absence(answer)}"
+    kind, _, segment = source.partition(":")
+    wanted = (answer.row or {}).get("segment")
+    if kind != "popular":
+        yield "Why this: no popular list is left either; run the night, or republish a run's folder"
+    elif segment == FAVORITES:
+        yield "Why this: what is popular in the user's favourite categories, from each in turn"
+    elif segment != "all":
+        yield f"Why this: {segment_words(segment)} is the user's segment, and has a popular list"
+    elif wanted:
+        yield f"Why this: segment {wanted} has no popular list, or all of it is blocked"
+    else:
+        yield "Why this: without a segment, what is popular with everyone is all there is"
+
+
+def _absence(answer: "Answer") -> str:
+    if answer.own == "unreadable":
+        return "Redis holds one that cannot be read; republish the run's folder"
+    if answer.own == "blocked":
+        return "every item in it is blocked"
+    person = answer.person
+    if answer.missing:
+        return "Redis holds none"
+    if person is None:
+        return f"no factors, since {_silence(answer)}"
+    if person.n_candidates == 0:
+        return (
+            f"no candidate is left: {person.n_seen:,} items seen, "
+            f"{person.n_unavailable:,} unavailable"
+        )
+    return f"the night made one of {person.n_listed} items, and {_gone(answer)}"
+
+
+def _silence(answer: "Answer") -> str:
+    if answer.row and answer.row.get("events"):
+        return "none of their events is of a type that says anything about an item"
+    return "the night saw no event of theirs"
+
+
+def _gone(answer: "Answer") -> str:
+    if answer.expired:
+        return "its key has expired"
+    return "its key is gone before its time: deleted (forget?), or evicted"
+
+
+def _model(answer: "Answer") -> Iterator[str]:
+    if answer.missing:
+        yield f"No trace: {answer.missing}"
+    elif answer.person is not None:
+        yield from _person(answer.person)
+
+
+def _person(person: Person) -> Iterator[str]:
+    yield f"History: {person.n_history:,} items that the model learnt from"
+    yield (
+        f"Candidates: {person.n_candidates:,} of the model's {person.n_model_items:,} items; "
+        f"left out: {person.n_seen:,} seen, {person.n_unavailable:,} unavailable"
+    )
+    yield (
+        f"List: {person.n_listed} taken from the top by score; {person.n_no_room} passed over, "
+        f"their category full ({person.max_per_category} in a page of {person.page_size})"
+    )
+    if person.trades:
+        yield f"Beyond that, {', '.join(person.trades)} shaped the list: places may differ from it"

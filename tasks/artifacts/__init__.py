@@ -1,0 +1,1 @@
+"""Records and tables that steps hand over, and how they are saved and loaded."""

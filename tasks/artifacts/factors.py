@@ -1,0 +1,34 @@
+"""Factors and matrices as files: how steps save and load them."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from tasks.io.parquet import write_table
+
+Factors = npt.NDArray[np.float32]
+
+
+def load_matrix(path: Path) -> sp.csr_matrix:
+    """Load a CSR matrix that `build_features` saved."""
+    return sp.csr_matrix(sp.load_npz(path))
+
+
+def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
+    """Load ids (n) and factors (n x k, C order)."""
+    table = pq.read_table(path).combine_chunks()
+    column = table.column("factors").chunk(0)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return table.column("id").chunk(0), flat.reshape(-1, column.type.list_size)
+
+
+def save_factors(path: Path, ids: Path, factors: Factors) -> Path:
+    """Write factors beside the ids (column `id`) of another file, and return the path."""
+    flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
+    column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])
+    write_table(path, pq.read_table(ids).append_column("factors", column))
+    return path

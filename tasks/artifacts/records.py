@@ -1,0 +1,169 @@
+"""What the steps hand to one another: paths, counts and ids, never the data itself."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+#: The three list files, as computed and as read back. Grain: one key of the family.
+#: `key` is a user id, a segment or an item id; the four list columns have equal lengths,
+#: best first; `because` is empty where the reason's code needs nothing.
+LIST_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("item_ids", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float64())),
+        ("codes", pa.list_(pa.string())),
+        ("because", pa.list_(pa.string())),
+    ]
+)
+
+#: The same on the way to a file, each distinct text of a batch once. What is read again is
+#: `LIST_SCHEMA`, and `tasks.artifacts.list_tables.read_lists` gives this.
+CODED_LISTS = pa.schema(
+    [
+        field.with_type(pa.list_(pa.dictionary(pa.int32(), pa.string())))
+        if field.name in ("item_ids", "codes", "because")
+        else field
+        for field in LIST_SCHEMA
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CleanLog:
+    """The night's input once checked: three relations that later steps can trust.
+
+    - `events`: user_id, item_id, event_type, ts, value, session_id; grain: one distinct event with
+      ts (and arrival) not after `as_of`.
+    - `items`: item_id, category, title, price, available, created_at, tags; grain: item.
+    - `users`: user_id, segment, created_at; grain: user of the users file (empty where none).
+    - `warnings`: findings that let the night go on, each a sentence with counts and a sample.
+    """
+
+    events: Path
+    items: Path
+    users: Path
+    quarantine: Path
+    rows_read: int
+    n_events: int
+    n_items: int
+    n_duplicates: int
+    n_after_as_of: int
+    n_quarantined: int
+    quarantined: dict[str, int]
+    event_types: dict[str, int]
+    set_aside: dict[str, str]
+    n_idle: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the model learns from and readers look up.
+
+    - `interactions`: scipy CSR (npz), users x items, float32; the decayed, weighted sum of a
+      user's events with an item. Rows are in the order of `user_ids`, columns of `item_ids`.
+    - `seen`: scipy CSR (npz) of the same shape, 1 where a list must not show the item.
+    - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order.
+    - `users`: user_id, segment, created_at, first_seen, last_seen, events, total_purchases,
+      num_ratings, avg_rating, favorite_categories, recent_views; grain: every user known, by log
+      or file.
+    - `items`: item_id, title, category, price, available, created_at, tags, first_seen,
+      popularity_score, avg_rating, num_ratings; grain: every item of the catalogue, by item_id.
+    - `n_days`, `n_days_new`: UTC days with an event, and those of them added up tonight.
+    - `n_teaching`: events whose type has a weight other than 0. `unweighed`: event type -> events,
+      of the types that have none; a weight of 0 is said on purpose, and is in neither.
+    - `n_uncategorised`: items of the catalogue whose category is unknown.
+    - `warnings`: findings that let the night go on, each a sentence with counts.
+    """
+
+    interactions: Path
+    seen: Path
+    user_ids: Path
+    item_ids: Path
+    users: Path
+    items: Path
+    n_users: int
+    n_items: int
+    n_interactions: int
+    n_known_users: int
+    n_catalogue: int
+    n_days: int
+    n_days_new: int
+    n_teaching: int = 0
+    n_uncategorised: int = 0
+    unweighed: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_unweighed(self) -> int:
+        """Events whose type has no weight."""
+        return sum(self.unweighed.values())
+
+
+@dataclass(frozen=True)
+class Model:
+    """ALS factors as Parquet: `id` and `factors` (k float32), in the order of `Features`.
+
+    `settings` is what they were trained with, `digest` SHA-256 over both files. `started_from` is
+    the generation whose factors training started from; none where it began anew.
+    """
+
+    user_factors: Path
+    item_factors: Path
+    n_users: int
+    n_items: int
+    n_factors: int
+    settings: Path
+    digest: str
+    n_iterations: int = 0
+    started_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A file of lists (`LIST_SCHEMA`), as computed.
+
+    `score_kept` is the sum of the scores over that of the plain exact lists, where other rules than
+    theirs are in force. `n_inactive` users of the model have no list since they were not here.
+    """
+
+    path: Path
+    n_lists: int
+    n_full: int
+    score_kept: float | None = None
+    n_inactive: int = 0
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a night publishes, and what it follows from: all that is computed before Redis."""
+
+    log: CleanLog
+    features: Features
+    model: Model
+    lists: Lists
+    popular: Lists
+    similar: Lists
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A generation written to Redis and not yet seen by any reader."""
+
+    manifest: Path
+    n_keys: int
+    n_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """A staged generation as it was read back, key by key, its digest proven (`LIST_SCHEMA`)."""
+
+    lists: Path
+    popular: Path
+    similar: Path
+    n_keys: int
+    digest: str

@@ -1,0 +1,1 @@
+"""The collector: tracked events from the Redis stream to Parquet files of the log."""

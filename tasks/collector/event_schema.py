@@ -1,0 +1,129 @@
+"""A stream entry as a row of the event log, or the reason why it is none.
+
+The fields stand in `nightshelf.contract`. Optional ones that are empty count as absent; others than
+the contract's are not kept.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from nightshelf.contract.keys import encode_id
+from nightshelf.errors import InvalidKey
+
+#: Grain: one entry of the stream, so an event that was told twice is there twice.
+EVENTS = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("user_id", pa.string()),
+        ("event_type", pa.string()),
+        ("ts", pa.timestamp("us", "UTC")),
+        ("item_id", pa.string()),
+        ("value", pa.float64()),
+        ("generation", pa.int64()),
+        ("model", pa.string()),
+        ("variant", pa.string()),
+        ("position", pa.int32()),
+        ("latency_ms", pa.float64()),
+        ("arrived_at", pa.timestamp("us", "UTC")),
+    ]
+)
+
+#: How the rows of a file are sorted; entries that are one event stand in the order of arrival.
+ORDER = [(name, "ascending") for name in ("ts", "event_id", "arrived_at")]
+
+Row = dict[str, Any]
+Entry = tuple[bytes, Mapping[bytes, bytes]]
+
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Malformed(Exception):  # noqa: N818 - a condition of one entry, not an error of the run
+    """An entry that is no event; its text is the reason, of which there are few."""
+
+
+def row_of(entry: Entry, clock_tolerance_s: float) -> Row:
+    """Return an entry as a row of `EVENTS`; raises `Malformed`.
+
+    `arrived_at` is the time in the entry's id, by the server's clock; `ts` may lie
+    `clock_tolerance_s` beyond it.
+    """
+    entry_id, fields = entry
+    row: Row = dict.fromkeys(EVENTS.names)
+    for name, read in _FIELDS.items():
+        given = fields.get(name.encode(), b"")
+        if given:
+            row[name] = _parsed(name, given, read)
+        elif name in _NEEDED:
+            raise Malformed(f"{name} missing")
+    row["arrived_at"] = _arrived_at(entry_id)
+    if row["ts"] - row["arrived_at"] > timedelta(seconds=clock_tolerance_s):
+        raise Malformed("ts in the future")
+    return row
+
+
+def _parsed(name: str, given: bytes, read: Callable[[str], object]) -> object:
+    try:
+        return read(given.decode())
+    except UnicodeDecodeError:
+        raise Malformed(f"{name} not UTF-8") from None
+    except InvalidKey:  # it is neither empty nor beyond UTF-8
+        raise Malformed(f"{name} too long") from None
+    except (ValueError, OverflowError):
+        raise Malformed(f"{name} unparsable") from None
+
+
+def _arrived_at(entry_id: bytes) -> datetime:
+    try:
+        return _EPOCH + timedelta(milliseconds=int(entry_id.partition(b"-")[0]))
+    except OverflowError:  # whoever adds an entry may choose its id
+        raise Malformed("entry id beyond all time") from None
+
+
+def _text(given: str) -> str:
+    encode_id(given)
+    return given
+
+
+def _instant(given: str) -> datetime:
+    instant = datetime.fromisoformat(given)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _number(given: str) -> float:
+    number = float(given)
+    if not math.isfinite(number):
+        raise ValueError(given)
+    return number
+
+
+def _whole(bits: int) -> Callable[[str], int]:
+    """Return what reads whole numbers of so many bits, the sign among them."""
+
+    def read(given: str) -> int:
+        if not _WHOLE.fullmatch(given) or not -(2 ** (bits - 1)) <= int(given) < 2 ** (bits - 1):
+            raise ValueError(given)
+        return int(given)
+
+    return read
+
+
+_NEEDED = frozenset({"event_id", "user_id", "event_type", "ts"})
+_FIELDS: Mapping[str, Callable[[str], object]] = {
+    "event_id": _text,
+    "user_id": _text,
+    "event_type": _text,
+    "ts": _instant,
+    "item_id": _text,
+    "value": _number,
+    "generation": _whole(64),
+    "model": _text,
+    "variant": _text,
+    "position": _whole(32),
+    "latency_ms": _number,
+}

@@ -1,0 +1,1 @@
+"""Quality of lists as served: metrics, backtest, gates."""

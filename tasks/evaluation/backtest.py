@@ -1,0 +1,107 @@
+"""How well the night foresees: lists as of some days ago, judged by what users have done since.
+
+The night is computed once more, as it was `holdout_days` ago (`tasks/evaluation/past_run.py`), and
+held against the days that followed (`tasks/evaluation/ground_truth.py`). Why so:
+docs/decisions/0017-offline-metric.md.
+"""
+
+import shutil
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from tasks.artifacts.records import CleanLog
+from tasks.errors import NothingToLearn
+from tasks.evaluation.ground_truth import outcome
+from tasks.evaluation.past_run import Past, past_night
+from tasks.evaluation.ranking_metrics import Floats, Hits, Ints, at_depth, ndcg
+from tasks.evaluation.settings import EvaluateSettings, Recipe
+from tasks.recommend.topn import top_n
+from tasks.runs.run_folder import Run, computed
+
+#: Places that are judged beside the whole list: what a first page shows.
+DEPTH = 10
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How lists as of `cut` (ISO 8601), `holdout_days` ago, have done.
+
+    - `n_users`, `n_relevant`: judged users, and items that they were to be shown; where there are
+      none, there are no figures.
+    - `lists`, `popularity`: means over the judged users, 0 to 1, of `ndcg_at_10`, `recall_at_10`,
+      `hit_rate_at_10`, `reciprocal_rank_at_10`, and the same at the length of a list. Popularity is
+      that day's list `all`, less what each user had seen.
+    - `plain`: the same for own lists without the rules that trade; empty where none does.
+    - `ndcg_error`: the standard error of the lists' `ndcg_at_10`.
+    - `model`: the digest of the factors that were judged.
+    - `path`: all this as JSON.
+    """
+
+    holdout_days: int
+    cut: str
+    path: Path
+    n_users: int = 0
+    n_relevant: int = 0
+    lists: dict[str, float] = field(default_factory=dict)
+    popularity: dict[str, float] = field(default_factory=dict)
+    plain: dict[str, float] = field(default_factory=dict)
+    ndcg_error: float = 0.0
+    model: str = ""
+
+
+@computed
+def evaluate(run: Run, log: CleanLog, settings: EvaluateSettings, recipe: Recipe) -> Quality:
+    """Judge the lists of `holdout_days` ago (1 at least); `holdout/` keeps figures and journal.
+
+    A log that is younger than that gives no figures, and is no reason to fail the night.
+    """
+    past = run.inside("holdout", run.as_of - timedelta(days=settings.holdout_days))
+    quality = Quality(settings.holdout_days, past.as_of.isoformat(), past.path("quality.json"))
+    with suppress(NothingToLearn):
+        quality = _judged(quality, past_night(past, log, recipe), log, recipe)
+    facts = {name: value for name, value in asdict(quality).items() if name != "path"}
+    quality.path.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+    for folder in (path for path in past.folder.iterdir() if path.is_dir()):
+        shutil.rmtree(folder)
+    return quality
+
+
+def _judged(blank: Quality, then: Past, log: CleanLog, recipe: Recipe) -> Quality:
+    """Fill in what the past night's lists came to."""
+    bare = recipe.topn.plain
+    others = []
+    if bare != recipe.topn:
+        aside = then.run.inside("plain", then.run.as_of)
+        others.append(top_n(aside, then.features, then.model, bare, recipe.train).path)
+    found = outcome(then, log, recipe.features, *others)
+    n_relevant, own = found.n_relevant, found.own[then.lists.path]
+    if not len(n_relevant):
+        return blank
+    depths = sorted({DEPTH, recipe.topn.n})
+    return replace(
+        blank,
+        n_users=len(n_relevant),
+        n_relevant=int(n_relevant.sum()),
+        lists=_means(own, n_relevant, depths),
+        popularity=_means(found.popularity, n_relevant, depths),
+        plain=_means(found.own[others[0]], n_relevant, depths) if others else {},
+        ndcg_error=_standard_error(ndcg(own, n_relevant, DEPTH)),
+        model=then.model.digest,
+    )
+
+
+def _means(hits: Hits, n_relevant: Ints, depths: list[int]) -> dict[str, float]:
+    return {
+        f"{name}_at_{k}": float(figures.mean())
+        for k in depths
+        for name, figures in at_depth(hits, n_relevant, k).items()
+    }
+
+
+def _standard_error(figures: Floats) -> float:
+    return float(figures.std() / np.sqrt(len(figures)))

@@ -1,0 +1,208 @@
+"""Gates: what a generation must show before it may go live, by itself and against the live one."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from tasks.artifacts.records import CleanLog, Features
+from tasks.evaluation.backtest import Quality
+from tasks.evaluation.gate_settings import GateName, GateSettings
+from tasks.evaluation.measure import Metrics
+
+Outcome = Literal["pass", "warn", "block", "no comparison"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate tonight: its figure (none where there is nothing to compare with) and the limit."""
+
+    name: str
+    value: float | None
+    limit: str
+    outcome: Outcome
+    says: str
+
+    def words(self) -> str:
+        """Say what the gate looks at, its figure and its limit, and what may help."""
+        value = "none" if self.value is None else f"{self.value:.3g}"
+        remedy = REMEDIES.get(self.name)
+        helps = f" ({remedy})" if remedy else ""
+        return f"{self.says}: {value}, expected {self.limit}{helps}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All gates tonight, in a fixed order."""
+
+    gates: tuple[Gate, ...]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether any gate keeps the generation from going live."""
+        return any(gate.outcome == "block" for gate in self.gates)
+
+    def reasons(self) -> str:
+        """Say in one line which gates block, with figure and limit, and what may help."""
+        return "; ".join(gate.words() for gate in self.gates if gate.outcome == "block")
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say the same of the gates that warn, a line each."""
+        return tuple(gate.words() for gate in self.gates if gate.outcome == "warn")
+
+    def to_json(self) -> str:
+        """Return the gates for the run's record and the report."""
+        return json.dumps([asdict(gate) for gate in self.gates], indent=2)
+
+
+#: gate -> what its figure is
+GATES: Mapping[GateName, str] = {
+    "filled_share": "share of the lists' places that are filled, of those that could be",
+    "full_share": "share of full lists, of those that could be full",
+    "own_share": "share of the users in the log who have a list of their own",
+    "coverage": "share of the available items that some list shows, of as many as they could show",
+    "unweighed_share": "share of the events whose type has no weight, and which teach nothing",
+    "lists_ratio": "lists, against the live generation",
+    "full_share_drop": "fall of the share of full lists, from the live generation's",
+    "coverage_ratio": "catalogue coverage, against the live generation",
+    "diversity_ratio": "category diversity, against the live generation",
+    "ndcg_ratio": "how well lists of days ago have done (NDCG@10), against the live generation",
+    "jaccard": "what a user's list has in common with the live one (Jaccard)",
+    "rank_biased_overlap": "what the top of it has in common (rank-biased overlap)",
+    "top_item_share": "share of the lists that show the most shown item",
+    "quarantined_share": "share of the rows in quarantine",
+    "events_ratio": "events read, duplicates too, against the live generation's night",
+    "event_mix_shift": "shift of the mix of event types (total variation distance)",
+}
+#: gate -> what may help, where it is a setting rather than the log
+REMEDIES: Mapping[str, str] = {
+    "filled_share": "few categories leave few places: raise NIGHTSHELF_TOPN__MAX_PER_CATEGORY, or "
+    "lower NIGHTSHELF_TOPN__N",
+    "full_share": "raise NIGHTSHELF_TOPN__MAX_PER_CATEGORY, or lower NIGHTSHELF_TOPN__N",
+    "own_share": "name the types of event that people act by in [features.weights]",
+    "unweighed_share": "name the types in [features.weights], with 0 if they are to teach nothing, "
+    "or in events.idle",
+}
+_MIX = "events:"
+#: Gates whose figure has their name.
+_AS_MEASURED = (
+    "filled_share",
+    "own_share",
+    "unweighed_share",
+    "top_item_share",
+    "quarantined_share",
+)
+#: The mean over fewer users moves by a fifth from night to night by itself.
+_FEWEST_JUDGED = 200
+
+
+def figures(
+    log: CleanLog, features: Features, metrics: Metrics, quality: Quality | None
+) -> dict[str, float]:
+    """Return what tonight's gates look at, and the next night's will compare with.
+
+    `shortest_list` and `median_list` are items, for `nightshelf status`. `full_of_fillable` and
+    `filled_share` are there where any list could be full, or is; `ndcg_at_10`, its `holdout_days`
+    and `judged_users` where it was measured.
+    """
+    own = metrics.full_share + metrics.short_share
+    judged = log.rows_read - log.n_after_as_of
+    maybe = {"full_of_fillable": metrics.full_of_fillable, "filled_share": metrics.filled_share}
+    return {
+        "lists": metrics.n_lists,
+        "shortest_list": metrics.shortest_list,
+        "median_list": metrics.median_list,
+        "full_share": metrics.full_share / own if own else 0.0,
+        **{name: value for name, value in maybe.items() if value is not None},
+        "own_share": metrics.n_lists / max(metrics.n_in_log, 1),
+        "coverage": metrics.coverage,
+        "coverage_of_possible": _of_possible(metrics),
+        "unweighed_share": features.n_unweighed
+        / max(features.n_unweighed + features.n_teaching, 1),
+        "diversity": metrics.diversity,
+        "top_item_share": metrics.top_item_share,
+        "quarantined_share": log.n_quarantined / max(judged, 1),
+        "events": log.n_events + log.n_duplicates,
+        **_foresight(quality),
+        **{f"{_MIX}{kind}": n for kind, n in log.event_types.items()},
+    }
+
+
+def judge(
+    tonight: Mapping[str, float],
+    live: Mapping[str, float],
+    overlap: Mapping[str, float],
+    settings: GateSettings,
+) -> Verdict:
+    """Hold tonight's figures against the limits.
+
+    `live` are the live generation's `figures`, `overlap` is `jaccard` and `rank_biased_overlap`
+    with its lists; both are empty on the first night.
+    """
+    values: dict[str, float | None] = {name: tonight.get(name) for name in _AS_MEASURED}
+    values["full_share"] = tonight.get("full_of_fillable")
+    values["coverage"] = tonight.get("coverage_of_possible")
+    if "full_share" in live:
+        values["full_share_drop"] = live["full_share"] - tonight["full_share"]
+    for name in ("lists", "events", "coverage", "diversity"):
+        values[f"{name}_ratio"] = tonight[name] / live[name] if live.get(name) else None
+    values["ndcg_ratio"] = _ndcg_ratio(tonight, live)
+    values |= {name: overlap.get(name) for name in ("jaccard", "rank_biased_overlap")}
+    values["event_mix_shift"] = _mix_shift(tonight, live)
+    return Verdict(tuple(_gate(name, values.get(name), settings) for name in GATES))
+
+
+def _gate(name: GateName, value: float | None, settings: GateSettings) -> Gate:
+    limits = list(_limits(name, settings))
+    limit = " and ".join(f"at {word} {bound:g}" for word, bound in limits)
+    outcome: Outcome = "pass"
+    if value is None:
+        outcome = "no comparison"
+    elif any(value < bound if word == "least" else value > bound for word, bound in limits):
+        outcome = "warn" if name in settings.warn else "block"
+    return Gate(name, value, limit, outcome, GATES[name])
+
+
+def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:
+    """Yield ("least", bound) and ("most", bound), as far as the gate has them."""
+    for ending, word in (("min", "least"), ("max", "most")):
+        bound = getattr(settings, f"{name}_{ending}", None)
+        if bound is not None:
+            yield word, bound
+
+
+def _of_possible(metrics: Metrics) -> float:
+    """Return the coverage over the most that could be: a few lists cannot show all that there is.
+
+    An item stands in a list once, so the lists could show as many as they have places.
+    """
+    most = min(metrics.n_available, metrics.n_places)
+    return metrics.coverage * metrics.n_available / most if most else 0.0
+
+
+def _foresight(quality: Quality | None) -> dict[str, float]:
+    if quality is None or not quality.n_users:
+        return {}
+    return {
+        "ndcg_at_10": quality.lists["ndcg_at_10"],
+        "holdout_days": quality.holdout_days,
+        "judged_users": quality.n_users,
+    }
+
+
+def _ndcg_ratio(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:
+    """Compare what enough users and as many days have judged: more days hold more to foresee."""
+    few = min(night.get("judged_users", 0) for night in (tonight, live)) < _FEWEST_JUDGED
+    if few or tonight["holdout_days"] != live["holdout_days"] or not live["ndcg_at_10"]:
+        return None
+    return tonight["ndcg_at_10"] / live["ndcg_at_10"]
+
+
+def _mix_shift(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:
+    """Return half the sum of the absolute differences of the shares of all event types, 0 to 1."""
+    kinds = sorted(name for name in {*tonight, *live} if name.startswith(_MIX))
+    now, before = ([figures.get(kind, 0.0) for kind in kinds] for figures in (tonight, live))
+    if not sum(now) or not sum(before):
+        return None
+    shares = zip(now, before, strict=True)
+    return sum(abs(a / sum(now) - b / sum(before)) for a, b in shares) / 2

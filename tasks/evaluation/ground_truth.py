@@ -1,0 +1,71 @@
+"""What users have done since a past night, and which places of its lists had foreseen it.
+
+Relevant to a user is each item that the user took to after the cut, by an event of positive weight,
+and had not seen by then. Judged are the users with a list and a relevant item at least. What no
+list could hold yet (an item that was new, or that nobody had taken to) counts as missed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from tasks.artifacts.records import CleanLog
+from tasks.evaluation.past_run import Past
+from tasks.evaluation.ranking_metrics import Hits, Ints
+from tasks.features.build import open_log
+from tasks.features.settings import FeatureSettings
+from tasks.io.duckdb_session import connect, one_file, query
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a past night's lists did, users in ascending order of their ids.
+
+    - `n_relevant`: (users,), relevant items each.
+    - `popularity`: (users x places), hits of the list `all`, less what each user had seen.
+    - `own`: the same for each file of the users' own lists that was asked about, by its path.
+    """
+
+    n_relevant: Ints
+    popularity: Hits
+    own: Mapping[Path, Hits]
+
+
+def outcome(then: Past, log: CleanLog, weighing: FeatureSettings, *others: Path) -> Outcome:
+    """Hold a past night's lists, and `others` for the same users, against what came after.
+
+    `log` is tonight's, with what came after the cut.
+    """
+    since: dict[str, Any] = {"cut": then.run.as_of, "seen": list(weighing.seen)}
+    with connect(then.run.folder) as db:
+        open_log(db, log, weighing)
+        db.read_parquet(one_file(then.lists.path)).create_view("own_lists")
+        db.execute(f"CREATE TEMP TABLE relevant AS {query('evaluation/relevant')}", since)
+        counts = db.execute(query("evaluation/count_relevant")).fetchnumpy()
+        n_relevant = np.asarray(counts["n"], np.int64)
+        n_users = len(n_relevant)
+        popular = {"path": one_file(then.popular.path), **since}
+        return Outcome(
+            n_relevant=n_relevant,
+            popularity=_hits(db, "offered_popular", popular, n_users),
+            own={
+                path: _hits(db, "offered_lists", {"path": one_file(path)}, n_users)
+                for path in (then.lists.path, *others)
+            },
+        )
+
+
+def _hits(
+    db: duckdb.DuckDBPyConnection, offered: str, parameters: dict[str, Any], n_users: int
+) -> Hits:
+    """Return (users x places), as many places as the last hit needs."""
+    sql = f"WITH offered AS ({query(f'evaluation/{offered}')}) {query('evaluation/hits')}"
+    cells = db.execute(sql, parameters).fetchnumpy()
+    rows, places = (np.asarray(cells[name], np.int64) for name in ("row", "col"))
+    hits = np.zeros((n_users, int(places.max(initial=-1)) + 1), np.bool_)
+    hits[rows, places] = True
+    return hits

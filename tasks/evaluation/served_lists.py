@@ -1,0 +1,149 @@
+"""What is measured, as arrays: the lists as readers get them, and all that they are judged by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.artifacts.catalogue import UNKNOWN
+from tasks.artifacts.list_tables import read_lists
+from tasks.artifacts.records import Features, Model, Served
+from tasks.evaluation.list_metrics import Bools, Exposure, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One night's lists beside what is known of items and users.
+
+    Items are numbered by `Features.item_ids` first, then whatever else the catalogue or a list
+    names: `n_items` in all.
+
+    - `users`: row of `Features.user_ids` that each list belongs to, -1 for a stranger.
+    - `categories`: each item's position in `category_names`, of which `n_categories` are in the
+      catalogue.
+    - `popularity`: users who interacted with each item.
+    - `factors`: (n_items, n_factors), zeros where the model does not know an item.
+    - `seen`: sparse, users x items, an entry where a list must not show the item.
+    - `explored`: which entries of the lists were dealt to explore, by their reason's code.
+    """
+
+    exposure: Exposure
+    users: Ints
+    categories: Ints
+    category_names: list[str]
+    n_categories: int
+    available: Bools
+    popularity: Ints
+    factors: Floats
+    seen: sparse.csr_array
+    explored: Bools
+
+    @property
+    def n_seen(self) -> int:
+        """Places that show a user what the user has seen."""
+        lists, known = self.exposure, self.users >= 0
+        ones = np.ones(len(lists.items), np.bool_)
+        shown = sparse.csr_array((ones, lists.items, lists.offsets), (len(known), lists.n_items))
+        return int(self.seen[self.users[known]].multiply(shown[known]).count_nonzero())
+
+    @property
+    def capped(self) -> Bools:
+        """Which entries of the lists name an item of known category: those that the cap binds."""
+        known = np.array([name != UNKNOWN for name in self.category_names], np.bool_)
+        return known[self.categories[self.exposure.items]]
+
+    @property
+    def n_unavailable(self) -> int:
+        """Places that show what is not available, or not in the catalogue."""
+        return int(self.exposure.counts[~self.available].sum())
+
+
+def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
+    """Read the night's files into arrays that share one numbering of items and of users."""
+    catalogue = _read(features.items, ["item_id", "category", "available"])
+    known = pc.unique(pa.concat_arrays([_ids(features.item_ids), _one(catalogue["item_id"])]))
+    users, exposure, explored, universe = _served(served, _ids(features.user_ids), known)
+    at = pc.index_in(universe, value_set=catalogue["item_id"])
+    category = pc.fill_null(_one(catalogue["category"]), UNKNOWN)
+    named = pc.fill_null(category.take(at), UNKNOWN).dictionary_encode()
+    available = pc.fill_null(_one(catalogue["available"]).take(at), False)
+    interactions = sparse.load_npz(features.interactions)
+    seen = sparse.csr_array(sparse.load_npz(features.seen))
+    seen.resize((seen.shape[0], len(universe)))
+    return Evidence(
+        exposure=exposure,
+        users=users,
+        categories=named.indices.to_numpy(),
+        category_names=named.dictionary.to_pylist(),
+        n_categories=pc.count_distinct(category).as_py(),
+        available=available.to_numpy(zero_copy_only=False),
+        popularity=np.bincount(interactions.indices, minlength=len(universe)),
+        factors=_factors(model, universe),
+        seen=seen,
+        explored=explored,
+    )
+
+
+def _served(
+    served: Served, user_ids: pa.Array, universe: pa.Array
+) -> tuple[Ints, Exposure, Bools, pa.Array]:
+    """Read the lists as numbers: the distinct texts of each row group are looked up, no other.
+
+    Returns `Evidence.users`, `.exposure` and `.explored`, and the universe with whatever else the
+    lists name at its end.
+    """
+    keys, names = [pa.array([], pa.string())], [pa.array([], pa.string())]
+    lengths, items, explored = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, bool)]
+    n_names = 0
+    for rows in read_lists(served.lists, ["key", "item_ids", "codes"]):
+        listed, codes = rows["item_ids"].flatten(), rows["codes"].flatten()
+        keys.append(rows["key"])
+        lengths.append(pc.list_value_length(rows["item_ids"]).to_numpy())
+        items.append(listed.indices.to_numpy() + np.int32(n_names))
+        names.append(listed.dictionary)
+        n_names += len(listed.dictionary)
+        dealt = pc.equal(codes.dictionary, "discover").to_numpy(zero_copy_only=False)
+        explored.append(dealt[codes.indices.to_numpy()])
+    named = pa.concat_arrays(names)
+    strange = pc.unique(named.filter(pc.invert(pc.is_in(named, value_set=universe))))
+    universe = pa.concat_arrays([universe, strange])
+    exposure = Exposure(
+        items=_positions(named, universe)[np.concatenate(items)],
+        offsets=np.cumsum(np.concatenate(lengths), dtype=np.int64),
+        n_items=len(universe),
+    )
+    users = _positions(pa.concat_arrays(keys), user_ids)
+    return users, exposure, np.concatenate(explored), universe
+
+
+def _factors(model: Model, universe: pa.Array) -> Floats:
+    """Return the item factors in the order of `universe`, zeros where there are none."""
+    table = _read(model.item_factors, ["id", "factors"])
+    factors = np.zeros((len(universe), model.n_factors))
+    rows = _positions(_one(table["id"]), universe)
+    values = _one(table["factors"]).flatten().to_numpy().reshape(-1, model.n_factors)
+    factors[rows[rows >= 0]] = values[rows >= 0]
+    return factors
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    return pq.read_table(path, columns=columns, partitioning=None)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()
+
+
+def _ids(path: Path) -> pa.Array:
+    return _one(_read(path, ["id"])["id"])
+
+
+def _positions(values: pa.Array, among: pa.Array) -> NDArray[np.int32]:
+    """Return where each value stands in `among`, -1 where it does not."""
+    positions: NDArray[np.int32] = pc.fill_null(pc.index_in(values, value_set=among), -1).to_numpy()
+    return positions

@@ -1,0 +1,1 @@
+"""Explanations: a saved model, and the trace of one list through every rule."""

@@ -1,0 +1,1 @@
+"""Features of users and items, and the matrices that models learn from."""

@@ -1,0 +1,134 @@
+"""Features: who took to what and how strongly, and a row for each user and item."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.artifacts.catalogue import UNKNOWN
+from tasks.artifacts.records import CleanLog, Features
+from tasks.errors import NothingToLearn, SettingsError
+from tasks.features.aggregate import Tally, tally_up
+from tasks.features.arrays import Ints
+from tasks.features.rollup_plan import gather
+from tasks.features.settings import FeatureSettings
+from tasks.features.tables import write_items, write_model, write_users
+from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
+from tasks.features.totals import Night
+from tasks.io.duckdb_session import connect, one_file, query
+from tasks.runs.run_folder import Run, computed
+
+#: A user's points stay below this, or sums of them could pass what int64 holds.
+_MAX_POINTS = 2.0**62
+
+
+@computed
+def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:
+    """Turn the clean log into the interaction matrix and the feature rows.
+
+    Each day is added up once, into a rollup that later nights find again
+    (`tasks/features/rollup_plan.py`); the night merges those of its log, each event aged as of
+    tonight. Same log, same settings, same bytes, whatever was found. Raises `NothingToLearn` where
+    no event says anything for any item, `SettingsError` where weights are too large to add up.
+    """
+    catalogue = pq.read_table(log.items, columns=["item_id", "category"]).combine_chunks()
+    with connect(run.folder) as db:
+        found = gather(run, log)
+        categories, names = _categories(catalogue)
+        night = _night(db, run, list(found.days), settings, categories)
+        ids = catalogue.column("item_id").chunk(0)
+        told = tally_up(found.older, found.newer, ids, _kinds(settings), night)
+        if not told.items.taken.any():
+            raise NothingToLearn(nothing_to_learn(log.events, run.as_of, log.event_types, settings))
+        _check_weights(told)
+        open_log(db, log, settings)
+        with ThreadPoolExecutor() as pool:
+            model = pool.submit(write_model, run, told, ids)
+            users, n_known = write_users(run, db, told, ids, pa.array(names))
+            items, n_catalogue = write_items(run, db, told, ids)
+    unknown = pc.sum(pc.equal(catalogue.column("category"), UNKNOWN)).as_py() or 0
+    return Features(
+        **model.result(),
+        users=users,
+        items=items,
+        n_known_users=n_known,
+        n_catalogue=n_catalogue,
+        n_days=len(found.days),
+        n_days_new=found.n_new,
+        n_teaching=settings.n_teaching(log.event_types),
+        n_uncategorised=unknown,
+        unweighed=settings.unweighed(log.event_types),
+        warnings=(
+            *(f"{doubt}." for doubt in settings.doubts()),
+            *unweighed_words(log.event_types, settings),
+            *uncategorised_words(unknown, n_catalogue),
+        ),
+    )
+
+
+def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSettings) -> None:
+    """Make the views events, items and users, and the table weights(event_type, weight)."""
+    for name, path in (("events", log.events), ("items", log.items), ("users", log.users)):
+        db.read_parquet(one_file(path)).create_view(name)
+    weights = pa.table(
+        {
+            "event_type": pa.array(settings.weights.keys(), pa.string()),
+            "weight": pa.array(settings.weights.values(), pa.float64()),
+        }
+    )
+    db.from_arrow(weights).create("weights")
+
+
+def _kinds(settings: FeatureSettings) -> list[str]:
+    """Return the event types that count for something: kinds 1, 2, ...; 0 is all others."""
+    named = (settings.seen, settings.rating_types, settings.view_types, settings.purchase_types)
+    return sorted(set(settings.weights).union(*named))
+
+
+def _night(
+    db: duckdb.DuckDBPyConnection,
+    run: Run,
+    days: list[int],
+    settings: FeatureSettings,
+    categories: Ints,
+) -> Night:
+    """Say what an event of each kind is worth on each day, and what it counts for."""
+    kinds = ["", *_kinds(settings)]
+    tonight = run.as_of.astimezone(UTC).date().toordinal() - date(1970, 1, 1).toordinal()
+    weights = [settings.weights.get(kind, 0.0) for kind in kinds]
+    ages = np.array([tonight - day for day in days], np.int64)
+    db.from_arrow(pa.table({"kind": range(len(kinds)), "weight": weights})).create_view("kinds")
+    db.from_arrow(pa.table({"day": range(len(days)), "age_days": ages})).create_view("days")
+    decay = {"half_life_days": settings.half_life_days}
+    points = np.asarray(
+        db.execute(query("features/points"), decay).fetchnumpy()["points"], np.int64
+    )
+    return Night(
+        points=points.reshape(len(kinds), len(days)),
+        is_seen=np.array([kind in settings.seen for kind in kinds]),
+        is_purchase=np.array([kind in settings.purchase_types for kind in kinds]),
+        is_view=np.array([kind in settings.view_types for kind in kinds]),
+        is_rating=np.array([kind in settings.rating_types for kind in kinds]),
+        category=categories,
+        n_categories=int(categories.max(initial=-1)) + 1,
+    )
+
+
+def _categories(catalogue: pa.Table) -> tuple[Ints, list[str]]:
+    """Number the categories in order of their names; return each item's number, and the names."""
+    names = catalogue.column("category").chunk(0).unique()
+    names = names.take(pc.sort_indices(names))
+    return np.asarray(pc.index_in(catalogue.column("category").chunk(0), names)), names
+
+
+def _check_weights(told: Tally) -> None:
+    most = told.users.weight.max(initial=0)
+    if most > _MAX_POINTS:
+        raise SettingsError(
+            f"a user's events weigh {most / 2**32:.3g} in all, more than can be added up exactly "
+            f"({_MAX_POINTS / 2**32:.3g}); make NIGHTSHELF_FEATURES__WEIGHTS smaller"
+        )

@@ -1,0 +1,1 @@
+"""The event log: found, checked against the contract, cleaned, deduplicated, cut into days."""

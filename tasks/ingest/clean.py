@@ -1,0 +1,62 @@
+"""The log, checked: bad rows to quarantine, each event once, nothing after `as_of`."""
+
+from datetime import datetime
+
+import duckdb
+
+from tasks.artifacts.records import CleanLog
+from tasks.errors import TooManyBadRows
+from tasks.ingest.contract import Inputs
+from tasks.ingest.daily_log import write_log
+from tasks.ingest.deduplicate import distinct_events
+from tasks.ingest.findings import find_all
+from tasks.ingest.settings import EventSettings
+from tasks.ingest.validate import Judgement, judge
+from tasks.io.duckdb_session import connect, one_file, query, write_query
+from tasks.runs.run_folder import Run, computed
+
+
+@computed
+def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: datetime) -> CleanLog:
+    """Judge every row of the three relations, and write the good and the bad ones apart.
+
+    Raises `TooManyBadRows`, after the quarantine file is written, above `max_bad_share`.
+    """
+    with connect(run.folder) as db:
+        judged = judge(db, inputs, settings, run.as_of, now)
+        log = _write(run, db, inputs, judged)
+    if too_many := judged.too_many(settings.max_bad_share):
+        raise TooManyBadRows(
+            f"{too_many}. Each row with its reason is in {log.quarantine}. "
+            + "".join(f"{warning}. " for warning in log.warnings)
+            + "Mend the log, or raise NIGHTSHELF_EVENTS__MAX_BAD_SHARE."
+        )
+    return log
+
+
+def _write(run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, judged: Judgement) -> CleanLog:
+    events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
+    quarantine = run.path("quarantine.parquet")
+    write_query(db, query("ingest/quarantine"), quarantine, {})
+    clean = distinct_events(db)
+    n_events = write_log(events, clean.schema, clean)
+    n_items = write_query(db, query("ingest/clean_items"), items, {"as_of": run.as_of})
+    write_query(db, query("ingest/clean_users"), users, {})
+    types = db.execute(query("ingest/count_event_types"), {"path": one_file(events)}).fetchall()
+    return CleanLog(
+        events=events,
+        items=items,
+        users=users,
+        quarantine=quarantine,
+        rows_read=judged.n_read,
+        n_events=n_events,
+        n_items=n_items,
+        n_duplicates=judged.rows["events"][""] - n_events,
+        n_after_as_of=judged.n_later,
+        n_idle=judged.n_idle,
+        n_quarantined=sum(judged.reasons.values()),
+        quarantined=judged.reasons,
+        event_types=dict(types),
+        set_aside=inputs.set_aside,
+        warnings=(*inputs.notes, *find_all(db, run.as_of, n_events)),
+    )

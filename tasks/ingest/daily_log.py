@@ -1,0 +1,124 @@
+"""The clean log by UTC day: what each day's content is called, and the rows of a day.
+
+The log is in order of time, so a day is a range of its rows. The file's footer says which, and the
+SHA-256 over what the day's events say: whatever file an event came in, and whatever other days
+hold, the same events give the same digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.io.parallel import beside
+from tasks.io.parquet import writing
+
+DAY_US = 86_400_000_000
+TEXTS = ("user_id", "item_id", "event_type")
+#: What features follow from; a session tells them nothing.
+_TOLD = (*TEXTS, "ts", "value")
+#: Rows are written, and read back, by the group: it ends with a day, and only a longer day is cut.
+_GROUP_ROWS = 50_000
+_MAX_GROUP_ROWS = 1_000_000
+_FOOTER = "nightshelf.days"
+
+
+@dataclass(frozen=True)
+class Day:
+    """A UTC day of a clean log, counted from 1970-01-01; its rows, `start` to `stop`; a digest."""
+
+    number: int
+    start: int
+    stop: int
+    digest: str
+
+
+def write_log(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write clean events, which must come in order of `ts`; returns the number of rows."""
+    days: list[Day] = []
+    waiting: list[pa.Table] = []
+    n_rows = 0
+    told = ((number, events, _digest(events)) for number, events in _by_day(batches))
+    with writing(path, schema) as writer, closing(beside(told)) as ready:
+        for number, events, digest in ready:
+            days.append(Day(number, n_rows, n_rows + len(events), digest))
+            n_rows += len(events)
+            waiting.append(events)
+            if sum(map(len, waiting)) >= _GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting), _MAX_GROUP_ROWS)
+                waiting = []
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting), _MAX_GROUP_ROWS)
+        writer.add_key_value_metadata({_FOOTER: json.dumps([asdict(day) for day in days])})
+    return n_rows
+
+
+def days_of(path: Path) -> list[Day]:
+    """Return the days of a clean log that hold an event, in order."""
+    footer = pq.read_metadata(path).metadata[_FOOTER.encode()]
+    return [Day(**day) for day in json.loads(footer)]
+
+
+def read_days(path: Path, days: Sequence[Day]) -> Generator[tuple[Day, pa.Table], None, None]:
+    """Yield the events of each day: user_id, item_id, event_type (dictionaries), ts, value."""
+    with pq.ParquetFile(path, read_dictionary=TEXTS) as parquet:
+        sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
+        bounds = np.cumsum([0, *sizes])
+
+        @lru_cache(1)  # the next day is often in the same
+        def group(number: int) -> pa.Table:
+            return parquet.read_row_group(number, columns=list(_TOLD))
+
+        for day in days:
+            first = int(np.searchsorted(bounds, day.start, "right")) - 1
+            last = int(np.searchsorted(bounds, day.stop, "left"))
+            parts = pa.concat_tables(group(number) for number in range(first, last))
+            yield day, parts.slice(day.start - int(bounds[first]), day.stop - day.start)
+
+
+def _by_day(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
+    """Put the rows of each day together."""
+    day, held = 0, list[pa.RecordBatch]()
+    for batch in batches:
+        numbers = batch.column("ts").view(pa.int64()).to_numpy() // DAY_US
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+        for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
+            if held and numbers[start] != day:
+                yield day, pa.Table.from_batches(held)
+                held = []
+            day = int(numbers[start])
+            held.append(batch.slice(start, stop - start))
+    if held:
+        yield day, pa.Table.from_batches(held)
+
+
+def _digest(events: pa.Table) -> str:
+    """Return the SHA-256 over what a day's events say, in whatever batches they came."""
+    digest = hashlib.sha256(f"{len(events)}\n".encode())
+    for name in TEXTS:
+        texts = [_lengths_and_bytes(chunk) for chunk in events.column(name).chunks]
+        for lengths, _ in texts:
+            digest.update(lengths)
+        for _, content in texts:
+            digest.update(content)
+    value = events.column("value")
+    valued = pc.cast(pc.is_valid(value), pa.int8())
+    for column in (events.column("ts").cast(pa.int64()), valued, pc.fill_null(value, 0.0)):
+        for chunk in column.chunks:
+            digest.update(chunk.to_numpy())
+    return digest.hexdigest()
+
+
+def _lengths_and_bytes(texts: pa.StringArray) -> tuple[bytes, memoryview]:
+    """Return what an array of texts holds, without what lies beside it in memory."""
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return np.diff(ends).tobytes(), memoryview(content)[ends[0] : ends[-1]]

@@ -1,0 +1,1 @@
+"""Files, threads, child processes, DuckDB sessions and compiled code: what every step builds on."""

@@ -1,1 +1,0 @@
-"""The compiled inner loops: plain arrays in, plain arrays out."""

@@ -1,0 +1,1 @@
+"""Models: each learns from the features and gives scores to the lists."""

@@ -1,0 +1,1 @@
+"""Implicit-feedback ALS: training, warm start, fold-in, reasons."""

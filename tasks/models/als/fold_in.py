@@ -1,0 +1,38 @@
+"""Factors for users whom the night did not see, or not lately: ALS's own equations, solved anew.
+
+The items' factors stay as they were trained. A user's are the solution of the regularised least
+squares that training solves for each user in turn (Hu, Koren and Volinsky, ICDM 2008, equation 4),
+over the user's whole history: with a part of it the rest would be forgotten.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+from threadpoolctl import threadpool_limits
+
+from tasks.artifacts.factors import Factors
+from tasks.errors import ModelError
+from tasks.models.als.settings import TrainSettings
+from tasks.models.als.train import confidence
+
+
+def fold_in(strengths: sp.csr_matrix, items: Factors, training: TrainSettings) -> Factors:
+    """Return factors (users x k, float32) for strengths (users x items), by implicit's own solver.
+
+    `training` is what the items' factors were trained with. No user's factors depend on who else is
+    asked for. Raises `ModelError` where one is not finite.
+    """
+    with threadpool_limits(1, "blas"):  # as in training
+        als = AlternatingLeastSquares(
+            factors=items.shape[1], regularization=training.regularization, dtype=np.float32
+        )
+        als.item_factors = np.array(items, np.float32, order="C")  # implicit wants it writable
+        rows = confidence(strengths, training.alpha)
+        rows.sort_indices()
+        users: Factors = als.recalculate_user(np.arange(rows.shape[0]), rows)
+    if not np.isfinite(users).all():
+        raise ModelError(
+            "folded-in user factors hold NaN or infinity: the live model cannot be refreshed with "
+            f"regularization {training.regularization} and alpha {training.alpha}"
+        )
+    return users

@@ -1,0 +1,1 @@
+"""Publishing: a generation encoded, staged in Redis, verified, and made live."""

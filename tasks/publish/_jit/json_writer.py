@@ -1,0 +1,97 @@
+"""Lists put together from texts that are ready: what `RankedList.to_json` writes, compiled."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.io.byte_strings import Bytes, Offsets
+from tasks.io.jit import Positions, compiled
+from tasks.publish._jit.bytes import inlined, literal, put_byte, put_literal, put_number
+from tasks.publish._jit.score_text import WIDTH
+from tasks.publish._jit.wide import put_roomy
+
+#: Bytes that a list and an item of it need beside the texts, at most.
+LIST_ROOM, ITEM_ROOM = 64, 32
+_ITEMS, _SCORES = literal(b'{"items":['), literal(b'],"scores":[')
+_REASONS, _WHY = literal(b'],"reasons":['), literal(b'],"why":[')
+_END = literal(b"]}")
+_COMMA, _OPEN, _CLOSE, _QUOTE = b',[]"'
+
+
+@compiled
+def total(positions: Positions, lengths: Offsets) -> int:
+    """Return the bytes of the texts at `positions`, each as often as it stands there."""
+    n_bytes = 0
+    for position in positions:  # none counts from the end, and an unsigned one need not be asked
+        n_bytes += lengths[np.uint32(position)]
+    return n_bytes
+
+
+@compiled
+def write_lists(
+    rows: Positions,
+    items: Positions,
+    item_at: Offsets,
+    item_text: Bytes,
+    score_text: Bytes,
+    score_lengths: npt.NDArray[np.int64],
+    codes: Positions,
+    code_at: Offsets,
+    code_text: Bytes,
+    because: Positions,
+    because_at: Offsets,
+    because_text: Bytes,
+    out: Bytes,
+    ends: Offsets,
+) -> None:
+    """Write row r's list, of places `rows[r]` to `rows[r + 1]`; it ends at `ends[r + 1]`.
+
+    `items`, `codes` and `because` are positions among texts, which stand between the offsets
+    `*_at`, escaped as in JSON, without their quotes; no code and no `because` comes twice.
+    Behind all texts, and in `out` behind the last list, are `SLACK` bytes more (`put_roomy`);
+    `score_text` has `WIDTH` bytes a score.
+    """
+    n_because = len(because_at) - 1
+    # A reason's position in its own list, and the row for which that was found.
+    known_at = np.full((len(code_at) - 1) * n_because, -1, np.int64)
+    known_as = np.empty(len(known_at), np.int64)
+    at = ends[0]
+    for r in range(len(rows) - 1):
+        first, stop = rows[r], rows[r + 1]
+        at = put_literal(out, at, _ITEMS)
+        for i in range(first, stop):
+            if i > first:
+                at = put_byte(out, at, _COMMA)
+            at = _put_quoted(out, at, item_text, item_at[items[i]], item_at[items[i] + 1])
+        at = put_literal(out, at, _SCORES)
+        for i in range(first, stop):
+            if i > first:
+                at = put_byte(out, at, _COMMA)
+            at = put_roomy(out, at, score_text, i * WIDTH, i * WIDTH + score_lengths[i])
+        at = put_literal(out, at, _REASONS)
+        n = 0
+        for i in range(first, stop):
+            reason = codes[i] * n_because + because[i]
+            if known_at[reason] == r:
+                continue
+            known_at[reason], known_as[reason] = r, n
+            if n > 0:
+                at = put_byte(out, at, _COMMA)
+            n += 1
+            at = put_byte(out, at, _OPEN)
+            at = _put_quoted(out, at, code_text, code_at[codes[i]], code_at[codes[i] + 1])
+            start, end = because_at[because[i]], because_at[because[i] + 1]
+            if end > start:
+                at = _put_quoted(out, put_byte(out, at, _COMMA), because_text, start, end)
+            at = put_byte(out, at, _CLOSE)
+        at = put_literal(out, at, _WHY)
+        for i in range(first, stop):
+            if i > first:
+                at = put_byte(out, at, _COMMA)
+            at = put_number(out, at, known_as[codes[i] * n_because + because[i]])
+        at = put_literal(out, at, _END)
+        ends[r + 1] = at
+
+
+@inlined
+def _put_quoted(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
+    return put_byte(out, put_roomy(out, put_byte(out, at, _QUOTE), data, start, stop), _QUOTE)

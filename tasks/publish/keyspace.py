@@ -1,0 +1,173 @@
+"""A generation as keys and values, in one fixed order, so that a digest can be taken over it."""
+
+import string
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from nightshelf.contract.keys import MAX_ID_BYTES, Keys
+from tasks.artifacts.list_tables import read_lists
+from tasks.io.byte_strings import Room, Texts, runs_of
+from tasks.io.parquet import row_groups
+from tasks.publish.commands import framed
+from tasks.publish.decode import decode_lists
+from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
+from tasks.runs.run_folder import Run
+
+__all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "families"]
+
+#: The one model that a night trains; apps find its name in the manifest.
+MODEL = "als"
+_BATCH_ROWS = 5_000
+_SAMPLED_GROUPS = 8
+#: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
+_UNRESERVED = b"-._~" + string.ascii_letters.encode() + string.digits.encode()
+_RESERVED = runs_of(bytes(set(range(256)) - set(_UNRESERVED)))
+_ANY_ID = "0"
+
+
+class Entry(NamedTuple):
+    """One key of a generation and its value."""
+
+    family: str
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Keys of one family and their values, in order."""
+
+    family: str
+    keys: Texts
+    values: Texts
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def slice(self, start: int, stop: int) -> "Entries":
+        """Return entries `start` to `stop` (not included), without copying them."""
+        return Entries(self.family, self.keys.slice(start, stop), self.values.slice(start, stop))
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where the keys of one family come from: a Parquet file, a row a key."""
+
+    name: str
+    path: Path
+    id_column: str
+    key_of: Callable[[str], str]
+
+    @property
+    def holds_lists(self) -> bool:
+        """Whether a row is a list, and not a feature row."""
+        return self.id_column == "key"
+
+    def ids(self, batch_rows: int) -> Iterator[list[str]]:
+        """Yield the ids, batch by batch, in the file's order."""
+        return (ids.to_pylist() for ids in self.id_arrays(batch_rows))
+
+    def id_arrays(self, batch_rows: int) -> Iterator[pa.Array]:
+        """Yield the ids as `ids` does, as Arrow strings."""
+        with pq.ParquetFile(self.path) as parquet:
+            for batch in parquet.iter_batches(batch_rows, columns=[self.id_column]):
+                yield batch.column(0)
+
+    def keys_of(self, ids: pa.Array) -> Texts:
+        """Return the keys of ids; `key_of` each where a character needs care.
+
+        Raises `nightshelf.InvalidKey` as `key_of` does.
+        """
+        raw_ids = Texts.of(ids)
+        sizes = raw_ids.lengths
+        fits = bool(((sizes > 0) & (sizes <= MAX_ID_BYTES)).all())
+        # A segment is more than an id.
+        if self.name == "popular" or not fits or raw_ids.holds_any(_RESERVED):
+            return Texts.of([self.key_of(raw).encode() for raw in ids.to_pylist()])
+        prefix = self.key_of(_ANY_ID).removesuffix(_ANY_ID)
+        return Texts.of(pc.binary_join_element_wise(prefix, ids, ""))
+
+    def encode(self, batch: pa.RecordBatch) -> Entries:
+        """Return rows of the file as keys with their values."""
+        keys, rows = self.keys_of(batch[self.id_column]), batch.drop_columns(self.id_column)
+        values = encode_lists(rows) if self.holds_lists else encode_rows(rows)
+        return Entries(self.name, keys, values)
+
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the file's rows, some thousands at a time."""
+        read = read_lists if self.holds_lists else row_groups
+        for group in read(self.path):
+            for start in range(0, len(group), _BATCH_ROWS):
+                yield group.slice(start, _BATCH_ROWS)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the keys with their values, in the file's order, one by one."""
+        for bulk in map(self.encode, self.batches()):
+            for key, value in zip(bulk.keys, bulk.values, strict=True):
+                yield Entry(self.name, key.decode(), value)
+
+    def sample(self, n: int) -> list[Entry]:
+        """Return about `n` entries, spread evenly over the file; all of them where it has fewer."""
+        with pq.ParquetFile(self.path) as parquet:
+            groups = range(parquet.num_row_groups)
+            chosen = list(groups[:: max(1, len(groups) // _SAMPLED_GROUPS)])
+            rows = []
+            for group in chosen:
+                table = parquet.read_row_group(group)
+                stride = max(1, table.num_rows * len(chosen) // n)
+                rows += table.take(np.arange(0, table.num_rows, stride)).to_pylist()
+        return [self.entry(row) for row in rows]
+
+    def entry(self, row: dict[str, Any]) -> Entry:
+        """Return a row of the file as a key and its value: the definition of `encode`."""
+        values = dict(row)
+        key = self.key_of(values.pop(self.id_column))
+        return Entry(self.name, key, (encode_list if self.holds_lists else encode_row)(values))
+
+
+def families(
+    run: Run, lists: Path, popular: Path, similar: Path, users: Path, items: Path
+) -> tuple[Family, ...]:
+    """Return the families of a generation, in the order in which they are written and read back."""
+    keys, generation = Keys(run.namespace), run.generation
+    return (
+        Family("list", lists, "key", lambda raw: keys.list(generation, MODEL, raw)),
+        Family("popular", popular, "key", lambda raw: keys.popular(generation, raw)),
+        Family("similar", similar, "key", lambda raw: keys.similar(generation, raw)),
+        Family("user", users, "user_id", lambda raw: keys.user(generation, raw)),
+        Family("item", items, "item_id", lambda raw: keys.item(generation, raw)),
+    )
+
+
+class Digest:
+    """BLAKE3 over keys (without the generation's own prefix) and values, each length first.
+
+    The prefix is left out so that two nights with the same input have the same digest
+    (docs/decisions/0015-publish.md; https://github.com/BLAKE3-team/BLAKE3-specs).
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = len(prefix)
+        self._hash = blake3()
+        self._room = Room()
+
+    def add(self, key: str, value: bytes) -> None:
+        """Take in one key, which begins with the prefix, and its value."""
+        tail = key[self._prefix :].encode()
+        self._hash.update(b"%d %d " % (len(tail), len(value)) + tail + value)
+
+    def add_all(self, keys: Texts, values: Texts) -> None:
+        """Take in many keys and their values, as `add` does one after the other."""
+        self._hash.update(framed(keys, values, self._prefix, self._room).data)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all so far, in hexadecimal."""
+        return self._hash.hexdigest()

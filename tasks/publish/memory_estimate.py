@@ -1,0 +1,119 @@
+"""How much memory a generation will take in Redis, before the first key is written.
+
+A key costs more than its bytes: the allocator rounds up, and every key has an entry in two hash
+tables, its own and that of the times to live. The constants were fitted to Redis 7.0 and Valkey 9.1
+(docs/decisions/0010-forecast.md); the forecast lies within 10 % of what the server then reports.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from tasks.errors import NoRoom
+from tasks.publish.keyspace import Entry, Family
+from tasks.runs.run_folder import Run, step
+
+_SAMPLE = 500
+#: Between the forecast and what the server may need while it writes (buffers, rehashing).
+_MARGIN = 0.1
+#: Redis: 16 bytes of object, two table entries of 24 rounded to 32, two table slots at half load.
+_REDIS_ENTRY = 16 + 2 * 32 + 24
+#: Valkey 8.1 and newer: key, time to live and object in one piece of memory; two denser tables.
+_VALKEY_ENTRY = 16 + 8 + 16
+_HEADER = 5
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes that the generation will take, by family and in all, and what Redis has for them.
+
+    `n_free` is maxmemory less what is used; `None` where there is no limit, or no right to ask.
+    """
+
+    families: dict[str, int]
+    n_bytes: int
+    n_free: int | None
+    policy: str
+
+
+@step
+def forecast(run: Run, client: Redis, shelves: tuple[Family, ...]) -> Forecast:
+    """Forecast the generation's memory from a sample; `NoRoom` where it does not fit.
+
+    The live generation and the one before stay beside it, so what they use is not free.
+    """
+    try:
+        memory = client.info("memory")
+    except ResponseError:  # a publisher's login need not have INFO
+        memory = {}
+    cost = _cost(client, str(memory.get("mem_allocator", "")))
+    by_family = {family.name: round(_mean(family, cost) * _rows(family)) for family in shelves}
+    n_bytes = sum(by_family.values())
+    limit, policy = int(memory.get("maxmemory", 0)), str(memory.get("maxmemory_policy", "unknown"))
+    n_free = limit - int(memory["used_memory"]) if limit else None
+    found = Forecast(by_family, n_bytes, n_free, policy)
+    if n_free is not None and n_bytes * (1 + _MARGIN) > n_free:
+        raise NoRoom(_words(run, found, limit))
+    return found
+
+
+def _words(run: Run, found: Forecast, limit: int) -> str:
+    need = found.n_bytes * (1 + _MARGIN)
+    missing = need - (found.n_free or 0)
+    risk = "" if found.policy == "noeviction" else f" (and {found.policy} would evict live lists)"
+    return (
+        f"generation {run.generation} of {run.namespace} needs {_mb(need)} and Redis has "
+        f"{_mb(max(found.n_free or 0, 0))} free of maxmemory {_mb(limit)}{risk}; nothing was "
+        f"written. Raise maxmemory by {_mb(missing)}, retire older generations, or shorten the "
+        "lists (NIGHTSHELF_TOPN__N)."
+    )
+
+
+def _mean(family: Family, cost: Callable[[Entry], int]) -> float:
+    sample = family.sample(_SAMPLE)
+    return sum(map(cost, sample)) / len(sample) if sample else 0.0
+
+
+def _rows(family: Family) -> int:
+    return int(pq.read_metadata(family.path).num_rows)
+
+
+def _cost(client: Redis, allocator: str) -> Callable[[Entry], int]:
+    """Return what one key and its value take on this server."""
+    rounded = _jemalloc if allocator.startswith("jemalloc") else _libc
+    try:
+        valkey = client.info("server").get("server_name") == "valkey"
+    except ResponseError:
+        valkey = False
+
+    def of_redis(entry: Entry) -> int:
+        key, value = len(entry.key) + _HEADER, len(entry.value) + _HEADER
+        return rounded(key) + rounded(value) + _REDIS_ENTRY
+
+    def of_valkey(entry: Entry) -> int:
+        key, value = len(entry.key) + _HEADER, len(entry.value) + _HEADER
+        return rounded(key + _VALKEY_ENTRY) + rounded(value)
+
+    return of_valkey if valkey else of_redis
+
+
+def _jemalloc(n_bytes: int) -> int:
+    """Round up to jemalloc's size classes: four to each doubling, 16 bytes apart at least.
+
+    >>> [_jemalloc(n) for n in (1, 17, 130, 1206, 3006)]
+    [16, 32, 160, 1280, 3072]
+    """
+    apart = max(16, 1 << max(0, (n_bytes - 1).bit_length() - 3))
+    return -(-n_bytes // apart) * apart
+
+
+def _libc(n_bytes: int) -> int:
+    """Round up to glibc's chunks: 8 bytes of its own, then 16 bytes apart."""
+    return -(-(n_bytes + 8) // 16) * 16
+
+
+def _mb(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,198 @@
+"""Publishing: stage every key of a new generation, read all of it back, then flip the pointer.
+
+Until the flip nothing that a reader sees has changed, whatever fails (contract: `nightshelf`).
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping, Sized
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from redis import Redis, RedisError
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from nightshelf.admin import generations
+from nightshelf.admin.namespace_state import server_time
+from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.transport.connection import address, deadline_s
+from nightshelf.client.transport.redis_url import check_url
+from nightshelf.contract.feature_rules import Counting
+from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest
+from nightshelf.errors import CorruptValue
+from tasks.artifacts.records import LIST_SCHEMA, Served, Staged
+from tasks.errors import RedisUnavailable, SettingsError, VerificationError
+from tasks.io.byte_strings import Texts
+from tasks.io.parallel import ahead, beside
+from tasks.io.parquet import write_parquet
+from tasks.publish.connection import wire
+from tasks.publish.decode import decode_bulk
+from tasks.publish.keyspace import MODEL, Digest, Family
+from tasks.publish.send import encoded, read_again, written
+from tasks.publish.settings import PublishSettings
+from tasks.publish.verify import check_sample
+from tasks.runs.run_folder import Progress, Run, highest_generation, no_progress, step
+
+T = TypeVar("T", bound=Sized)
+#: Keys that are asked for, and whose lists are taken apart, together.
+READ_ROWS = 2_500
+_ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
+
+
+def connect(url: str, settings: PublishSettings) -> Redis:
+    """Return a client for writing: patient, and trying again where a reader must not.
+
+    Raises `RedisUnavailable` where `url` is none.
+    """
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise RedisUnavailable(f"REDIS_URL: {error}") from None
+    return Redis.from_url(
+        url,
+        socket_timeout=settings.timeout_s,
+        socket_connect_timeout=5,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
+    )
+
+
+def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
+    """Reserve the next generation number, above those of Redis and of the run folders.
+
+    Raises `RedisUnavailable`, or `SettingsError` for a cluster, before anything is computed.
+    """
+    refuse_cluster(client)
+    above = highest_generation(root, namespace)
+    try:
+        generation = generations.allot(client, namespace, above=above)
+    except RedisError as error:
+        raise RedisUnavailable(
+            f"Redis at {address(client)} does not take writes: {failure(error, deadline_s(client))}"
+        ) from error
+    return Run(namespace, generation, as_of, root)
+
+
+def refuse_cluster(client: Redis) -> None:
+    """Raise `SettingsError` for a server in cluster mode, which no generation can be flipped on.
+
+    A server that does not answer, or does not say, is left to the commands that follow.
+    """
+    with suppress(RedisError):
+        if client.info("cluster").get("cluster_enabled"):
+            raise SettingsError(
+                f"REDIS_URL: the server at {address(client)} runs in cluster mode, which cannot "
+                "move all readers to a new generation at once. Name a server without it "
+                "(cluster-enabled no; managed Redis: cluster mode disabled)."
+            )
+
+
+@step
+def stage(
+    run: Run,
+    client: Redis,
+    shelves: tuple[Family, ...],
+    settings: PublishSettings,
+    list_length: int,
+    config_hash: str,
+    *,
+    model_hash: str = "",
+    inputs: Mapping[str, str] | None = None,
+    counting: Counting | None = None,
+    progress: Progress = no_progress,
+) -> Staged:
+    """Write every key of the generation with its TTL; readers do not see it yet."""
+    manifest = Manifest(
+        generation=run.generation,
+        as_of=run.as_of.isoformat(),
+        staged_at=server_time(client).isoformat(timespec="seconds"),
+        models=[MODEL],
+        default_model=MODEL,
+        list_length=list_length,
+        ttl_s=settings.ttl_s,
+        config_hash=config_hash,
+        model_hash=model_hash,
+        inputs=dict(inputs or {}),
+        counting=counting,
+    )
+    generations.stage(client, run.namespace, manifest)
+    total = sum(pq.read_metadata(family.path).num_rows for family in shelves)
+    digest = Digest(Keys(run.namespace).prefix(run.generation))
+    counts = {family.name: 0 for family in shelves}
+    n_bytes = 0
+    entries = encoded((family, family.batches()) for family in shelves)
+    bounds = settings.max_batch_keys, settings.max_batch_bytes
+    with (
+        wire(client, settings.n_connections) as lines,
+        closing(written(lines, entries, digest, settings.ttl_s, *bounds)) as batches,
+    ):
+        for batch in batches:
+            for family, n in batch.counts.items():
+                counts[family] += n
+            n_bytes += batch.n_bytes
+            progress(sum(counts.values()), total)
+    manifest = replace(manifest, counts=counts, n_bytes=n_bytes, digest=digest.hexdigest())
+    generations.stage(client, run.namespace, manifest)
+    path = run.path("manifest.json")
+    path.write_bytes(manifest.to_json() + b"\n")
+    return Staged(path, total, n_bytes, manifest.digest)
+
+
+@step
+def read_back(
+    run: Run,
+    client: Redis,
+    shelves: tuple[Family, ...],
+    staged: Staged,
+    settings: PublishSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Served:
+    """Read every staged key, prove the digest, and keep the lists as a reader will get them.
+
+    Raises `VerificationError` where a key is missing, a value differs, or a list of a random sample
+    is not the computed one.
+    """
+    digest = Digest(Keys(run.namespace).prefix(run.generation))
+    n_keys = 0
+    paths = {}
+
+    def counted(found: Iterable[T]) -> Generator[T, None, None]:
+        nonlocal n_keys
+        for some in found:
+            n_keys += len(some)
+            progress(n_keys, staged.n_keys)
+            yield some
+
+    with wire(client, settings.n_connections) as lines:
+        for family in shelves:
+            found = read_again(lines, family, family.id_arrays(READ_ROWS), digest)
+            if family.holds_lists:
+                paths[family.name] = run.path(f"served/{family.path.name}")
+                with closing(ahead(partial(_decoded, family), beside(found))) as rows:
+                    write_parquet(paths[family.name], LIST_SCHEMA, counted(rows))
+            else:
+                deque(counted(ids for ids, _ in found), maxlen=0)
+    if digest.hexdigest() != staged.digest:
+        raise VerificationError(
+            f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
+            f"digest {digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; {_ALTERED}"
+        )
+    for family in shelves:
+        if family.holds_lists:
+            check_sample(family, paths[family.name], seed=run.generation)
+    return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
+
+
+def _decoded(family: Family, found: tuple[pa.Array, list[Texts]]) -> pa.RecordBatch:
+    ids, values = found
+    try:
+        return decode_bulk(ids, Texts.joined(values))
+    except CorruptValue as error:
+        raise VerificationError(f"a {family.name} was altered: {error}; {_ALTERED}") from error

@@ -1,0 +1,1 @@
+"""Lists: exact top-N under a category cap, similar items, popularity fallbacks."""

@@ -1,0 +1,161 @@
+"""Products of whole numbers in the machine's vectors: a team of users by a word of items.
+
+What compilers make of loops keeps sums in memory. Here each pair of factors adds its products to
+vectors that stay in registers until all factors are in (the inner kernel of Goto and van de Geijn
+2008, Anatomy of High-Performance Matrix Multiplication), and what comes out need not be a score but
+one bit: is it above the user's bar? Pairs, because machines multiply two 16-bit numbers and add
+both products in one instruction. The code is LLVM's own, for any machine; the sizes alone follow
+the registers that this one has, and no answer depends on them.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from tasks.models.als._jit.vectors import spread
+from tasks.recommend._jit.quantize import Numbers
+
+#: Items that a word of 64 bits tells of.
+WORD = 64
+#: 32-bit numbers a vector, users a team, and vectors of items: their sums fill the registers.
+_WIDE = get_host_cpu_features().get("avx512bw", False)
+_LANES, TEAM, _VECTORS = (16, 6, 4) if _WIDE else (8, 4, 2)
+_GROUP = _LANES * _VECTORS
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_SUMS = ir.VectorType(_I32, _LANES)
+_PAIRS = ir.VectorType(ir.IntType(16), 2 * _LANES)
+_PRODUCTS = ir.VectorType(_I32, 2 * _LANES)
+
+
+def emitted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that writes LLVM's code into one that compiled code calls.
+
+    Its first argument is numba's own; the caller gives the others.
+    """
+    return cast(Callable[..., Any], intrinsic(function))
+
+
+def packed(numbers: Numbers) -> Numbers:
+    """Lay out items (m x p, m a multiple of `WORD`, p even) as `hits` and `products` read them.
+
+    Group by group of items, each by pair of factors, then item, then the two of the pair.
+    """
+    groups = numbers.reshape(-1, _GROUP, numbers.shape[1] // 2, 2)
+    return np.ascontiguousarray(groups.transpose(0, 2, 1, 3)).reshape(-1)
+
+
+@emitted
+def hits(_: Any, users: Any, team: Any, items: Any, word: Any, bars: Any, out: Any) -> Any:
+    """Set bit i of `out[t]` where item `WORD * word + i` times user `team[t]` is above `bars[t]`.
+
+    Contiguous arrays: `users` (u x p, int16), `items` as `packed` lays them out, and `TEAM` each of
+    `team` (int64), `bars` (int32) and `out` (uint64). `word` is an int64.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        arrays = _arrays(context, b, signature, args)
+        bars, out = arrays[4].data, arrays[5].data
+        found = [_I64(0)] * TEAM
+        for first, rows in _multiplied(b, arrays[0], arrays[1], arrays[2], args[3]):
+            for t, row in enumerate(rows):
+                bar = spread(b, b.load(b.gep(bars, [_I64(t)])), _LANES)
+                for v, vector in enumerate(row):
+                    above = b.bitcast(b.icmp_signed(">", vector, bar), ir.IntType(_LANES))
+                    bits = b.shl(b.zext(above, _I64), _I64(first + v * _LANES))
+                    found[t] = b.or_(found[t], bits)
+        for t, bits in enumerate(found):
+            b.store(bits, b.gep(out, [_I64(t)]))
+        return context.get_dummy_value()
+
+    return types.void(users, team, items, word, bars, out), generate
+
+
+@emitted
+def products(_: Any, users: Any, team: Any, items: Any, word: Any, out: Any) -> Any:
+    """Put item `WORD * word + i` times user `team[t]` into `out[t, WORD * word + i]` (int32).
+
+    The arrays are those of `hits`; `out` has `TEAM` contiguous rows of whole words.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        arrays = _arrays(context, b, signature, args)
+        width = b.extract_value(arrays[4].shape, 1)
+        for first, rows in _multiplied(b, arrays[0], arrays[1], arrays[2], args[3]):
+            for t, row in enumerate(rows):
+                start = b.add(b.mul(_I64(t), width), b.mul(args[3], _I64(WORD)))
+                for v, vector in enumerate(row):
+                    place = b.add(start, _I64(first + v * _LANES))
+                    target = b.gep(arrays[4].data, [place])
+                    b.store(vector, b.bitcast(target, _SUMS.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(users, team, items, word, out), generate
+
+
+@emitted
+def trailing_zeros(_: Any, word: Any) -> Any:
+    """Return the place of the lowest bit of a word that is not 0 (uint64)."""
+
+    def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        return b.cttz(args[0], ir.IntType(1)(1))
+
+    return types.int64(word), generate
+
+
+def _arrays(context: Any, b: Any, signature: Any, args: Any) -> list[Any]:
+    """Return what describes each array among the arguments, None for the others."""
+    return [
+        context.make_array(kind)(context, b, value) if isinstance(kind, types.Array) else None
+        for kind, value in zip(signature.args, args, strict=True)
+    ]
+
+
+def _multiplied(
+    b: Any, users: Any, team: Any, items: Any, word: Any
+) -> Iterator[tuple[int, list[list[Any]]]]:
+    """Yield each group's first item within the word, and its sums: a row of vectors a user."""
+    pairs = b.lshr(b.extract_value(users.shape, 1), _I64(1))
+    numbers = b.bitcast(users.data, _I32.as_pointer())  # a pair as one number
+    rows = [
+        b.gep(numbers, [b.mul(b.load(b.gep(team.data, [_I64(t)])), pairs)]) for t in range(TEAM)
+    ]
+    vectors = b.bitcast(items.data, _PAIRS.as_pointer())
+    for group in range(WORD // _GROUP):
+        at = b.add(b.mul(word, _I64(WORD // _GROUP)), _I64(group))
+        first = b.gep(vectors, [b.mul(at, b.mul(pairs, _I64(_VECTORS)))])
+        yield group * _GROUP, _summed(b, rows, first, pairs)
+
+
+def _summed(b: Any, rows: list[Any], vectors: Any, pairs: Any) -> list[list[Any]]:
+    """Add up the products of all pairs of factors for `rows` by one group of items."""
+    zeros = _SUMS(None)
+    start: Any = cgutils.alloca_once_value
+    totals = [[start(b, zeros) for _ in range(_VECTORS)] for _ in rows]
+    with cgutils.for_range(b, pairs) as loop:
+        first = b.mul(loop.index, _I64(_VECTORS))
+        items = [b.load(b.gep(vectors, [b.add(first, _I64(v))]), align=2) for v in range(_VECTORS)]
+        for row, mine in zip(rows, totals, strict=True):
+            pair = b.load(b.gep(row, [loop.index]), align=2)
+            user = b.bitcast(spread(b, pair, _LANES), _PAIRS)
+            for item, total in zip(items, mine, strict=True):
+                b.store(b.add(b.load(total), _pairwise(b, user, item)), total)
+    return [[b.load(total) for total in mine] for mine in totals]
+
+
+def _pairwise(b: Any, one: Any, other: Any) -> Any:
+    """Multiply 16-bit numbers, and add the two products of each pair."""
+    products = b.mul(b.sext(one, _PRODUCTS), b.sext(other, _PRODUCTS))
+    even, odd = (
+        b.shuffle_vector(
+            products, _PRODUCTS(ir.Undefined), _SUMS(list(range(first, 2 * _LANES, 2)))
+        )
+        for first in (0, 1)
+    )
+    return b.add(even, odd)

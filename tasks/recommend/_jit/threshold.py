@@ -1,0 +1,103 @@
+"""Compiled: candidates scored exactly, ranked and walked, so that the threshold rises.
+
+Adding items to a set can only raise the score at which the walk over it ends: a page that sees
+more items in the same order is full no later. So the end of any walk over some of the items is a
+safe threshold for all of them, and what scores below it is in no list. That holds for exact scores
+alone: where rough ones swap two items, a page may fill otherwise.
+"""
+
+import numpy as np
+
+from tasks.io.jit import Double, Positions, Single, bare
+from tasks.recommend._jit.item_blocks import Crowd, Stock
+from tasks.recommend._jit.search_state import Desk, Rules
+
+
+@bare
+def exact_scores(
+    user: Single, items: Single, places: Positions, products: Double, out: Double
+) -> None:
+    """Score the items at `places` as `exact_score` does; `out` has room for 7 more.
+
+    Eight sums run side by side, each in its own fixed order; `products` (8 x k) is scratch.
+    """
+    n_factors = len(user)
+    for at in range(0, len(places), 8):
+        for s in range(min(8, len(places) - at)):
+            item = places[at + s]
+            for f in range(n_factors):  # exact: 24 bits by 24 bits fit in 53
+                products[s, f] = np.float64(user[f]) * np.float64(items[item, f])
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+        for f in range(n_factors):
+            s0 += products[0, f]
+            s1 += products[1, f]
+            s2 += products[2, f]
+            s3 += products[3, f]
+            s4 += products[4, f]
+            s5 += products[5, f]
+            s6 += products[6, f]
+            s7 += products[7, f]
+        out[at], out[at + 1], out[at + 2], out[at + 3] = s0, s1, s2, s3
+        out[at + 4], out[at + 5], out[at + 6], out[at + 7] = s4, s5, s6, s7
+
+
+@bare
+def rank_fresh(u: int, crowd: Crowd, stock: Stock, desk: Desk) -> int:
+    """Score user u's fresh candidates exactly and put them in order; return how many there are."""
+    n = int(desk.n_fresh[u])
+    exact_scores(crowd.factors[u], stock.items, desk.fresh[u, :n], desk.products, desk.exact)
+    for at in range(n):
+        desk.ids[at] = stock.ids[desk.fresh[u, at]]
+    exact, ids = desk.exact[:n], desk.ids[:n]
+    for at in range(n):
+        score, item, before = exact[at], ids[at], np.int32(0)
+        for other in range(n):  # a rank is a count of what goes before; this runs in vectors
+            ahead = (exact[other] > score) | ((exact[other] == score) & (ids[other] < item))
+            before += np.int32(ahead)
+        desk.order[before] = at
+    desk.n_fresh[u] = 0
+    return n
+
+
+@bare
+def settle(u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None:
+    """Merge user u's fresh candidates with the kept ones, walk, raise the threshold.
+
+    Kept is what the walk may yet need. What it skips on the last page that it can reach, it would
+    skip with more items as well: the page would only begin, and a category be full, sooner.
+    """
+    n_fresh, n_kept = rank_fresh(u, crowd, stock, desk), desk.n_kept[u]
+    desk.page_of[:] = -1
+    n = keep = left = right = 0
+    while n < rules.n and (left < n_kept or right < n_fresh):
+        old = right == n_fresh
+        if left < n_kept and right < n_fresh:
+            at = desk.order[right]
+            score, other = desk.scores[u, left], desk.exact[at]
+            item = stock.ids[desk.kept[u, left]]
+            old = score > other or (score == other and item < desk.ids[at])
+        if old:
+            place, score = desk.kept[u, left], desk.scores[u, left]
+            left += 1
+        else:
+            at = desk.order[right]
+            place, score = desk.fresh[u, at], desk.exact[at]
+            right += 1
+        category, page = stock.categories[place], n // rules.page_size
+        if desk.page_of[category] != page:
+            desk.page_of[category], desk.taken[category] = page, 0
+        room = desk.taken[category] < rules.max_per_category or category == rules.uncapped
+        if room or page < rules.last_page:
+            desk.merged[keep], desk.merged_scores[keep] = place, score
+            keep += 1
+        if room:
+            desk.taken[category] += 1
+            n += 1
+    if n == rules.n:
+        desk.floor[u] = desk.merged_scores[keep - 1]
+        desk.bar[u] = desk.floor[u] - crowd.margin[u]
+    if keep > desk.kept.shape[1]:
+        desk.full[u], desk.bar[u], keep = True, np.inf, 0
+    for at in range(keep):
+        desk.kept[u, at], desk.scores[u, at] = desk.merged[at], desk.merged_scores[at]
+    desk.n_kept[u] = keep

@@ -1,0 +1,73 @@
+"""The exact lists of all users, as `tasks/recommend/topn.py` defines them, block by block."""
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
+
+from tasks.artifacts.catalogue import Catalogue
+from tasks.artifacts.factors import Factors
+from tasks.io.parallel import ahead
+from tasks.recommend._jit.item_blocks import Stock, arrange, gather
+from tasks.recommend._jit.search import list_block
+from tasks.recommend._jit.search_state import Rules, open_desk, rules_for
+from tasks.recommend.settings import TopNSettings
+
+#: Users a block: many share what it costs; few users are dealt to all cores nevertheless.
+BLOCK_USERS = 2_048
+_LEAST_BLOCK, _LEAST_BLOCKS = 128, 8
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lists of users first, first + 1, ...: item positions and scores (users x n), padded by -1."""
+
+    first: int
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
+
+
+def rank(
+    users: Factors,
+    items: Factors,
+    catalogue: Catalogue,
+    seen: sp.csr_matrix,
+    settings: TopNSettings,
+) -> Generator[Block, None, None]:
+    """Yield the exact lists of all users (rows of `users`), block by block, in order.
+
+    The answer depends on neither block size nor number of threads: products of whole numbers find
+    the candidates, and those are scored in one fixed order. At most `max_bytes` of candidates and
+    scratch stand at a time.
+    """
+    with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
+        stock = arrange(items, catalogue.categories, catalogue.available)
+    rules = rules_for(
+        settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
+        catalogue.uncapped, int(np.count_nonzero(stock.categories == catalogue.uncapped)),
+    )  # fmt: skip
+    room = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
+    size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
+
+    def block(first: int) -> Block:
+        crowd = gather(users, seen, stock, first, size)
+        n_users = len(crowd.factors)
+        desk = open_desk(n_users, stock, rules)
+        out = np.full((n_users, settings.n), -1, np.int32)
+        scores = np.zeros((n_users, settings.n))
+        lengths = np.zeros(n_users, np.int64)
+        list_block(crowd, stock, desk, rules, out, scores, lengths)
+        return Block(first, out, scores, lengths)
+
+    yield from ahead(block, (first for first in range(0, len(users), size)))
+
+
+def _room(max_bytes: int, stock: Stock, rules: Rules) -> int:
+    """Return how many users a block may hold."""
+    one, two = (sum(part.nbytes for part in open_desk(n, stock, rules)) for n in (1, 2))
+    return max(1, min(BLOCK_USERS, 1 + (max_bytes - one) // (two - one)))

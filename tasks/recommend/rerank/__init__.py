@@ -1,0 +1,1 @@
+"""Rules that change exact lists: exposure cap, exploration, MMR."""

@@ -1,0 +1,103 @@
+"""Exploration: the last places of each page go to items that few lists show, within one's tastes.
+
+A place takes, of the items to explore that fit, the one that the fewest lists show at that moment
+(ties by score, then item id), users in order of id, places in order. To explore are the available
+items that are new, or that stood in fewer lists than an equal share would give. Fitting is what is
+of one of the user's favourite categories, neither seen nor taken from the user by the ceiling, not
+in the list, below the ceiling, and of a category with room left on the page. Where nothing fits,
+the list's own item stays.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from tasks.artifacts.catalogue import Catalogue
+from tasks.artifacts.factors import Factors
+from tasks.recommend._jit.exploration import Places, Tastes, explore_lists, open_table
+from tasks.recommend.exact_search import Block
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Favourites:
+    """Categories by user: user u likes `categories[starts[u]:starts[u + 1]]`."""
+
+    starts: npt.NDArray[np.int64]
+    categories: npt.NDArray[np.int32]
+
+
+def load_favourites(
+    user_features: Path, user_ids: pa.StringArray, catalogue: Catalogue
+) -> Favourites:
+    """Load the favourite categories of `user_ids`, in their order, by number in the catalogue."""
+    table = pq.read_table(user_features, columns=["user_id", "favorite_categories"])
+    rows = pc.index_in(user_ids, table.column("user_id").combine_chunks())
+    liked = table.column("favorite_categories").combine_chunks().take(rows)
+    owners = pc.list_parent_indices(liked).to_numpy()
+    numbers = pc.index_in(pc.list_flatten(liked), pa.array(catalogue.category_names, pa.string()))
+    known = numbers.is_valid().to_numpy(zero_copy_only=False)
+    counts = np.bincount(owners[known], minlength=len(user_ids))
+    return Favourites(
+        starts=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        categories=numbers.drop_null().to_numpy().astype(np.int32),
+    )
+
+
+def load_new(item_features: Path, item_ids: pa.StringArray, as_of: datetime, days: int) -> Flags:
+    """Tell which of `item_ids` came into being within `days` before `as_of`.
+
+    As for the list `new`, an item without `created_at` began with its first event.
+    """
+    table = pq.read_table(item_features, columns=["item_id", "created_at", "first_seen"])
+    table = table.take(pc.index_in(item_ids, table.column("item_id").combine_chunks()))
+    since = pc.coalesce(table.column("created_at"), table.column("first_seen")).to_numpy()
+    age = np.datetime64(as_of.replace(tzinfo=None)) - since
+    return np.asarray((age >= np.timedelta64(0)) & (age <= np.timedelta64(days, "D")))
+
+
+def explore(
+    users: Factors,
+    items: Factors,
+    catalogue: Catalogue,
+    lists: Block,
+    seen: sp.csr_matrix,
+    favourites: Favourites,
+    new: Flags,
+    places: Places,
+) -> tuple[Block, Flags]:
+    """Return the lists of all users with their exploring places dealt out, and which those are.
+
+    `seen` holds what each user must not be shown, the ceiling's part included; `new` (items) are
+    explored however many lists show them.
+    """
+    listed, scores = lists.items.copy(), lists.scores.copy()
+    shown = np.bincount(listed[listed >= 0], minlength=len(items)).astype(np.int64)
+    n_lists = int(np.count_nonzero(lists.lengths))
+    rare = shown * np.count_nonzero(catalogue.available) < n_lists * places.n
+    pool = np.flatnonzero(catalogue.available & (new | rare)).astype(np.int32)
+    by_category = pool[np.argsort(catalogue.categories[pool], kind="stable")]
+    sizes = np.bincount(catalogue.categories[pool], minlength=catalogue.n_categories)
+    tastes = Tastes(
+        liked_from=favourites.starts,
+        liked=favourites.categories,
+        pool_from=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        pool=by_category,
+        seen_from=seen.indptr,
+        seen=seen.indices,
+    )
+    explored = np.zeros(listed.shape, np.bool_)
+    table = open_table(shown, catalogue.n_categories, len(pool), items.shape[1])
+    explore_lists(
+        users, items, catalogue.categories, places, tastes, table,
+        listed, scores, lists.lengths, explored,
+    )  # fmt: skip
+    return replace(lists, items=listed, scores=scores), explored

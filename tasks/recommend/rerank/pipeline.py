@@ -1,0 +1,98 @@
+"""Lists under the rules that look at all of them at once: rerank, ceiling, exploration.
+
+In this order: lists are made by the walk or by what is in its place, the ceiling holds items down,
+and exploration deals its places out (docs/decisions/0016-exposure.md).
+"""
+
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+
+from tasks.artifacts.catalogue import Catalogue
+from tasks.artifacts.factors import Factors
+from tasks.artifacts.records import Features
+from tasks.recommend._jit.exploration import Places
+from tasks.recommend.exact_search import BLOCK_USERS, Block, rank
+from tasks.recommend.rerank.exploration import Flags, explore, load_favourites, load_new
+from tasks.recommend.rerank.exposure_cap import Rows, count_lists, hold_down, most_lists
+from tasks.recommend.rerank.mmr import POOL_LISTS, diversify
+from tasks.recommend.settings import TopNSettings
+from tasks.runs.run_folder import Run
+
+#: Lists in blocks, each with the places that explore, where any do.
+Parts = Generator[tuple[Block, Flags | None], None, None]
+
+
+def ruled(
+    run: Run,
+    features: Features,
+    user_ids: pa.StringArray,
+    users: Factors,
+    items: Factors,
+    catalogue: Catalogue,
+    seen: sp.csr_matrix,
+    settings: TopNSettings,
+) -> tuple[float | None, Parts]:
+    """Make all lists under the rules in force: reranked, held down by the ceiling, explored.
+
+    Returns the share of the plain lists' scores that is kept (none where theirs are not positive),
+    and the lists in blocks, each with the places that explore.
+    """
+
+    def relist(rows: Rows, hidden: sp.csr_matrix) -> Block:
+        return whole(_reranked(users[rows], items, catalogue, hidden, settings))
+
+    lists = relist(np.arange(len(users)), seen)
+    plain = lists
+    if settings.rerank != "cap":
+        plain = whole(rank(users, items, catalogue, seen, settings))
+    most = most_lists(settings.max_item_share, count_lists(seen, catalogue.available))
+    held, seen = hold_down(lists, most, seen, relist)
+    explored = None
+    if settings.explore_slots:
+        favourites = load_favourites(features.users, user_ids, catalogue)
+        new = load_new(features.items, catalogue.ids, run.as_of, settings.new_days)
+        places = Places(
+            settings.n, settings.page_size, settings.explore_slots, settings.max_per_category,
+            most, catalogue.uncapped,
+        )  # fmt: skip
+        held, explored = explore(users, items, catalogue, held, seen, favourites, new, places)
+    total = float(plain.scores.sum())
+    return float(held.scores.sum()) / total if total > 0 else None, _parts(held, explored)
+
+
+def _reranked(
+    users: Factors,
+    items: Factors,
+    catalogue: Catalogue,
+    seen: sp.csr_matrix,
+    settings: TopNSettings,
+) -> Iterable[Block]:
+    """Yield what `rank` does, or what `settings.rerank` has in its place."""
+    if settings.rerank == "cap":
+        return rank(users, items, catalogue, seen, settings)
+    free = replace(settings, max_per_category=settings.page_size)
+    if settings.rerank == "none":
+        return rank(users, items, catalogue, seen, free)
+    pools = rank(users, items, catalogue, seen, replace(free, n=POOL_LISTS * settings.n))
+    return diversify(pools, items, settings.n, settings.mmr_lambda)
+
+
+def whole(blocks: Iterable[Block]) -> Block:
+    """Put blocks together into one of all users."""
+    parts = list(blocks)
+    if not parts:
+        return Block(0, np.empty((0, 0), np.int32), np.empty((0, 0)), np.empty(0, np.int64))
+    columns = zip(*((part.items, part.scores, part.lengths) for part in parts), strict=True)
+    return Block(0, *map(np.concatenate, columns))
+
+
+def _parts(lists: Block, explored: Flags | None) -> Parts:
+    """Yield all users' lists in blocks of a fixed size."""
+    for first in range(0, len(lists.lengths), BLOCK_USERS):
+        rows = slice(first, first + BLOCK_USERS)
+        part = Block(first, lists.items[rows], lists.scores[rows], lists.lengths[rows])
+        yield part, None if explored is None else explored[rows]

@@ -1,0 +1,68 @@
+"""Items like this one: the nearest by cosine of the item factors."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+
+from tasks.artifacts.catalogue import load_catalogue
+from tasks.artifacts.factors import Factors, load_factors
+from tasks.artifacts.list_tables import list_batch, named
+from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, Model
+from tasks.io.parquet import write_parquet
+from tasks.recommend.exact_search import rank
+from tasks.recommend.settings import SimilarSettings, TopNSettings
+from tasks.runs.run_folder import Progress, Run, computed, no_progress
+
+_CODES = pa.array(["similar"])
+
+
+@computed
+def similar_items(
+    run: Run,
+    features: Features,
+    model: Model,
+    settings: SimilarSettings,
+    listing: TopNSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Lists:
+    """Write, for every item with factors, the available items nearest to it, itself left out.
+
+    Scores are cosines, -1 to 1. Likeness is the point here, so categories have no cap.
+    """
+    ids, factors = load_factors(model.item_factors)
+    units = _unit_rows(factors)
+    catalogue = load_catalogue(features.items, ids)
+    itself = sp.csr_matrix(sp.identity(len(ids), np.float32))
+    uncapped = replace(listing, n=settings.n, max_per_category=listing.page_size)
+    n_lists = n_full = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal n_lists, n_full
+        for block in rank(units, units, catalogue, itself, uncapped):
+            n_lists += int((block.lengths > 0).sum())
+            n_full += int((block.lengths == settings.n).sum())
+            keys = ids.slice(block.first, len(block.lengths))
+            filled = np.arange(settings.n) < block.lengths[:, None]
+            yield list_batch(
+                keys=keys,
+                lengths=block.lengths,
+                item_ids=named(ids, block.items[filled]),
+                scores=block.scores[filled],
+                codes=named(_CODES, np.zeros(block.lengths.sum(), np.int64)),
+                because=named(keys, np.repeat(np.arange(len(keys)), block.lengths)),
+            )
+            progress(block.first + len(keys), len(ids))
+
+    path = run.path("lists/similar.parquet")
+    write_parquet(path, LIST_SCHEMA, batches())
+    return Lists(path, n_lists, n_full)
+
+
+def _unit_rows(factors: Factors) -> Factors:
+    wide = factors.astype(np.float64)  # in float32 the squares of small factors are nothing
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.where(norms > 0, norms, 1), np.float32)

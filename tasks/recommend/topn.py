@@ -1,0 +1,110 @@
+"""Exact, diverse top-N lists: what every user gets, defined rather than approximated.
+
+A list walks all items in order of descending score (ties by item id), skips what the user has
+seen, what is unavailable and what its category has no room for in the page, and stops at N. Items
+of unknown category are alike in nothing that we know: they always have room.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from tasks.artifacts.catalogue import Catalogue, load_catalogue
+from tasks.artifacts.factors import load_factors, load_matrix
+from tasks.artifacts.list_tables import list_batch, named
+from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, Model
+from tasks.io.parallel import ahead
+from tasks.io.parquet import write_parquet
+from tasks.models.als.explain import NOTHING, Explainer
+from tasks.models.als.settings import TrainSettings
+from tasks.recommend.active_users import active_rows
+from tasks.recommend.exact_search import Block, rank
+from tasks.recommend.rerank.exploration import Flags
+from tasks.recommend.rerank.pipeline import Parts, ruled
+from tasks.recommend.settings import TopNSettings
+from tasks.runs.run_folder import Progress, Run, computed, no_progress
+
+#: What a reason can be; `because` names an item, and `discover` a category.
+_TASTE, _AGAIN, _BECAUSE, _DISCOVER = range(4)
+_CODES = pa.array(["taste", "again", "because", "discover"])
+
+
+@computed
+def top_n(
+    run: Run,
+    features: Features,
+    model: Model,
+    settings: TopNSettings,
+    training: TrainSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Lists:
+    """Write the lists of the model's users with their reasons.
+
+    A user for whom no item is left has none, nor has one who is inactive by the settings.
+    """
+    user_ids, users = load_factors(model.user_factors)
+    item_ids, items = load_factors(model.item_factors)
+    catalogue = load_catalogue(features.items, item_ids)
+    seen, history = load_matrix(features.seen), load_matrix(features.interactions)
+    if days := settings.active_within_days:
+        active = active_rows(features.users, user_ids, run.as_of, days)
+        user_ids, users = user_ids.take(pa.array(active)), users[active]
+        seen, history = seen[active], history[active]
+    kept: float | None = None
+    lists: Parts
+    if settings.trades:
+        kept, lists = ruled(run, features, user_ids, users, items, catalogue, seen, settings)
+    else:
+        lists = ((each, None) for each in rank(users, items, catalogue, seen, settings))
+    n_lists = n_full = 0
+
+    def explained(part: tuple[Block, Flags | None]) -> tuple[Block, pa.RecordBatch]:
+        block, explored = part
+        because = explainer.result()(block.first, block.items, block.lengths)
+        return block, _batch(user_ids, catalogue, block, because, explored)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal n_lists, n_full
+        for block, batch in ahead(explained, lists):
+            n_lists += int((block.lengths > 0).sum())
+            n_full += int((block.lengths == settings.n).sum())
+            yield batch
+            progress(block.first + len(block.lengths), len(users))
+
+    path = run.path("lists/lists.parquet")
+    # BLAS is held here: threads that begin and end when they like must not each give it back.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
+        explainer = beside.submit(Explainer.of, history, items, training)
+        write_parquet(path, LIST_SCHEMA, batches())
+    return Lists(path, n_lists, n_full, kept, n_inactive=model.n_users - len(users))
+
+
+def _batch(
+    user_ids: pa.StringArray,
+    catalogue: Catalogue,
+    block: Block,
+    because: npt.NDArray[np.int32],
+    explored: Flags | None,
+) -> pa.RecordBatch:
+    """Turn a block of positions into rows of `LIST_SCHEMA`."""
+    filled = np.arange(block.items.shape[1]) < block.lengths[:, None]
+    listed, why = block.items[filled], because[filled]
+    codes = np.where(why == NOTHING, _TASTE, np.where(why == listed, _AGAIN, _BECAUSE))
+    what = np.where(codes == _BECAUSE, why, len(catalogue.texts) - 1)
+    if explored is not None:
+        dealt = explored[filled]
+        codes[dealt] = _DISCOVER
+        what[dealt] = len(catalogue.ids) + catalogue.categories[listed[dealt]]
+    return list_batch(
+        keys=user_ids.slice(block.first, len(block.lengths)),
+        lengths=block.lengths,
+        item_ids=named(catalogue.ids, listed),
+        scores=block.scores[filled],
+        codes=named(_CODES, codes),
+        because=named(catalogue.texts, what),
+    )

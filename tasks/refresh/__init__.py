@@ -1,0 +1,1 @@
+"""Refresh by day: new lists for users who have acted since the night."""

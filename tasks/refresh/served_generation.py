@@ -1,0 +1,138 @@
+"""The generations that readers are served, and what their nights left on disk."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from nightshelf.admin import generations
+from nightshelf.contract.keys import Keys, in_canary
+from nightshelf.contract.values import Canary, Manifest
+from nightshelf.errors import TransitionRefused
+from tasks.artifacts.records import CleanLog
+from tasks.errors import RunFolderError
+from tasks.features.settings import FeatureSettings
+from tasks.ingest.settings import EventSettings
+from tasks.models.als.settings import TrainSettings
+from tasks.recommend.settings import TopNSettings
+from tasks.runs.run_folder import Run
+from tasks.runs.saved_run import open_source, settings_of
+
+_FILES = (
+    "settings.json",
+    "events.parquet",
+    "items.parquet",
+    "users.parquet",
+    "features/items.parquet",
+    "features/item_ids.parquet",
+    "features/user_ids.parquet",
+    "model/item_factors.parquet",
+)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A generation that is live, or out as a canary, with its night's files and settings.
+
+    `moved_at` is when readers were last sent to another generation, as the fence has it; `canary`
+    is the one that is out, if any.
+    """
+
+    run: Run
+    manifest: Manifest
+    moved_at: bytes
+    canary: Canary | None
+    events: EventSettings
+    weighing: FeatureSettings
+    training: TrainSettings
+    listing: TopNSettings
+
+    def serves(self, user: str) -> bool:
+        """Tell whether this is the generation that a user is served."""
+        out = self.canary
+        drawn = out is not None and in_canary(user, out.generation, out.share)
+        return drawn == (out is not None and out.generation == self.run.generation)
+
+    @property
+    def log(self) -> CleanLog:
+        """The clean log that the night was made from."""
+        return bare_log(*(self.file(f"{name}.parquet") for name in ("events", "items", "users")))
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of the night's artifacts."""
+        return self.run.folder / name
+
+
+def open_served(client: Redis, namespace: str, root: Path) -> list[Served]:
+    """Return the live generation, and the canary where one is out.
+
+    Raises `TransitionRefused` (`nothing-live`), and `RunFolderError` where the folder of the run
+    that made one is not under `root`, or holds another.
+    """
+    # In this order: what moves in between is noticed before anything is written.
+    moved_at: bytes = client.hget(Keys(namespace).fence, "moved_at") or b""  # type: ignore[assignment]
+    live = generations.current(client, namespace)
+    if live is None:
+        raise TransitionRefused(
+            "nothing-live", f"{namespace} has nothing live to refresh: run the nightly flow first"
+        )
+    digests = {live.generation: live.digest}
+    if live.canary:
+        known = generations.listing(client, namespace)
+        out = live.canary.generation
+        digests |= {each.generation: each.digest for each in known if each.generation == out}
+    return [
+        _open(root / namespace / str(generation), digest, moved_at, live.canary)
+        for generation, digest in digests.items()
+    ]
+
+
+def bare_log(events: Path, items: Path, users: Path) -> CleanLog:
+    """Return a clean log of which nothing but the files is known."""
+    return CleanLog(
+        events=events,
+        items=items,
+        users=users,
+        quarantine=events.with_name("quarantine.parquet"),
+        rows_read=0,
+        n_events=0,
+        n_items=0,
+        n_duplicates=0,
+        n_after_as_of=0,
+        n_quarantined=0,
+        quarantined={},
+        event_types={},
+        set_aside={},
+    )
+
+
+def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> Served:
+    run, manifest = open_source(folder)
+    if manifest.digest != digest:
+        raise RunFolderError(
+            f"{folder} holds another generation {run.generation} than the one that is served: "
+            "name the folder of its runs in --run-root"
+        )
+    missing = [name for name in _FILES if not (run.folder / name).is_file()]
+    if missing:
+        raise RunFolderError(
+            f"{folder} lacks {', '.join(missing)}, which its lists were made from: refreshing "
+            "goes on with the next night"
+        )
+    given = json.loads((run.folder / "settings.json").read_text())
+
+    def rules(kind: type[Any], step: str) -> Any:
+        return settings_of(kind, given.get(step, {}))
+
+    return Served(
+        run=run,
+        manifest=manifest,
+        moved_at=moved_at,
+        canary=canary,
+        events=rules(EventSettings, "events"),
+        weighing=rules(FeatureSettings, "features"),
+        training=rules(TrainSettings, "train"),
+        listing=rules(TopNSettings, "topn"),
+    )

@@ -1,0 +1,1 @@
+"""The report of a night: figures, charts, Markdown and HTML."""

@@ -1,0 +1,180 @@
+"""The morning's report: one JSON with everything, one page for people, one Markdown for Prefect."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from nightshelf.contract.values import Manifest
+from tasks.artifacts.records import CleanLog, Features, Model, Staged
+from tasks.evaluation.backtest import Quality
+from tasks.evaluation.gates import Verdict
+from tasks.evaluation.measure import Metrics
+from tasks.report.charts import all_pictures
+from tasks.report.html import to_html
+from tasks.report.markdown import to_markdown
+from tasks.report.quality import figure
+from tasks.report.settings import Targets
+from tasks.report.text import count, percent, ratio
+from tasks.runs.run_folder import Run, step
+
+#: Goes up when a name in report.json changes its meaning or leaves.
+_FORMAT = 1
+
+
+class Headline(NamedTuple):
+    """One figure against its target, ready to read."""
+
+    figure: str
+    value: str
+    target: str
+    met: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report stands, its figures that have targets, and what became of the generation."""
+
+    json: Path
+    md: Path
+    html: Path
+    headline: tuple[Headline, ...]
+    state: str
+
+
+@step
+def write_report(
+    run: Run,
+    clean: CleanLog,
+    features: Features,
+    model: Model,
+    staged: Staged | None,
+    *,
+    metrics: Metrics,
+    quality: Quality | None,
+    verdict: Verdict,
+    targets: Targets,
+    state: str,
+) -> Report:
+    """Write report.json, report.md and report.html; equal nights of equal seconds give equal bytes.
+
+    `state` is what became of the generation: "live", "staged" or "blocked"; "not published" where
+    nothing was `staged`, and the lists were measured as they were computed.
+    """
+    headline = judge(metrics, quality, targets)
+    facts = {
+        "format": _FORMAT,
+        "night": {
+            "namespace": run.namespace,
+            "generation": run.generation,
+            "as_of": run.as_of.isoformat(),
+            "state": state,
+        },
+        "headline": [row._asdict() for row in headline],
+        "targets": asdict(targets),
+        "blocked_by": verdict.reasons(),
+        "warnings": [*clean.warnings, *features.warnings, *verdict.warnings()],
+        "gates": [asdict(gate) for gate in verdict.gates],
+        "input": _input(clean, features),
+        "model": {
+            "users": model.n_users,
+            "items": model.n_items,
+            "factors": model.n_factors,
+            "iterations": model.n_iterations,
+            "started_from": model.started_from,
+        },
+        "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
+        "foresight": _foresight(quality),
+        "memory": _memory(staged, metrics) | _saved(run.steps()) if staged else None,
+        "steps": run.steps(),
+        "curves": orjson.loads(metrics.curves.read_bytes()),
+    }
+    pictures = all_pictures(facts["curves"], facts["steps"])
+    written = {
+        "json": orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS),
+        "md": to_markdown(facts, pictures).encode(),
+        "html": to_html(facts, pictures).encode(),
+    }
+    paths = {ending: run.path(f"report.{ending}") for ending in written}
+    for ending, content in written.items():
+        paths[ending].write_bytes(content)
+    return Report(**paths, headline=headline, state=state)
+
+
+def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:
+    """Hold the figures that have targets against them."""
+    n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
+    n_broken += metrics.n_over_ceiling or 0
+    return (
+        Headline(
+            "Catalogue coverage",
+            percent(metrics.coverage),
+            f"over {100 * targets.coverage:g} %",
+            metrics.coverage > targets.coverage,
+        ),
+        Headline(
+            "Category diversity",
+            ratio(metrics.diversity),
+            f"over {targets.diversity:g}",
+            metrics.diversity > targets.diversity,
+        ),
+        *_foreseen(quality),
+        Headline("Broken rules", count(n_broken), "none", n_broken == 0),
+    )
+
+
+def _foreseen(quality: Quality | None) -> Iterator[Headline]:
+    """Yield NDCG@10, where it was measured, against that of the popular list."""
+    if quality and quality.n_users:
+        lists, popular = (of["ndcg_at_10"] for of in (quality.lists, quality.popularity))
+        target = f"over {figure(popular)}, the popular list's"
+        yield Headline("Foresight (NDCG@10)", figure(lists), target, lists > popular)
+
+
+def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
+    return {
+        "rows_read": clean.rows_read,
+        "events": clean.n_events,
+        "duplicates": clean.n_duplicates,
+        "teaching": features.n_teaching,
+        "without_weight": features.n_unweighed,
+        "after_as_of": clean.n_after_as_of,
+        "quarantined": clean.n_quarantined,
+        "items": features.n_catalogue,
+        "items_without_category": features.n_uncategorised,
+        "users": features.n_known_users,
+        "interactions": features.n_interactions,
+        "event_types": clean.event_types,
+        "quarantined_by_reason": clean.quarantined,
+        "set_aside": clean.set_aside,
+        "unweighed": features.unweighed,
+        "warnings": [*clean.warnings, *features.warnings],
+    }
+
+
+def _foresight(quality: Quality | None) -> dict[str, Any] | None:
+    if quality is None:
+        return None
+    return {name: value for name, value in asdict(quality).items() if name != "path"}
+
+
+def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:
+    manifest = Manifest.from_json(staged.manifest.read_bytes())
+    return {
+        "keys": staged.n_keys,
+        "bytes": staged.n_bytes,
+        "bytes_a_user": round(staged.n_bytes / max(metrics.n_users, 1), 1),
+        "keys_by_family": manifest.counts,
+        "digest": staged.digest,
+    }
+
+
+def _saved(steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many users have no list since they were not here, and what theirs would take."""
+    found = {line["step"]: line for line in steps}
+    lists, coming = found.get("top_n", {}), found.get("forecast", {})
+    n_inactive = lists.get("n_inactive", 0)
+    a_list = coming.get("families", {}).get("list", 0) / max(lists.get("n_lists", 0), 1)
+    return {"inactive_users": n_inactive, "bytes_saved": round(n_inactive * a_list)}

@@ -1,0 +1,76 @@
+"""How a report tells of the offline metric: what was foreseen, and what rules of the lists cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.report.text import count, instant
+
+HEADS = ("Foreseen", "Own lists", "Popular list", "What it says")
+
+_MEASURES = (
+    ("ndcg", "NDCG", "Hits, worth less the lower they stand, of what the best list would have."),
+    ("recall", "Recall", "The share of what a user took to that the places showed."),
+    ("hit_rate", "Hit rate", "The share of users for whom a place at least was a hit."),
+    ("reciprocal_rank", "Reciprocal rank", "1 is a hit at the first place, 0.5 at the second."),
+)
+_SETTING = "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS"
+
+
+def figure(value: float) -> str:
+    """Return a figure that is often small.
+
+    >>> figure(0.08113)
+    '0.0811'
+    """
+    return f"{value:.4f}"
+
+
+def foresight(quality: Mapping[str, Any] | None) -> str:
+    """Return in a few sentences how lists of some days ago have done.
+
+    >>> foresight(None)
+    'How well the lists foresee was not measured: NIGHTSHELF_EVALUATE__HOLDOUT_DAYS.'
+    """
+    if quality is None:
+        return f"How well the lists foresee was not measured: {_SETTING}."
+    cut = instant(quality["cut"])
+    if not quality["n_users"]:
+        return (
+            f"How well the lists foresee was not measured: nobody had a list as of {cut} and took "
+            f"to anything new since ({_SETTING} is {quality['holdout_days']})."
+        )
+    lists, popularity = (quality[name]["ndcg_at_10"] for name in ("lists", "popularity"))
+    return (
+        f"Lists as of {cut}, judged by what {count(quality['n_users'])} users took to in the "
+        f"{quality['holdout_days']} days since: NDCG@10 {figure(lists)} (standard error "
+        f"{figure(quality['ndcg_error'])}), the popular list {figure(popularity)}.{_cost(quality)}"
+    )
+
+
+def foresight_rows(quality: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
+    """Return rows of a measure, its figure for own lists and for the popular one, its meaning."""
+    if quality is None:
+        return []
+    lists, popularity = quality["lists"], quality["popularity"]
+    depths = sorted({int(name.rpartition("_")[2]) for name in lists})
+    return [
+        (
+            f"{title}@{k}",
+            figure(lists[f"{name}_at_{k}"]),
+            figure(popularity[f"{name}_at_{k}"]),
+            says,
+        )
+        for k in depths
+        for name, title, says in _MEASURES
+    ]
+
+
+def _cost(quality: Mapping[str, Any]) -> str:
+    """Say what the rules cost that give up some of a list's aim."""
+    if not quality["plain"]:
+        return ""
+    with_rules, without = (quality[name]["ndcg_at_10"] for name in ("lists", "plain"))
+    change = f": {100 * (with_rules / without - 1):+.1f} %" if without else ""
+    return (
+        f" NDCG@10 {figure(with_rules)}, {figure(without)} without the exploration rules{change}."
+    )

@@ -1,0 +1,137 @@
+"""Going on where a night broke off: finished steps are taken over, not done again.
+
+A night that starts again takes a new number, and links into its folder what an unfinished run of
+the same night has finished: same `as_of`, same input files, same settings, same code. Finished
+files never change, so nothing is shared that could (docs/decisions/0013-resume.md).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import distributions
+from itertools import takewhile
+from pathlib import Path
+
+from tasks.io.parquet import file_hash
+from tasks.runs.run_folder import Run, step
+
+_MADE_FROM = "made_from.json"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many finished steps were taken over, and from which run (`None`: from none)."""
+
+    n_steps: int
+    source: int | None
+
+
+@step
+def take_over(run: Run, digests: Mapping[str, str], config_hash: str) -> Taken:
+    """Take over what an unfinished run of the same night has finished."""
+    made_from = _made_from(run, digests, config_hash)
+    run.path(_MADE_FROM).write_text(json.dumps(made_from, indent=2) + "\n")
+    source = _unfinished(run, made_from)
+    return Taken(adopt(run, source), source.generation) if source else Taken(0, None)
+
+
+def find_done(run: Run, digests: Mapping[str, str], config_hash: str, last_step: str) -> Run | None:
+    """Return the newest run of the same night, before `run`, that got to the end of `last_step`.
+
+    None counts whose files are gone, or not what they were.
+    """
+    made_from = _made_from(run, digests, config_hash)
+    for source in _older(run):
+        journal = source.journal() if _load(source.path(_MADE_FROM)) == made_from else []
+        whole = all(_intact(line.get("files", {}), source.folder) for line in journal)
+        if whole and any(line["step"] == last_step for line in journal):
+            return source
+    return None
+
+
+def adopt(run: Run, source: Run) -> int:
+    """Link the files of another run's computed steps into this one's folder; return how many.
+
+    A step whose files are gone, or not what they were, is to be done again, with all after it.
+    """
+    computed = (line for line in source.journal() if "record" in line)
+    intact = list(takewhile(lambda line: _intact(line["files"], source.folder), computed))
+    for line in intact:
+        for name in line["files"]:
+            link(source.folder / name, run.path(name))
+        run.append({"taken_from": source.generation, **line})
+    return len(intact)
+
+
+def _made_from(run: Run, digests: Mapping[str, str], config_hash: str) -> dict[str, object]:
+    return {
+        "as_of": run.as_of.isoformat(),
+        "inputs": dict(digests),
+        "config": config_hash,
+        "code": _code_hash(),
+    }
+
+
+def _unfinished(run: Run, made_from: Mapping[str, object]) -> Run | None:
+    """Return the run that got furthest with the same night, the newest of equals.
+
+    None counts that is older than a run that finished: who starts that night again wants it anew.
+    """
+    found: dict[Run, int] = {}
+    for source in _older(run):
+        journal = source.journal() if _load(source.path(_MADE_FROM)) == made_from else []
+        if any(line["step"] == "write_report" for line in journal):
+            break
+        if done := sum("record" in line for line in journal):
+            found[source] = done
+    return max(found, key=found.__getitem__, default=None)
+
+
+def _older(run: Run) -> list[Run]:
+    """Return the runs before this one that say what they were made from, the newest first."""
+    paths = (run.root / run.namespace).glob(f"*/{_MADE_FROM}")
+    numbers = {int(path.parent.name) for path in paths if path.parent.name.isdecimal()}
+    return [
+        replace(run, generation=each)
+        for each in sorted(numbers, reverse=True)
+        if each < run.generation
+    ]
+
+
+def _load(path: Path) -> object:
+    with suppress(ValueError):  # cut short by a crash
+        return json.loads(path.read_text())
+    return None
+
+
+def _intact(files: Mapping[str, str], folder: Path) -> bool:
+    return all(
+        (folder / name).is_file() and file_hash(folder / name) == content
+        for name, content in files.items()
+    )
+
+
+def link(source: Path, target: Path) -> None:
+    """Link a file that never changes, or copy it where links cannot be."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+
+
+def _code_hash() -> str:
+    """Hash the code of the steps and the names and versions of all that is installed beside it.
+
+    What a bug computed before it was mended must not be taken over.
+    """
+    root = Path(__file__).parents[1]
+    installed = sorted(f"{each.name} {each.version}" for each in distributions())
+    code = hashlib.sha256("\n".join(installed).encode())
+    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".sql")):
+        code.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return code.hexdigest()

@@ -1,0 +1,43 @@
+"""Strings end to end, against Python's own lists of bytes."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.io.byte_strings import Texts, runs_of
+
+PARTS = st.lists(st.tuples(st.lists(st.binary(max_size=5)), st.integers(0, 3)))
+
+
+@given(PARTS)
+def test_parts_are_joined_without_what_they_leave_out(parts: list[tuple[list[bytes], int]]) -> None:
+    joined = Texts.joined([Texts.of(all_).slice(min(n, len(all_)), len(all_)) for all_, n in parts])
+    assert list(joined) == [each for all_, n in parts for each in all_[n:]]
+
+
+@given(st.lists(st.binary(max_size=40)), st.binary(min_size=1), st.integers(0, 3))
+def test_a_sought_byte_is_found_wherever_it_stands(
+    strings: list[bytes], sought: bytes, n_left_out: int
+) -> None:
+    start = min(n_left_out, len(strings))
+    texts = Texts.of(strings).slice(start, len(strings))
+    held = set(b"".join(strings[start:])) & set(sought)
+    assert texts.holds_any(runs_of(sought)) == bool(held)
+
+
+@given(
+    st.lists(st.text(max_size=5)),
+    st.integers(0, 3),
+    st.sampled_from([pa.string(), pa.binary(), pa.large_string(), pa.large_binary()]),
+)
+def test_texts_of_arrow_are_its_own_whatever_was_cut_off(
+    strings: list[str], n_left_out: int, kind: pa.DataType
+) -> None:
+    array = pa.array([text.encode() for text in strings], pa.binary()).cast(kind)
+    assert list(Texts.of(array.slice(n_left_out))) == [s.encode() for s in strings[n_left_out:]]
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(KeyError):
+        Texts.of(pa.array(["a", "b"]).dictionary_encode())
