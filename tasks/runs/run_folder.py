@@ -11,15 +11,14 @@
         known/                  a past date's catalogue, without what was created later
         features/               interactions.npz, seen.npz, user and item feature rows
         model/                  user_factors.parquet, item_factors.parquet, settings.json
-        lists/                  lists.parquet, popular.parquet, similar.parquet: as computed
-        served/                 the same three, as they were read back from Redis
+        lists/                  lists.parquet, popular.parquet, similar.parquet
         holdout/                the night as it was some days ago, and quality.json: how it did
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show
         gates.json              each gate's figure, limit and outcome
         report.json .md .html   what to look at in the morning
 
-    runs/<namespace>/rollups/   days added up, for the nights to come (`tasks/features/rollup_store.py`)
+    runs/<namespace>/rollups/   days added up for later nights (`tasks/features/rollup_store.py`)
 """
 
 import json
@@ -33,8 +32,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from tasks.io.disk import tidy, written_whole
 from tasks.errors import DiskError
+from tasks.io.disk import tidy, written_whole
 from tasks.io.parquet import file_hash
 
 #: Called with (done, total) now and then by steps that take long.
@@ -143,7 +142,7 @@ def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run
 def computed(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
     """Journal a step all of whose work is in the files that its record names.
 
-    Where the run has taken the step over from another (`tasks/runs/resume.py`), it is not done again.
+    Where the run has taken it over from another (`tasks/runs/resume.py`), it is not done again.
     """
 
     @wraps(function)

@@ -4,8 +4,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nightshelf.errors import CorruptValue
 from nightshelf.contract.values import Manifest, instant
+from nightshelf.errors import CorruptValue
 from tasks.errors import RunFolderError
 from tasks.runs.run_folder import Run
 

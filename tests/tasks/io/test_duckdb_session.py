@@ -8,12 +8,13 @@ _CLIENT = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from tasks import duck
+from tasks.io import duckdb_session
 from tasks.runs.run_folder import Run
 
 run = Run("shop", 1, datetime.now(UTC), Path(sys.argv[1]))
-with duck.connect(run.folder) as connection:
-    n = sum(batch.num_rows for batch in duck.stream(connection, "FROM range($n)", {"n": 7}))
+with duckdb_session.connect(run.folder) as connection:
+    batches = duckdb_session.stream(connection, "FROM range($n)", {"n": 7})
+    n = sum(batch.num_rows for batch in batches)
 print(n)
 """
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tasks.runs import resume
-from tasks.ingest.clean import clean_events
-from tasks.features.settings import FeatureSettings
 from tasks.features.build import build_features
+from tasks.features.settings import FeatureSettings
+from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs, InputSettings, check_inputs
+from tasks.models.als.settings import TrainSettings
+from tasks.models.als.train import train_als
+from tasks.runs import resume
 from tasks.runs.resume import Taken, adopt, take_over
 from tasks.runs.run_folder import Run
-from tasks.models.als.train import train_als
-from tasks.models.als.settings import TrainSettings
 from tests.tasks.logs import ANY_SHARE, AS_OF, NOW, event, item, read, write
 
 STEPS = ["clean_events", "build_features", "train_als"]
