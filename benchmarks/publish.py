@@ -4,7 +4,7 @@ All write the same keys, values and times to live into one server of this file's
 nothing), a round each in turn; the median of the rounds counts. Ours is timed twice:
 
 - as the night runs it: `stage` and `read_back`, which begin with Parquet files and end with the
-  lists as served in Parquet files, every list taken apart again on the way and a sample compared;
+  digest of every key read back and a sample of the lists decoded and compared;
 - from memory: from the same rows as Arrow batches to keys that are proven: encoded, written, every
   key read back, the digests of both ways compared.
 

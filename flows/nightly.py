@@ -14,7 +14,7 @@
     evaluate        how lists of days ago have done (if set)  holdout/quality.json
     forecast        does it fit beside what Redis holds?     (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
-    read_back       out of Redis again, proven by a digest   served/
+    read_back       out of Redis again, proven by a digest
     measure         coverage, diversity, ... as served       curves.json
     check_gates     good enough to go live?                  gates.json
     flip            live, for every reader at once           (the pointer in Redis)

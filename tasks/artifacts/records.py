@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-#: The three list files, as computed and as read back. Grain: one key of the family.
+#: The three list files. Grain: one key of the family.
 #: `key` is a user id, a segment or an item id; the four list columns have equal lengths,
 #: best first; `because` is empty where the reason's code needs nothing.
 LIST_SCHEMA = pa.schema(
@@ -15,17 +15,6 @@ LIST_SCHEMA = pa.schema(
         ("scores", pa.list_(pa.float64())),
         ("codes", pa.list_(pa.string())),
         ("because", pa.list_(pa.string())),
-    ]
-)
-
-#: The same on the way to a file, each distinct text of a batch once. What is read again is
-#: `LIST_SCHEMA`, and `tasks.artifacts.list_tables.read_lists` gives this.
-CODED_LISTS = pa.schema(
-    [
-        field.with_type(pa.list_(pa.dictionary(pa.int32(), pa.string())))
-        if field.name in ("item_ids", "codes", "because")
-        else field
-        for field in LIST_SCHEMA
     ]
 )
 
@@ -160,7 +149,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Served:
-    """A staged generation as it was read back, key by key, its digest proven (`LIST_SCHEMA`)."""
+    """A staged generation's lists (`LIST_SCHEMA`), whose digest Redis has returned key by key."""
 
     lists: Path
     popular: Path

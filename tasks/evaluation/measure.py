@@ -1,4 +1,4 @@
-"""Measure a night's lists as they were read back from Redis, before anybody sees them."""
+"""Measure a night's lists once Redis has returned their digest, before anybody sees them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Metrics:
       `filled_share`: of the places that candidates could fill, 0 to 1. The last two are none where
       there is no such list (`tasks/evaluation/reach.py`).
     - `n_in_log`: users with an event, lately where inactive ones get no list.
-    - `families`: lists read back, by family of keys.
+    - `families`: lists by family of keys.
     - `curves`: JSON, what the report's pictures show.
     """
 

@@ -50,13 +50,6 @@ class Texts:
             np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8),
         )
 
-    @classmethod
-    def joined(cls, parts: Sequence["Texts"]) -> "Texts":
-        """Return the strings of all parts, in order, copied end to end."""
-        ends = np.cumsum(np.concatenate([[0], *(part.lengths for part in parts)]), dtype=np.int64)
-        whole = [part.data[part.offsets[0] : part.offsets[-1]] for part in parts]
-        return cls(ends, np.concatenate([np.empty(0, np.uint8), *whole]))
-
     def to_arrow(self) -> pa.Array:
         """Return the strings, which must be UTF-8 and end before 2 GiB, as Arrow's, uncopied."""
         places = pa.py_buffer(self.offsets.astype(np.int32))

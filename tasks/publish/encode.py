@@ -27,11 +27,16 @@ _ESCAPED = runs_of(bytes(range(0x20)) + b'"\\')
 
 def encode_list(row: dict[str, Any]) -> bytes:
     """Encode one row of `LIST_SCHEMA` without its key: the definition."""
+    return ranked_list(row).to_json()
+
+
+def ranked_list(row: dict[str, Any]) -> RankedList:
+    """Return one row of `LIST_SCHEMA` as the contract's list."""
     reasons = (
         (code, what) if what else (code,)
         for code, what in zip(row["codes"], row["because"], strict=True)
     )
-    return RankedList(tuple(row["item_ids"]), tuple(row["scores"]), tuple(reasons)).to_json()
+    return RankedList(tuple(row["item_ids"]), tuple(row["scores"]), tuple(reasons))
 
 
 def encode_row(row: dict[str, Any]) -> bytes:

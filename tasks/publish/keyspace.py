@@ -17,11 +17,8 @@ from tasks.artifacts.list_tables import read_lists
 from tasks.io.byte_strings import Room, Texts, runs_of
 from tasks.io.parquet import row_groups
 from tasks.publish.commands import framed
-from tasks.publish.decode import decode_lists
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
 from tasks.runs.run_folder import Run
-
-__all__ = ["MODEL", "Digest", "Entries", "Entry", "Family", "decode_lists", "families"]
 
 #: The one model that a night trains; apps find its name in the manifest.
 MODEL = "als"
@@ -114,17 +111,21 @@ class Family:
             for key, value in zip(bulk.keys, bulk.values, strict=True):
                 yield Entry(self.name, key.decode(), value)
 
-    def sample(self, n: int) -> list[Entry]:
-        """Return about `n` entries, spread evenly over the file; all of them where it has fewer."""
+    def sample(self, n: int, first: int = 0) -> list[dict[str, Any]]:
+        """Return about `n` rows, spread evenly over the file; all of them where it has fewer.
+
+        Another `first`, from 0 on, gives other rows of a file that has many more.
+        """
         with pq.ParquetFile(self.path) as parquet:
             groups = range(parquet.num_row_groups)
-            chosen = list(groups[:: max(1, len(groups) // _SAMPLED_GROUPS)])
+            step = max(1, len(groups) // _SAMPLED_GROUPS)
+            chosen = list(groups[first % step :: step])
             rows = []
             for group in chosen:
                 table = parquet.read_row_group(group)
                 stride = max(1, table.num_rows * len(chosen) // n)
-                rows += table.take(np.arange(0, table.num_rows, stride)).to_pylist()
-        return [self.entry(row) for row in rows]
+                rows += table.take(np.arange(first % stride, table.num_rows, stride)).to_pylist()
+        return rows
 
     def entry(self, row: dict[str, Any]) -> Entry:
         """Return a row of the file as a key and its value: the definition of `encode`."""

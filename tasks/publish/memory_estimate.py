@@ -73,7 +73,7 @@ def _words(run: Run, found: Forecast, limit: int) -> str:
 
 
 def _mean(family: Family, cost: Callable[[Entry], int]) -> float:
-    sample = family.sample(_SAMPLE)
+    sample = [family.entry(row) for row in family.sample(_SAMPLE)]
     return sum(map(cost, sample)) / len(sample) if sample else 0.0
 
 

@@ -58,26 +58,21 @@ def written(
 
 def read_again(
     lines: Sequence[Line], family: Family, ids: Iterable[pa.Array], digest: Digest
-) -> Generator[tuple[pa.Array, list[Texts]], None, None]:
-    """Yield ids, an array at a time as they are given, and their values, in several pieces.
+) -> Generator[int, None, None]:
+    """Read the values of ids into a digest, and yield how many keys each reply held.
 
     Raises `VerificationError` for a key that is missing.
     """
 
-    def asked() -> Generator[tuple[pa.Array, Texts], None, None]:
-        for some in ids:
-            keys = family.keys_of(some)
+    def asked() -> Generator[Texts, None, None]:
+        for keys in map(family.keys_of, ids):
             for start in range(0, len(keys), MGET_KEYS):
-                yield some, keys.slice(start, start + MGET_KEYS)
+                yield keys.slice(start, start + MGET_KEYS)
 
-    parts: list[Texts] = []
     try:
-        for (some, keys), values in carried(lines, asked(), lambda piece, _: getting(piece[1])):
+        for keys, values in carried(lines, asked(), lambda keys, _: getting(keys)):
             digest.add_all(keys, values)
-            parts.append(values)
-            if sum(map(len, parts)) == len(some):
-                yield some, parts
-                parts = []
+            yield len(keys)
     except Gone as gone:
         raise VerificationError(
             f"{gone} is gone right after it was written; the live generation is untouched. "

@@ -3,16 +3,12 @@
 Until the flip nothing that a reader sees has changed, whatever fails (contract: `nightshelf`).
 """
 
-from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sized
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from redis import Redis, RedisError
 from redis.backoff import ExponentialBackoff
@@ -26,24 +22,17 @@ from nightshelf.client.transport.redis_url import check_url
 from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
-from nightshelf.errors import CorruptValue
-from tasks.artifacts.records import LIST_SCHEMA, Served, Staged
+from tasks.artifacts.records import Served, Staged
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
-from tasks.io.byte_strings import Texts
-from tasks.io.parallel import ahead, beside
-from tasks.io.parquet import write_parquet
 from tasks.publish.connection import wire
-from tasks.publish.decode import decode_bulk
 from tasks.publish.keyspace import MODEL, Digest, Family
 from tasks.publish.send import encoded, read_again, written
 from tasks.publish.settings import PublishSettings
 from tasks.publish.verify import check_sample
 from tasks.runs.run_folder import Progress, Run, highest_generation, no_progress, step
 
-T = TypeVar("T", bound=Sized)
-#: Keys that are asked for, and whose lists are taken apart, together.
+#: Ids that are read from a file together.
 READ_ROWS = 2_500
-_ALTERED = "the live generation is untouched. Is another program writing under this namespace?"
 
 
 def connect(url: str, settings: PublishSettings) -> Redis:
@@ -154,45 +143,26 @@ def read_back(
     *,
     progress: Progress = no_progress,
 ) -> Served:
-    """Read every staged key, prove the digest, and keep the lists as a reader will get them.
+    """Read every staged key, prove the digest, and decode a sample of the lists as readers do.
 
-    Raises `VerificationError` where a key is missing, a value differs, or a list of a random sample
-    is not the computed one.
+    Raises `VerificationError` where a key is missing, a value differs, or a list of the sample is
+    not the computed one.
     """
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     n_keys = 0
-    paths = {}
-
-    def counted(found: Iterable[T]) -> Generator[T, None, None]:
-        nonlocal n_keys
-        for some in found:
-            n_keys += len(some)
-            progress(n_keys, staged.n_keys)
-            yield some
-
     with wire(client, settings.n_connections) as lines:
         for family in shelves:
-            found = read_again(lines, family, family.id_arrays(READ_ROWS), digest)
-            if family.holds_lists:
-                paths[family.name] = run.path(f"served/{family.path.name}")
-                with closing(ahead(partial(_decoded, family), beside(found))) as rows:
-                    write_parquet(paths[family.name], LIST_SCHEMA, counted(rows))
-            else:
-                deque(counted(ids for ids, _ in found), maxlen=0)
+            for n_read in read_again(lines, family, family.id_arrays(READ_ROWS), digest):
+                n_keys += n_read
+                progress(n_keys, staged.n_keys)
     if digest.hexdigest() != staged.digest:
         raise VerificationError(
             f"generation {run.generation} of {run.namespace}: {n_keys:,} keys read back have "
-            f"digest {digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; {_ALTERED}"
+            f"digest {digest.hexdigest()[:12]}, staged was {staged.digest[:12]}; the live "
+            "generation is untouched. Is another program writing under this namespace?"
         )
     for family in shelves:
         if family.holds_lists:
-            check_sample(family, paths[family.name], seed=run.generation)
+            check_sample(client, family, first=run.generation)
+    paths = {family.name: family.path for family in shelves}
     return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
-
-
-def _decoded(family: Family, found: tuple[pa.Array, list[Texts]]) -> pa.RecordBatch:
-    ids, values = found
-    try:
-        return decode_bulk(ids, Texts.joined(values))
-    except CorruptValue as error:
-        raise VerificationError(f"a {family.name} was altered: {error}; {_ALTERED}") from error

@@ -4,54 +4,49 @@ The digest proves that Redis holds what was encoded; a sample proves that what w
 was computed.
 """
 
-from functools import reduce
-from operator import or_
-from pathlib import Path
+import math
 from typing import Any
 
-import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from redis import Redis
 
+from nightshelf.client.core.stored_list import Shelved
+from nightshelf.errors import CorruptValue
 from tasks.errors import VerificationError
+from tasks.publish.connection import MGET_KEYS
+from tasks.publish.encode import ranked_list
 from tasks.publish.keyspace import Family
 
-#: Lists in all, and how many of them stand side by side: few row groups need to be read.
-SAMPLE, _RUN = 200, 50
+#: Lists of a family that are compared.
+SAMPLE = 5_000
 #: Scores are stored with 6 significant digits.
 _RELATIVE = 1e-5
 
 
-def check_sample(family: Family, served: Path, *, seed: int) -> None:
-    """Compare up to `SAMPLE` random lists of a family, as read back, with those computed.
+def check_sample(client: Redis, family: Family, *, first: int) -> None:
+    """Compare about `SAMPLE` staged lists of a family, decoded as readers do, with those computed.
 
-    Raises `VerificationError` for a list that is missing, or differs in items, scores or reasons.
+    They are spread evenly; `first`, from 0 on, says where they begin. Raises `VerificationError`
+    for a list that is missing, or differs in items, scores or reasons.
     """
-    keys = pq.read_table(family.path, columns=["key"]).column("key").combine_chunks()
-    runs = np.arange(0, len(keys), _RUN)
-    first = np.sort(np.random.default_rng(seed).permutation(runs)[: SAMPLE // _RUN])
-    sample = [keys.slice(at, _RUN).to_pylist() for at in first.tolist()]
-    computed, found = (_rows(path, sample) for path in (family.path, served))
-    for key in (key for side_by_side in sample for key in side_by_side):
-        row = computed[key]
-        if key not in found or not _same(row, found[key]):
-            raise VerificationError(
-                f"the {family.name} of {key} as read back is not the one in {family.path}; the "
-                "live generation is untouched. Was the file written again while it was published?"
-            )
+    rows = family.sample(SAMPLE, first)
+    for start in range(0, len(rows), MGET_KEYS):
+        some = rows[start : start + MGET_KEYS]
+        values: list[bytes | None] = client.mget([family.key_of(row["key"]) for row in some])  # type: ignore[assignment]
+        for row, value in zip(some, values, strict=True):
+            if value is None or not _same(row, value):
+                raise VerificationError(
+                    f"the {family.name} of {row['key']} as read back is not the one in "
+                    f"{family.path}; the live generation is untouched. Was the file written again "
+                    "while it was published?"
+                )
 
 
-def _rows(path: Path, sample: list[list[str]]) -> dict[str, dict[str, Any]]:
-    """Return the rows of the sampled keys; by ranges, as row groups know theirs."""
-    key = pc.field("key")
-    wanted = [(key >= min(keys)) & (key <= max(keys)) for keys in sample]
-    if not wanted:
-        return {}
-    rows = pq.read_table(path, filters=reduce(or_, wanted)).to_pylist()
-    return {row.pop("key"): row for row in rows}
-
-
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    ours, theirs = one.pop("scores"), other.pop("scores")
-    near = np.shape(ours) == np.shape(theirs) and np.allclose(ours, theirs, rtol=_RELATIVE, atol=0)
-    return one == other and near
+def _same(row: dict[str, Any], value: bytes) -> bool:
+    try:
+        ours, found = ranked_list(row), Shelved.from_json(value)
+    except CorruptValue:
+        return False
+    return (ours.items, ours.reasons) == (found.items, found.reasons) and all(
+        math.isclose(one, other, rel_tol=_RELATIVE)
+        for one, other in zip(ours.scores, found.scores, strict=True)
+    )

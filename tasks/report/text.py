@@ -142,4 +142,4 @@ def measured_on(memory: Mapping[str, Any] | None) -> str:
     """Say which lists the figures are of."""
     if memory is None:
         return "Measured on the lists as they were computed: nothing of them was published."
-    return f"Measured on the lists as they were read back from Redis. Digest {memory['digest']}."
+    return f"Measured on the lists whose digest Redis returned: {memory['digest']}."

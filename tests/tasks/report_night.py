@@ -174,7 +174,7 @@ def _served(
             }
             for key, items in content.items()
         ]
-        path = run.path(f"served/{family}.parquet")
+        path = run.path(f"lists/{family}.parquet")
         pq.write_table(pa.Table.from_pylist(rows, LIST_SCHEMA), path)
         paths[family] = path
     return Served(

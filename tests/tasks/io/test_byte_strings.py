@@ -7,14 +7,6 @@ from hypothesis import strategies as st
 
 from tasks.io.byte_strings import Texts, runs_of
 
-PARTS = st.lists(st.tuples(st.lists(st.binary(max_size=5)), st.integers(0, 3)))
-
-
-@given(PARTS)
-def test_parts_are_joined_without_what_they_leave_out(parts: list[tuple[list[bytes], int]]) -> None:
-    joined = Texts.joined([Texts.of(all_).slice(min(n, len(all_)), len(all_)) for all_, n in parts])
-    assert list(joined) == [each for all_, n in parts for each in all_[n:]]
-
 
 @given(st.lists(st.binary(max_size=40)), st.binary(min_size=1), st.integers(0, 3))
 def test_a_sought_byte_is_found_wherever_it_stands(

@@ -1,4 +1,4 @@
-"""Values made and read in bulk, against their definitions, which make and read one at a time."""
+"""Values made in bulk, against their definitions, which make one at a time."""
 
 import json
 import string
@@ -13,12 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightshelf.errors import CorruptValue, InvalidKey
-from tasks.artifacts.records import CODED_LISTS, LIST_SCHEMA
-from tasks.io.byte_strings import Texts
+from nightshelf.errors import InvalidKey
+from tasks.artifacts.records import LIST_SCHEMA
 from tasks.publish._jit.score_text import score_texts
 from tasks.publish._jit.wide import SLACK, put_roomy
-from tasks.publish.decode import decode_bulk, decode_lists
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
 from tasks.publish.keyspace import Family, families
 from tasks.runs.run_folder import Run
@@ -149,75 +147,6 @@ def test_feature_rows(data: st.DataObject, names: list[str]) -> None:
     wanted = [encode_row(row) for row in batch.to_pylist()]
     assert list(encode_rows(batch)) == wanted
     assert list(encode_rows(batch.slice(1))) == wanted[1:]
-
-
-def read_by(decode: Any, ids: Any, values: Any) -> Any:
-    try:
-        batch = decode(ids, values)
-    except CorruptValue as error:
-        return str(error)
-    rows = batch.cast(LIST_SCHEMA).to_pylist()
-    return batch.column_names, [repr(row) for row in rows]  # -0.0 is not 0.0
-
-
-def both_read(values: list[bytes]) -> None:
-    ids = [f"u{at}" for at in range(len(values))]
-    in_bulk = read_by(decode_bulk, pa.array(ids, pa.string()), Texts.of(values))
-    assert in_bulk == read_by(decode_lists, ids, values)
-
-
-@given(lists_of(TEXTS) | lists_of(PLAIN))
-def test_reading_lists(rows: list[dict[str, Any]]) -> None:
-    both_read([encode_list(row) for row in rows])
-
-
-LIST = (
-    b'{"items":["B2","A7","C1"],"scores":[0.912346,-1e-05,12.0],'
-    b'"reasons":[["because","C9"],["taste"]],"why":[0,1,0]}'
-)
-
-
-@pytest.mark.parametrize("value", [LIST, LIST.replace(b",", b", ")])
-def test_what_is_compiled_and_what_is_not_have_one_type(value: bytes) -> None:
-    assert decode_bulk(pa.array(["u1"]), Texts.of([value])).schema == CODED_LISTS
-
-
-@given(
-    st.integers(0, len(LIST)),
-    st.binary(max_size=2) | st.sampled_from([b"0", b"]", b".", b","]),
-    st.integers(0, 3),
-)
-def test_reading_what_was_altered(at: int, instead: bytes, n_gone: int) -> None:
-    both_read([LIST, LIST[:at] + instead + LIST[at + n_gone :], LIST])
-
-
-@pytest.mark.parametrize(
-    "score",
-    [
-        b"1",
-        b"-0",
-        b"01.5",
-        b"1.",
-        b".5",
-        b"1e5",
-        b"1.5e+2",
-        b"1e-400",
-        b"0.12345678901234567",
-        b"1e-22",
-        b"-0.0",
-        b"1E-5",
-        b"NaN",
-        b"5e-05",
-        b"1.5e-",
-    ],
-)
-def test_reading_numbers_of_another_form(score: bytes) -> None:
-    both_read([b'{"items":["a"],"scores":[' + score + b'],"reasons":[["taste"]],"why":[0]}'])
-
-
-@pytest.mark.parametrize("why", [b"-1", b"1", b"00", b"0.0", b"", b"0,0", b"9999999999999999"])
-def test_reading_positions_of_another_form(why: bytes) -> None:
-    both_read([b'{"items":["a"],"scores":[0.5],"reasons":[["taste"]],"why":[' + why + b"]}"])
 
 
 def test_every_entry_of_a_night_is_its_definition(tmp_path: Path) -> None:

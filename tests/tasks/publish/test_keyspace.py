@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshelf.errors import CorruptValue
 from tasks.artifacts.records import LIST_SCHEMA
-from tasks.publish.keyspace import Digest, Entry, decode_lists, families
+from tasks.publish.keyspace import Digest, Entry, families
 from tasks.runs.run_folder import Run
-from tests.tasks.small_models import AS_OF, make_shelves, read_lists
+from tests.tasks.small_models import AS_OF, make_shelves
 
 RUN = Run("shop", 7, AS_OF, Path("unused"))
 
@@ -85,30 +83,6 @@ def test_the_families_come_in_one_order_under_their_own_keys(tmp_path: Path) -> 
         family.key_of(raw) for family in shelves for batch in family.ids(2) for raw in batch
     ]
     assert len(keys) == len(set(keys)) == 14
-
-
-def test_decoding_gives_the_lists_back(tmp_path: Path) -> None:
-    shelves = make_shelves(Run("shop", 1, AS_OF, tmp_path))
-    for family in shelves[:3]:
-        ids = [raw for batch in family.ids(100) for raw in batch]
-        batch = decode_lists(ids, [entry.value for entry in family.entries()])
-        assert batch.schema == LIST_SCHEMA
-        for row, (key, wanted) in zip(
-            batch.to_pylist(), read_lists(family.path).items(), strict=True
-        ):
-            assert row.pop("key") == key
-            assert row.pop("scores") == pytest.approx(wanted.pop("scores"), rel=1e-5)
-            assert row == wanted
-
-
-def test_decoding_what_is_no_list(tmp_path: Path) -> None:
-    with pytest.raises(CorruptValue):
-        decode_lists(["u1"], [b"\x00"])
-    (row,) = decode_lists(["u1"], [b'{"items":[],"scores":[],"reasons":[],"why":[]}']).to_pylist()
-    assert row["item_ids"] == []
-    lone = b'{"items":["a"],"scores":[1],"reasons":[[]],"why":[0]}'
-    (row,) = decode_lists(["u1"], [lone]).to_pylist()
-    assert (row["codes"], row["because"]) == ([""], [""])
 
 
 Pairs = list[tuple[str, bytes]]
