@@ -1,7 +1,7 @@
 """Nightshelf's lookup: recommendation lists by key, out of Redis."""
 
 from nightshelf.client.async_shelf import AsyncShelf
-from nightshelf.client.core.tracking import Told
+from nightshelf.client.core.tracking import TrackingReceipt
 from nightshelf.client.event import Event
 from nightshelf.client.filters import Filters
 from nightshelf.client.results import Counters, Item, Result, Status
@@ -35,6 +35,6 @@ __all__ = [
     "Result",
     "Shelf",
     "Status",
-    "Told",
+    "TrackingReceipt",
     "TransitionRefused",
 ]

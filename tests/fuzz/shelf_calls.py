@@ -17,7 +17,7 @@ from nightshelf import (
     ReadSettings,
     Result,
     Shelf,
-    Told,
+    TrackingReceipt,
 )
 from nightshelf.client.transport.connection import connect, connect_async
 from tests.fuzz.ledger import Ledger
@@ -67,7 +67,7 @@ class Colours:
                 assert str(refused)
                 answer = type(refused)
             self.outcomes[name, answer.__name__ if isinstance(answer, type) else "answered"] += 1
-            if isinstance(answer, Told):
+            if isinstance(answer, TrackingReceipt):
                 assert answer.recorded, answer.cause
                 for fields in _told(name, said, answer.event_ids):
                     ledger.took(fields)
@@ -97,7 +97,7 @@ def _judged(answer: Any, n: int) -> Any:
     """Return what both colours must agree on, once it is seen to be an answer."""
     if isinstance(answer, list):
         return [_judged(each, n) for each in answer]
-    if isinstance(answer, Told):
+    if isinstance(answer, TrackingReceipt):
         return answer.recorded
     if isinstance(answer, Result):
         assert len(answer.items) <= n

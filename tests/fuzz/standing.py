@@ -15,7 +15,7 @@ import requests
 from tests.conftest import free_port
 from tests.fuzz.ledger import Ledger
 from tests.fuzz.service_calls import API_KEYS, Service
-from tests.lookup.service.event_log import Told, write
+from tests.lookup.service.event_log import LoggedEvent, write
 
 _START_S = 60
 _COMMAND = "from nightshelf.cli import main; main()"
@@ -24,7 +24,7 @@ _COMMAND = "from nightshelf.cli import main; main()"
 @contextmanager
 def running(redis_url: str, folder: Path, ledger: Ledger, *, keyed: bool) -> Iterator[Service]:
     """Start a service, with keys or open to all; `findings` has its faults once it has ended."""
-    write(folder, [Told("e1")])
+    write(folder, [LoggedEvent("e1")])
     keys = {
         name: {"sha256": sha256(name.encode()).hexdigest(), "scopes": sorted(scopes)}
         for name, scopes in API_KEYS.items()

@@ -15,7 +15,7 @@ from nightshelf.client.core import feature_rows as features
 from nightshelf.client.core import queries, tracking
 from nightshelf.client.core.protocol import Batch, Talk, Unanswered
 from nightshelf.client.core.state import Call, Mind
-from nightshelf.client.core.tracking import Told
+from nightshelf.client.core.tracking import TrackingReceipt
 from nightshelf.client.event import Event
 from nightshelf.client.filters import Filters
 from nightshelf.client.results import Counters, Result, Status
@@ -128,22 +128,22 @@ class AsyncShelf:
         item: str | None = None,
         value: float | None = None,
         **details: Any,
-    ) -> Told:
+    ) -> TrackingReceipt:
         """Tell what a user did: `Shelf.acted`."""
         event = Event(user, action, item, value, **details)
         return await self._run(tracking.acted(self._mind, event))
 
     async def shown(
         self, user: str, result: Result, *, first: int = 1, variant: str | None = None
-    ) -> Told:
+    ) -> TrackingReceipt:
         """Tell that a user was shown an answer: `Shelf.shown`."""
         return await self.record(tracking.shown_events(user, result, first, variant))
 
-    async def clicked(self, user: str, item: str, **details: Any) -> Told:
+    async def clicked(self, user: str, item: str, **details: Any) -> TrackingReceipt:
         """Tell that a user clicked on an item: `Shelf.clicked`."""
         return await self.record([Event(user, "click", item, **details)])
 
-    async def record(self, events: Sequence[Event]) -> Told:
+    async def record(self, events: Sequence[Event]) -> TrackingReceipt:
         """Tell of events that have no effect at once: `Shelf.record`."""
         return await self._run(tracking.record(self._mind, events))
 

@@ -1,4 +1,4 @@
-"""How a shelf reads, keeps and tells: figures and rules, with what speaks for them."""
+"""Settings of the lookup client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,29 +11,29 @@ from nightshelf.contract.effects import Effect
 class ReadSettings:
     """Settings of one shelf.
 
-    - `deadline_s`: a whole call's time with Redis, however many round trips it takes; `None` is
-      the `socket_timeout` that the client was made with, 50 ms where it was made with none.
-    - `*_ttl_s`: how long a process keeps what it read before it asks again. What belongs to a user
-      is kept briefly, since another process may hear of an action; a process that listens
-      (`Shelf.listening`) is told, and keeps it for `told_ttl_s`.
-    - `stale_s`: how long beyond that a copy serves where Redis fails.
-    - `max_entries`, `max_bytes`: bounds of what is kept, the latter an estimate of memory;
-      `max_bytes=0` keeps nothing.
-    - `beta`: how early hot keys are read anew (XFetch); 0 is never before their time.
-    - `breaker_after` failures in a row open the breaker; one call every `breaker_wait_s` tries.
-    - `actions`: by name, what an action does in place of what the live night says of its type
+    - `deadline_s`: time of a whole call with Redis, over all its round trips; `None` takes the
+      client's `socket_timeout`, or 50 ms.
+    - `*_ttl_s` of reads: how long a value is served from the process without asking again. A user's
+      own values are kept briefly, as another process may record an action; under
+      `Shelf.listening` the process is notified, and keeps them for `listening_ttl_s`.
+    - `stale_s`: how much longer a copy is served while Redis fails.
+    - `max_entries`, `max_bytes`: bounds of the cache, the latter an estimate of memory;
+      `max_bytes=0` caches nothing.
+    - `beta`: how early hot keys are read again (XFetch); 0 is never early.
+    - `breaker_after` failures in a row open the breaker; then one call every `breaker_wait_s`
+      probes Redis.
+    - `actions`: effects by event type, in place of those that the live generation defines
       (`nightshelf.contract.effects`).
-    - `lately_user_s`, `lately_item_s`: how long Redis adds what it is told to rows that do not hold
-      it: to a user's from the last action on, to an item's from the first. Then it is again as the
-      refresh, or the night, left it.
-    - `max_events`: about how many tracked events may wait to be collected; beyond that new ones are
-      refused (cause ``full``), and what they do at once is done all the same.
+    - `recent_user_ttl_s`, `recent_item_ttl_s`: how long tracked events are merged into feature
+      rows: of a user from the last event on, of an item from the first.
+    - `max_events`: tracked events that may wait to be collected, about; further ones are refused
+      (cause ``full``) while their effects are still applied.
     """
 
     deadline_s: float | None = None
     list_ttl_s: float = 5.0
     mask_ttl_s: float = 1.0
-    told_ttl_s: float = 60.0
+    listening_ttl_s: float = 60.0
     item_ttl_s: float = 30.0
     popular_ttl_s: float = 30.0
     stale_s: float = 3600.0
@@ -43,6 +43,6 @@ class ReadSettings:
     breaker_after: int = 3
     breaker_wait_s: float = 0.5
     actions: Mapping[str, Effect] = field(default_factory=lambda: MappingProxyType({}))
-    lately_user_s: int = 3600
-    lately_item_s: int = 6 * 3600
+    recent_user_ttl_s: int = 3600
+    recent_item_ttl_s: int = 6 * 3600
     max_events: int = 1_000_000

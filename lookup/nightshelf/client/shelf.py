@@ -17,7 +17,7 @@ from nightshelf.client.core import feature_rows as features
 from nightshelf.client.core import queries, tracking
 from nightshelf.client.core.protocol import Batch, Talk, Unanswered
 from nightshelf.client.core.state import Call, Mind
-from nightshelf.client.core.tracking import Told
+from nightshelf.client.core.tracking import TrackingReceipt
 from nightshelf.client.event import Event
 from nightshelf.client.filters import Filters
 from nightshelf.client.results import Counters, Result, Status
@@ -141,25 +141,25 @@ class Shelf:
         item: str | None = None,
         value: float | None = None,
         **details: Any,
-    ) -> Told:
-        """Tell what a user did; what that does at once, the live night says of the action's type.
+    ) -> TrackingReceipt:
+        """Record a user's action, and apply the effects that the live generation gives its type.
 
-        A type that it does not know is recorded too, and named in `Told.unknown_types`. `details`
-        are further fields of `Event`. `InvalidKey` for what is no id.
+        An unknown type is recorded too, and named in `TrackingReceipt.unknown_types`. `details` are
+        further fields of `Event`. Raises `InvalidKey` for an invalid id.
         """
         return self._run(tracking.acted(self._mind, Event(user, action, item, value, **details)))
 
     def shown(
         self, user: str, result: Result, *, first: int = 1, variant: str | None = None
-    ) -> Told:
+    ) -> TrackingReceipt:
         """Tell that a user was shown an answer, its first item at position `first`."""
         return self.record(tracking.shown_events(user, result, first, variant))
 
-    def clicked(self, user: str, item: str, **details: Any) -> Told:
+    def clicked(self, user: str, item: str, **details: Any) -> TrackingReceipt:
         """Tell that a user clicked on an item; `details` are further fields of `Event`."""
         return self.record([Event(user, "click", item, **details)])
 
-    def record(self, events: Sequence[Event]) -> Told:
+    def record(self, events: Sequence[Event]) -> TrackingReceipt:
         """Tell of events that have no effect at once, in one round trip."""
         return self._run(tracking.record(self._mind, events))
 

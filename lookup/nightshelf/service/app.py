@@ -53,8 +53,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         settings.namespace,
         settings=ReadSettings(
             deadline_s=settings.deadline_s,
-            lately_user_s=settings.lately_user_s,
-            lately_item_s=settings.lately_item_s,
+            recent_user_ttl_s=settings.recent_user_ttl_s,
+            recent_item_ttl_s=settings.recent_item_ttl_s,
             max_events=settings.max_events,
         ),
     )

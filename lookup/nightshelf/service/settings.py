@@ -54,7 +54,7 @@ class ServiceSettings(BaseSettings):
     """Where the lists are, and what callers may.
 
     - `deadline_s`: a read's time with Redis, however many round trips it takes.
-    - `lately_user_s`, `lately_item_s`: how long what is told is added to feature rows
+    - `recent_user_ttl_s`, `recent_item_ttl_s`: how long what is told is added to feature rows
       (`nightshelf.ReadSettings`).
     - `keys`: by a name of yours, which the log shows; with none the service is open to all.
     - `cors_origins`: web pages that may call it from a browser, as ``https://shop.example``.
@@ -88,8 +88,8 @@ class ServiceSettings(BaseSettings):
         validation_alias=AliasChoices("namespace", "NIGHTSHELF_NAMESPACE"),
     )
     deadline_s: PositiveFloat = READ_TIMEOUT_S
-    lately_user_s: PositiveInt = ReadSettings.lately_user_s
-    lately_item_s: PositiveInt = ReadSettings.lately_item_s
+    recent_user_ttl_s: PositiveInt = ReadSettings.recent_user_ttl_s
+    recent_item_ttl_s: PositiveInt = ReadSettings.recent_item_ttl_s
     keys: dict[str, ApiKey] = Field(default={}, repr=False)
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: PositiveInt = 64 * 1024

@@ -252,7 +252,7 @@ def test_a_canarys_users_by_its_rows(redis_client: Redis, redis_url: str) -> Non
     assert shelf.user_features("ann")["events"] == 6
 
 
-class Told(NamedTuple):
+class TrackedEvent(NamedTuple):
     """An event of the one user, by its number: `at_s` after the first night."""
 
     event_id: str
@@ -262,7 +262,7 @@ class Told(NamedTuple):
     at_s: float
 
 
-def user_row(told: list[Told]) -> dict[str, Any]:
+def user_row(told: list[TrackedEvent]) -> dict[str, Any]:
     """Define a user's row: everything recomputed from every event."""
     once = list({each.event_id: each for each in told}.values())
     if not once:
@@ -313,12 +313,12 @@ def test_any_life_of_a_user(redis_client: Redis, life: list[tuple[Any, ...]]) ->
     client.flushdb()
     live(client)
     shelf = Shelf(client, SHOP, settings=ReadSettings(max_bytes=0, actions=ACTIONS))
-    told: list[Told] = []
-    night: list[Told] = []
-    fresh: list[Told] | None = None
-    lately: list[Told] = []
+    told: list[TrackedEvent] = []
+    night: list[TrackedEvent] = []
+    fresh: list[TrackedEvent] | None = None
+    lately: list[TrackedEvent] = []
 
-    def tell(each: Told) -> None:
+    def tell(each: TrackedEvent) -> None:
         at = NIGHT + timedelta(seconds=each.at_s)
         shelf.acted("ann", *each[1:4], at=at, event_id=each.event_id)
         lately.append(each)
@@ -327,7 +327,7 @@ def test_any_life_of_a_user(redis_client: Redis, life: list[tuple[Any, ...]]) ->
     for what, *how in life:
         if what == "act":
             now_s += how[3]
-            told.append(Told(f"e{len(told)}", how[0], how[1], how[2], now_s))
+            told.append(TrackedEvent(f"e{len(told)}", how[0], how[1], how[2], now_s))
             tell(told[-1])
         elif what == "again" and told:
             tell(told[-1 - how[0] % len(told)])
@@ -352,7 +352,7 @@ def test_any_life_of_a_user(redis_client: Redis, life: list[tuple[Any, ...]]) ->
         assert shelf.user_features("ann") == (user_row(known) if known else {})
 
 
-def item_row(told: list[Told], as_of_s: float, now_s: float) -> dict[str, Any]:
+def item_row(told: list[TrackedEvent], as_of_s: float, now_s: float) -> dict[str, Any]:
     """Define an item's counters from every event, as they stand at `now_s`."""
 
     def day(at_s: float) -> int:
@@ -371,7 +371,7 @@ def item_row(told: list[Told], as_of_s: float, now_s: float) -> dict[str, Any]:
     }
 
 
-def put_item(client: Redis, key: str, told: list[Told], at_s: float, **more: Any) -> None:
+def put_item(client: Redis, key: str, told: list[TrackedEvent], at_s: float, **more: Any) -> None:
     row = item_row(told, at_s, at_s)
     put(
         client, key, {name: getattr(value, "expected", value) for name, value in row.items()} | more
@@ -386,14 +386,14 @@ def test_any_life_of_an_item(redis_client: Redis, life: list[tuple[Any, ...]]) -
     live(client)
     put_item(client, KEYS.item(1, "A1"), [], 0.0)
     shelf = Shelf(client, SHOP, settings=ReadSettings(max_bytes=0, actions=ACTIONS))
-    told: list[Told] = []
-    bases: dict[str, tuple[list[Told], float]] = {"night": ([], 0.0)}
-    lately: list[Told] = []
+    told: list[TrackedEvent] = []
+    bases: dict[str, tuple[list[TrackedEvent], float]] = {"night": ([], 0.0)}
+    lately: list[TrackedEvent] = []
     now_s = 0.0
     for what, *how in life:
         if what == "act" and how[0] != "dislike":  # a score that was cut off at 0 has forgotten
             now_s += how[3]
-            each = Told(f"e{len(told)}", how[0], "A1", how[2], now_s)
+            each = TrackedEvent(f"e{len(told)}", how[0], "A1", how[2], now_s)
             at = NIGHT + timedelta(seconds=now_s)
             for _ in range(1 + len(told) % 2):  # every other one is told twice
                 shelf.acted(f"u{len(told)}", *each[1:4], at=at, event_id=each.event_id)
@@ -439,7 +439,7 @@ def test_on_both_servers_every_key_ends_and_is_bounded(
 ) -> None:
     client: Any = own_redis_client
     live(client)
-    options = ReadSettings(max_bytes=0, lately_user_s=600, lately_item_s=7200)
+    options = ReadSettings(max_bytes=0, recent_user_ttl_s=600, recent_item_ttl_s=7200)
     shelf = Shelf(connect(own_redis_url, timeout_s=5), SHOP, settings=options)
     for at in range(MAX_LATELY + 50):
         shelf.acted("ann", "view", f"i{at:06}", at=NINE + timedelta(seconds=at))

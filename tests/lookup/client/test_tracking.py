@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from nightshelf import Effect, Event, ReadSettings, Shelf, Told
+from nightshelf import Effect, Event, ReadSettings, Shelf, TrackingReceipt
 from nightshelf.admin.blocklist import block
 from nightshelf.admin.erasure import Traces, forget, traces
 from nightshelf.admin.item_updates import revise
@@ -38,7 +38,7 @@ def test_an_action_in_one_round_trip(
     shelf.get("ann")
     line.batches.clear()
     told = shelf.acted("ann", "purchase", "A1", 9.5, at=AT, event_id="e1", position=2, model="als")
-    assert told == Told(("e1",), recorded=True)
+    assert told == TrackingReceipt(("e1",), recorded=True)
     counted = "ZADD+ZREMRANGEBYRANK+EXPIRE+HINCRBY+HINCRBY+HINCRBY+EXPIRE"
     felt = "ZADD+ZREMRANGEBYRANK+EXPIRE+ZADD+EXPIRE+PUBLISH"
     assert line.batches == [f"XADD+XLEN+{counted}+{felt}"]
@@ -143,7 +143,7 @@ def test_a_full_redis_masks_here_at_least(own_redis_url: str, own_redis_client: 
 def test_a_redis_that_is_gone_masks_here_at_least(dead_url: str, shelf_of: ShelfOf) -> None:
     shelf = shelf_of(dead_url)
     told = shelf.acted("ann", "purchase", "A1", event_id="e1")
-    assert told == Told(("e1",), recorded=False, cause="refused")
+    assert told == TrackingReceipt(("e1",), recorded=False, cause="refused")
 
 
 def test_what_is_told_is_checked(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
@@ -264,7 +264,7 @@ def test_where_no_night_says_so_the_usual_names_hold(
     assert ids(shelf.get("ann")) == ("B1", "C1")
     redis_client.flushdb()
     told = shelf_of(redis_url).acted("ann", "order", "B1", event_id="e")
-    assert told == Told(("e",), recorded=True, unknown_types=("order",))
+    assert told == TrackingReceipt(("e",), recorded=True, unknown_types=("order",))
     assert len(entries(redis_client)) == 1
 
 
@@ -297,7 +297,7 @@ def test_shown_and_clicked(redis_client: Redis, shelf_of: ShelfOf, redis_url: st
     assert (seen["generation"], seen["model"], seen["variant"]) == ("1", "als", "b")
     assert (click["event_type"], click["position"], click["generation"]) == ("click", "12", "1")
     assert ids(shelf.get("ann", 2)) == ids(result)
-    assert shelf.record([]) == Told((), recorded=True)
+    assert shelf.record([]) == TrackingReceipt((), recorded=True)
     assert shelf.record([Event("ann", "impression", "C1")]).recorded
 
 

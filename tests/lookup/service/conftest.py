@@ -6,7 +6,7 @@ import pytest
 
 from nightshelf.service.dashboard import event_log, query
 from nightshelf.service.dashboard.query import Asked, Row, figures
-from tests.lookup.service.event_log import Told, write
+from tests.lookup.service.event_log import LoggedEvent, write
 
 #: Takes hours, and needs what the true one does.
 ENDLESS = """
@@ -21,7 +21,7 @@ def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log of two events, whose questions by the hour (and for all models) never end."""
     statement = tmp_path / "endless.sql"
     statement.write_text(ENDLESS)
-    write(tmp_path, [Told("e1"), Told("e2", event_type="click")])
+    write(tmp_path, [LoggedEvent("e1"), LoggedEvent("e2", event_type="click")])
     monkeypatch.setattr(query, "_STATEMENT", statement)
     return tmp_path
 

@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Told:
+class LoggedEvent:
     """A row of the log."""
 
     event_id: str
@@ -46,9 +46,9 @@ class Told:
     arrived_at: datetime | None = NOON
 
 
-def write(folder: Path, events: Iterable[Told], name: str = "part-0.parquet") -> None:
+def write(folder: Path, events: Iterable[LoggedEvent], name: str = "part-0.parquet") -> None:
     """Write events to one file a partition."""
-    by_day: dict[date, list[Told]] = {}
+    by_day: dict[date, list[LoggedEvent]] = {}
     for event in events:
         by_day.setdefault(event.ts.date(), []).append(event)
     for day, of_day in by_day.items():

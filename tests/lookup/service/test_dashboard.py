@@ -18,20 +18,20 @@ from hypothesis import strategies as st
 
 from nightshelf.service.dashboard import query
 from nightshelf.service.dashboard.query import Asked, Row, Unreadable, figures
-from tests.lookup.service.event_log import FIRST, NOON, Told, write
+from tests.lookup.service.event_log import FIRST, NOON, LoggedEvent, write
 
 LIMIT_S = 60.0
 
 
-def expected(events: Iterable[Told], asked: Asked) -> dict[Any, dict[str, Any]]:
+def expected(events: Iterable[LoggedEvent], asked: Asked) -> dict[Any, dict[str, Any]]:
     """Return the figures by part, the total's under ``total``, worked out one by one."""
-    first: dict[str, Told] = {}
+    first: dict[str, LoggedEvent] = {}
     for event in events:
         if asked.start <= event.ts.date() <= asked.end:
             kept = first.setdefault(event.event_id, event)
             if arrival(event) < arrival(kept):
                 first[event.event_id] = event
-    parts: dict[Any, list[Told]] = {"total": []}
+    parts: dict[Any, list[LoggedEvent]] = {"total": []}
     for event in first.values():
         known = event.event_type in ("impression", "click", "purchase")
         if known and asked.model in (None, event.model):
@@ -41,11 +41,11 @@ def expected(events: Iterable[Told], asked: Asked) -> dict[Any, dict[str, Any]]:
     return {part: reckoned(of_part) for part, of_part in parts.items()}
 
 
-def arrival(event: Told) -> datetime:
+def arrival(event: LoggedEvent) -> datetime:
     return event.arrived_at or datetime.max.replace(tzinfo=UTC)
 
 
-def reckoned(events: list[Told]) -> dict[str, Any]:
+def reckoned(events: list[LoggedEvent]) -> dict[str, Any]:
     n = dict.fromkeys(("impression", "click", "purchase"), 0)
     for event in events:
         n[event.event_type] += 1
@@ -89,7 +89,7 @@ moments = st.builds(
 )
 names = st.sampled_from([None, "als", "popular", ""])
 told = st.builds(
-    Told,
+    LoggedEvent,
     event_id=st.integers(0, 60).map(str),
     user_id=st.sampled_from(["ann", "bob", "zoë"]),
     event_type=st.sampled_from(["impression", "click", "purchase", "view"]),
@@ -112,7 +112,7 @@ told = st.builds(
         st.booleans(),
     ),
 )
-def test_figures_are_those_of_plain_python(files: list[list[Told]], asked: Asked) -> None:
+def test_figures_are_those_of_plain_python(files: list[list[LoggedEvent]], asked: Asked) -> None:
     # Each row arrives at a moment of its own, the last written first; two copies never tie.
     every = [event for rows in files for event in rows]
     moment = {id(event): NOON - timedelta(seconds=at) for at, event in enumerate(every)}
@@ -126,7 +126,7 @@ def test_figures_are_those_of_plain_python(files: list[list[Told]], asked: Asked
 
 
 def test_of_two_copies_the_earliest_arrival_counts(tmp_path: Path) -> None:
-    copy = Told("e1", event_type="purchase", value=30.0, model="als")
+    copy = LoggedEvent("e1", event_type="purchase", value=30.0, model="als")
     late = replace(copy, ts=NOON - timedelta(hours=1), value=10.0, model="late")
     late = replace(late, arrived_at=NOON + timedelta(days=1))
     never = replace(copy, value=20.0, model="never", arrived_at=None)
@@ -143,7 +143,7 @@ def test_hours_are_those_of_utc_wherever_the_machine_stands(
 ) -> None:
     first = datetime(2026, 3, 1, tzinfo=UTC)
     edges = [first, first + timedelta(days=1, microseconds=-1)]
-    write(tmp_path, [Told(str(ts), ts=ts) for ts in edges])
+    write(tmp_path, [LoggedEvent(str(ts), ts=ts) for ts in edges])
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
@@ -156,9 +156,12 @@ def test_hours_are_those_of_utc_wherever_the_machine_stands(
 
 def test_values_that_are_no_amounts_are_left_out(tmp_path: Path) -> None:
     values = [0.1, 0.2, math.nan, math.inf, 1e300, None]
-    write(tmp_path, [Told(str(n), event_type="purchase", value=v) for n, v in enumerate(values)])
+    write(
+        tmp_path,
+        [LoggedEvent(str(n), event_type="purchase", value=v) for n, v in enumerate(values)],
+    )
     waits = [math.nan, math.inf, *map(float, range(200, 0, -1))]
-    write(tmp_path, [Told(f"w{n}", latency_ms=v) for n, v in enumerate(waits)], "b.parquet")
+    write(tmp_path, [LoggedEvent(f"w{n}", latency_ms=v) for n, v in enumerate(waits)], "b.parquet")
     total, _ = figures(tmp_path, Asked(FIRST, FIRST), LIMIT_S)
     assert total["revenue"] == 0.3
     assert (total["p95_latency_ms"], total["p99_latency_ms"]) == (190.0, 198.0)
@@ -166,8 +169,8 @@ def test_values_that_are_no_amounts_are_left_out(tmp_path: Path) -> None:
 
 def test_only_whole_files_of_the_days_asked_for_are_opened(tmp_path: Path) -> None:
     folder = tmp_path / "log [1]*?"
-    write(folder, [Told("e1")])
-    write(folder, [Told("e2")], "[x]*?.parquet")
+    write(folder, [LoggedEvent("e1")])
+    write(folder, [LoggedEvent("e2")], "[x]*?.parquet")
     for broken in ("date=2026-03-02/a.parquet", "date=2026-03-01/.a.parquet", "a.parquet"):
         path = folder / broken
         path.parent.mkdir(exist_ok=True)
@@ -178,8 +181,8 @@ def test_only_whole_files_of_the_days_asked_for_are_opened(tmp_path: Path) -> No
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
-    write(tmp_path, [Told(str(n)) for n in range(100)])
-    write(tmp_path, [Told("e1")], "part-1.parquet")
+    write(tmp_path, [LoggedEvent(str(n)) for n in range(100)])
+    write(tmp_path, [LoggedEvent("e1")], "part-1.parquet")
     path = tmp_path / "date=2026-03-01/part-0.parquet"
     whole = path.read_bytes()
     for kept in (0, 4, len(whole) // 2, len(whole) - 1):
@@ -189,7 +192,7 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
 
 
 def test_damaged_pages_and_foreign_columns_are_no_crash(tmp_path: Path) -> None:
-    write(tmp_path, [Told(str(n)) for n in range(100)])
+    write(tmp_path, [LoggedEvent(str(n)) for n in range(100)])
     path = tmp_path / "date=2026-03-01/part-0.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[:8] + b"\xff" * 60 + whole[68:])
@@ -202,7 +205,7 @@ def test_damaged_pages_and_foreign_columns_are_no_crash(tmp_path: Path) -> None:
 
 def test_a_model_is_a_value_and_no_sql(tmp_path: Path) -> None:
     name = "als' OR 'a' = 'a'; DROP TABLE once; --\0"
-    write(tmp_path, [Told("e1"), Told("e2", model=name)])
+    write(tmp_path, [LoggedEvent("e1"), LoggedEvent("e2", model=name)])
     rows = figures(tmp_path, Asked(FIRST, FIRST, model=name), LIMIT_S)
     assert [(row["model"], row["impressions"]) for row in rows] == [(None, 1), (name, 1)]
 
@@ -212,7 +215,10 @@ def test_a_log_of_many_models_is_cut_to_those_seen_most(
 ) -> None:
     monkeypatch.setattr(query, "_MAX_ROWS", 3)
     seen = [("rare", 1), ("b", 2), ("a", 2), ("often", 3)]
-    write(tmp_path, [Told(f"{name}{n}", model=name) for name, times in seen for n in range(times)])
+    write(
+        tmp_path,
+        [LoggedEvent(f"{name}{n}", model=name) for name, times in seen for n in range(times)],
+    )
     total, *parts = figures(tmp_path, Asked(FIRST, FIRST), LIMIT_S)
     assert total["impressions"] == 8
     assert [part["model"] for part in parts] == ["often", "a"]
@@ -220,7 +226,9 @@ def test_a_log_of_many_models_is_cut_to_those_seen_most(
 
 def test_conversions_are_of_the_types_that_are_asked_for(tmp_path: Path) -> None:
     kinds = ("purchase", "order", "order", "gift", "page")
-    write(tmp_path, [Told(str(n), event_type=kind, value=2.0) for n, kind in enumerate(kinds)])
+    write(
+        tmp_path, [LoggedEvent(str(n), event_type=kind, value=2.0) for n, kind in enumerate(kinds)]
+    )
     asked = Asked(FIRST, FIRST, purchases=("order", "gift"))
     total, _ = figures(tmp_path, asked, LIMIT_S)
     assert (total["conversions"], total["revenue"]) == (3, 6.0)

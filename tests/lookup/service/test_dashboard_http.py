@@ -19,7 +19,7 @@ from nightshelf.service.schemas.dashboard import Figures
 from nightshelf.service.settings import Scope
 from tests.lookup.client.test_tracking import own_names
 from tests.lookup.service.calling import Caller, calling
-from tests.lookup.service.event_log import NOON, Told, write
+from tests.lookup.service.event_log import NOON, LoggedEvent, write
 from tests.lookup.shelves import SHOP, publish
 
 
@@ -27,9 +27,11 @@ from tests.lookup.shelves import SHOP, publish
 def shop_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A morning on which Ann was shown two items, clicked on one and bought it."""
     folder = tmp_path_factory.mktemp("log")
-    shown = [Told(f"s{at}", position=at, latency_ms=8.0 * at, variant="b") for at in (1, 2)]
-    click = Told("c1", event_type="click", ts=NOON + timedelta(hours=1), variant="b")
-    order = Told("o1", event_type="purchase", ts=NOON + timedelta(hours=2), value=19.5, model=None)
+    shown = [LoggedEvent(f"s{at}", position=at, latency_ms=8.0 * at, variant="b") for at in (1, 2)]
+    click = LoggedEvent("c1", event_type="click", ts=NOON + timedelta(hours=1), variant="b")
+    order = LoggedEvent(
+        "o1", event_type="purchase", ts=NOON + timedelta(hours=2), value=19.5, model=None
+    )
     write(folder, [*shown, click, order])
     return folder
 
@@ -107,7 +109,7 @@ def test_a_quarter_may_be_asked_for(client: Caller) -> None:
 
 
 def test_a_broken_file_is_a_problem_that_names_it(tmp_path: Path, dead_url: str) -> None:
-    write(tmp_path, [Told("e1")])
+    write(tmp_path, [LoggedEvent("e1")])
     path = tmp_path / "date=2026-03-01/part-0.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     with calling(ServiceSettings(redis_url=SecretStr(dead_url), events_dir=tmp_path)) as client:
@@ -162,7 +164,13 @@ def test_the_night_says_what_a_conversion_is(
     tmp_path: Path, redis_client: Redis, redis_url: str
 ) -> None:
     own_names(redis_client)
-    write(tmp_path, [Told("o1", event_type="order", value=3.0), Told("p1", event_type="purchase")])
+    write(
+        tmp_path,
+        [
+            LoggedEvent("o1", event_type="order", value=3.0),
+            LoggedEvent("p1", event_type="purchase"),
+        ],
+    )
     settings = ServiceSettings(
         redis_url=SecretStr(redis_url), namespace=SHOP, deadline_s=5, events_dir=tmp_path
     )

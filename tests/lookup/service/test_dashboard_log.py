@@ -10,7 +10,7 @@ import pytest
 from nightshelf.service.dashboard import query
 from nightshelf.service.dashboard.event_log import Busy, EventLog, Limits
 from nightshelf.service.dashboard.query import Asked, Row, TooMuch, Unreadable, figures
-from tests.lookup.service.event_log import FIRST, Told, write
+from tests.lookup.service.event_log import FIRST, LoggedEvent, write
 
 SLOW = Asked(FIRST, FIRST, hourly=True)
 
@@ -24,7 +24,7 @@ def test_a_question_ends_when_its_time_is_up(endless: Path) -> None:
 
 def test_what_does_not_fit_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "_MEMORY", "1MB")
-    write(tmp_path, [Told(str(n)) for n in range(20_000)])
+    write(tmp_path, [LoggedEvent(str(n)) for n in range(20_000)])
     with pytest.raises(TooMuch):
         figures(tmp_path, Asked(FIRST, FIRST), 60.0)
 
@@ -32,13 +32,13 @@ def test_what_does_not_fit_is_too_much(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_same_question_is_asked_once_a_minute(
     tmp_path: Path, asked_of_the_log: list[Asked]
 ) -> None:
-    write(tmp_path, [Told("e1")])
+    write(tmp_path, [LoggedEvent("e1")])
     one, other = Asked(FIRST, FIRST), Asked(FIRST, FIRST, hourly=True)
 
     async def ask() -> list[list[Row]]:
         log = EventLog(tmp_path)
         together = await asyncio.gather(*(log.figures(one) for _ in range(5)), log.figures(other))
-        write(tmp_path, [Told("e2")], "later.parquet")
+        write(tmp_path, [LoggedEvent("e2")], "later.parquet")
         return [*together, await log.figures(one)]
 
     *same, by_hour, again = asyncio.run(ask())
@@ -57,7 +57,7 @@ def test_answers_are_forgotten_and_failures_never_kept(
         assert await log.figures(asked) == []
         assert await log.figures(asked) == []
         log = EventLog(tmp_path)
-        write(tmp_path, [Told("e1")])
+        write(tmp_path, [LoggedEvent("e1")])
         path = tmp_path / "date=2026-03-01/part-0.parquet"
         whole = path.read_bytes()
         path.write_bytes(whole[:-1])
@@ -89,7 +89,7 @@ def test_one_question_at_a_time_and_the_next_waits_briefly(
 
 
 def test_who_stops_waiting_stops_nothing(tmp_path: Path, asked_of_the_log: list[Asked]) -> None:
-    write(tmp_path, [Told("e1")])
+    write(tmp_path, [LoggedEvent("e1")])
     asked = Asked(FIRST, FIRST)
 
     async def ask() -> list[Row]:

@@ -16,7 +16,7 @@ from tests.fuzz.ledger import GRAMMAR, KEYS, Ledger
 from tests.fuzz.sayings import READS, TELLS
 from tests.fuzz.service_calls import API_KEYS, CONFIG, Service
 from tests.fuzz.shelf_calls import both
-from tests.lookup.service.event_log import Told, write
+from tests.lookup.service.event_log import LoggedEvent, write
 from tests.lookup.shelves import SHOP, publish
 
 
@@ -28,7 +28,7 @@ def ledger(redis_client: Redis) -> Ledger:
 
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> ServiceSettings:
-    write(tmp_path, [Told("e1")])
+    write(tmp_path, [LoggedEvent("e1")])
     keys = {
         name: ApiKey.model_validate({"sha256": sha256(name.encode()).hexdigest(), "scopes": scopes})
         for name, scopes in API_KEYS.items()

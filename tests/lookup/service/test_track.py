@@ -90,7 +90,7 @@ def test_what_is_told_is_in_the_rows_at_once_and_for_as_long_as_is_set(
         KEYS.item(1, "A1"), b'{"popularity_score":1,"avg_rating":null,"num_ratings":0}'
     )
     settings = ServiceSettings(
-        redis_url=SecretStr(redis_url), deadline_s=5, lately_user_s=77, lately_item_s=777
+        redis_url=SecretStr(redis_url), deadline_s=5, recent_user_ttl_s=77, recent_item_ttl_s=777
     )
     with calling(settings) as client:
         for path, told in (("click", CLICK), ("action", CLICK | {"action": "rating", "value": 4})):

@@ -114,7 +114,7 @@ def _fly(
                 if mind.flights.is_current(flight, key):
                     fresh_s = kind.fresh_s(mind.settings)
                     if kind.personal and told and mind.told:
-                        fresh_s = mind.settings.told_ttl_s
+                        fresh_s = mind.settings.listening_ttl_s
                     size = _size(reply)
                     mind.cache.put(key, value, fresh_s=fresh_s, took_s=took_s, n_bytes=size)
     finally:

@@ -18,7 +18,7 @@ from nightshelf.contract.values import loads
 #: A greater value, or one below 0, is left to the night, which knows what may be negative.
 _MAX_VALUE = 1e12
 _MILLIONTHS = 1e6
-#: Told in masses, of which the night makes nothing.
+#: TrackingReceipt in masses, of which the night makes nothing.
 _SHOWN = "impression"
 #: The end of the year 9998: what claims to be later is none of ours.
 _LAST_S = 253_370_764_800
@@ -64,7 +64,7 @@ def of_user(event: Event, keys: Keys, settings: ReadSettings) -> Batch:
     return [
         ("ZADD", key, "NX", event.at.timestamp(), text),
         ("ZREMRANGEBYRANK", key, 0, -MAX_LATELY - 1),
-        ("EXPIRE", key, settings.lately_user_s),
+        ("EXPIRE", key, settings.recent_user_ttl_s),
     ]
 
 
@@ -77,7 +77,7 @@ def of_item(event: Event, keys: Keys, settings: ReadSettings, sign: int = 1) -> 
         batch.append(("HINCRBY", key, f"{field}:n", sign))
         batch.append(("HINCRBY", key, f"{field}:sum", sign * millionths(event.value)))
     # From the first on: whatever goes on being counted, there is an end to what is kept.
-    return [*batch, ("EXPIRE", key, settings.lately_item_s, "NX")]
+    return [*batch, ("EXPIRE", key, settings.recent_item_ttl_s, "NX")]
 
 
 def millionths(value: float) -> int:

@@ -21,7 +21,7 @@ _DEFINITION_S = 60.0
 
 
 @dataclass(frozen=True)
-class Told:
+class TrackingReceipt:
     """Whether Redis has taken what it was told: `cause` says why not, all or part of it.
 
     What masks an item does so in this process either way; where the cause is ``full`` (too many
@@ -36,7 +36,7 @@ class Told:
     unknown_types: tuple[str, ...] = ()
 
 
-def acted(mind: Mind, event: Event) -> Talk[Told]:
+def acted(mind: Mind, event: Event) -> Talk[TrackingReceipt]:
     """Record an action, with all its effects; one of an unknown type asks for a refresh alone."""
     event.check()
     counting = yield from definition(mind)
@@ -75,13 +75,13 @@ def shown_events(user: str, result: Result, first: int, variant: str | None) -> 
     ]
 
 
-def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Talk[Told]:  # noqa: B008 - immutable
+def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Talk[TrackingReceipt]:  # noqa: B008 - immutable
     """Record events in one round trip; an `effect` is that of the only one.
 
     Those that are told again take another, which takes back that they were counted twice.
     """
     if not events:
-        return Told((), recorded=True)
+        return TrackingReceipt((), recorded=True)
     for event in events:
         event.check()
     call = Call()
@@ -102,7 +102,7 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
     _drop(mind, events[0].user_id if effect.invalidates or effect.masks else None, counted)
     ids = tuple(event.event_id for event in events)
     if isinstance(replies, Unanswered):
-        return Told(ids, recorded=False, cause=replies.cause)
+        return TrackingReceipt(ids, recorded=False, cause=replies.cause)
     twice = [event for at, event in kept_at.items() if replies[at] == 0]
     if twice:
         back = [
@@ -118,7 +118,7 @@ def record(mind: Mind, events: Sequence[Event], effect: Effect = Effect()) -> Ta
         mind.count(cause)
     if full:
         causes.insert(0, "full")
-    return Told(ids, recorded=not causes, cause=causes[0] if causes else None)
+    return TrackingReceipt(ids, recorded=not causes, cause=causes[0] if causes else None)
 
 
 def n_waiting(mind: Mind, call: Call) -> Talk[int | None]:
