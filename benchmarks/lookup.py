@@ -119,7 +119,7 @@ def _costs(
         batches[f"bare {size}"] = lambda _, theirs=theirs: [  # type: ignore[misc]
             json.loads(str_(value)) for value in client.mget(theirs)
         ]
-    # Call by call, so that a busy machine is busy for both; what is kept has no such peer.
+    # CallState by call, so that a busy machine is busy for both; what is kept has no such peer.
     medians = _medians({"kept": lambda at: kept.get(names[at % 50], PAGE)}, rounds, calls)
     medians |= _medians(contestants, rounds * calls, 1) | _medians(batches, rounds, 1)
     for name, us in medians.items():

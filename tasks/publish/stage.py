@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
-from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.core.failures import failure
 from nightshelf.client.transport.connection import address, deadline_s
 from nightshelf.client.transport.redis_url import check_url
 from nightshelf.contract.feature_rules import Counting

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from nightshelf.client.core.stored_list import Shelved
+from nightshelf.client.core.stored_list import StoredList
 from nightshelf.errors import CorruptValue
 from tasks.errors import VerificationError
 from tasks.publish.connection import MGET_KEYS
@@ -43,7 +43,7 @@ def check_sample(client: Redis, family: Family, *, first: int) -> None:
 
 def _same(row: dict[str, Any], value: bytes) -> bool:
     try:
-        ours, found = ranked_list(row), Shelved.from_json(value)
+        ours, found = ranked_list(row), StoredList.from_json(value)
     except CorruptValue:
         return False
     return (ours.items, ours.reasons) == (found.items, found.reasons) and all(

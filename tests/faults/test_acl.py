@@ -309,7 +309,7 @@ def test_the_service_tells_what_users_do_and_nothing_else(
     assert elsewhere.acted(user(1), "purchase", "x").cause == "auth"
     with elsewhere.listening():
         until = time.monotonic() + 10
-        while not elsewhere._mind.told:
+        while not elsewhere._state.listening:
             assert time.monotonic() < until
             time.sleep(0.01)
     with closing(connect(login(own_redis_url, "service"))) as service:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from nightshelf.admin.generations import current
 from nightshelf.admin.namespaces import namespaces
 from nightshelf.cli.tables import common as tables
-from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.core.failures import failure
 from nightshelf.client.results import Result
 from nightshelf.client.shelf import Shelf
 from nightshelf.client.transport.connection import address, connect

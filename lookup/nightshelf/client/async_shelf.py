@@ -1,7 +1,4 @@
-"""Reading lists from asyncio: `AsyncShelf` answers what `nightshelf.Shelf` does.
-
-What is asked, and what becomes of the replies, is the same code; here it is awaited.
-"""
+"""Asyncio client: `AsyncShelf`, with the logic of `nightshelf.Shelf`."""
 
 import asyncio
 import time
@@ -12,9 +9,9 @@ from typing import Any, TypeVar, overload
 from redis import asyncio as aio
 
 from nightshelf.client.core import feature_rows as features
-from nightshelf.client.core import queries, tracking
-from nightshelf.client.core.protocol import Batch, Talk, Unanswered
-from nightshelf.client.core.state import Call, Mind
+from nightshelf.client.core import queries, status, tracking
+from nightshelf.client.core.protocol import Batch, Exchange, NoReply
+from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.core.tracking import TrackingReceipt
 from nightshelf.client.event import Event
 from nightshelf.client.filters import Filters
@@ -34,11 +31,11 @@ from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.ids import is_one
 
 T = TypeVar("T")
-_AGAIN_S = 0.1
+_RETRY_S = 0.1
 
 
 class AsyncShelf:
-    """The lists of one namespace, for one event loop; all else is as `nightshelf.Shelf` has it."""
+    """Client of one namespace for one event loop; otherwise as `nightshelf.Shelf`."""
 
     def __init__(
         self,
@@ -52,7 +49,7 @@ class AsyncShelf:
         check_client(client)
         self._client = client
         self._deadline_s = settings.deadline_s or deadline_s(client)
-        self._mind = Mind(namespace, settings, clock, chance)
+        self._state = ClientState(namespace, settings, clock, chance)
 
     @classmethod
     def from_url(
@@ -62,12 +59,12 @@ class AsyncShelf:
         *,
         settings: ReadSettings = ReadSettings(),  # noqa: B008 - immutable
     ) -> "AsyncShelf":
-        """Open a shelf for a read path: quick to give up, and no retries; see `connect_async`."""
+        """Open a shelf with short timeouts and no retries; see `connect_async`."""
         client = connect_async(url, timeout_s=settings.deadline_s or READ_TIMEOUT_S)
         return cls(client, namespace, settings=settings)
 
     def __repr__(self) -> str:
-        return f"AsyncShelf({address(self._client)}, {self._mind.keys.namespace!r})"
+        return f"AsyncShelf({address(self._client)}, {self._state.keys.namespace!r})"
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -83,18 +80,18 @@ class AsyncShelf:
         cursor: str | None = None,
         metadata: bool = False,
     ) -> Result:
-        """Return up to `n` items for a user, known or not: `Shelf.get`."""
-        return await self._run(queries.get(self._mind, user, n, model, filters, cursor, metadata))
+        """Return up to `n` items for any user: `Shelf.get`."""
+        return await self._run(queries.get(self._state, user, n, model, filters, cursor, metadata))
 
     async def get_many(self, users: Sequence[str], n: int = 10) -> list[Result]:
-        """Return what `get` returns for each: `Shelf.get_many`."""
-        return await self._run(queries.get_many(self._mind, users, n))
+        """Return what `get` returns for each user: `Shelf.get_many`."""
+        return await self._run(queries.get_many(self._state, users, n))
 
     async def similar(
         self, item: str, n: int = 10, *, user: str | None = None, metadata: bool = False
     ) -> Result:
-        """Return up to `n` items like this one: `Shelf.similar`."""
-        return await self._run(queries.similar(self._mind, item, n, user, metadata))
+        """Return up to `n` similar items: `Shelf.similar`."""
+        return await self._run(queries.similar(self._state, item, n, user, metadata))
 
     async def popular(
         self,
@@ -104,8 +101,8 @@ class AsyncShelf:
         user: str | None = None,
         metadata: bool = False,
     ) -> Result:
-        """Return up to `n` items of a segment: `Shelf.popular`."""
-        return await self._run(queries.popular(self._mind, segment, n, user, metadata))
+        """Return up to `n` popular items of a segment: `Shelf.popular`."""
+        return await self._run(queries.popular(self._state, segment, n, user, metadata))
 
     @overload
     async def user_features(self, users: str) -> dict[str, Any]: ...
@@ -114,12 +111,12 @@ class AsyncShelf:
     async def user_features(self, users: str | Sequence[str]) -> dict[str, Any]:
         """Return a user's feature row, or those of many by id: `Shelf.user_features`."""
         if is_one(users):
-            return (await self._run(features.of_users(self._mind, [users]))).get(users, {})
-        return await self._run(features.of_users(self._mind, users))
+            return (await self._run(features.of_users(self._state, [users]))).get(users, {})
+        return await self._run(features.of_users(self._state, users))
 
     async def item_features(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the feature rows of items by id: `Shelf.item_features`."""
-        return await self._run(features.of_items(self._mind, ids))
+        return await self._run(features.of_items(self._state, ids))
 
     async def acted(
         self,
@@ -129,78 +126,78 @@ class AsyncShelf:
         value: float | None = None,
         **details: Any,
     ) -> TrackingReceipt:
-        """Tell what a user did: `Shelf.acted`."""
+        """Record a user's action: `Shelf.acted`."""
         event = Event(user, action, item, value, **details)
-        return await self._run(tracking.acted(self._mind, event))
+        return await self._run(tracking.acted(self._state, event))
 
     async def shown(
         self, user: str, result: Result, *, first: int = 1, variant: str | None = None
     ) -> TrackingReceipt:
-        """Tell that a user was shown an answer: `Shelf.shown`."""
+        """Record that a user was shown a result: `Shelf.shown`."""
         return await self.record(tracking.shown_events(user, result, first, variant))
 
     async def clicked(self, user: str, item: str, **details: Any) -> TrackingReceipt:
-        """Tell that a user clicked on an item: `Shelf.clicked`."""
+        """Record a click on an item: `Shelf.clicked`."""
         return await self.record([Event(user, "click", item, **details)])
 
     async def record(self, events: Sequence[Event]) -> TrackingReceipt:
-        """Tell of events that have no effect at once: `Shelf.record`."""
-        return await self._run(tracking.record(self._mind, events))
+        """Record events without immediate effects: `Shelf.record`."""
+        return await self._run(tracking.record(self._state, events))
 
     async def counting(self) -> Counting | None:
-        """Return how the live night counts event types: `Shelf.counting`."""
-        return await self._run(tracking.definition(self._mind))
+        """Return how the live generation counts event types: `Shelf.counting`."""
+        return await self._run(tracking.live_counting(self._state))
 
     async def n_waiting(self) -> int | None:
-        """Return how many events wait to be collected: `Shelf.n_waiting`."""
-        return await self._run(tracking.n_waiting(self._mind, Call()))
+        """Return the number of events that wait to be collected: `Shelf.n_waiting`."""
+        return await self._run(tracking.n_waiting(self._state, CallState()))
 
     async def status(self) -> Status:
-        """Ask Redis afresh what is live: `Shelf.status`."""
-        return await self._run(features.status(self._mind), always=True)
+        """Ask Redis what is live: `Shelf.status`."""
+        return await self._run(status.read_status(self._state), always=True)
 
     def counters(self) -> Counters:
-        """Return what this shelf has met, by cause, source and kind of hit."""
-        return self._mind.counters()
+        """Return counts of failures by cause, results by source, and cache hits."""
+        return self._state.counters()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Hear of actions and changes that other processes tell, in a task of its own."""
-        task = asyncio.create_task(listen(self._client, self._mind))
+        """Subscribe to invalidations by other processes, in a task."""
+        task = asyncio.create_task(listen(self._client, self._state))
         try:
             yield
         finally:
             while not task.done():  # a cancellation may be lost in the client's own timeouts
                 task.cancel()
-                await asyncio.wait([task], timeout=_AGAIN_S)
+                await asyncio.wait([task], timeout=_RETRY_S)
             with suppress(asyncio.CancelledError):
                 task.result()
 
-    async def _run(self, talk: Talk[T], *, always: bool = False) -> T:
+    async def _run(self, exchange: Exchange[T], *, always: bool = False) -> T:
         until = time.monotonic() + self._deadline_s
-        answer: Any = None
+        reply: Any = None
         try:
             while True:
-                wanted = talk.send(answer)
-                answer = None
-                if isinstance(wanted, list):
-                    answer = await self._ask(wanted, until, always)
+                needed = exchange.send(reply)
+                reply = None
+                if isinstance(needed, list):
+                    reply = await self._ask(needed, until, always)
                 else:
                     left = max(0.0, until - time.monotonic())
-                    await asyncio.wait([asyncio.wrap_future(wanted)], timeout=left)
+                    await asyncio.wait([asyncio.wrap_future(needed)], timeout=left)
         except StopIteration as done:
             result: T = done.value
             return result
         finally:
-            talk.close()
+            exchange.close()
 
-    async def _ask(self, batch: Batch, until: float, always: bool) -> list[Any] | Unanswered:
-        away = None if always else self._mind.turned_away()
-        if away:
-            return away
+    async def _ask(self, batch: Batch, until: float, always: bool) -> list[Any] | NoReply:
+        refused = None if always else self._state.refused_by_breaker()
+        if refused:
+            return refused
         try:
             replies = await ask_async(self._client, batch, until)
         except FAILURES as error:
-            return self._mind.failed(error, self._deadline_s)
-        self._mind.breaker.answered()
+            return self._state.failed(error, self._deadline_s)
+        self._state.breaker.answered()
         return replies

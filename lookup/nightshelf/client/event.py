@@ -1,4 +1,4 @@
-"""What apps tell of: an event, and the fields that it has in the stream."""
+"""Tracked events, and their fields in the stream."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,12 +10,11 @@ from nightshelf.contract.keys import encode_id
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a user did or was shown; `at` in UTC, `position` from 1.
+    """An action or impression of a user; `at` in UTC, `position` from 1.
 
-    `value` is what it is worth (of a purchase: its revenue, of a rating: the stars); `latency_ms`
-    is how long the page waited for the list, as it measured it.
-
-    `event_id` makes it one event however often it is told: who may send it twice sets it.
+    `value` is the revenue of a purchase or the stars of a rating; `latency_ms` the page's wait for
+    the list, as it measured it. Events with one `event_id` count once: set it where an event may be
+    sent again.
     """
 
     user_id: str
@@ -31,21 +30,21 @@ class Event:
     event_id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
-        """Take ids as apps have them (`nightshelf.contract.ids`); `InvalidKey` for what is none."""
+        """Turn ids into texts (`nightshelf.contract.ids`); `InvalidKey` for an invalid one."""
         object.__setattr__(self, "user_id", checked_text(self.user_id))
         if self.item_id is not None:
             object.__setattr__(self, "item_id", checked_text(self.item_id))
 
     def check(self) -> None:
-        """Raise `InvalidKey` for what must be an id and is none: Redis is told bytes."""
+        """Raise `InvalidKey` where a field that must be an id is not."""
         named = (self.event_id, self.user_id, self.event_type, self.item_id)
         for text in (*named, self.model, self.variant):
             if text is not None:
                 encode_id(text)
 
     def fields(self) -> list[str]:
-        """Return the fields of a stream entry, those that say something (`nightshelf.contract`)."""
-        told = {
+        """Return the fields of a stream entry that are not `None` (`nightshelf.contract`)."""
+        fields = {
             "event_id": self.event_id,
             "user_id": self.user_id,
             "event_type": self.event_type,
@@ -58,4 +57,4 @@ class Event:
             "position": self.position,
             "latency_ms": None if self.latency_ms is None else repr(float(self.latency_ms)),
         }
-        return [str(each) for pair in told.items() if pair[1] is not None for each in pair]
+        return [str(each) for pair in fields.items() if pair[1] is not None for each in pair]

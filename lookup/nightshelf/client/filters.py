@@ -1,4 +1,4 @@
-"""Filters: which items of a list a page has room for, by their feature rows."""
+"""Filters: conditions on items by their feature rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from zlib import crc32
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions on items, all of which must hold; an item whose row is not known meets none.
+    """Conditions on items, all of which must hold; an item without a feature row fails them.
 
-    `categories`: in one of these; `not_categories`: in none of these. `min_price`, `max_price`: the
-    price is known and within, ends included. `tags`: has any of these. `in_stock`: is available.
+    `categories`: one of these; `not_categories`: none of these. `min_price`, `max_price`: a known
+    price within, ends included. `tags`: any of these. `in_stock`: is available.
     """
 
     categories: tuple[str, ...] = ()
@@ -52,5 +52,5 @@ _NONE = Filters()
 
 
 def fingerprint(filters: Filters | None) -> str:
-    """Return a short text that tells filters from others; a cursor carries it."""
+    """Return a short checksum of filters, which a cursor holds."""
     return f"{crc32(repr(filters).encode()):08x}" if filters else "-"

@@ -1,7 +1,4 @@
-"""What a reader is told: lists with where they come from, and the state of the shelf.
-
-Nothing here knows of Redis, so an answer can be kept, compared and sent on.
-"""
+"""Results of reads: lists with their source, the status and the counters of a client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +10,7 @@ from nightshelf.contract.values import Canary, Manifest, Reason
 class Item(NamedTuple):
     """One recommendation; scores compare within a list only, `reason` is the contract's.
 
-    `metadata` is the item's feature row where it was asked for and Redis gave it.
+    `metadata` is the item's feature row, where asked for and present.
     """
 
     item_id: str
@@ -24,14 +21,14 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """A list for a page, best first, and where it comes from.
+    """A page of a list, best first, with its source.
 
-    `source` is ``list`` (the user's own), ``similar``, ``popular:<segment>`` (a fallback, unless it
-    was asked for), ``popular:favorites`` (the popular lists of the user's favourite categories, in
-    turn), ``last-good`` (Redis or its generation is gone: the popular list that this process saw
-    last) or ``none`` (no items). `model` is `None` where no model made the list; `age_s` counts
-    from publication, and is `None` for a generation that is live no longer. `cached` says that
-    Redis was not asked, or did not answer. `cursor` asks for the next page; `None` at the end.
+    `source` is ``list`` (the user's own), ``similar``, ``popular:<segment>`` (a fallback, unless
+    asked for), ``popular:favorites`` (the blend of the user's favourite categories), ``last-good``
+    (Redis or its generation is gone: the popular list that this process read last) or ``none`` (no
+    items). `model` is `None` for lists without a model; `age_s` counts from publication, and is
+    `None` for a generation that is no longer live. `cached`: Redis was not asked, or did not reply.
+    `cursor` asks for the next page; `None` at the end.
     """
 
     items: tuple[Item, ...]
@@ -45,12 +42,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Status:
-    """What stands in Redis: `live` is `None` where nothing does, `error` says what went wrong.
+    """State of a namespace: `live` is `None` where nothing is, `error` describes a failure.
 
-    `pinned` is the generation that is held live against every flip, where one is; `canary` the one
-    that a share of the users (`live.canary`) is served; `n_blocked` counts withdrawn items.
-    `age_s` counts from publication, `made_age_s` from when the keys were written (a generation that
-    was rolled back to keeps both), by the server's clock where it tells its time.
+    `pinned` is the generation that is held live, `canary` the one of a share of the users
+    (`live.canary`); `n_blocked` counts blocked items. `age_s` counts from publication, `made_age_s`
+    from the writing of the keys (a rollback changes neither), by the server's clock where the login
+    may read it.
     """
 
     reachable: bool
@@ -66,7 +63,7 @@ class Status:
 
 
 def as_live(live: Manifest, canary: Canary) -> Manifest:
-    """Return what the users of a canary read in place of the live manifest."""
+    """Return the manifest that a canary's users read in place of the live one."""
     return replace(
         live,
         generation=canary.generation,
@@ -76,7 +73,7 @@ def as_live(live: Manifest, canary: Canary) -> Manifest:
 
 
 def source_kind(source: str) -> str:
-    """Return what to count a source under; segments of a kind go together, as there are thousands.
+    """Return the label that counts a source; thousands of segments share one.
 
     >>> source_kind("popular:segment:gold"), source_kind("popular:all"), source_kind("list")
     ('popular:segment', 'popular:all', 'list')
@@ -86,15 +83,13 @@ def source_kind(source: str) -> str:
 
 @dataclass(frozen=True)
 class Counters:
-    """What a shelf has met since it was opened.
+    """Counts since a client was opened.
 
-    `causes` counts, by cause (`nightshelf.client.core.failures`), what Redis did not give;
-    `sources` counts answers by the kind of place they came from; `hits` and `misses` are of the
-    copies kept in the process, `stale` those that served though their time was up; `entries` and
-    `n_bytes` are what is kept now. `redis_hits` and `redis_misses` are of the lists and rows that
-    Redis was asked for: there, or not. `breaker_open`: Redis has failed over and over and is hardly
-    asked. `generation` and its `age_s` are of the pointer as it was last read. `unknown_actions`
-    were told of types that the live night makes nothing of.
+    `causes` counts failures by cause (`nightshelf.client.core.failures`), `sources` results by kind
+    of source. `hits`, `misses` and `stale` are of the cache in the process, `entries` and `n_bytes`
+    its size now; `redis_hits` and `redis_misses` are of lists and rows read from Redis.
+    `generation` and its `age_s` are of the pointer as last read. `unknown_actions` are of types
+    that the live generation does not define.
     """
 
     causes: Mapping[str, int]

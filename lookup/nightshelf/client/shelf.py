@@ -1,7 +1,7 @@
-"""Reading lists: `Shelf`, as plain as `dict.get`.
+"""Blocking client: `Shelf`.
 
 >>> from nightshelf import Shelf
->>> shelf = Shelf.from_url("redis://127.0.0.1:1/0", "shop")  # nobody listens on port 1
+>>> shelf = Shelf.from_url("redis://127.0.0.1:1/0", "shop")  # no server on port 1
 >>> shelf.get("u42").source
 'none'
 """
@@ -14,9 +14,9 @@ from typing import Any, TypeVar, overload
 from redis import Redis
 
 from nightshelf.client.core import feature_rows as features
-from nightshelf.client.core import queries, tracking
-from nightshelf.client.core.protocol import Batch, Talk, Unanswered
-from nightshelf.client.core.state import Call, Mind
+from nightshelf.client.core import queries, status, tracking
+from nightshelf.client.core.protocol import Batch, Exchange, NoReply
+from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.core.tracking import TrackingReceipt
 from nightshelf.client.event import Event
 from nightshelf.client.filters import Filters
@@ -39,14 +39,13 @@ T = TypeVar("T")
 
 
 class Shelf:
-    """The lists of one namespace. `InvalidKey` where the namespace is none.
+    """Client of one namespace; `InvalidKey` for an invalid one. Threads may share it.
 
-    Reads never raise for a Redis that fails them: they answer from the next rung of own list,
-    favourite categories, segment, everyone, last good copy, nothing, within the client's timeout.
-    An id is text, a whole number, a UUID or bytes (`nightshelf.contract.ids`); anything else,
-    `None` too, is answered as a stranger. One answer is of one generation, and none holds an item
-    that was blocked a second ago. What was read is kept in the process for seconds. Threads may
-    share a shelf.
+    Reads do not raise for a failing Redis: within the deadline they return the next fallback level
+    of own list, favourite categories, segment, everyone, last good copy, nothing. An id is text, a
+    whole number, a UUID or bytes (`nightshelf.contract.ids`); anything else, also `None`, is an
+    unknown user. A result is of one generation, and holds no item that was blocked a second ago.
+    Values are cached in the process for seconds.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Shelf:
         check_client(client)
         self._client = client
         self._deadline_s = settings.deadline_s or deadline_s(client)
-        self._mind = Mind(namespace, settings, clock, chance)
+        self._state = ClientState(namespace, settings, clock, chance)
 
     @classmethod
     def from_url(
@@ -71,7 +70,7 @@ class Shelf:
         *,
         settings: ReadSettings = ReadSettings(),  # noqa: B008 - immutable
     ) -> "Shelf":
-        """Open a shelf for a read path: quick to give up, and no retries; see `connect`."""
+        """Open a shelf with short timeouts and no retries; see `connect`."""
         return cls(
             connect(url, timeout_s=settings.deadline_s or READ_TIMEOUT_S),
             namespace,
@@ -79,7 +78,7 @@ class Shelf:
         )
 
     def __repr__(self) -> str:
-        return f"Shelf({address(self._client)}, {self._mind.keys.namespace!r})"
+        return f"Shelf({address(self._client)}, {self._state.keys.namespace!r})"
 
     def get(
         self,
@@ -91,23 +90,23 @@ class Shelf:
         cursor: str | None = None,
         metadata: bool = False,
     ) -> Result:
-        """Return up to `n` items for a user, known or not; `ValueError` where `n` is under 1.
+        """Return up to `n` items for any user; `ValueError` where `n` is under 1.
 
-        `cursor` (of the page before) goes on where that ended, in its generation, without repeats;
-        once the generation's keys have left, the answer is empty and has no cursor. `model` names
-        another than the generation's own. `metadata` adds the items' feature rows.
+        `cursor` (of the previous page) goes on in its generation, without repeats; once that
+        generation's keys have expired, the result is empty, without a cursor. `model` names another
+        model than the generation's default. `metadata` adds the items' feature rows.
         """
-        return self._run(queries.get(self._mind, user, n, model, filters, cursor, metadata))
+        return self._run(queries.get(self._state, user, n, model, filters, cursor, metadata))
 
     def get_many(self, users: Sequence[str], n: int = 10) -> list[Result]:
-        """Return what `get` returns for each, the lists and masks in one round trip."""
-        return self._run(queries.get_many(self._mind, users, n))
+        """Return what `get` returns for each user, all lists and masks in one round trip."""
+        return self._run(queries.get_many(self._state, users, n))
 
     def similar(
         self, item: str, n: int = 10, *, user: str | None = None, metadata: bool = False
     ) -> Result:
-        """Return up to `n` items like this one, or what everyone likes; masked for `user`."""
-        return self._run(queries.similar(self._mind, item, n, user, metadata))
+        """Return up to `n` similar items, else popular ones; masked for `user`."""
+        return self._run(queries.similar(self._state, item, n, user, metadata))
 
     def popular(
         self,
@@ -117,22 +116,22 @@ class Shelf:
         user: str | None = None,
         metadata: bool = False,
     ) -> Result:
-        """Return up to `n` items of a segment (`nightshelf.contract`), or what everyone likes."""
-        return self._run(queries.popular(self._mind, segment, n, user, metadata))
+        """Return up to `n` popular items of a segment (`nightshelf.contract`), else of everyone."""
+        return self._run(queries.popular(self._state, segment, n, user, metadata))
 
     @overload
     def user_features(self, users: str) -> dict[str, Any]: ...
     @overload
     def user_features(self, users: Sequence[str]) -> dict[str, dict[str, Any]]: ...
     def user_features(self, users: str | Sequence[str]) -> dict[str, Any]:
-        """Return a user's feature row (empty where Redis gives none), or those of many by id."""
+        """Return a user's feature row (empty where there is none), or those of many by id."""
         if is_one(users):
-            return self._run(features.of_users(self._mind, [users])).get(users, {})
-        return self._run(features.of_users(self._mind, users))
+            return self._run(features.of_users(self._state, [users])).get(users, {})
+        return self._run(features.of_users(self._state, users))
 
     def item_features(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the feature rows of items by id, leaving out those that Redis does not give."""
-        return self._run(features.of_items(self._mind, ids))
+        """Return the feature rows of items by id, without absent ones."""
+        return self._run(features.of_items(self._state, ids))
 
     def acted(
         self,
@@ -147,76 +146,76 @@ class Shelf:
         An unknown type is recorded too, and named in `TrackingReceipt.unknown_types`. `details` are
         further fields of `Event`. Raises `InvalidKey` for an invalid id.
         """
-        return self._run(tracking.acted(self._mind, Event(user, action, item, value, **details)))
+        return self._run(tracking.acted(self._state, Event(user, action, item, value, **details)))
 
     def shown(
         self, user: str, result: Result, *, first: int = 1, variant: str | None = None
     ) -> TrackingReceipt:
-        """Tell that a user was shown an answer, its first item at position `first`."""
+        """Record that a user was shown a result, its first item at position `first`."""
         return self.record(tracking.shown_events(user, result, first, variant))
 
     def clicked(self, user: str, item: str, **details: Any) -> TrackingReceipt:
-        """Tell that a user clicked on an item; `details` are further fields of `Event`."""
+        """Record a click on an item; `details` are further fields of `Event`."""
         return self.record([Event(user, "click", item, **details)])
 
     def record(self, events: Sequence[Event]) -> TrackingReceipt:
-        """Tell of events that have no effect at once, in one round trip."""
-        return self._run(tracking.record(self._mind, events))
+        """Record events without immediate effects, in one round trip."""
+        return self._run(tracking.record(self._state, events))
 
     def counting(self) -> Counting | None:
-        """Return how the live night counts event types, as of a minute ago at most."""
-        return self._run(tracking.definition(self._mind))
+        """Return how the live generation counts event types, at most a minute old."""
+        return self._run(tracking.live_counting(self._state))
 
     def n_waiting(self) -> int | None:
-        """Return how many events wait to be collected, as Redis said within the last second.
+        """Return the number of events that wait to be collected, at most a second old.
 
-        `None` where it does not answer, or may not be asked (the login lacks XLEN).
+        `None` where Redis does not reply, or the login lacks XLEN.
         """
-        return self._run(tracking.n_waiting(self._mind, Call()))
+        return self._run(tracking.n_waiting(self._state, CallState()))
 
     def status(self) -> Status:
-        """Ask Redis afresh what is live; failures are told in `error`, not raised."""
-        return self._run(features.status(self._mind), always=True)
+        """Ask Redis what is live; failures are returned in `error`, not raised."""
+        return self._run(status.read_status(self._state), always=True)
 
     def counters(self) -> Counters:
-        """Return what this shelf has met, by cause, source and kind of hit."""
-        return self._mind.counters()
+        """Return counts of failures by cause, results by source, and cache hits."""
+        return self._state.counters()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear of actions and changes that other processes tell, from a thread of its own."""
-        listener = Listener(self._client, self._mind)
+        """Subscribe to invalidations by other processes, in a thread."""
+        listener = Listener(self._client, self._state)
         listener.start()
         try:
             yield
         finally:
             listener.stop()
 
-    def _run(self, talk: Talk[T], *, always: bool = False) -> T:
+    def _run(self, exchange: Exchange[T], *, always: bool = False) -> T:
         until = time.monotonic() + self._deadline_s
-        answer: Any = None
+        reply: Any = None
         try:
             while True:
-                wanted = talk.send(answer)
-                answer = None
-                if isinstance(wanted, list):
-                    answer = self._ask(wanted, until, always)
+                needed = exchange.send(reply)
+                reply = None
+                if isinstance(needed, list):
+                    reply = self._ask(needed, until, always)
                 else:
                     with suppress(TimeoutError):
-                        wanted.result(max(0.0, until - time.monotonic()))
+                        needed.result(max(0.0, until - time.monotonic()))
         except StopIteration as done:
             result: T = done.value
             return result
         finally:
-            talk.close()
+            exchange.close()
 
-    def _ask(self, batch: Batch, until: float, always: bool) -> list[Any] | Unanswered:
-        away = None if always else self._mind.turned_away()
-        if away:
-            return away
+    def _ask(self, batch: Batch, until: float, always: bool) -> list[Any] | NoReply:
+        refused = None if always else self._state.refused_by_breaker()
+        if refused:
+            return refused
         try:
             replies = ask(self._client, batch, until)
         except FAILURES as error:
-            return self._mind.failed(error, self._deadline_s)
-        self._mind.breaker.answered()
+            return self._state.failed(error, self._deadline_s)
+        self._state.breaker.answered()
         return replies

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.core.failures import failure
 from nightshelf.client.transport.connection import deadline_s
 from nightshelf.contract.keys import Keys
 from nightshelf.doctor import namespace_checks, server_checks

@@ -21,10 +21,10 @@ from nightshelf.client.core import stored_list
 from nightshelf.client.core.cache import Cache
 from nightshelf.client.core.circuit_breaker import Breaker
 from nightshelf.client.core.pointer import begin
-from nightshelf.client.core.protocol import Talk
+from nightshelf.client.core.protocol import Exchange
 from nightshelf.client.core.read import LIST, fetch
-from nightshelf.client.core.state import Call, Mind
-from nightshelf.client.core.stored_list import Shelved
+from nightshelf.client.core.state import CallState, ClientState
+from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.transport.connection import connect, connect_async
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import RankedList
@@ -47,10 +47,10 @@ def test_least_recently_used_goes_first() -> None:
     kept = cache(Clock(), max_entries=3)
     for key in "abc":
         put(kept, key)
-    kept.look("a")
+    kept.lookup("a")
     put(kept, "d")
     assert len(kept) == 3
-    assert kept.look("abcd") == ({"a": 1, "c": 1, "d": 1}, ["b"], [])
+    assert kept.lookup("abcd") == ({"a": 1, "c": 1, "d": 1}, ["b"], [])
 
 
 @given(
@@ -66,7 +66,7 @@ def test_bounds_hold_whatever_is_put(
         put(kept, key, n_bytes, n_bytes=n_bytes)
         assert len(kept) <= max_entries
         assert kept.n_bytes <= max_bytes
-        fresh, _, _ = kept.look([key])
+        fresh, _, _ = kept.lookup([key])
         assert fresh in ({key: n_bytes}, {})
 
 
@@ -83,7 +83,7 @@ def test_the_estimate_of_memory_is_on_the_safe_side() -> None:
     values = [value() for _ in range(400)]
     tracemalloc.start()
     for at, each in enumerate(values):
-        shelved = Shelved.from_json(each)
+        shelved = StoredList.from_json(each)
         shelved.first(10)
         shelved.names({"x"})
         put(kept, KEYS.list(1, "als", f"u{at}"), shelved, n_bytes=len(each))
@@ -97,14 +97,14 @@ def test_fresh_then_stale_then_gone() -> None:
     kept = cache(clock)
     put(kept, "a")
     clock.now_s = 9.99
-    assert kept.look("a") == ({"a": 1}, [], [])
+    assert kept.lookup("a") == ({"a": 1}, [], [])
     clock.now_s = 10.0
-    assert kept.look("a") == ({}, ["a"], [])
+    assert kept.lookup("a") == ({}, ["a"], [])
     copy = kept.stale("a")
     assert copy is not None and copy.value == 1
     clock.now_s = 70.0
     assert kept.stale("a") is None
-    assert (kept.tally.hits, kept.tally.misses, kept.tally.stale) == (1, 1, 1)
+    assert (kept.stats.hits, kept.stats.misses, kept.stats.stale) == (1, 1, 1)
 
 
 def test_dropped_and_aged() -> None:
@@ -114,7 +114,7 @@ def test_dropped_and_aged() -> None:
     kept.drop("a")
     kept.drop_where(lambda key: key == "b")
     kept.age(lambda key: key == "c")
-    assert kept.look("abc") == ({}, ["a", "b", "c"], [])
+    assert kept.lookup("abc") == ({}, ["a", "b", "c"], [])
     assert kept.stale("b") is None
     assert kept.stale("c") is not None
 
@@ -128,7 +128,7 @@ def test_xfetch_by_its_formula(chance: float, early: bool) -> None:
     kept = Cache(9, 10**6, 0.0, 1.0, clock, lambda: chance)
     put(kept, "a", took_s=1.0)
     clock.now_s = 5.0
-    assert kept.look("a") == ({"a": 1}, [], ["a"] if early else [])
+    assert kept.lookup("a") == ({"a": 1}, [], ["a"] if early else [])
 
 
 def test_xfetch_spreads_as_it_should() -> None:
@@ -139,7 +139,7 @@ def test_xfetch_spreads_as_it_should() -> None:
     for _ in range(400):
         clock.now_s = 0.0
         put(kept, "a", took_s=0.1)
-        while kept.look("a") == ({"a": 1}, [], []):
+        while kept.lookup("a") == ({"a": 1}, [], []):
             clock.now_s += 0.005
         leads.append(10 - clock.now_s)
     assert min(leads) >= -0.005
@@ -166,8 +166,8 @@ def test_one_reads_early_and_the_rest_have_the_copy(redis_client: Redis, line: A
     line.batches.clear()
     clock.now_s = 0.9
     assert shelf.popular().cached  # it took no time by this clock, so there is nothing to spread
-    for copy in list(shelf._mind.cache._copies.items()):
-        shelf._mind.cache._copies[copy[0]] = copy[1]._replace(took_s=0.05)
+    for copy in list(shelf._state.cache._entries.items()):
+        shelf._state.cache._entries[copy[0]] = copy[1]._replace(took_s=0.05)
     clock.now_s = 29.5
     redis_client.set(KEYS.popular(1, "all"), ranked("N1").to_json())
     assert ids(shelf.popular()) == ("N1",)
@@ -291,13 +291,13 @@ def test_asyncio_hears_of_actions(own_redis_url: str, own_redis_client: Redis) -
     async def ask() -> None:
         shelf = AsyncShelf(connect_async(own_redis_url, timeout_s=10), SHOP, clock=Clock())
         async with asyncio.timeout(20), shelf.listening():
-            while not shelf._mind.told:
+            while not shelf._state.listening:
                 await asyncio.sleep(0.01)
             assert "A1" in ids(await shelf.get("ann"))
             Shelf(own_redis_client, SHOP).acted("ann", "purchase", "A1")
             while ids(await shelf.get("ann")) != ("B1", "C1"):
                 await asyncio.sleep(0.01)
-        heard = [shelf._mind.told]
+        heard = [shelf._state.listening]
         await shelf.aclose()
         assert heard == [False]
 
@@ -335,7 +335,7 @@ def test_decodes_to_what_the_contract_says(
         if plain:
             patched.setattr(stored_list, "loads", json.loads)
         try:
-            found = Shelved.from_json(value).ranked()
+            found = StoredList.from_json(value).ranked()
         except CorruptValue:
             assert expected is None
         else:
@@ -363,17 +363,17 @@ def test_who_waits_for_a_read_that_fails_falls_back_with_it(
     assert shelf.counters().causes["timeout"] <= 2
 
 
-@pytest.mark.parametrize("asking", [begin, lambda mind: fetch(mind, Call(), {"key": LIST})])
+@pytest.mark.parametrize("asking", [begin, lambda state: fetch(state, CallState(), {"key": LIST})])
 def test_nobody_waits_for_the_one_who_tries_whether_redis_is_back(
-    asking: Callable[[Mind], Talk[Any]],
+    asking: Callable[[ClientState], Exchange[Any]],
 ) -> None:
     """While one call waits for its answer, until its deadline, all others are answered at once."""
-    mind = Mind(SHOP, ReadSettings(), Clock())
-    first = asking(mind)
+    state = ClientState(SHOP, ReadSettings(), Clock())
+    first = asking(state)
     assert isinstance(next(first), list)  # it asks Redis
-    assert isinstance(next(asking(mind)), Future)  # another waits for that
+    assert isinstance(next(asking(state)), Future)  # another waits for that
     for _ in range(3):
-        mind.failed(TimeoutError())
+        state.failed(TimeoutError())
     with pytest.raises(StopIteration):
-        next(asking(mind))
+        next(asking(state))
     first.close()

@@ -21,8 +21,8 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import InvalidResponse, NoPermissionError, ResponseError
 
 from nightshelf.client.transport.connection import FAILURES, connect, connect_async
-from nightshelf.client.transport.deadline import Line
 from nightshelf.client.transport.exchange import ask, ask_async
+from nightshelf.client.transport.kept_connections import KeptConnection
 from tests.faults.proxy import cutting
 
 Asks = Callable[..., list[Any]]
@@ -224,7 +224,7 @@ def test_a_client_that_is_closed_by_another_thread_is_a_lost_connection(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "nightshelf.client.transport.exchange.take", lambda pool: Line(unconnected())
+        "nightshelf.client.transport.exchange.acquire", lambda pool: KeptConnection(unconnected())
     )
     with closing(Redis.from_url(redis_url)) as client, pytest.raises(NoConnection):
         ask(client, [("PING",)], time.monotonic() + 5)
@@ -261,8 +261,8 @@ ENCODED = b"+OK\r\n*2\r\n$3\r\na\r\n\r\n$-1\r\n-NOPERM no\r\n:7\r\n$0\r\n\r\n"
 @given(cuts=st.lists(st.integers(0, len(ENCODED)), max_size=6))
 def test_replies_are_the_same_however_their_bytes_come(cuts: list[int]) -> None:
     edges = [0, *sorted(set(cuts) - {0, len(ENCODED)}), len(ENCODED)]
-    line, replies = Line(unconnected()), list[Any]()
-    whole = [line.take(ENCODED[start:end], replies, 5) for start, end in pairwise(edges)]
+    line, replies = KeptConnection(unconnected()), list[Any]()
+    whole = [line.feed(ENCODED[start:end], replies, 5) for start, end in pairwise(edges)]
     assert whole == [False] * (len(whole) - 1) + [True]
     ok, pair, refused, seven, empty = replies
     assert (ok, pair, seven, empty) == (b"OK", [b"a\r\n", None], 7, b"")
@@ -281,4 +281,4 @@ def test_replies_are_the_same_however_their_bytes_come(cuts: list[int]) -> None:
 )
 def test_what_is_no_reply_is_told(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
-        Line(unconnected()).take(data, [], 1)
+        KeptConnection(unconnected()).feed(data, [], 1)

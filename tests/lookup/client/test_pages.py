@@ -12,7 +12,7 @@ from nightshelf import Filters, InvalidCursor, ReadSettings, Result
 from nightshelf.admin.blocklist import block, unblock
 from nightshelf.client.core.cursor import Cursor
 from nightshelf.client.core.masking import blend
-from nightshelf.client.core.stored_list import Shelved
+from nightshelf.client.core.stored_list import StoredList
 from nightshelf.contract.keys import Keys
 from tests.lookup.clients import Line, ShelfOf, opening
 from tests.lookup.shelves import SHOP, UNKEPT, Clock, ids, publish, ranked
@@ -164,7 +164,7 @@ lists = st.lists(
 
 @given(lists)
 def test_a_blend_takes_each_item_where_it_comes_first(orders: list[list[str]]) -> None:
-    blended = blend([Shelved.from_json(ranked(*order).to_json()) for order in orders])
+    blended = blend([StoredList.from_json(ranked(*order).to_json()) for order in orders])
     turns: list[str] = []
     for place in range(8):
         turns += [order[place] for order in orders if place < len(order)]

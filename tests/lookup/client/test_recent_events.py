@@ -409,7 +409,7 @@ def test_any_life_of_an_item(redis_client: Redis, life: list[tuple[Any, ...]]) -
             else:
                 put_item(client, KEYS.item(1, "A1"), heard, as_of_s)
                 live(client, as_of=as_of)
-                shelf = Shelf(client, SHOP, settings=shelf._mind.settings)
+                shelf = Shelf(client, SHOP, settings=shelf._state.settings)
         elif what == "end of fresh":
             client.delete(KEYS.fresh_item("A1"))
             bases.pop("refresh", None)
@@ -472,7 +472,7 @@ def test_others_hear_of_it(redis_client: Redis, redis_url: str) -> None:
     other = Shelf(redis_client, SHOP, clock=Clock())  # a clock that stands: no copy grows old
     here = Shelf(connect(redis_url, timeout_s=5), SHOP)
     with other.listening():
-        until(lambda: other._mind.told)
+        until(lambda: other._state.listening)
         assert other.user_features("ann")["events"] == 7
         here.acted("ann", "view", "A1")
         until(lambda: other.user_features("ann")["events"] == 8)

@@ -24,7 +24,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 
 from nightshelf import Item, ReadSettings, Result, Shelf
 from nightshelf.admin.lifecycle import pin, rollback
-from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.core.failures import failure
 from nightshelf.contract.keys import POINTER_CACHE_S, Keys
 from nightshelf.errors import InvalidKey
 from tests.lookup.clients import Line, ShelfOf

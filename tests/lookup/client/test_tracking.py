@@ -379,7 +379,7 @@ def test_who_listens_learns_at_once(redis_client: Redis, redis_url: str) -> None
     other = Shelf(redis_client, SHOP, clock=Clock())  # a clock that stands: no copy grows old
     here = Shelf(connect(redis_url, timeout_s=5), SHOP)
     with other.listening():
-        until(lambda: other._mind.told)
+        until(lambda: other._state.listening)
         assert "A1" in ids(other.get("ann"))
         assert other.get("ann").cached
         here.acted("ann", "purchase", "A1")
@@ -390,7 +390,7 @@ def test_who_listens_learns_at_once(redis_client: Redis, redis_url: str) -> None
         until(lambda: other.item_features(["C1"])["C1"].get("price") == 3)
         forget(redis_client, SHOP, "ann")
         until(lambda: other.get("ann").source == "popular:all")
-    assert not other._mind.told
+    assert not other._state.listening
 
 
 def test_who_cannot_listen_keeps_nothing_of_users_for_long(
@@ -406,7 +406,7 @@ def test_who_cannot_listen_keeps_nothing_of_users_for_long(
     with shelf.listening():
         until(lambda: shelf.counters().causes.get("auth", 0) > 0)
         assert shelf.get("ann").source == "list"
-        assert not shelf._mind.told
+        assert not shelf._state.listening
 
 
 def test_listening_survives_a_cut(own_redis_url: str, own_redis_client: Redis) -> None:
@@ -414,11 +414,11 @@ def test_listening_survives_a_cut(own_redis_url: str, own_redis_client: Redis) -
     clock = Clock()
     shelf = Shelf(connect(own_redis_url, timeout_s=5), SHOP, clock=clock)
     with shelf.listening():
-        until(lambda: shelf._mind.told)
+        until(lambda: shelf._state.listening)
         assert "A1" in ids(shelf.get("ann"))
         own_redis_client.client_kill_filter(_type="pubsub")
         until(lambda: not shelf.get("ann").cached)  # what may have been missed is read again
-        until(lambda: shelf._mind.told)
+        until(lambda: shelf._state.listening)
         Shelf(own_redis_client, SHOP).acted("ann", "purchase", "A1")
         until(lambda: ids(shelf.get("ann")) == ("B1", "C1"))
 

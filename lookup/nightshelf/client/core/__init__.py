@@ -1,6 +1,4 @@
-"""What `Shelf` and `AsyncShelf` have in common: everything but the waiting.
+"""Logic shared by `Shelf` and `AsyncShelf`: generators that yield needs and are sent replies.
 
-The logic is written once, as generators that yield what they need (a batch of commands, or
-another's read to wait for) and are sent the replies; nothing here opens a socket
-(docs/decisions/0018-client.md).
+Nothing here opens a socket or waits (docs/decisions/0018-client.md).
 """

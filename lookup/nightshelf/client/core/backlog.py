@@ -1,15 +1,15 @@
-"""How many tracked events wait in the stream, so that a full one is not written to."""
+"""Length of the stream of tracked events, so that a full one gets no more."""
 
 from collections.abc import Callable
 
-#: How long what Redis told of a full stream holds.
+#: How long a length counts as current, in seconds.
 _HOLDS_S = 1.0
-#: So many times `max_events` is where Redis itself drops the oldest, whoever wrote them.
+#: Redis drops the oldest events of any writer at so many times `max_events`.
 HARD_FACTOR = 2
 
 
 class Backlog:
-    """The length of the stream as Redis told it last; `None` where it has not, or may not."""
+    """Length of the stream as last read; `None` where it is unknown or the login lacks XLEN."""
 
     def __init__(self, max_events: int, clock: Callable[[], float]) -> None:
         self.max_events = max_events
@@ -24,10 +24,10 @@ class Backlog:
 
     @property
     def is_old(self) -> bool:
-        """Whether it is time to ask again."""
+        """Whether it is time to read the length again."""
         return self._clock() - self._at >= _HOLDS_S
 
     def note(self, reply: object) -> None:
-        """Take what XLEN gave: a number, or an error."""
+        """Record the reply of XLEN: a number or an error."""
         self.length = reply if isinstance(reply, int) else None
         self._at = self._clock()

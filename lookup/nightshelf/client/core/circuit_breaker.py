@@ -1,14 +1,14 @@
-"""A circuit breaker: a Redis that keeps failing is not asked by everyone, over and over."""
+"""Circuit breaker: after repeated failures only single probes reach Redis."""
 
 from collections.abc import Callable
 from threading import Lock
 
 
 class Breaker:
-    """Opens after `after` failures in a row; then lets one probe through every `wait_s` seconds.
+    """Breaker that opens after `after` failures in a row; then one call every `wait_s` probes.
 
-    A probe that is answered closes it. One that is never heard of again (its thread died, its task
-    was cancelled) costs nothing: the next is let through when its time has come.
+    A probe with a reply closes it. A probe that never ends (its thread died, its task was
+    cancelled) blocks nothing: the next one is admitted `wait_s` later.
     """
 
     def __init__(self, after: int, wait_s: float, clock: Callable[[], float]) -> None:
@@ -21,11 +21,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether all but probes are turned away."""
+        """Whether all calls but probes are refused."""
         return self._failures >= self._after
 
     def admits(self) -> bool:
-        """Tell whether to ask Redis now; who is told so while it is open is the probe."""
+        """Tell whether to ask Redis now; while the breaker is open, an admitted call is a probe."""
         if self._failures < self._after:
             return True
         with self._lock:
@@ -36,13 +36,13 @@ class Breaker:
             return True
 
     def answered(self) -> None:
-        """Note that Redis answered."""
+        """Record a reply."""
         if self._failures:
             with self._lock:
                 self._failures = 0
 
     def failed(self) -> None:
-        """Note that it did not."""
+        """Record a failure."""
         with self._lock:
             self._failures += 1
             if self._failures == self._after:

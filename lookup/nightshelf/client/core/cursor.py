@@ -1,7 +1,7 @@
-"""Where a page ended: opaque to apps, and without a word about the user.
+"""Cursor: an opaque text from which the next page of a list goes on.
 
-It holds the generation, the position (over what is stored, not over what was shown), the filters'
-fingerprint and the rung.
+It holds the generation, the position among stored items, the filters' fingerprint and the fallback
+level, and nothing of the user.
 """
 
 from dataclasses import dataclass
@@ -16,43 +16,43 @@ _KINDS = ("list", "popular")
 
 @dataclass(frozen=True)
 class Cursor:
-    """`rung` as `nightshelf.client.core.masking.Found` has it."""
+    """A parsed cursor; `level` as in `nightshelf.client.core.masking.MaskedList`."""
 
     generation: int
     at: int
     filters: str
-    rung: str
+    level: str
 
     def __str__(self) -> str:
-        return text_of(self.generation, self.at, self.filters, self.rung)
+        return text_of(self.generation, self.at, self.filters, self.level)
 
     @classmethod
     def parse(cls, text: str, filters: str) -> "Cursor":
-        """Return what `str` made; `InvalidCursor` for other texts, or of other filters.
+        """Parse a cursor; `InvalidCursor` for other texts, or other filters than it was made with.
 
         >>> Cursor.parse("44.10.-.list%3Aals", "-")
-        Cursor(generation=44, at=10, filters='-', rung='list:als')
+        Cursor(generation=44, at=10, filters='-', level='list:als')
         """
         parts = text[:_MAX_LENGTH].split(".", 3)
         if len(parts) != 4 or not all(_is_number(part) for part in parts[:2]):
             raise InvalidCursor(f"not a cursor: {text[:80]!r}; pass on what a result gave")
         if parts[2] != filters:
             raise InvalidCursor("a cursor goes with the filters that it was given out with")
-        rung = unquote(parts[3])
-        kind, colon, name = rung.partition(":")
+        level = unquote(parts[3])
+        kind, colon, name = level.partition(":")
         if kind not in _KINDS or not colon or not name:
             raise InvalidCursor(f"not a cursor: {text[:80]!r}; pass on what a result gave")
-        return cls(int(parts[0]), int(parts[1]), parts[2], rung)
+        return cls(int(parts[0]), int(parts[1]), parts[2], level)
 
 
-def text_of(generation: int, at: int, filters: str, rung: str) -> str:
-    """Return a cursor's text without making it; every page has one, and few are asked with."""
-    return f"{generation}.{at}.{filters}.{_quoted(rung)}"
+def text_of(generation: int, at: int, filters: str, level: str) -> str:
+    """Return a cursor's text; every page has one, so no `Cursor` is made for it."""
+    return f"{generation}.{at}.{filters}.{_quoted(level)}"
 
 
-@lru_cache(maxsize=1_024)  # there are few rungs, and every page names one
-def _quoted(rung: str) -> str:
-    return quote(rung, safe="")
+@lru_cache(maxsize=1_024)  # few distinct levels, one for every page
+def _quoted(level: str) -> str:
+    return quote(level, safe="")
 
 
 def _is_number(text: str) -> bool:

@@ -1,63 +1,60 @@
-"""A list found on some rung, masked, and cut to a page."""
+"""Masking: leave hidden items out of a list, and cut it to a page."""
 
 from collections.abc import Sequence, Set
 from typing import NamedTuple
 
-from nightshelf.client.core.stored_list import Shelved
+from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.results import Item
 from nightshelf.contract.values import Manifest
 
-#: The blend of a user's favourite categories is no key: it has a name beside the segments'.
+#: Name of the blend of a user's favourite categories, beside the segments' names.
 FAVORITES = "favorites"
 
 
 class Masks(NamedTuple):
-    """What is not to be shown.
+    """Hidden items: `excluded` for everyone (`blocked` in reasons too), `masked` for one user."""
 
-    To nobody: `withdrawn`, of which `blocked` not even as a reason. To this user: `acted`.
-    """
-
-    withdrawn: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
-    acted: frozenset[str] = frozenset()
+    masked: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.withdrawn or self.acted)
+        return bool(self.excluded or self.masked)
 
-    def touch(self, ranked: Shelved) -> bool:
-        """Tell whether a list is not shown as it was stored."""
-        return ranked.names(self.withdrawn) or not self.acted.isdisjoint(ranked.items)
+    def touch(self, ranked: StoredList) -> bool:
+        """Tell whether any item or reason of a list is hidden."""
+        return ranked.names(self.excluded) or not self.masked.isdisjoint(ranked.items)
 
-    def leave(self, ranked: Shelved) -> bool:
-        """Tell whether anything of a list may be shown."""
-        hidden = self.withdrawn | self.acted if self.acted else self.withdrawn
+    def leave(self, ranked: StoredList) -> bool:
+        """Tell whether a list has an item that may be shown."""
+        hidden = self.excluded | self.masked if self.masked else self.excluded
         return not hidden.issuperset(ranked.items) if hidden else bool(ranked.items)
 
 
 NO_MASKS = Masks()
 
 
-class Found(NamedTuple):
-    """A list of one generation, and the rung it was found on.
+class MaskedList(NamedTuple):
+    """A list of one generation, its fallback level, and the masks to apply.
 
-    `rung` is ``list:<model>``, ``popular:<segment>``, ``similar:<item>`` or ``popular:favorites``;
+    `level` is ``list:<model>``, ``popular:<segment>``, ``similar:<item>`` or ``popular:favorites``;
     ids are raw.
     """
 
-    rung: str
-    ranked: Shelved
+    level: str
+    ranked: StoredList
     live: Manifest
     masks: Masks = NO_MASKS
 
     @property
     def source(self) -> str:
-        """The rung as answers name it."""
-        kind, _, _ = self.rung.partition(":")
-        return self.rung if kind == "popular" else kind
+        """The level as `Result.source` names it."""
+        kind, _, _ = self.level.partition(":")
+        return self.level if kind == "popular" else kind
 
 
 class Page(NamedTuple):
-    """Items, the position (over all lists, before masks) of the next one, and the first's list."""
+    """Items, the position (over all lists, unmasked) of the next one, and the first item's list."""
 
     items: tuple[Item, ...]
     next_at: int | None
@@ -65,33 +62,33 @@ class Page(NamedTuple):
 
 
 def cut(
-    lists: Sequence[Shelved],
+    lists: Sequence[StoredList],
     n: int,
     masks: Masks,
     *,
     start: int = 0,
     allowed: Set[str] | None = None,
 ) -> Page:
-    """Return the next `n` items from position `start` of the lists, one after another.
+    """Return the next `n` items from position `start` of the concatenated lists.
 
-    Positions count what is stored, so masks that come and go between pages move nothing; an item
-    counts where it stands first. `allowed` are the items that pass a filter; `None` for all.
+    Positions count stored items, so a change of masks between pages shifts nothing; a repeated item
+    counts at its first place. `allowed` are the items that pass a filter; `None` for all.
     """
     if len(lists) == 1 and not start and allowed is None:
         (only,) = lists
         if not masks or not masks.touch(only):
             return Page(only.first(n), n if len(only.items) > n else None)
-    hidden = masks.withdrawn | masks.acted
-    gone: set[str] = set()
+    hidden = masks.excluded | masks.masked
+    seen: set[str] = set()
     items: list[Item] = []
     at, first_of = 0, 0
     for number, ranked in enumerate(lists):
         for place, item in enumerate(ranked.items):
-            fresh = item not in gone
-            gone.add(item)
+            is_first = item not in seen
+            seen.add(item)
             if (
                 at >= start
-                and fresh
+                and is_first
                 and item not in hidden
                 and (allowed is None or item in allowed)
             ):
@@ -103,8 +100,8 @@ def cut(
     return Page(tuple(items), None, first_of)
 
 
-def blend(lists: Sequence[Shelved]) -> Shelved:
-    """Take from each list in turn, an item once; scores stay their own lists'."""
+def blend(lists: Sequence[StoredList]) -> StoredList:
+    """Interleave lists, each item once; scores stay those of its own list."""
     turns = [
         (ranked, place)
         for place in range(max((len(ranked.items) for ranked in lists), default=0))
@@ -113,7 +110,7 @@ def blend(lists: Sequence[Shelved]) -> Shelved:
     ]
     firsts = {ranked.items[place]: (ranked, place) for ranked, place in reversed(turns)}
     chosen = [turn for turn in turns if firsts[turn[0].items[turn[1]]] == turn]
-    return Shelved(
+    return StoredList(
         [ranked.items[place] for ranked, place in chosen],
         [ranked.scores[place] for ranked, place in chosen],
         [ranked.reasons[place] for ranked, place in chosen],

@@ -1,8 +1,7 @@
-"""What was done lately added to a row that does not hold it, by the night's own counting.
+"""Merge recent events into a feature row that lacks them, by the nightly run's definitions.
 
-The definitions are those of the night (`tasks/features/build.py`): a row to which
-everything was added since is the row that the night would make, but for `favorite_categories` and
-what the catalogue says.
+A row with all later events merged is the row that the nightly run would make
+(`tasks/features/build.py`), except for `favorite_categories` and the catalogue's fields.
 """
 
 import math
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nightshelf.client.core.recent_events import Did, Done, millionths
+from nightshelf.client.core.recent_events import ItemCount, UserEvent, millionths
 from nightshelf.contract.feature_rules import UNIT_POINTS, Counting
 from nightshelf.contract.values import instant
 
@@ -18,23 +17,23 @@ Row = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_S = 86_400
-#: What the refresh counts of an item, and up to when.
+#: Fields that the refresh counts of an item, and their time.
 _COUNTED = ("popularity_score", "avg_rating", "num_ratings", "as_of")
 
 
-def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> Row | None:
-    """Return a user's row with what the user did after its `last_seen`; as it is, if that is none.
+def to_user(row: Row | None, events: Sequence[UserEvent], counting: Counting | None) -> Row | None:
+    """Return a user's row with the events after its `last_seen` merged in.
 
-    `did` is in order of time; of events with one id the first counts. Raises as
-    `UNREADABLE` lists for a row that is none.
+    `events` are in order of time; of events with one id the first counts. Raises as `UNREADABLE`
+    lists for a malformed row.
     """
-    if counting is None or not did:
+    if counting is None or not events:
         return row
-    once: dict[str, Did] = {}
-    for each in did:
+    once: dict[str, UserEvent] = {}
+    for each in events:
         once.setdefault(each.event_id, each)
-    seen = instant((row or {}).get("last_seen") or "")
-    held_us = (seen - _EPOCH) // _MICROSECOND if seen else -math.inf
+    last_seen = instant((row or {}).get("last_seen") or "")
+    held_us = (last_seen - _EPOCH) // _MICROSECOND if last_seen else -math.inf
     new = [
         each
         for each in once.values()
@@ -42,7 +41,7 @@ def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> R
     ]
     if not new:
         return row
-    made = _nobody() | (row or {})
+    made = _empty_row() | (row or {})
     first, last = _text(new[0].at_us), _text(new[-1].at_us)
     rated = [each.value for each in new if each.event_type in counting.ratings]
     values = [value for value in rated if value is not None]
@@ -58,31 +57,33 @@ def to_user(row: Row | None, did: Sequence[Did], counting: Counting | None) -> R
     }
 
 
-def recounted(night: Row | None, fresh: Row | None) -> Row | None:
-    """Return the night's row of an item with the refresh's counters, if there are any.
+def recounted(night: Row | None, update: Row | None) -> Row | None:
+    """Return an item's nightly row with the refresh's counters, if there are any.
 
-    The rest of it may have been revised since (`nightshelf.admin.item_updates`).
+    The other fields may have been updated since (`nightshelf.admin.item_updates`).
     """
-    if night is None or fresh is None:
-        return fresh if night is None else night
-    return night | {name: fresh[name] for name in _COUNTED if name in fresh}
+    if night is None or update is None:
+        return update if night is None else night
+    return night | {name: update[name] for name in _COUNTED if name in update}
 
 
 def to_item(
-    row: Row, done: Sequence[Done], counting: Counting | None, as_of: str, now: datetime
+    row: Row, counts: Sequence[ItemCount], counting: Counting | None, as_of: str, now: datetime
 ) -> Row:
-    """Return an item's row with what was done since its own `as_of`, else since that of the night.
+    """Return an item's row with the counts after its own `as_of`, else the night's, merged in.
 
-    A score is aged to the day of `now` where there is something to add. Raises as `to_user`.
+    The score is aged to the day of `now` where there are counts. Raises as `to_user`.
     """
     if "as_of" in row:
         row = dict(row)
         as_of = row.pop("as_of")
-    held = instant(as_of) if done else None
+    held = instant(as_of) if counts else None
     if counting is None or held is None:
         return row
     held_s, today = held.timestamp(), int(now.timestamp()) // _DAY_S
-    new = [each for each in done if each.since_s >= held_s and each.event_type not in counting.idle]
+    new = [
+        each for each in counts if each.since_s >= held_s and each.event_type not in counting.idle
+    ]
     if not new:
         return row
     age_days = max(0, today - int(held_s) // _DAY_S)
@@ -99,28 +100,28 @@ def to_item(
     return row | {"popularity_score": score, **_rating(row, valued, total)}
 
 
-def _nobody() -> Row:
-    """Return what begins with a user whom no row knows."""
+def _empty_row() -> Row:
+    """Return the row of a user without events."""
     row: Row = dict.fromkeys(("segment", "created_at", "first_seen", "last_seen"))
     row |= {"events": 0, "total_purchases": 0, "num_ratings": 0, "avg_rating": None}
     return row | {"favorite_categories": [], "recent_views": []}
 
 
 def _rating(row: Row, n_more: int, more: int) -> Row:
-    """Return the fields of a mean with `n_more` values in it, which come to `more` millionths."""
+    """Return the mean's fields with `n_more` values of sum `more` (millionths) added."""
     n = row["num_ratings"] + n_more
     total = round((row["avg_rating"] or 0.0) * row["num_ratings"] * 1e6) + more
     return {"avg_rating": total / n / 1e6 if n_more and n else row["avg_rating"], "num_ratings": n}
 
 
-def _viewed(new: Sequence[Did], before: Sequence[str], counting: Counting) -> list[str]:
-    """Return the items that were viewed last, the latest first, those of one moment by id."""
+def _viewed(new: Sequence[UserEvent], before: Sequence[str], counting: Counting) -> list[str]:
+    """Return the items viewed last, the latest first, ties by id."""
     latest = {each.item_id: each.at_us for each in new if each.event_type in counting.views}
     viewed = sorted(latest, key=lambda item: (-latest[item], item))
     return [*viewed, *(item for item in before if item not in latest)][: counting.n_recent]
 
 
 def _text(at_us: int) -> str:
-    """Return a time as rows have it."""
+    """Format a time as in feature rows."""
     at = _EPOCH + at_us * _MICROSECOND
     return f"{at.replace(tzinfo=None).isoformat()}Z"

@@ -1,86 +1,86 @@
-"""The pointer, and what is withdrawn: read about once a second, by one caller for all."""
+"""Pointer: the live manifest and excluded items, read about once a second by one call for all."""
 
 from contextlib import suppress
 from typing import Any
 
 from nightshelf.client.core.failures import cause_of
 from nightshelf.client.core.masking import Masks
-from nightshelf.client.core.protocol import Talk, Unanswered
+from nightshelf.client.core.protocol import Exchange, NoReply
 from nightshelf.client.core.read import POPULAR, ask, fetch
-from nightshelf.client.core.state import Call, Mind, Seen, published_s
+from nightshelf.client.core.state import CallState, ClientState, PointerSnapshot, published_s
 from nightshelf.contract.keys import POINTER_CACHE_S
 from nightshelf.contract.values import Manifest, members
 from nightshelf.errors import CorruptValue
 
-#: Beyond this age the pointer is not used while another caller asks for a newer one: a generation
-#: that was left is deleted two seconds after, at the soonest.
+#: An older snapshot is not used while another call reads a new one: a generation that is no longer
+#: live is deleted after two seconds at the earliest.
 _HARD_S = 1.5 * POINTER_CACHE_S
 
 
-def begin(mind: Mind) -> Talk[Call]:
-    """Begin a call with what is live and what is withdrawn, as of about a second ago at most."""
-    call = Call(mind.seen)
-    age_s = mind.clock() - call.seen.at
+def begin(state: ClientState) -> Exchange[CallState]:
+    """Begin a call with a pointer snapshot that is about a second old at most."""
+    call = CallState(state.pointer)
+    age_s = state.clock() - call.pointer.at
     if age_s < POINTER_CACHE_S:
         return call
-    flight, mine, theirs = mind.flights.join([mind.keys.current])
+    read, mine, theirs = state.single_flight.join([state.keys.current])
     if mine:
         try:
-            yield from _refresh(mind, call)
+            yield from _refresh(state, call)
         finally:
-            mind.flights.land(flight, mine, {})
+            state.single_flight.finish(read, mine, {})
     elif (
         age_s >= _HARD_S
-        and not mind.breaker.is_open  # else one call tries whether Redis is back, for all
-        and (landing := theirs[mind.keys.current].landing)
+        and not state.breaker.is_open  # else one call probes Redis for all
+        and (in_flight := theirs[state.keys.current].in_flight)
     ):
-        yield landing
-        if not landing.done():
+        yield in_flight
+        if not in_flight.done():
             call.failed = "timeout"
-    call.seen = mind.seen
+    call.pointer = state.pointer
     return call
 
 
-def _refresh(mind: Mind, call: Call) -> Talk[None]:
-    if mind.clock() - mind.seen.at < POINTER_CACHE_S:  # another has just been here
+def _refresh(state: ClientState, call: CallState) -> Exchange[None]:
+    if state.clock() - state.pointer.at < POINTER_CACHE_S:  # another call has just read it
         return
-    asked_at = mind.clock()
-    keys = mind.keys
-    sets = [("SMEMBERS", keys.blocked), ("SMEMBERS", keys.unavailable)]
-    replies = yield from ask(mind, call, [("GET", keys.current), *sets])
-    if isinstance(replies, Unanswered):
+    asked_at = state.clock()
+    keys = state.keys
+    members_of = [("SMEMBERS", keys.blocked), ("SMEMBERS", keys.unavailable)]
+    replies = yield from ask(state, call, [("GET", keys.current), *members_of])
+    if isinstance(replies, NoReply):
         return
-    pointer, *withdrawn = replies
+    pointer, *sets = replies
     if isinstance(pointer, Exception):
-        mind.count(cause_of(pointer))
+        state.count(cause_of(pointer))
         call.failed = cause_of(pointer)
         return
-    live = _manifest(mind, pointer)
-    # What cannot be read takes no list away: the set that was read last holds on.
-    blocked = _set(mind, withdrawn[0], mind.seen.blocked)
-    unavailable = _set(mind, withdrawn[1], mind.seen.unavailable)
+    live = _manifest(state, pointer)
+    # An unreadable set leaves the last one in force.
+    blocked = _set(state, sets[0], state.pointer.blocked)
+    unavailable = _set(state, sets[1], state.pointer.unavailable)
     masks = Masks(blocked | unavailable, blocked)
-    mind.seen = Seen(asked_at, live, published_s(live), blocked, unavailable, masks)
-    if live and not (mind.last_good and mind.last_good[0] == live):
-        # Kept whole: what is blocked today may be shown again before the next generation.
+    state.pointer = PointerSnapshot(asked_at, live, published_s(live), blocked, unavailable, masks)
+    if live and not (state.last_good and state.last_good[0] == live):
+        # Kept unmasked: a blocked item may be unblocked before the next generation.
         key = keys.popular(live.generation, "all")
-        everyone = (yield from fetch(mind, call, {key: POPULAR})).get(key)
+        everyone = (yield from fetch(state, call, {key: POPULAR})).get(key)
         if everyone and everyone.items:
-            mind.last_good = (live, everyone)
+            state.last_good = (live, everyone)
 
 
-def _manifest(mind: Mind, pointer: bytes | str | None) -> Manifest | None:
+def _manifest(state: ClientState, pointer: bytes | str | None) -> Manifest | None:
     if not pointer:
-        mind.count("missing")
+        state.count("missing")
         return None
     with suppress(CorruptValue):
         return Manifest.from_json(pointer)
-    mind.count("corrupt")
+    state.count("corrupt")
     return None
 
 
-def _set(mind: Mind, reply: Any, before: frozenset[str]) -> frozenset[str]:
+def _set(state: ClientState, reply: Any, before: frozenset[str]) -> frozenset[str]:
     if isinstance(reply, Exception):
-        mind.count(cause_of(reply))
+        state.count(cause_of(reply))
         return before
     return members(reply)

@@ -1,10 +1,10 @@
-"""How the logic asks for what it cannot do itself: a `Talk` yields, and is sent what came of it.
+"""Protocol between the client's logic and its transports: an `Exchange` yields needs, gets replies.
 
-- It yields a batch of commands and is sent as many replies (an error in place of one that was
-  refused), or `Unanswered` where none came.
-- It yields the landing of another's read, and is sent `None` once that is done or the time is up.
+- It yields a batch of commands, and is sent a reply for each (an error in place of a refused one)
+  or one `NoReply`.
+- It yields the `InFlight` of another call's read, and is sent `None` when that ends or time is up.
 
-One who closes a talk before its end closes what it had begun.
+A transport that stops early closes the generator, which ends the reads that it had begun.
 """
 
 from collections.abc import Generator
@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Command = tuple[str | bytes | int | float, ...]
 Batch = list[Command]
-#: Done once another's read has landed.
-Landing = Future[None]
-Talk = Generator[Batch | Landing, Any, T]
+#: Done once another call's read has ended.
+InFlight = Future[None]
+Exchange = Generator[Batch | InFlight, Any, T]
 
 
 @dataclass(frozen=True)
-class Unanswered:
-    """No reply came: a cause of `nightshelf.client.core.failures`, and the error's words."""
+class NoReply:
+    """A batch without replies: a cause of `nightshelf.client.core.failures`, and its message."""
 
     cause: str
-    words: str
+    message: str

@@ -1,22 +1,22 @@
-"""Answers to what is asked: `get`, `get_many`, `similar`, `popular`, in one call each."""
+"""Queries: `get`, `get_many`, `similar` and `popular`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from nightshelf.client.core.cursor import Cursor
 from nightshelf.client.core.fallback import (
-    alike,
+    at_level,
     in_segment,
     masks_of,
-    on_rung,
     personal,
     read_masks,
+    similar_items,
 )
-from nightshelf.client.core.masking import FAVORITES, Found
+from nightshelf.client.core.masking import FAVORITES, MaskedList
 from nightshelf.client.core.pages import finish, page_of, plain
 from nightshelf.client.core.pointer import begin
-from nightshelf.client.core.protocol import Talk
-from nightshelf.client.core.state import Call, Mind
+from nightshelf.client.core.protocol import Exchange
+from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.filters import Filters, fingerprint
 from nightshelf.client.results import Result
 from nightshelf.contract.ids import id_text
@@ -26,79 +26,83 @@ from nightshelf.errors import InvalidCursor, InvalidKey
 
 
 def get(
-    mind: Mind,
+    state: ClientState,
     user: str,
     n: int,
     model: str | None,
     filters: Filters | None,
     cursor: str | None,
     metadata: bool,
-) -> Talk[Result]:
-    """Answer for one user, from the beginning or from a cursor on."""
+) -> Exchange[Result]:
+    """Return a page of a user's list, from the start or from a cursor on."""
     user = id_text(user)
-    filters = filters or None  # conditions that are none
+    filters = filters or None  # empty filters
     after = None if cursor is None else _checked(cursor, filters)
     checked(n)
-    call = yield from begin(mind)
-    live = call.seen.live
+    call = yield from begin(state)
+    live = call.pointer.live
     if after:
-        found = yield from _further(mind, call, user, after)
-        if not found and call.failed:  # it may stand yet: ask again with the same
-            return finish(mind, call, Result((), "none", cursor=cursor))
+        found = yield from _next_of(state, call, user, after)
+        if not found and call.failed:  # the list may still exist: retry with the same cursor
+            return finish(state, call, Result((), "none", cursor=cursor))
     else:
         found = None
         if live:
-            by_user = yield from personal(mind, call, live, [user], model, lambda _, each: each)
+            by_user = yield from personal(state, call, live, [user], model, lambda _, each: each)
             found = by_user.get(user)
-        found = _or_last_good(mind, call, user, found)
+        found = _or_last_good(state, call, user, found)
     start = after.at if after else 0
     if filters or metadata:
-        return (yield from page_of(mind, call, found, n, filters, start, metadata))
-    return plain(mind, call, found, n, start)
+        return (yield from page_of(state, call, found, n, filters, start, metadata))
+    return plain(state, call, found, n, start)
 
 
-def get_many(mind: Mind, users: Sequence[str], n: int) -> Talk[list[Result]]:
-    """Answer for many users, their lists in one round trip."""
+def get_many(state: ClientState, users: Sequence[str], n: int) -> Exchange[list[Result]]:
+    """Return the first page of many users' lists, read in one round trip."""
     checked(n)
     users = [id_text(user) for user in users]
     if not users:
         return []
-    call = yield from begin(mind)
+    call = yield from begin(state)
 
-    def made(user: str, found: Found | None) -> Result:
-        return plain(mind, call, _or_last_good(mind, call, user, found), n)
+    def made(user: str, found: MaskedList | None) -> Result:
+        return plain(state, call, _or_last_good(state, call, user, found), n)
 
     results: dict[str, Result] = {}
-    if live := call.seen.live:
-        results = yield from personal(mind, call, live, users, None, made)
+    if live := call.pointer.live:
+        results = yield from personal(state, call, live, users, None, made)
     for user in users:
         if user not in results:
             results[user] = made(user, None)
     return [results[user] for user in users]
 
 
-def similar(mind: Mind, item: str, n: int, user: str | None, metadata: bool) -> Talk[Result]:
-    """Answer with items like one item."""
+def similar(
+    state: ClientState, item: str, n: int, user: str | None, metadata: bool
+) -> Exchange[Result]:
+    """Return items similar to one item."""
     checked(n)
     item, user = id_text(item), None if user is None else id_text(user)
-    call = yield from begin(mind)
+    call = yield from begin(state)
     found = None
-    if live := call.seen.live:
-        masks = yield from read_masks(mind, call, user)
-        found = yield from alike(mind, call, live, item, masks)
-    return (yield from _unpaged(mind, call, found, n, user, metadata))
+    if live := call.pointer.live:
+        masks = yield from read_masks(state, call, user)
+        found = yield from similar_items(state, call, live, item, masks)
+    return (yield from _unpaged(state, call, found, n, user, metadata))
 
 
-def popular(mind: Mind, segment: str, n: int, user: str | None, metadata: bool) -> Talk[Result]:
-    """Answer with a segment's popular items."""
+def popular(
+    state: ClientState, segment: str, n: int, user: str | None, metadata: bool
+) -> Exchange[Result]:
+    """Return a segment's popular items."""
     checked(n)
     segment, user = id_text(segment), None if user is None else id_text(user)
-    call = yield from begin(mind)
+    call = yield from begin(state)
     found = None
-    if live := call.seen.live:
-        masks = yield from read_masks(mind, call, user)
-        found = yield from in_segment(mind, call, live, segment, masks)
-    return (yield from _unpaged(mind, call, found, n, user, metadata))
+    if live := call.pointer.live:
+        masks = yield from read_masks(state, call, user)
+        found = yield from in_segment(state, call, live, segment, masks)
+    return (yield from _unpaged(state, call, found, n, user, metadata))
 
 
 def checked(n: int) -> None:
@@ -109,7 +113,7 @@ def checked(n: int) -> None:
 
 def _checked(cursor: str, filters: Filters | None) -> Cursor:
     after = Cursor.parse(cursor, fingerprint(filters))
-    kind, _, name = after.rung.partition(":")
+    kind, _, name = after.level.partition(":")
     try:
         encode_id(name) if kind == "list" or name == FAVORITES else encode_segment(name)
     except InvalidKey as error:
@@ -117,38 +121,47 @@ def _checked(cursor: str, filters: Filters | None) -> Cursor:
     return after
 
 
-def _further(mind: Mind, call: Call, user: str, after: Cursor) -> Talk[Found | None]:
-    """Find the list that a cursor goes on in: that of its generation, or none."""
-    live = call.seen.live
+def _next_of(
+    state: ClientState, call: CallState, user: str, after: Cursor
+) -> Exchange[MaskedList | None]:
+    """Find the list of a cursor in the cursor's generation; `None` where it is gone."""
+    live = call.pointer.live
     if live is None or live.generation != after.generation:
         live = Manifest(after.generation, as_of="", default_model="")
-    masks = yield from read_masks(mind, call, user)
+    masks = yield from read_masks(state, call, user)
     try:
-        found = yield from on_rung(mind, call, live, user, after.rung, masks)
-    except InvalidKey:  # a user that is no id has no list to go on in
+        found = yield from at_level(state, call, live, user, after.level, masks)
+    except InvalidKey:  # an invalid id has no list
         return None
-    if not found and mind.last_good and after.rung == "popular:all":
-        kept, ranked = mind.last_good
+    if not found and state.last_good and after.level == "popular:all":
+        kept, ranked = state.last_good
         if kept.generation == after.generation:
-            return Found(after.rung, ranked, kept, masks)
+            return MaskedList(after.level, ranked, kept, masks)
     return found
 
 
-def _or_last_good(mind: Mind, call: Call, user: str | None, found: Found | None) -> Found | None:
-    """Fall back to the copy in the process where nothing was found, or Redis failed on the way."""
-    own = found and not found.rung.startswith("popular:")
-    if own or (found and not call.failed) or not mind.last_good:
+def _or_last_good(
+    state: ClientState, call: CallState, user: str | None, found: MaskedList | None
+) -> MaskedList | None:
+    """Fall back to the last good popular list where none was found or Redis failed."""
+    own = found and not found.level.startswith("popular:")
+    if own or (found and not call.failed) or not state.last_good:
         return found
-    kept, ranked = mind.last_good
-    if found and found.rung != "popular:all":
+    kept, ranked = state.last_good
+    if found and found.level != "popular:all":
         return found
-    masks = found.masks if found else masks_of(mind, call, user)
-    return Found("last-good:all", ranked, kept, masks) if masks.leave(ranked) else None
+    masks = found.masks if found else masks_of(state, call, user)
+    return MaskedList("last-good:all", ranked, kept, masks) if masks.leave(ranked) else None
 
 
 def _unpaged(
-    mind: Mind, call: Call, found: Found | None, n: int, user: str | None, metadata: bool
-) -> Talk[Result]:
-    found = _or_last_good(mind, call, user, found)
-    result = yield from page_of(mind, call, found, n, None, 0, metadata)
+    state: ClientState,
+    call: CallState,
+    found: MaskedList | None,
+    n: int,
+    user: str | None,
+    metadata: bool,
+) -> Exchange[Result]:
+    found = _or_last_good(state, call, user, found)
+    result = yield from page_of(state, call, found, n, None, 0, metadata)
     return replace(result, cursor=None)

@@ -1,14 +1,14 @@
-"""Reading values by key: from the process, from another's read that is under way, or from Redis."""
+"""Read values by key: from the cache, from a read in flight, or from Redis."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nightshelf.client.core.failures import cause_of
-from nightshelf.client.core.protocol import Batch, Command, Talk, Unanswered
-from nightshelf.client.core.single_flight import Flight
-from nightshelf.client.core.state import Call, Mind
-from nightshelf.client.core.stored_list import Shelved
+from nightshelf.client.core.protocol import Batch, Command, Exchange, NoReply
+from nightshelf.client.core.single_flight import Read
+from nightshelf.client.core.state import CallState, ClientState
+from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.settings import ReadSettings
 from nightshelf.contract.values import members, row
 from nightshelf.errors import CorruptValue
@@ -16,134 +16,139 @@ from nightshelf.errors import CorruptValue
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: how it is decoded, how long it is fresh, and whether it is a user's own.
+    """A kind of value: its decoder, its TTL in the cache, and whether it belongs to one user.
 
-    `asks` gives the command for a key of what is no plain value.
+    `command` makes the command for a key that holds no plain string.
     """
 
     decode: Callable[[Any], Any]
     fresh_s: Callable[[ReadSettings], float]
     personal: bool = False
-    asks: Callable[[str], Command] | None = None
+    command: Callable[[str], Command] | None = None
 
 
 def _members(key: str) -> Command:
     return ("ZRANGE", key, 0, -1)
 
 
-LIST = Kind(Shelved.from_json, lambda settings: settings.list_ttl_s, personal=True)
-MASK = Kind(members, lambda settings: settings.mask_ttl_s, personal=True, asks=_members)
+LIST = Kind(StoredList.from_json, lambda settings: settings.list_ttl_s, personal=True)
+MASK = Kind(members, lambda settings: settings.mask_ttl_s, personal=True, command=_members)
 USER = Kind(row, lambda settings: settings.list_ttl_s, personal=True)
 ITEM = Kind(row, lambda settings: settings.item_ttl_s)
-POPULAR = Kind(Shelved.from_json, lambda settings: settings.popular_ttl_s)
+POPULAR = Kind(StoredList.from_json, lambda settings: settings.popular_ttl_s)
 
 Wanted = dict[str, Kind]
 Values = dict[str, Any]
 
 
-def fetch(mind: Mind, call: Call, wanted: Wanted) -> Talk[Values]:
-    """Return values by key, leaving out what is not there, corrupt, or not given in time."""
-    n_landed = mind.flights.n_landed
-    found, due, early = mind.cache.look(wanted)
+def fetch(state: ClientState, call: CallState, wanted: Wanted) -> Exchange[Values]:
+    """Return values by key, without those that are absent, corrupt or late."""
+    n_finished = state.single_flight.n_finished
+    found, due, early = state.cache.lookup(wanted)
     if due or early:
-        flight, mine, theirs = mind.flights.join(due, early)
+        read, mine, theirs = state.single_flight.join(due, early)
         if mine:
-            anew = mind.flights.n_landed == n_landed
-            found |= yield from _fly(mind, call, flight, mine, wanted, anew=anew)
+            is_first = state.single_flight.n_finished == n_finished
+            found |= yield from _lead(state, call, read, mine, wanted, is_first=is_first)
         for key, other in theirs.items():
-            if other.brought is None and other.landing and not mind.breaker.is_open:
-                yield other.landing
-            if other.brought is None:  # our time is up before theirs, or Redis is being tried
+            if other.values is None and other.in_flight and not state.breaker.is_open:
+                yield other.in_flight
+            if other.values is None:  # our deadline is before theirs, or a probe is on its way
                 call.failed = "timeout"
-            brought = other.brought or {}
+            values = other.values or {}
             call.failed = call.failed or other.failed
-            found[key] = brought[key] if key in brought else _in_trouble(mind, key)
+            found[key] = values[key] if key in values else _stale(state, key)
     return {key: value for key, value in found.items() if value is not None}
 
 
-def read_through(mind: Mind, call: Call, wanted: Wanted) -> Talk[Callable[[str], Any]]:
-    """Return what gives a value by key as `fetch` has them, keeping nothing.
+def read_through(
+    state: ClientState, call: CallState, wanted: Wanted
+) -> Exchange[Callable[[str], Any]]:
+    """Return a function from key to value, as `fetch` has them, caching nothing.
 
-    A batch must not push out what pages ask for; what the process has serves all the same. Each
-    value is decoded when it is asked for, so no more of them need be held than one.
+    Cached values are used, but a batch must not evict those that pages read. Each value is decoded
+    on request, so that only one need be held at a time.
     """
-    found, due, _ = mind.cache.look(wanted)
-    came = (yield from _read(mind, call, due, wanted)) if due else {}
+    found, due, _ = state.cache.lookup(wanted)
+    replies = (yield from _read(state, call, due, wanted)) if due else {}
 
     def value(key: str) -> Any:
         if key in found:
             return found[key]
-        if isinstance(came, Unanswered):
-            return _in_trouble(mind, key)
-        return _decoded(mind, wanted[key], came[key]) if key in came else None
+        if isinstance(replies, NoReply):
+            return _stale(state, key)
+        return _decoded(state, wanted[key], replies[key]) if key in replies else None
 
     return value
 
 
-def ask(mind: Mind, call: Call, batch: Batch) -> Talk[list[Any] | Unanswered]:
+def ask(state: ClientState, call: CallState, batch: Batch) -> Exchange[list[Any] | NoReply]:
     """Ask Redis, unless it has failed this call already."""
     if call.failed:
-        return Unanswered(call.failed, "")
+        return NoReply(call.failed, "")
     call.asked = True
-    replies: list[Any] | Unanswered = yield batch
-    if isinstance(replies, Unanswered):
+    replies: list[Any] | NoReply = yield batch
+    if isinstance(replies, NoReply):
         call.failed = replies.cause
     return replies
 
 
-def _fly(
-    mind: Mind, call: Call, flight: Flight, mine: Sequence[str], wanted: Wanted, *, anew: bool
-) -> Talk[Values]:
-    """Read in one round trip, keep what came, and tell those who wait for it."""
-    told = mind.told  # a message may come between Redis' answer and our keeping it
-    brought: Values = {}
+def _lead(
+    state: ClientState,
+    call: CallState,
+    read: Read,
+    mine: Sequence[str],
+    wanted: Wanted,
+    *,
+    is_first: bool,
+) -> Exchange[Values]:
+    """Read in one round trip, cache the values, and wake the waiters."""
+    listening = state.listening  # a message may arrive between the reply and its caching
+    values: Values = {}
     try:
-        if not anew:  # others' reads have landed between our look and our turn
-            brought |= mind.cache.landed(mine)
-        asked = [key for key in mine if key not in brought] if brought else mine
-        began = mind.clock()
-        came = (yield from _read(mind, call, asked, wanted)) if asked else {}
-        if not isinstance(came, Unanswered):
-            took_s = mind.clock() - began
-            for key, reply in came.items():
+        if not is_first:  # another read ended between our lookup and our turn
+            values |= state.cache.peek(mine)
+        asked = [key for key in mine if key not in values] if values else mine
+        began = state.clock()
+        replies = (yield from _read(state, call, asked, wanted)) if asked else {}
+        if not isinstance(replies, NoReply):
+            took_s = state.clock() - began
+            for key, reply in replies.items():
                 kind = wanted[key]
-                if isinstance(reply, Exception):  # for this key alone: what was kept may serve
-                    mind.count(cause_of(reply))
+                if isinstance(reply, Exception):  # of this key alone: a stale value may serve
+                    state.count(cause_of(reply))
                     continue
-                brought[key] = value = _decoded(mind, kind, reply)
-                if mind.flights.is_current(flight, key):
-                    fresh_s = kind.fresh_s(mind.settings)
-                    if kind.personal and told and mind.told:
-                        fresh_s = mind.settings.listening_ttl_s
+                values[key] = value = _decoded(state, kind, reply)
+                if state.single_flight.is_current(read, key):
+                    fresh_s = kind.fresh_s(state.settings)
+                    if kind.personal and listening and state.listening:
+                        fresh_s = state.settings.listening_ttl_s
                     size = _size(reply)
-                    mind.cache.put(key, value, fresh_s=fresh_s, took_s=took_s, n_bytes=size)
+                    state.cache.put(key, value, fresh_s=fresh_s, took_s=took_s, n_bytes=size)
     finally:
-        flight.failed = call.failed
-        mind.flights.land(flight, mine, brought)
-    if len(brought) == len(mine):
-        return brought
-    return {key: brought[key] if key in brought else _in_trouble(mind, key) for key in mine}
+        read.failed = call.failed
+        state.single_flight.finish(read, mine, values)
+    if len(values) == len(mine):
+        return values
+    return {key: values[key] if key in values else _stale(state, key) for key in mine}
 
 
 def _read(
-    mind: Mind, call: Call, asked: Sequence[str], wanted: Wanted
-) -> Talk[dict[str, Any] | Unanswered]:
-    """Return replies by key, some of them errors: one MGET for plain values, a command for others.
-
-    The values come first.
-    """
+    state: ClientState, call: CallState, asked: Sequence[str], wanted: Wanted
+) -> Exchange[dict[str, Any] | NoReply]:
+    """Return replies by key, some of them errors: strings by one MGET first, then the others."""
     strings: list[str] = []
     others: list[str] = []
     commands: Batch = []
     for key in asked:
-        if asks := wanted[key].asks:
+        if command := wanted[key].command:
             others.append(key)
-            commands.append(asks(key))
+            commands.append(command(key))
         else:
             strings.append(key)
     batch: Batch = [("MGET", *strings), *commands] if strings else commands
-    replies = yield from ask(mind, call, batch)
-    if isinstance(replies, Unanswered):
+    replies = yield from ask(state, call, batch)
+    if isinstance(replies, NoReply):
         return replies
     if strings:
         first = replies[0]
@@ -151,25 +156,25 @@ def _read(
     return dict(zip(strings + others, replies, strict=True))
 
 
-def _decoded(mind: Mind, kind: Kind, reply: Any) -> Any:
+def _decoded(state: ClientState, kind: Kind, reply: Any) -> Any:
     if isinstance(reply, Exception):
-        mind.count(cause_of(reply))
+        state.count(cause_of(reply))
         return None
-    if not kind.asks:
-        mind.answered(there=reply is not None)
+    if not kind.command:
+        state.count_value(found=reply is not None)
     if reply is None:
         return None
     try:
         return kind.decode(reply)
     except CorruptValue:
-        mind.count("corrupt")
+        state.count("corrupt")
         return None
 
 
-def _in_trouble(mind: Mind, key: str) -> Any:
-    """Return what was kept of a key that Redis does not give."""
-    copy = mind.cache.stale(key)
-    return copy.value if copy else None
+def _stale(state: ClientState, key: str) -> Any:
+    """Return a cached value of a key that Redis failed to give."""
+    entry = state.cache.stale(key)
+    return entry.value if entry else None
 
 
 def _size(reply: Any) -> int:

@@ -1,7 +1,7 @@
-"""What users did lately: told where readers of feature rows find it, and read from there.
+"""Recent events: stored by tracking, and read with the feature rows.
 
-A user's events are kept one by one, as a row may hold some of them already; an item's, of which
-there may be thousands, are counted by the quarter of an hour (docs/decisions/0027-lately.md).
+A user's events are stored one by one, as a row may hold some of them already; an item's, of which
+there may be thousands, are counted by quarter of an hour (docs/decisions/0027-lately.md).
 """
 
 import json
@@ -15,16 +15,16 @@ from nightshelf.client.settings import ReadSettings
 from nightshelf.contract.keys import MAX_LATELY, QUARTER_S, Keys, decode_id, encode_id
 from nightshelf.contract.values import loads
 
-#: A greater value, or one below 0, is left to the night, which knows what may be negative.
+#: Events with values outside 0 to this are left to the nightly run.
 _MAX_VALUE = 1e12
 _MILLIONTHS = 1e6
-#: TrackingReceipt in masses, of which the night makes nothing.
+#: Frequent events without weight in the features.
 _SHOWN = "impression"
-#: The end of the year 9998: what claims to be later is none of ours.
+#: End of the year 9998 in Unix time; later entries are foreign.
 _LAST_S = 253_370_764_800
 
 
-class Did(NamedTuple):
+class UserEvent(NamedTuple):
     """An event of a user; `at_us` is Unix time in microseconds, 0 at least."""
 
     at_us: int
@@ -34,11 +34,11 @@ class Did(NamedTuple):
     value: float | None
 
 
-class Done(NamedTuple):
-    """How much was done with an item in the quarter that begins at `since_s` (Unix time).
+class ItemCount(NamedTuple):
+    """A count of events of an item in the quarter of an hour from `since_s` (Unix time) on.
 
-    `what` is ``""`` for the number of events, ``"n"`` for that of their values, ``"sum"`` for
-    the sum of these in millionths.
+    `what` is ``""`` for the number of events, ``"n"`` for the number of their values, ``"sum"`` for
+    the sum of the values in millionths.
     """
 
     since_s: int
@@ -48,14 +48,14 @@ class Done(NamedTuple):
 
 
 def counts(event: Event) -> bool:
-    """Tell whether an event is in the rows at once: something was done with an item."""
+    """Tell whether an event is merged into feature rows at once."""
     if event.item_id is None or event.event_type == _SHOWN:
         return False
     return event.value is None or 0 <= event.value <= _MAX_VALUE
 
 
 def of_user(event: Event, keys: Keys, settings: ReadSettings) -> Batch:
-    """Return the commands that keep an event for its user; the first replies 0 to one it has."""
+    """Return the commands that store an event of a user; the first replies 0 if it is there."""
     key = keys.lately(event.user_id)
     entry: list[str | float] = [event.event_id, event.event_type, str(event.item_id)]
     if event.value is not None:
@@ -69,34 +69,34 @@ def of_user(event: Event, keys: Keys, settings: ReadSettings) -> Batch:
 
 
 def of_item(event: Event, keys: Keys, settings: ReadSettings, sign: int = 1) -> Batch:
-    """Return the commands that count an event for its item; `sign=-1` takes it back."""
+    """Return the commands that count an event of its item; `sign=-1` undoes it."""
     key = keys.lately_item(str(event.item_id))
     field = f"{math.floor(event.at.timestamp()) // QUARTER_S}:{encode_id(event.event_type)}"
     batch: Batch = [("HINCRBY", key, field, sign)]
     if event.value is not None:
         batch.append(("HINCRBY", key, f"{field}:n", sign))
         batch.append(("HINCRBY", key, f"{field}:sum", sign * millionths(event.value)))
-    # From the first on: whatever goes on being counted, there is an end to what is kept.
+    # From the first event on, so that the key ends however many follow.
     return [*batch, ("EXPIRE", key, settings.recent_item_ttl_s, "NX")]
 
 
 def millionths(value: float) -> int:
-    """Return a value in millionths, halves upwards, as the night adds values up."""
+    """Return a value in millionths, halves rounded up, as the nightly run sums values."""
     return math.floor(value * _MILLIONTHS + 0.5)
 
 
-def asks_user(key: str) -> Command:
-    """Return the command for what a user did, oldest first."""
+def user_command(key: str) -> Command:
+    """Return the command that reads a user's recent events, oldest first."""
     return ("ZRANGE", key, 0, -1, "WITHSCORES")
 
 
-def asks_item(key: str) -> Command:
-    """Return the command for what was done with an item."""
+def item_command(key: str) -> Command:
+    """Return the command that reads an item's recent counts."""
     return ("HGETALL", key)
 
 
-def did(reply: Any) -> tuple[Did, ...]:
-    """Decode what a user did, oldest first, passing over what is no entry of this contract."""
+def decode_user_events(reply: Any) -> tuple[UserEvent, ...]:
+    """Decode a user's recent events, oldest first, skipping entries not of this contract."""
     pairs = reply or ()
     if pairs and not isinstance(pairs[0], list):  # RESP2
         pairs = zip(pairs[::2], pairs[1::2], strict=True)
@@ -106,16 +106,16 @@ def did(reply: Any) -> tuple[Did, ...]:
             event_id, event_type, item_id, *values = loads(member)
             at_us = round(float(score) * _MILLIONTHS)
             value = float(values[0]) if values else None
-            "".join((event_id, event_type, item_id))  # raises where one is no text
+            "".join((event_id, event_type, item_id))  # raises where one is not a text
         except UNREADABLE:
             continue
         if 0 <= at_us <= _LAST_S * _MILLIONTHS and (value is None or math.isfinite(value)):
-            found.append(Did(at_us, event_id, event_type, item_id, value))
+            found.append(UserEvent(at_us, event_id, event_type, item_id, value))
     return tuple(found)
 
 
-def done(reply: Any) -> tuple[Done, ...]:
-    """Decode what was done with an item, passing over what is no count of this contract."""
+def decode_item_counts(reply: Any) -> tuple[ItemCount, ...]:
+    """Decode an item's recent counts, skipping fields not of this contract."""
     counted = reply or {}
     if not isinstance(counted, dict):  # RESP2
         counted = dict(zip(counted[::2], counted[1::2], strict=True))
@@ -125,10 +125,10 @@ def done(reply: Any) -> tuple[Done, ...]:
         quarter, _, rest = text.partition(":")
         event_type, _, what = rest.partition(":")
         try:
-            each = Done(int(quarter) * QUARTER_S, decode_id(event_type), what, int(n))
+            each = ItemCount(int(quarter) * QUARTER_S, decode_id(event_type), what, int(n))
         except UNREADABLE:
             continue
-        # What was taken back after its time was up counts for nothing.
+        # A count undone after its key expired is negative.
         if each.n > 0 and 0 <= each.since_s <= _LAST_S:
             found.append(each)
     return tuple(found)

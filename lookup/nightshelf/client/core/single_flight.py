@@ -1,80 +1,78 @@
-"""One read of a key at a time, however many ask for it at once: threads, tasks, or both."""
+"""Single flight: one read of a key at a time, shared by all threads and tasks that ask for it."""
 
 from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
-from nightshelf.client.core.protocol import Landing
+from nightshelf.client.core.protocol import InFlight
 
 
-class Flight:
-    """A read under way; `brought` are its values by key once it has landed.
+class Read:
+    """A read of some keys; `values` by key once it has ended, `failed` is the cause of a failure.
 
-    `failed` is why it brought less than it should. Most are waited for by nobody, so `landing` is
-    made for the first who does.
+    Most reads have no waiter, so `in_flight` is created for the first one.
     """
 
-    __slots__ = ("brought", "failed", "landing")
+    __slots__ = ("failed", "in_flight", "values")
 
     def __init__(self) -> None:
-        self.brought: dict[str, Any] | None = None
+        self.values: dict[str, Any] | None = None
         self.failed: str | None = None
-        self.landing: Landing | None = None
+        self.in_flight: InFlight | None = None
 
 
-class Flights:
-    """The reads that are under way, by key; `n_landed` counts those that have ended."""
+class SingleFlight:
+    """The reads in flight, by key; `n_finished` counts those that have ended."""
 
     def __init__(self) -> None:
-        self.n_landed = 0
+        self.n_finished = 0
         self._lock = Lock()
-        self._by_key: dict[str, Flight] = {}
+        self._by_key: dict[str, Read] = {}
 
     def join(
         self, due: Iterable[str], early: Iterable[str] = ()
-    ) -> tuple[Flight, list[str], dict[str, Flight]]:
-        """Return a flight of one's own, the keys that it is to fetch, and whose is with others.
+    ) -> tuple[Read, list[str], dict[str, Read]]:
+        """Return a new read, the keys that it must fetch, and the reads that fetch the others.
 
-        Keys wanted `early` are left to others where others are at them. Who is given keys must
-        `land` the flight, come what may.
+        Keys wanted `early` are skipped where another read has them. A caller that is given keys
+        must `finish` the read, also after a failure.
         """
-        flight, mine, theirs = Flight(), [], {}
+        read, mine, theirs = Read(), [], {}
         with self._lock:
             for key in due:
-                other = self._by_key.setdefault(key, flight)
-                if other is flight:
+                other = self._by_key.setdefault(key, read)
+                if other is read:
                     mine.append(key)
                 else:
                     theirs[key] = other
-                    if other.landing is None:
-                        other.landing = Landing()
-                        other.landing.set_running_or_notify_cancel()  # no waiter can cancel it
+                    if other.in_flight is None:
+                        other.in_flight = InFlight()
+                        other.in_flight.set_running_or_notify_cancel()  # no waiter can cancel it
             for key in early:
-                if self._by_key.setdefault(key, flight) is flight:
+                if self._by_key.setdefault(key, read) is read:
                     mine.append(key)
-        return flight, mine, theirs
+        return read, mine, theirs
 
-    def land(self, flight: Flight, keys: Iterable[str], values: dict[str, Any]) -> None:
-        """End a flight with what it brought; all that wait for it go on."""
+    def finish(self, read: Read, keys: Iterable[str], values: dict[str, Any]) -> None:
+        """End a read with its values, and wake its waiters."""
         with self._lock:
             for key in keys:
-                if self._by_key.get(key) is flight:
+                if self._by_key.get(key) is read:
                     del self._by_key[key]
-            flight.brought = values
-            self.n_landed += 1
-        if flight.landing:
-            flight.landing.set_result(None)
+            read.values = values
+            self.n_finished += 1
+        if read.in_flight:
+            read.in_flight.set_result(None)
 
-    def divert(self, keys: Iterable[str]) -> None:
-        """Let what is under way for these keys be news to nobody but those who wait for it.
+    def detach(self, keys: Iterable[str]) -> None:
+        """Detach in-flight reads of these keys after a change.
 
-        It may have been read before what has happened since; who asks from now on reads anew, and
-        `is_current` tells its reader not to keep it.
+        Current waiters get the value, it is not cached (`is_current`), later callers read again.
         """
         with self._lock:
             for key in keys:
                 self._by_key.pop(key, None)
 
-    def is_current(self, flight: Flight, key: str) -> bool:
-        """Tell whether a flight's value may be kept."""
-        return self._by_key.get(key) is flight
+    def is_current(self, read: Read, key: str) -> bool:
+        """Tell whether the value of a read may be cached."""
+        return self._by_key.get(key) is read

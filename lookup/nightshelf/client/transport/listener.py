@@ -1,7 +1,7 @@
-"""Hearing of what others tell: a thread, or a task, that is subscribed to ``invalidate``.
+"""Listener on the channel ``invalidate``: a thread, or a task.
 
-A lost or silent server is noticed within `SILENCE_S`; until it is heard again, what belongs to
-users is kept for no longer than without a listener.
+A lost or silent server is noticed within `SILENCE_S`; until it replies again, users' values are
+cached no longer than without a listener.
 """
 
 import asyncio
@@ -13,28 +13,34 @@ from typing import Any
 from redis import Redis
 from redis import asyncio as aio
 
-from nightshelf.client.core.invalidation import PING_S, SILENCE_S, hear, tuned_in, tuned_out
-from nightshelf.client.core.state import Mind
+from nightshelf.client.core.invalidation import (
+    PING_S,
+    SILENCE_S,
+    apply_message,
+    listening_lost,
+    listening_started,
+)
+from nightshelf.client.core.state import ClientState
 from nightshelf.client.transport.connection import FAILURES
 
-_AGAIN_S = 0.2
+_RETRY_S = 0.2
 
 
 class Listener:
-    """A thread of its own, which takes one connection of the client's pool."""
+    """A listening thread, which holds one connection of the client's pool."""
 
-    def __init__(self, client: Redis, mind: Mind) -> None:
+    def __init__(self, client: Redis, state: ClientState) -> None:
         self._client: Any = client
-        self._mind = mind
+        self._state = state
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="nightshelf-listener", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen; returns at once."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no longer; returns once the thread has ended."""
+        """Stop the thread, and wait for its end."""
         self._stopped.set()
         self._thread.join()
 
@@ -42,54 +48,54 @@ class Listener:
         while not self._stopped.is_set():
             try:
                 with closing(self._client.pubsub()) as channel:
-                    channel.subscribe(self._mind.keys.invalidate)
+                    channel.subscribe(self._state.keys.invalidate)
                     self._listen(channel)
             except FAILURES as error:
-                self._mind.failed(error)
+                self._state.failed(error)
             finally:
-                tuned_out(self._mind)
-            self._stopped.wait(_AGAIN_S)
+                listening_lost(self._state)
+            self._stopped.wait(_RETRY_S)
 
     def _listen(self, channel: Any) -> None:
-        heard_at = time.monotonic()
-        while not self._stopped.is_set() and time.monotonic() - heard_at < SILENCE_S:
+        last_at = time.monotonic()
+        while not self._stopped.is_set() and time.monotonic() - last_at < SILENCE_S:
             message = channel.get_message(timeout=PING_S)
             if message is None:
                 channel.ping()
             else:
-                heard_at = time.monotonic()
-                take(self._mind, message)
+                last_at = time.monotonic()
+                handle(self._state, message)
 
 
-async def listen(client: "aio.Redis", mind: Mind) -> None:
+async def listen(client: "aio.Redis", state: ClientState) -> None:
     """Listen until cancelled."""
     while True:
         try:
             async with aclosing(client.pubsub()) as channel:
-                await channel.subscribe(mind.keys.invalidate)
-                await _listen(channel, mind)
+                await channel.subscribe(state.keys.invalidate)
+                await _listen(channel, state)
         except FAILURES as error:
-            mind.failed(error)
+            state.failed(error)
         finally:
-            tuned_out(mind)
-        await asyncio.sleep(_AGAIN_S)
+            listening_lost(state)
+        await asyncio.sleep(_RETRY_S)
 
 
-async def _listen(channel: Any, mind: Mind) -> None:
-    heard_at = time.monotonic()
-    while time.monotonic() - heard_at < SILENCE_S:
+async def _listen(channel: Any, state: ClientState) -> None:
+    last_at = time.monotonic()
+    while time.monotonic() - last_at < SILENCE_S:
         message = await channel.get_message(timeout=PING_S)
         if message is None:
             await channel.ping()
         else:
-            heard_at = time.monotonic()
-            take(mind, message)
+            last_at = time.monotonic()
+            handle(state, message)
 
 
-def take(mind: Mind, message: dict[str, Any]) -> None:
-    """Act on what the channel gave: a message, or that it was subscribed to (again, perhaps)."""
+def handle(state: ClientState, message: dict[str, Any]) -> None:
+    """Apply a message; a (repeated) subscription expires what was cached before it."""
     if message["type"] == "subscribe":
-        tuned_out(mind)
-        tuned_in(mind)
+        listening_lost(state)
+        listening_started(state)
     elif message["type"] == "message":
-        hear(mind, message["data"])
+        apply_message(state, message["data"])

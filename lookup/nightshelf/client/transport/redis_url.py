@@ -1,8 +1,8 @@
-"""Check a Redis URL before anything connects with it.
+"""Check a Redis URL before the first connection.
 
-redis-py takes any query option from a URL and fails at the first connection, with a TypeError that
-no caller expects. Only the options below are taken here, each with its type. Errors name an option
-and what was expected; they never hold a part of the URL that may belong to a password.
+redis-py accepts any query option in a URL and raises `TypeError` at the first connection. Here only
+the options below are valid, each with its type. Messages name an option and what was expected, and
+hold no part of the URL that may belong to a password.
 """
 
 import math
@@ -24,7 +24,7 @@ _CERT_REQS = ("none", "optional", "required")
 
 
 def check_url(url: str) -> None:
-    """Raise `ValueError` where a client cannot be made of a URL; nothing is connected to."""
+    """Raise `ValueError` for an invalid URL, without connecting."""
     parts = _split(url)
     options = _options(parts)
     for name, text in options.items():
@@ -43,7 +43,7 @@ def check_url(url: str) -> None:
 
 
 def _split(url: str) -> SplitResult:
-    """Return the parts of a URL whose scheme, host, port and database are some."""
+    """Return the parts of a URL with a valid scheme, host, port and database."""
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
@@ -51,7 +51,7 @@ def _split(url: str) -> SplitResult:
         raise ValueError(f"not a Redis URL: {_EXPECTED}") from None
     scheme, colon, _ = url.partition("://")
     if parts.scheme not in ("redis", "rediss", "unix") or scheme != parts.scheme:
-        # What is before "://" is no scheme where a password holds one.
+        # A password may hold "://": then the text before it is no scheme.
         named = f" of {scheme}://" if colon and scheme.isalpha() else ""
         raise ValueError(f"not a Redis URL{named}: {_EXPECTED}")
     if parts.fragment or "@" in parts.path + parts.query or port == 0:
@@ -120,7 +120,7 @@ _SECONDS = ("a number of seconds above 0", _is_seconds)
 _FLAG = ("true or false", lambda text: text.lower() in _TRUE + _FALSE)
 _FILE = ("a file that is there", lambda text: Path(text).is_file())
 _TEXT = ("a text", bool)
-#: The options of a URL: what each must be, and whether a text is that.
+#: Options of a URL: the description of a valid value, and its check.
 _KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "db": ("a database's number, 0 or more", _is_database),
     "username": _TEXT,

@@ -14,7 +14,7 @@ from redis.exceptions import AskError, MovedError, RedisError
 
 from nightshelf import Shelf
 from nightshelf.admin.generations import allot
-from nightshelf.client.core.redis_failures import failure
+from nightshelf.client.core.failures import failure
 from nightshelf.client.transport.connection import connect
 from nightshelf.contract.keys import Keys
 from nightshelf.doctor.examine import examine
