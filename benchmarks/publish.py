@@ -37,7 +37,7 @@ from benchmarks._night_files import LENGTH, make_night
 from benchmarks._publish_peers import as_people_write_it, pipe, processor_s
 from benchmarks._server import serving
 from nightshelf.contract.keys import Keys
-from tasks.io.byte_strings import Bytes, Room
+from tasks.io.byte_strings import Buffer, Bytes
 from tasks.publish.batches import cut
 from tasks.publish.commands import set_commands, ttls_of
 from tasks.publish.connection import wire
@@ -166,7 +166,7 @@ def ids(family: Family, rows: list[pa.RecordBatch]) -> Iterator[pa.Array]:
 
 def commands(rows: Rows) -> Iterator[Bytes]:
     """Yield what ours sends, made by one thread; each stands until the next is asked for."""
-    digest, room = Digest(Keys("shop").prefix(1)), Room()
+    digest, room = Digest(Keys("shop").prefix(1)), Buffer()
     made = (family.encode(batch) for family, some in rows for batch in some)
     for batch in cut(made, _SETTINGS.max_batch_keys, _SETTINGS.max_batch_bytes):
         for part in batch.parts:

@@ -21,8 +21,8 @@ from nightshelf.errors import NightshelfError
 from tasks import backfill as past
 from tasks.backfill import Make
 from tasks.ingest.contract import Inputs
-from tasks.io.child_process import apart
-from tasks.io.jit_cache import any_kept
+from tasks.io.child_process import in_child_process
+from tasks.io.jit_cache import any_cached
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
@@ -69,9 +69,9 @@ def one_date(job: Job, as_of: datetime) -> Row:
     if run := past.find_date(*here, job.inputs, job.settings, job.make):
         return Row(as_of, "kept", run)
     run = past.open_date(*here)
-    if not any_kept():
+    if not any_cached():
         get_run_logger().info("compiling the inner loops, once after each change of code")
-    apart(
+    in_child_process(
         job.parallel, _telling(run), past.make_date, run, job.inputs, job.settings, job.make
     )  # fmt: skip
     return Row(as_of, "made", run)

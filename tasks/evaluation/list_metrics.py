@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tasks.evaluation._jit.spread import diversities
-from tasks.io.parallel import ahead
+from tasks.io.parallel import parallel_map
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
@@ -317,7 +317,7 @@ def _in_blocks(measure: Callable[[int], Floats], lists: Exposure) -> Floats:
     `measure` is given the number of a block's first list.
     """
     firsts = (first for first in range(0, lists.n_lists, _BLOCK))
-    return np.concatenate([np.empty(0), *ahead(measure, firsts)])
+    return np.concatenate([np.empty(0), *parallel_map(measure, firsts)])
 
 
 def _ratio(part: float | Number, whole: float | Number) -> float:

@@ -1,28 +1,37 @@
-"""A night's sums over its rollups: who did what, how strongly, how often, since when."""
+"""A night's totals over its rollups: which users took which items, how strongly, how often."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from tasks.features._jit.aggregate import select, tally
-from tasks.features.arrays import Ints, Longs
-from tasks.features.rollup import Rolled, united
-from tasks.features.totals import FAVOURITES, RECENT, Cells, Items, Night, Part, Users
-from tasks.io.row_ranges import in_threads, pieces_of
+from tasks.features._jit.aggregate import aggregate_users, select
+from tasks.features.arrays import (
+    FAVOURITES,
+    RECENT,
+    Cells,
+    EventRules,
+    Ints,
+    Items,
+    Longs,
+    Part,
+    Users,
+)
+from tasks.features.rollup import DatedRollup, united
+from tasks.io.columns import positions_of
+from tasks.io.parallel import in_threads, row_ranges
 
-#: Where nothing happened.
+#: First event of a user or an item that has none.
 NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What users (`ids`, ascending) did with the items of the catalogue.
+class Totals:
+    """Totals of users (`ids`, ascending), of the catalogue's items, and of both together.
 
-    Users whose events are all of days passed over are there too, with no event.
+    Users all of whose events are of days left out are there too, with no event.
     """
 
     ids: pa.StringArray
@@ -32,10 +41,10 @@ class Tally:
     seen: Cells
 
     def matrix(self, cells: Cells) -> sp.csr_matrix:
-        """Return what stands in `liked`, or in `seen`, of the model's users and items (float32).
+        """Return `liked`, or `seen`, of the model's users and items (float32).
 
-        The model has the users who took to something, and the items that somebody took to. The
-        cells become the matrix: they cannot be asked for twice.
+        The model has the users who took an item, and the items that a user took. The cells'
+        memory becomes the matrix: call it once.
         """
         items = self.items.taken
         item_at = np.where(items, np.cumsum(items, dtype=np.int32) - 1, -1).astype(np.int32)
@@ -44,13 +53,17 @@ class Tally:
         return sp.csr_matrix((cells.value[: bounds[-1]], cells.item[: bounds[-1]], bounds), shape)
 
 
-def tally_up(
-    older: Rolled, newer: Rolled, item_ids: pa.StringArray, kinds: Sequence[str], night: Night
-) -> Tally:
-    """Add up two rollups without a day in common tonight.
+def aggregate(
+    older: DatedRollup,
+    newer: DatedRollup,
+    item_ids: pa.StringArray,
+    kinds: Sequence[str],
+    rules: EventRules,
+) -> Totals:
+    """Add up two rollups that share no day of tonight.
 
-    `item_ids` are the catalogue, ascending; `kinds` are the event types of `night`'s kinds from 1
-    on: every other type is kind 0.
+    `item_ids` are the catalogue, ascending; `kinds` are the event types of the kinds from 1 on:
+    every other type is kind 0.
     """
     ids, user_at = united([each.rollup.users for each in (older, newer)])
     known = item_ids, pa.array(kinds, pa.string())
@@ -59,51 +72,45 @@ def tally_up(
         _part(newer, user_at[1], len(ids), *known),
     )
     starts = parts[0].rows.start + parts[1].rows.start
-    users, liked, seen = _users(len(ids)), _cells(starts), _cells(starts)
-    pieces = pieces_of(starts)
-    sums = [_items(len(item_ids)) for _ in pieces]
+    users, liked, seen = _no_users(len(ids)), _no_cells(starts), _no_cells(starts)
+    ranges = row_ranges(starts)
+    items = [_no_items(len(item_ids)) for _ in ranges]
 
     def work(number: int) -> None:
-        tally(*pieces[number], *parts, night, users, sums[number], liked, seen)
+        aggregate_users(*ranges[number], *parts, rules, users, items[number], liked, seen)
 
-    in_threads(work, [(number,) for number in range(len(pieces))])
-    return Tally(ids, users, _added(sums), liked, seen)
+    in_threads(work, [(number,) for number in range(len(ranges))])
+    return Totals(ids, users, _sum(items), liked, seen)
 
 
 def _part(
-    rolled: Rolled, user_at: Ints, n_users: int, item_ids: pa.StringArray, kinds: pa.StringArray
+    dated: DatedRollup, user_at: Ints, n_users: int, item_ids: pa.StringArray, kinds: pa.StringArray
 ) -> Part:
-    rollup, rows = rolled.rollup, rolled.rollup.rows
-    first_day = min(rolled.days, default=0)
-    day_at = np.full(max(rolled.days, default=0) - first_day + 1, -1, np.int32)
-    for day, number in rolled.days.items():
+    rollup, rows = dated.rollup, dated.rollup.rows
+    first_day = min(dated.days, default=0)
+    day_at = np.full(max(dated.days, default=0) - first_day + 1, -1, np.int32)
+    for day, number in dated.days.items():
         day_at[day - first_day] = number
     return Part(
         rows=rows._replace(
-            start=_spread(rows.start, user_at, n_users),
-            extra_start=_spread(rows.extra_start, user_at, n_users),
+            start=_bounds_of(rows.start, user_at, n_users),
+            extra_start=_bounds_of(rows.extra_start, user_at, n_users),
         ),
-        item_at=_places(rollup.items, item_ids),
-        kind_at=_places(rollup.types, kinds) + np.int32(1),
+        item_at=positions_of(rollup.items, item_ids),
+        kind_at=positions_of(rollup.types, kinds) + np.int32(1),
         day_at=day_at,
         first_day=first_day,
     )
 
 
-def _spread(start: Longs, at: Ints, n: int) -> Longs:
-    """Return where the rows of `n` users start, those of user u being those of `at[u]` now."""
+def _bounds_of(start: Longs, at: Ints, n: int) -> Longs:
+    """Return the bounds of the rows of `n` users, of whom user `at[u]` has the rows of user u."""
     bounds = np.zeros(n + 1, np.int64)
     bounds[at + 1] = np.diff(start)
     return np.cumsum(bounds)
 
 
-def _places(texts: pa.StringArray, among: pa.StringArray) -> Ints:
-    """Return where each text stands, -1 where it does not."""
-    places = pc.fill_null(pc.index_in(texts, among), -1)
-    return np.array(places, np.int32)
-
-
-def _users(n: int) -> Users:
+def _no_users(n: int) -> Users:
     return Users(
         events=np.zeros(n, np.int64),
         purchases=np.zeros(n, np.int64),
@@ -119,7 +126,7 @@ def _users(n: int) -> Users:
     )
 
 
-def _items(n: int) -> Items:
+def _no_items(n: int) -> Items:
     return Items(
         ratings=np.zeros(n, np.int64),
         rated_high=np.zeros(n, np.int64),
@@ -131,10 +138,10 @@ def _items(n: int) -> Items:
     )
 
 
-def _added(sums: Sequence[Items]) -> Items:
-    """Add up what the pieces found of the items."""
-    total = sums[0]
-    for other in sums[1:]:
+def _sum(parts: Sequence[Items]) -> Items:
+    """Add up the totals of items that the threads made."""
+    total = parts[0]
+    for other in parts[1:]:
         for name in ("ratings", "rated_high", "rated_low", "points_high", "points_low"):
             getattr(total, name)[:] += getattr(other, name)
         np.minimum(total.first_us, other.first_us, out=total.first_us)
@@ -142,7 +149,7 @@ def _added(sums: Sequence[Items]) -> Items:
     return total
 
 
-def _cells(starts: Longs) -> Cells:
+def _no_cells(starts: Longs) -> Cells:
     """Return room for as many cells a user as the user has rows."""
     return Cells(
         start=starts[:-1].copy(),

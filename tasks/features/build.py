@@ -1,4 +1,4 @@
-"""Features: who took to what and how strongly, and a row for each user and item."""
+"""Features: the interaction matrix, and a row for each user and item."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date
@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from tasks.artifacts.catalogue import UNKNOWN
 from tasks.artifacts.records import CleanLog, Features
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.features.aggregate import Tally, tally_up
-from tasks.features.arrays import Ints
+from tasks.features.aggregate import Totals, aggregate
+from tasks.features.arrays import EventRules, Ints
 from tasks.features.rollup_plan import gather
 from tasks.features.settings import FeatureSettings
 from tasks.features.tables import write_items, write_model, write_users
 from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
-from tasks.features.totals import Night
+from tasks.io.columns import CATEGORY, EVENT_TYPE, ITEM_ID, positions_of
 from tasks.io.duckdb_session import connect, one_file, query
 from tasks.runs.run_folder import Run, computed
 
@@ -30,27 +30,27 @@ _MAX_POINTS = 2.0**62
 def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Features:
     """Turn the clean log into the interaction matrix and the feature rows.
 
-    Each day is added up once, into a rollup that later nights find again
+    Each day is added up once, into a rollup that later nights reuse
     (`tasks/features/rollup_plan.py`); the night merges those of its log, each event aged as of
-    tonight. Same log, same settings, same bytes, whatever was found. Raises `NothingToLearn` where
-    no event says anything for any item, `SettingsError` where weights are too large to add up.
+    tonight. Same log, same settings, same bytes, whichever rollups existed. Raises `NothingToLearn`
+    where no item has positive points, `SettingsError` where weights are too large to add up.
     """
-    catalogue = pq.read_table(log.items, columns=["item_id", "category"]).combine_chunks()
+    catalogue = pq.read_table(log.items, columns=[ITEM_ID, CATEGORY]).combine_chunks()
     with connect(run.folder) as db:
         found = gather(run, log)
         categories, names = _categories(catalogue)
-        night = _night(db, run, list(found.days), settings, categories)
-        ids = catalogue.column("item_id").chunk(0)
-        told = tally_up(found.older, found.newer, ids, _kinds(settings), night)
-        if not told.items.taken.any():
+        rules = _rules(db, run, list(found.days), settings, categories)
+        ids = catalogue.column(ITEM_ID).chunk(0)
+        totals = aggregate(found.older, found.newer, ids, _kinds(settings), rules)
+        if not totals.items.taken.any():
             raise NothingToLearn(nothing_to_learn(log.events, run.as_of, log.event_types, settings))
-        _check_weights(told)
+        _check_weights(totals)
         open_log(db, log, settings)
         with ThreadPoolExecutor() as pool:
-            model = pool.submit(write_model, run, told, ids)
-            users, n_known = write_users(run, db, told, ids, pa.array(names))
-            items, n_catalogue = write_items(run, db, told, ids)
-    unknown = pc.sum(pc.equal(catalogue.column("category"), UNKNOWN)).as_py() or 0
+            model = pool.submit(write_model, run, totals, ids)
+            users, n_known = write_users(run, db, totals, ids, pa.array(names))
+            items, n_catalogue = write_items(run, db, totals, ids)
+    unknown = pc.sum(pc.equal(catalogue.column(CATEGORY), UNKNOWN)).as_py() or 0
     return Features(
         **model.result(),
         users=users,
@@ -76,7 +76,7 @@ def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSett
         db.read_parquet(one_file(path)).create_view(name)
     weights = pa.table(
         {
-            "event_type": pa.array(settings.weights.keys(), pa.string()),
+            EVENT_TYPE: pa.array(settings.weights.keys(), pa.string()),
             "weight": pa.array(settings.weights.values(), pa.float64()),
         }
     )
@@ -84,19 +84,19 @@ def open_log(db: duckdb.DuckDBPyConnection, log: CleanLog, settings: FeatureSett
 
 
 def _kinds(settings: FeatureSettings) -> list[str]:
-    """Return the event types that count for something: kinds 1, 2, ...; 0 is all others."""
+    """Return the event types named by any setting: kinds 1, 2, ...; 0 is all others."""
     named = (settings.seen, settings.rating_types, settings.view_types, settings.purchase_types)
     return sorted(set(settings.weights).union(*named))
 
 
-def _night(
+def _rules(
     db: duckdb.DuckDBPyConnection,
     run: Run,
     days: list[int],
     settings: FeatureSettings,
     categories: Ints,
-) -> Night:
-    """Say what an event of each kind is worth on each day, and what it counts for."""
+) -> EventRules:
+    """Return the points of an event of each kind on each day, and how each kind counts."""
     kinds = ["", *_kinds(settings)]
     tonight = run.as_of.astimezone(UTC).date().toordinal() - date(1970, 1, 1).toordinal()
     weights = [settings.weights.get(kind, 0.0) for kind in kinds]
@@ -107,7 +107,7 @@ def _night(
     points = np.asarray(
         db.execute(query("features/points"), decay).fetchnumpy()["points"], np.int64
     )
-    return Night(
+    return EventRules(
         points=points.reshape(len(kinds), len(days)),
         is_seen=np.array([kind in settings.seen for kind in kinds]),
         is_purchase=np.array([kind in settings.purchase_types for kind in kinds]),
@@ -119,14 +119,15 @@ def _night(
 
 
 def _categories(catalogue: pa.Table) -> tuple[Ints, list[str]]:
-    """Number the categories in order of their names; return each item's number, and the names."""
-    names = catalogue.column("category").chunk(0).unique()
+    """Number the categories by name; return each item's number, and the names."""
+    categories = catalogue.column(CATEGORY).chunk(0)
+    names = categories.unique()
     names = names.take(pc.sort_indices(names))
-    return np.asarray(pc.index_in(catalogue.column("category").chunk(0), names)), names
+    return positions_of(categories, names), names
 
 
-def _check_weights(told: Tally) -> None:
-    most = told.users.weight.max(initial=0)
+def _check_weights(totals: Totals) -> None:
+    most = totals.users.weight.max(initial=0)
     if most > _MAX_POINTS:
         raise SettingsError(
             f"a user's events weigh {most / 2**32:.3g} in all, more than can be added up exactly "

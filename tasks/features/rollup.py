@@ -1,7 +1,7 @@
-"""A rollup: what happened on a UTC day, or on several, added up by user, item and event type.
+"""Rollups: the events of one or more UTC days, added up by user, item and event type.
 
-It follows from the events of its days alone: neither from the settings nor from the night that made
-it. Weights, decay and what a type counts for are applied when a night merges its rollups.
+A rollup follows from the events of its days alone, not from settings or the night that made it:
+weights, decay and the rules of event types are applied when a night aggregates its rollups.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from tasks.features._jit.rollup import add_up, place_rows, sort_rows, sorted_by
 from tasks.features.arrays import Ints, Rows
 from tasks.ingest.daily_log import DAY_US, TEXTS
-from tasks.io.row_ranges import in_threads, pieces_of
+from tasks.io.parallel import in_threads, row_ranges
 
 
 @dataclass(frozen=True)
 class Rollup:
-    """Rows, and the texts that their numbers stand for: ascending, and none that no row has.
+    """Rows, and the texts of their numbers: ascending, each in use.
 
     Grain: day x user x item x event type, or less.
     """
@@ -43,15 +43,15 @@ class Rollup:
 
 
 @dataclass(frozen=True)
-class Rolled:
-    """A rollup of some days, and tonight's number of each; -1 to pass it over."""
+class DatedRollup:
+    """A rollup, and tonight's number of each of its days; -1 leaves a day out."""
 
     rollup: Rollup
     days: Mapping[int, int]
 
 
 def roll_up(events: pa.Table) -> Rollup:
-    """Add up the events of a day, which stand in order of time (`days.read_days`)."""
+    """Add up the events of a day, which are in order of time (`daily_log.read_days`)."""
     (user, users), (item, items), (kind, types) = (_numbered(events.column(n)) for n in TEXTS)
     order = np.arange(len(events))
     for numbers, texts in ((kind, types), (item, items), (user, users)):
@@ -63,7 +63,7 @@ def roll_up(events: pa.Table) -> Rollup:
 
 
 def merged(rollups: Sequence[Rollup]) -> Rollup:
-    """Put the rows of several rollups together; of none, there are none."""
+    """Merge rollups; of none, return the empty one."""
     if len(rollups) < 2:
         return rollups[0] if rollups else Rollup.empty()
     users, user_at = united([each.users for each in rollups])
@@ -86,11 +86,10 @@ def merged(rollups: Sequence[Rollup]) -> Rollup:
             place_rows(own[0], own[1], each.rows, *at, n, cursor, item, kind, last_us, extra)
         sort_rows(first, last, start, item, kind, last_us, extra)
 
-    in_threads(work, pieces_of(start))
+    in_threads(work, row_ranges(start))
     row = np.flatnonzero(extra >= 0)
-    told = extra[row]
     more = (
-        np.concatenate([getattr(each.rows, name) for each in rollups])[told]
+        np.concatenate([getattr(each.rows, name) for each in rollups])[extra[row]]
         for name in ("events", "first_us", "valued", "millionths")
     )
     extra_start = np.searchsorted(row, start)
@@ -98,15 +97,15 @@ def merged(rollups: Sequence[Rollup]) -> Rollup:
 
 
 def without(rollup: Rollup, days: Sequence[int]) -> Rollup:
-    """Leave out some days, and every text that no other day has."""
+    """Return the rollup without some days, and without texts that only those have."""
     if not days:
         return rollup
     rows = rollup.rows
     kept = ~np.isin(rows.last_us // DAY_US, days)
     before = np.concatenate(([0], np.cumsum(kept)))
-    told = kept[rows.row]
-    told_before = np.concatenate(([0], np.cumsum(told)))
-    start, extra_start = before[rows.start], told_before[rows.extra_start]
+    extra = kept[rows.row]
+    extra_before = np.concatenate(([0], np.cumsum(extra)))
+    start, extra_start = before[rows.start], extra_before[rows.extra_start]
     used = np.diff(start) > 0
     item, items = _used(rows.item[kept], rollup.items)
     kind, types = _used(rows.type[kept], rollup.types)
@@ -117,23 +116,23 @@ def without(rollup: Rollup, days: Sequence[int]) -> Rollup:
         type=kind,
         last_us=rows.last_us[kept],
         extra_start=extra_start[ends],
-        row=before[rows.row[told]],
-        events=rows.events[told],
-        first_us=rows.first_us[told],
-        valued=rows.valued[told],
-        millionths=rows.millionths[told],
+        row=before[rows.row[extra]],
+        events=rows.events[extra],
+        first_us=rows.first_us[extra],
+        valued=rows.valued[extra],
+        millionths=rows.millionths[extra],
     )
     return Rollup(rollup.users.filter(pa.array(used)), items, types, left)
 
 
 def united(each: Sequence[pa.StringArray]) -> tuple[pa.StringArray, list[Ints]]:
-    """Return all texts, ascending, and where those of each stand among them."""
+    """Return the distinct texts, ascending, and the positions of each array's texts among them."""
     numbers, texts = _numbered(pa.chunked_array(each, pa.string()).dictionary_encode())
     return texts, np.split(numbers, np.cumsum([len(texts) for texts in each])[:-1])
 
 
 def _numbered(column: pa.ChunkedArray) -> tuple[Ints, pa.StringArray]:
-    """Return the numbers of a column's texts, and the texts: ascending, none that is not used."""
+    """Return the numbers of a column's texts, and the distinct texts, ascending."""
     whole = _whole(column.unify_dictionaries())
     numbers, texts = _used(whole.indices.to_numpy(), whole.dictionary)
     order = pc.sort_indices(texts).to_numpy()
@@ -143,7 +142,7 @@ def _numbered(column: pa.ChunkedArray) -> tuple[Ints, pa.StringArray]:
 
 
 def _used(numbers: Ints, texts: pa.StringArray) -> tuple[Ints, pa.StringArray]:
-    """Leave out the texts that no number names."""
+    """Drop the texts without a number, and renumber."""
     named = np.zeros(len(texts), np.bool_)
     named[numbers] = True
     place = np.cumsum(named, dtype=np.int32) - np.int32(1)

@@ -1,9 +1,8 @@
-"""A rollup as a file, its checksum proven before it is used.
+"""Rollup files, each verified by a checksum before use.
 
-A day's is Parquet. That of all days is Arrow IPC, which is mapped into memory and used where it
-stands. Both have one row, whose columns are lists: those of `Rows`, and the texts. The schema's
-metadata has `days` (JSON: the UTC days that were added up, with their addresses) and `crc32` of
-these and all content.
+A day's is Parquet. The merged one is Arrow IPC, used in place through a memory map. Both have one
+row, whose columns are lists: those of `Rows`, and the texts. The schema's metadata has `days`
+(JSON: UTC day -> address) and `crc32` over these and all content.
 """
 
 import json
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 
 from tasks.features.arrays import Rows
 from tasks.features.rollup import Rollup
-from tasks.io.byte_strings import Texts
+from tasks.io.byte_strings import ByteStrings
 
 #: UTC days since 1970-01-01 -> addresses.
 Addresses = Mapping[int, str]
@@ -45,7 +44,7 @@ def write_merged(file: IO[bytes], rollup: Rollup, days: Addresses) -> None:
 
 
 def read_day(path: Path) -> tuple[Rollup, dict[int, str]] | None:
-    """Return the rollup that `write_day` wrote and its days; none where it is not whole or ours."""
+    """Return a day's rollup and its days; None where the file is damaged or foreign."""
     with suppress(*_BROKEN):
         (batch,) = pq.read_table(path).to_batches()
         return _proven(batch)
@@ -53,38 +52,39 @@ def read_day(path: Path) -> tuple[Rollup, dict[int, str]] | None:
 
 
 def read_merged(path: Path) -> tuple[Rollup, dict[int, str]] | None:
-    """Return what `write_merged` wrote likewise."""
+    """Return a merged rollup and its days; None where the file is damaged or foreign."""
     with suppress(*_BROKEN), pa.memory_map(str(path)) as file:
         return _proven(pa.ipc.open_file(file).get_batch(0))
     return None
 
 
 def days_in(path: Path) -> dict[int, str]:
-    """Return the days of what `write_merged` wrote; none where it cannot be read."""
+    """Return the days of a merged rollup; none where the file cannot be read."""
     with suppress(*_BROKEN), pa.memory_map(str(path)) as file:
         return _days(pa.ipc.open_file(file).schema)
     return {}
 
 
 def _batch(rollup: Rollup, days: Addresses) -> pa.RecordBatch:
-    columns, said = _columns(rollup), json.dumps({str(day): days[day] for day in sorted(days)})
+    columns = _columns(rollup)
+    days_json = json.dumps({str(day): days[day] for day in sorted(days)})
     lists = [
         pa.LargeListArray.from_arrays(pa.array([0, len(column)], pa.int64()), column)
         for column in columns.values()
     ]
-    metadata = {"days": said, "crc32": str(_checksum(said, list(columns.values())))}
+    metadata = {"days": days_json, "crc32": str(_checksum(days_json, list(columns.values())))}
     return pa.record_batch(lists, list(columns)).replace_schema_metadata(metadata)
 
 
 def _proven(batch: pa.RecordBatch) -> tuple[Rollup, dict[int, str]] | None:
-    days, said = _days(batch.schema), batch.schema.metadata
+    days, metadata = _days(batch.schema), batch.schema.metadata
     if not batch.schema.equals(_SCHEMA) or len(batch) != 1:
         return None
     lists = dict(zip(batch.schema.names, batch.columns, strict=True))
     for name, column in lists.items():
         column.validate(full=name in _TEXTS)
     columns = {name: column.flatten() for name, column in lists.items()}
-    if int(said[b"crc32"]) != _checksum(said[b"days"].decode(), list(columns.values())):
+    if int(metadata[b"crc32"]) != _checksum(metadata[b"days"].decode(), list(columns.values())):
         return None
     texts = {name: columns.pop(name) for name in _TEXTS}
     rows = Rows(**{name: column.to_numpy() for name, column in columns.items()})
@@ -101,17 +101,17 @@ def _columns(rollup: Rollup) -> dict[str, pa.Array]:
     return rows | {name: getattr(rollup, name) for name in _TEXTS}
 
 
-def _checksum(said: str, columns: list[pa.Array]) -> int:
-    """Return the CRC-32 over what was said, and the CRC-32 of each column."""
+def _checksum(days_json: str, columns: list[pa.Array]) -> int:
+    """Return the CRC-32 over the days and the CRC-32 of each column."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return crc32(json.dumps([said, *pool.map(_crc32, columns)]).encode())
+        return crc32(json.dumps([days_json, *pool.map(_crc32, columns)]).encode())
 
 
 def _crc32(column: pa.Array) -> int:
     if pa.types.is_string(column.type):
-        texts = Texts.of(column)
-        content = texts.data[texts.offsets[0] : texts.offsets[-1]]
-        return crc32(content.tobytes(), crc32(texts.lengths.tobytes()))
+        strings = ByteStrings.of(column)
+        content = strings.data[strings.offsets[0] : strings.offsets[-1]]
+        return crc32(content.tobytes(), crc32(strings.lengths.tobytes()))
     return crc32(column.to_numpy())
 
 

@@ -1,4 +1,4 @@
-"""A night's rollups: found where an earlier night left them, made where none did."""
+"""A night's rollups: reused where an earlier night stored them, made otherwise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,40 +6,40 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.artifacts.records import CleanLog
-from tasks.features.rollup import Rolled, Rollup, merged, roll_up, without
+from tasks.features.rollup import DatedRollup, Rollup, merged, roll_up, without
 from tasks.features.rollup_file import Addresses
 from tasks.features.rollup_store import Rollups, addresses
 from tasks.ingest.daily_log import Day, days_of, read_days
-from tasks.io.parallel import ahead
+from tasks.io.parallel import parallel_map
 from tasks.runs.run_folder import Run
 
-#: When more days than these are not among those merged, all are merged anew. Loose days are put
-#: together every night; merging all takes about as long as such a night does.
+#: With more days outside the merged rollup, all are merged anew. Loose days are merged every night;
+#: merging all takes about as long as a night with this many.
 _MAX_LOOSE = 7
-#: A day of fewer events is added up as soon as a file of it is opened, so it gets none.
+#: A day of fewer events is added up as fast as a file is opened, so it gets none.
 _FEW_EVENTS = 1_000
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The rollups of a log: those merged by an earlier night, and the others.
+    """The rollups of a log: the merged one of an earlier night, and the merged rest.
 
     `days` are the log's, in order: UTC days since 1970-01-01; `n_new` of them were added up now.
     """
 
-    older: Rolled
-    newer: Rolled
+    older: DatedRollup
+    newer: DatedRollup
     days: list[int]
     n_new: int
 
 
 def gather(run: Run, log: CleanLog) -> Gathered:
-    """Return the rollups of all days of a clean log, and keep them for the nights to come."""
+    """Return the rollups of all days of a clean log, and store new ones for later nights."""
     store, days = Rollups.of(run), days_of(log.events)
     wanted = addresses(days)
     rollup, had = store.merged(wanted)
     number = {day: at for at, day in enumerate(wanted)}
-    older = Rolled(
+    older = DatedRollup(
         rollup,
         {day: number[day] if wanted.get(day) == address else -1 for day, address in had.items()},
     )
@@ -47,10 +47,10 @@ def gather(run: Run, log: CleanLog) -> Gathered:
     rollups, n_new = _find_or_make(store, log, loose, wanted)
     if len(loose) > _MAX_LOOSE:
         gone = [day for day, place in older.days.items() if place < 0]
-        older = Rolled(merged([without(rollup, gone), *rollups]), number)
+        older = DatedRollup(merged([without(rollup, gone), *rollups]), number)
         rollups, loose = [], []
         store.keep_merged(wanted, older.rollup)
-    newer = Rolled(merged(rollups), {day.number: number[day.number] for day in loose})
+    newer = DatedRollup(merged(rollups), {day.number: number[day.number] for day in loose})
     store.use(wanted)
     return Gathered(older, newer, list(wanted), n_new)
 
@@ -58,19 +58,19 @@ def gather(run: Run, log: CleanLog) -> Gathered:
 def _find_or_make(
     store: Rollups, log: CleanLog, days: Sequence[Day], wanted: Addresses
 ) -> tuple[list[Rollup], int]:
-    """Return the rollups of some days, in order, and how many of them had to be made."""
+    """Return the rollups of some days, in order, and the number made now."""
 
     def find(day: Day) -> Rollup | None:
         return store.day(day.number, wanted[day.number])
 
-    def make(piece: tuple[Day, pa.Table]) -> Rollup:
-        day, events = piece
+    def make(dated: tuple[Day, pa.Table]) -> Rollup:
+        day, events = dated
         rollup = roll_up(events)
         if len(events) >= _FEW_EVENTS:
             store.keep_day(day.number, wanted[day.number], rollup)
         return rollup
 
-    found = list(ahead(find, (day for day in days)))
+    found = list(parallel_map(find, (day for day in days)))
     missing = [day for day, rollup in zip(days, found, strict=True) if rollup is None]
-    made = ahead(make, read_days(log.events, missing))
+    made = parallel_map(make, read_days(log.events, missing))
     return [next(made) if rollup is None else rollup for rollup in found], len(missing)

@@ -1,4 +1,4 @@
-"""Where rollups are kept from night to night: beside the runs, named by what they were made from.
+"""Rollups stored from night to night, beside the runs, under a hash of their sources.
 
 ::
 
@@ -7,12 +7,12 @@
         merged-<address>.arrow         all days of an earlier night, under one dictionary
 
 A day's address is a hash of its clean events and of the code that adds them up, so that a file is
-either right or not found; one that is cut short, damaged or not ours counts as not found. Files are
-whole when they get their name, and two nights that write the same one write the same.
+either right or not found; a truncated, damaged or foreign one counts as not found. Files get their
+name when they are whole, and two nights that write the same name write the same bytes.
 
-A night marks every file of its window as used. What no night has used for `UNUSED_S` is deleted:
-days that left the log, contents that were corrected since, what killed writers left. That is far
-longer than a night works with a file, and a night that misses one makes it again.
+A night marks every file of its window as used, and deletes those unused for `UNUSED_S`: days that
+left the log, contents corrected since, leftovers of killed writers. That is far longer than a night
+works with a file, and a missing one is made again.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ UNUSED_S = 14 * 86_400
 _CODE = (
     *("features/_jit/rollup.py", "features/arrays.py", "features/rollup.py"),
     *("features/rollup_file.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
-    *("io/parallel.py", "io/row_ranges.py"),
+    "io/parallel.py",
 )
 _LIBRARIES = ("numba", "numpy", "pyarrow")
 
@@ -63,17 +63,17 @@ class Rollups:
         return Rollups(run.root / run.namespace / "rollups")
 
     def day(self, number: int, address: str) -> Rollup | None:
-        """Return a day's rollup, or none."""
+        """Return a day's rollup, or None."""
         found = read_day(self._path(number, address))
         return found[0] if found and found[1] == {number: address} else None
 
     def keep_day(self, number: int, address: str, rollup: Rollup) -> None:
-        """Keep a day's rollup."""
+        """Store a day's rollup."""
         with self._writing(self._path(number, address)) as file:
             write_day(file, rollup, {number: address})
 
     def merged(self, days: Addresses) -> tuple[Rollup, Addresses]:
-        """Return the merged rollup that has the most of these days, and all days that it has."""
+        """Return the merged rollup with the most of these days, and its days."""
         held = {path: days_in(path) for path in sorted(self.folder.glob("merged-*.arrow"))}
         common = {path: len(have.items() & days.items()) for path, have in held.items()}
         for path in sorted(common, key=lambda path: (-common[path], len(held[path]))):
@@ -83,13 +83,13 @@ class Rollups:
         return Rollup.empty(), {}
 
     def keep_merged(self, days: Addresses, rollup: Rollup) -> None:
-        """Keep the rollup of all these days."""
+        """Store the merged rollup of all these days."""
         address = _hash(*(days[number] for number in sorted(days)))
         with self._writing(self.folder / f"merged-{address}.arrow") as file:
             write_merged(file, rollup, days)
 
     def use(self, days: Addresses) -> None:
-        """Mark the rollups of a night's days as used, and delete what none has used for long."""
+        """Mark the rollups of a night's days as used, and delete those unused for `UNUSED_S`."""
         for number, address in days.items():
             _use(self._path(number, address))
         for path in self.folder.glob("*"):
@@ -115,7 +115,7 @@ class Rollups:
 
 
 def addresses(days: list[Day]) -> dict[int, str]:
-    """Return where each day's rollup is found."""
+    """Return the address of each day's rollup."""
     return {day.number: _hash(day.digest, _made_by()) for day in days}
 
 
@@ -130,6 +130,6 @@ def _hash(*parts: str) -> str:
 
 @cache
 def _made_by() -> str:
-    """Hash the code that makes a rollup: what a bug added up is not used once it is mended."""
+    """Hash the code that makes a rollup: a fixed bug invalidates what it added up."""
     code = [(Path(__file__).parents[1] / name).read_text() for name in _CODE]
     return _hash(*code, *(f"{name} {version(name)}" for name in _LIBRARIES))

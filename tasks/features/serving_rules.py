@@ -1,13 +1,13 @@
-"""How a night counts event types, as its manifest tells clients and the service."""
+"""The night's rules of event types, as its manifest gives them to clients and the service."""
 
 from nightshelf.contract.feature_rules import Counting
+from tasks.features.arrays import RECENT
 from tasks.features.settings import FeatureSettings
-from tasks.features.totals import RECENT
 from tasks.ingest.settings import EventSettings
 
 
 def counting_of(events: EventSettings, features: FeatureSettings) -> Counting:
-    """Return the night's own settings, as far as readers and trackers need them."""
+    """Return the settings that readers and trackers need."""
     return Counting(
         weights=features.weights,
         half_life_days=features.half_life_days,

@@ -1,4 +1,4 @@
-"""Sentences on what a log and its catalogue do not teach."""
+"""Warnings about events without a weight and items without a category."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

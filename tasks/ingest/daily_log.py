@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.io.parallel import beside
+from tasks.io.parallel import read_ahead
 from tasks.io.parquet import writing
 
 DAY_US = 86_400_000_000
@@ -47,7 +47,7 @@ def write_log(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) 
     waiting: list[pa.Table] = []
     n_rows = 0
     told = ((number, events, _digest(events)) for number, events in _by_day(batches))
-    with writing(path, schema) as writer, closing(beside(told)) as ready:
+    with writing(path, schema) as writer, closing(read_ahead(told)) as ready:
         for number, events, digest in ready:
             days.append(Day(number, n_rows, n_rows + len(events), digest))
             n_rows += len(events)

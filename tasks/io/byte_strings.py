@@ -1,4 +1,4 @@
-"""Many byte strings in one piece of memory, as compiled code likes them."""
+"""Byte strings end to end in one array, for compiled code."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from tasks.io.jit import compiled
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
-#: How wide Arrow's own offsets are, in each type of text.
+#: Arrow type of text -> type of its offsets.
 _WIDTHS = {
     **dict.fromkeys((pa.string(), pa.binary()), np.int32),
     **dict.fromkeys((pa.large_string(), pa.large_binary()), np.int64),
 }
 
 
-def runs_of(some: bytes) -> Bytes:
-    """Return the runs of neighbours among `some`, a row each: its first byte, and how many more."""
-    sought = np.unique(np.frombuffer(some, np.uint8)).astype(np.int64)
-    runs = np.split(sought, np.flatnonzero(np.diff(sought) > 1) + 1)
-    return np.array([(run[0], len(run) - 1) for run in runs], np.uint8)
+def byte_ranges(some: bytes) -> Bytes:
+    """Return the ranges of consecutive byte values in `some`, a row each: first, length - 1."""
+    values = np.unique(np.frombuffer(some, np.uint8)).astype(np.int64)
+    ranges = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
+    return np.array([(each[0], len(each) - 1) for each in ranges], np.uint8)
 
 
 @dataclass(frozen=True)
-class Texts:
+class ByteStrings:
     """Byte strings end to end: string i is `data[offsets[i]:offsets[i + 1]]`; read-only.
 
     `offsets` has one number more than there are strings, and need not begin at 0.
@@ -39,8 +39,8 @@ class Texts:
         self.offsets.flags.writeable = self.data.flags.writeable = False
 
     @classmethod
-    def of(cls, strings: Sequence[bytes] | pa.Array) -> "Texts":
-        """Take over byte strings, or an Arrow array of text without nulls."""
+    def of(cls, strings: Sequence[bytes] | pa.Array) -> "ByteStrings":
+        """Wrap byte strings, or an Arrow array of text without nulls, which is not copied."""
         array = strings if isinstance(strings, pa.Array) else pa.array(strings, pa.large_binary())
         width = _WIDTHS[array.type]
         _, offsets, data = array.buffers()
@@ -51,7 +51,7 @@ class Texts:
         )
 
     def to_arrow(self) -> pa.Array:
-        """Return the strings, which must be UTF-8 and end before 2 GiB, as Arrow's, uncopied."""
+        """Return the strings, which end before 2 GiB, as an Arrow array of the same memory."""
         places = pa.py_buffer(self.offsets.astype(np.int32))
         return pa.StringArray.from_buffers(len(self), places, pa.py_buffer(self.data))
 
@@ -74,29 +74,29 @@ class Texts:
         """Bytes of all strings together."""
         return int(self.offsets[-1] - self.offsets[0])
 
-    def holds_any(self, runs: Bytes) -> bool:
-        """Tell whether any string holds a byte of these runs (`runs_of`)."""
-        return bool(_any(self.data[self.offsets[0] : self.offsets[-1]], runs))
+    def contains_any(self, ranges: Bytes) -> bool:
+        """Tell whether any string contains a byte of these ranges (`byte_ranges`)."""
+        return bool(_any(self.data[self.offsets[0] : self.offsets[-1]], ranges))
 
-    def slice(self, start: int, stop: int) -> "Texts":
+    def slice(self, start: int, stop: int) -> "ByteStrings":
         """Return strings `start` to `stop` (not included), without copying them."""
-        return Texts(self.offsets[start : stop + 1], self.data)
+        return ByteStrings(self.offsets[start : stop + 1], self.data)
 
-    def roomy(self, slack: int) -> "Texts":
-        """Return a copy behind whose last string that many bytes more may be read."""
+    def padded(self, slack: int) -> "ByteStrings":
+        """Return a copy with `slack` readable bytes after the last string."""
         out = np.empty(self.n_bytes + slack, np.uint8)
         out[: self.n_bytes] = self.data[self.offsets[0] : self.offsets[-1]]
-        return Texts(self.offsets - self.offsets[0], out)
+        return ByteStrings(self.offsets - self.offsets[0], out)
 
 
-class Room:
-    """Memory that is used again and again: new memory costs the system more than the bytes do."""
+class Buffer:
+    """Memory that is reused and only grows: fresh pages cost more than the bytes written."""
 
     def __init__(self) -> None:
         self._data = np.empty(0, np.uint8)
 
     def of(self, n: int) -> Bytes:
-        """Return at least `n` bytes; they begin with what was written to them before."""
+        """Return at least `n` bytes, beginning with those written earlier."""
         if n > len(self._data):
             wider = np.empty(n, np.uint8)
             wider[: len(self._data)] = self._data
@@ -105,11 +105,11 @@ class Room:
 
 
 @compiled
-def _any(data: Bytes, runs: Bytes) -> bool:
-    """Tell whether a byte is of a run; without a way out early, many bytes go at a time."""
+def _any(data: Bytes, ranges: Bytes) -> bool:
+    """Tell whether a byte is in a range; without an early exit, the loop is vectorised."""
     found = False
-    for at in range(len(runs)):
-        first, more = runs[at, 0], runs[at, 1]
+    for at in range(len(ranges)):
+        first, more = ranges[at, 0], ranges[at, 1]
         for byte in data:
             found |= np.uint8(byte - first) <= more  # a byte below the first is far above
     return found

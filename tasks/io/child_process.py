@@ -1,4 +1,4 @@
-"""A process of its own for each date of a backfill."""
+"""Work in a child process, which returns its memory and dies alone."""
 
 import multiprocessing
 import os
@@ -15,20 +15,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def apart(
-    sharers: int,
+def in_child_process(
+    n_processes: int,
     watch: Callable[[Future[R]], None],
     function: Callable[P, R],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Call a function in a process of its own, one of `sharers` that run at once.
+    """Call a function in a child process, one of `n_processes` that run at once.
 
-    Its memory is the machine's again when it ends, BLAS and numba have threads that no other date
-    meddles with, and where it dies it dies alone: `ProcessDied`. `watch` is called once, meanwhile.
+    Its memory is freed when it ends, and BLAS and numba have threads of their own. Raises
+    `ProcessDied` where it was killed. `watch` is called once, with its future.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
-    with ProcessPoolExecutor(1, context, _begin, (sharers,)) as process:
+    with ProcessPoolExecutor(1, context, _begin, (n_processes,)) as process:
         future = process.submit(function, *args, **kwargs)
         watch(future)
         try:
@@ -40,9 +40,9 @@ def apart(
             ) from None
 
 
-def _begin(sharers: int) -> None:
-    """Take a share of the machine, and end with the process that asked for the work."""
-    duckdb_session.sharers.set(sharers)
+def _begin(n_processes: int) -> None:
+    """Take a share of the machine, and end with the parent process."""
+    duckdb_session.n_processes.set(n_processes)
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,6 +1,6 @@
-"""A disk that is full, read-only or over its quota: one clear error, and nothing left half written.
+"""A disk that is full, read-only or over its quota: one error, and nothing left half written.
 
-Arrow, DuckDB, numpy and the system each tell of it in words of their own.
+Arrow, DuckDB, numpy and the system report it in different ways.
 """
 
 import errno
@@ -15,7 +15,7 @@ from tasks.errors import DiskError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-#: What libraries say that give no number: numpy's half-written array, and DuckDB's spill.
+#: Messages of errors without a number: numpy's half-written array, DuckDB's spill.
 _FULL_WORDS = re.compile(
     r"no space left|disk quota|file too large|max_temp_directory_size|requested and \d+ written",
     re.I,
@@ -25,9 +25,9 @@ _CLOSED_WORDS = re.compile(r"read-only file system|permission denied|not a direc
 
 @contextmanager
 def written_whole(folder: Path, what: str, advice: str) -> Iterator[None]:
-    """Raise `DiskError` where the disk under `folder` refuses what is written.
+    """Raise `DiskError` where the disk under `folder` refuses a write.
 
-    `what` is being written, `advice` says what to do once there is room.
+    `what` names the work, `advice` says what to do once there is room.
     """
     try:
         yield
@@ -41,7 +41,7 @@ def written_whole(folder: Path, what: str, advice: str) -> Iterator[None]:
 
 @contextmanager
 def begun(partial: Path) -> Iterator[None]:
-    """Delete a file that was begun under a temporary name, where it does not get finished."""
+    """Delete a temporary file where its writing fails."""
     try:
         yield
     except BaseException:
@@ -53,7 +53,7 @@ def begun(partial: Path) -> Iterator[None]:
 def refusal(error: BaseException, folder: Path) -> str | None:
     """Say how the disk refused, where, and how much was free; `None` for any other error.
 
-    An input that may not be read is another error: it does not lie under `folder`.
+    An unreadable input is another error: it does not lie under `folder`.
     """
     each: BaseException | None = error
     while each is not None:
@@ -69,7 +69,7 @@ def refusal(error: BaseException, folder: Path) -> str | None:
 
 
 def tidy(folder: Path, keep: set[Path]) -> None:
-    """Delete the files and the empty folders under `folder` that are not to be kept."""
+    """Delete the files under `folder` that are not in `keep`, and the empty folders."""
     for path in sorted(folder.rglob("*"), reverse=True):
         with suppress(OSError):  # a folder that is not empty, or a disk that is read-only
             if path.is_dir() and not path.is_symlink():
@@ -87,7 +87,7 @@ def _is_closed(error: BaseException) -> bool:
 
 
 def _room(folder: Path) -> str:
-    """Return how much is free where the folder is, or would be."""
+    """Return the free space where the folder is, or would be."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     usage = shutil.disk_usage(there)
     return f"{size_words(usage.free)} free of {size_words(usage.total)}"

@@ -16,16 +16,16 @@ from tasks.io.parquet import write_parquet
 
 _TASKS = Path(__file__).parents[1]
 _BATCH_ROWS = 100_000
-#: DuckDB's own bound is four fifths of the machine. What does not fit spills: the rest of the
-#: night, and Redis beside it, need room too.
+#: Beyond this a query spills to disk. DuckDB's own bound, 80 % of memory, leaves too little for the
+#: rest of the night and Redis.
 _MAX_BYTES = 8 * 10**9
-#: How many processes like this one are at work on the machine, each in its share of that.
-sharers = ContextVar("sharers", default=1)
+#: Processes that share the machine, this one among them.
+n_processes = ContextVar("n_processes", default=1)
 
 
 @contextmanager
 def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory that spills into `folder` and knows one time zone."""
+    """Open a database in memory, in UTC, that spills into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(dir=folder, prefix=".spill-") as spill,
@@ -34,23 +34,23 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")  # the step tells its own
+        connection.execute("SET enable_progress_bar = false")  # the step reports its own
         yield connection
 
 
 def _memory_bytes() -> int:
     """Return this process's share of half of the machine's memory, or of `_MAX_BYTES` if less."""
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return min(_MAX_BYTES, half) // sharers.get()
+    return min(_MAX_BYTES, half) // n_processes.get()
 
 
 def one_file(path: Path) -> str:
-    """Return a path as DuckDB reads it, which takes `[`, `*` and `?` for wildcards otherwise."""
+    """Return a path with DuckDB's wildcards `[`, `*` and `?` escaped."""
     return glob.escape(str(path))
 
 
 def query(name: str) -> str:
-    """Return a statement: `ingest/clean_events` is in `tasks/ingest/sql/clean_events.sql`."""
+    """Return a statement: `ingest/clean_events` stands in `tasks/ingest/sql/clean_events.sql`."""
     package, _, statement = name.partition("/")
     return (_TASKS / package / "sql" / f"{statement}.sql").read_text()
 

@@ -1,8 +1,8 @@
-"""The Parquet files of a relation: found through links, told apart by content, nothing lost unsaid.
+"""The Parquet files of a relation: links followed, each file once, every other file named.
 
 A file is Parquet by its ending (`.parquet`, `.parq`, `.pq`, upper or lower case) or by its first
-four bytes. Every other file is named as left out. Passed over without a word are only files and
-folders whose names begin with `.` or `_`, as the tools that write logs agree.
+four bytes. Every other file is named as left out, but for files and folders whose names begin with
+`.` or `_`, which are ignored as by Hive and Spark.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _IMPORT = (
 class Found:
     """Files at a path: `files` in a fixed order, and path -> reason for those not read.
 
-    `left_out` are no Parquet or are read elsewhere already; `broken` cannot be reached.
+    `left_out` are no Parquet or links to files read already; `broken` cannot be reached.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -54,7 +54,7 @@ def find_files(name: str, path: Path) -> Found:
     found = Found()
     read = set[Path]()
     for file in sorted(_walk(path, found), key=lambda file: (file.is_symlink(), file)):
-        _judge(file, found, read)
+        _classify(file, found, read)
     found.files.sort()
     if not found.files and not found.broken:
         raise InputError(
@@ -66,7 +66,7 @@ def find_files(name: str, path: Path) -> Found:
 
 
 def _walk(root: Path, found: Found) -> Iterator[Path]:
-    """Yield all files, each folder once: the folders that are there first, then those linked to."""
+    """Yield all files, each folder once: real folders first, then those linked to."""
     folders, links, read = [root], list[Path](), set[Path]()
     while folders or links:
         folder = folders.pop() if folders else links.pop(0)
@@ -91,8 +91,8 @@ def _entries(folder: Path, found: Found) -> list[Path]:
     return [entry for entry in entries if not entry.name.startswith((".", "_"))]
 
 
-def _judge(file: Path, found: Found, read: set[Path]) -> None:
-    """Put a file where it belongs; `read` are the real paths of those that are read."""
+def _classify(file: Path, found: Found, read: set[Path]) -> None:
+    """Add a file to the fitting part of `found`; `read` are the real paths read so far."""
     if not file.exists():
         gone = f"a link to nothing ({file.readlink()})" if file.is_symlink() else "gone"
         found.broken[str(file)] = gone
@@ -114,7 +114,7 @@ def other_format(file: Path) -> str:
     try:
         with file.open("rb") as stream:
             start = stream.read(200)
-    except OSError:  # told of when it is read
+    except OSError:  # reported when it is read
         return ""
     if start.startswith(_MAGIC) or start in (b"P", b"PA", b"PAR"):  # cut short
         return ""

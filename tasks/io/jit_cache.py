@@ -1,12 +1,12 @@
-"""Compiled code on disk, in a folder that is named by all that the code was made from.
+"""Compiled code on disk, in a folder named by a hash of its sources.
 
 ::
 
     ~/.cache/nightshelf/compiled/<address>/    or in .nightshelf/ of the checkout where there is no
                                                home; below NUMBA_CACHE_DIR where that is set
 
-Numba's own cache knows a function by its own file. What it calls from another file is compiled into
-it too, and so are constants: after a change there numba goes on running the old code
+Numba's own cache knows a function by its own file. Functions and constants of other files are
+compiled into it too, and after a change there numba goes on running the old code
 (docs/decisions/0028-compiled-code.md).
 """
 
@@ -28,29 +28,29 @@ import numba
 import numpy as np
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
-#: A folder that no process has opened for this long is deleted when a new one is made.
+#: A folder not opened for this long is deleted when a new one is made.
 UNUSED_S = 14 * 86_400
-#: Files of `tasks/` beside the `_jit` packages whose functions or constants are compiled into them.
+#: Files of `tasks/` outside the `_jit` packages whose functions or constants are compiled.
 OTHER_SOURCES = (
-    *("features/arrays.py", "features/totals.py", "ingest/daily_log.py", "io/byte_strings.py"),
-    *("io/jit.py", "io/jit_cache.py", "publish/commands.py"),
+    *("features/arrays.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
+    *("io/jit_cache.py", "publish/commands.py"),
 )
 
 _TASKS = Path(__file__).parents[1]
 _VERSIONS = (platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__)
 _ADDRESS = re.compile("[0-9a-f]{16}")
 
-_functions: list["Kept"] = []
+_functions: list["CodeCache"] = []
 _watchers: list[Callable[[int, int], None]] = []
 
 
 def sources() -> list[Path]:
-    """Return every file of which something is compiled, in order."""
+    """Return every file with compiled code, in order."""
     return sorted(_TASKS.rglob("_jit/*.py")) + [_TASKS / name for name in OTHER_SOURCES]
 
 
 def address() -> str:
-    """Hash all that is compiled, and the versions of what compiles it; 16 hex digits."""
+    """Hash the sources and the versions of the compilers; 16 hex digits."""
     code = hashlib.sha256("\n".join(_VERSIONS).encode())
     for path in sources():
         code.update(f"\0{path.relative_to(_TASKS)}\0".encode() + path.read_bytes())
@@ -59,7 +59,7 @@ def address() -> str:
 
 @cache
 def folder() -> Path | None:
-    """Return this process's folder, made and marked as used; None where nothing is writable."""
+    """Return this process's folder, made and marked as used; None where none is writable."""
     own = address()
     for home in _homes():
         path = home / own
@@ -73,14 +73,14 @@ def folder() -> Path | None:
     return None
 
 
-def any_kept() -> bool:
-    """Tell whether anything was compiled since the sources changed, and kept."""
+def any_cached() -> bool:
+    """Tell whether the folder of the present sources holds compiled code."""
     path = folder()
     return path is not None and any(path.glob("*/*.nbi"))
 
 
 def _homes() -> list[Path]:
-    """Return where such folders may lie, the best place first."""
+    """Return the parent folders to try, best first."""
     if given := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(given) / "nightshelf"]
     homes = [_TASKS.parent / ".nightshelf/compiled"]
@@ -91,7 +91,7 @@ def _homes() -> list[Path]:
 
 
 def _forget_unused(home: Path) -> None:
-    """Delete the folders that no process has used for long; whoever still does compiles again."""
+    """Delete the folders unused for `UNUSED_S`; a process that needs one compiles again."""
     for path in home.iterdir():
         with suppress(OSError):
             if _ADDRESS.fullmatch(path.name) and time.time() - path.stat().st_mtime > UNUSED_S:
@@ -99,7 +99,7 @@ def _forget_unused(home: Path) -> None:
 
 
 class _Locator(UserProvidedCacheLocator):
-    """Where numba keeps a function: in our folder, by its module's own folder and its name."""
+    """Place of a function's code: in our folder, by its module's folder and its name."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         self._py_file = py_file
@@ -115,8 +115,8 @@ class _Impl(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012
 
 
-class Kept(FunctionCache):
-    """A function's compiled code on disk: found whole or not at all, and told of when it is not."""
+class CodeCache(FunctionCache):
+    """A function's compiled code on disk: read whole or not at all; misses are reported."""
 
     _impl_class = _Impl
 
@@ -126,54 +126,54 @@ class Kept(FunctionCache):
         _functions.append(self)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what was compiled for these types; None where it was not, or cannot be read."""
+        """Return the code for these types; None where there is none, or it cannot be read."""
         found = self._found(sig, target_context) if folder() else None
         self._ready = self._ready or found is not None
         if found is None:
-            for tell in _watchers:
-                tell(sum(each._ready for each in _functions), len(_functions))
+            for report in _watchers:
+                report(sum(each._ready for each in _functions), len(_functions))
         return found
 
     def _found(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
-        except Exception:  # cut short, or damaged: whatever unpickling makes of it
-            with suppress(OSError), _alone(Path(self.cache_path)):
+        except Exception:  # truncated or damaged: unpickling may raise anything
+            with suppress(OSError), _locked(Path(self.cache_path)):
                 self.flush()  # type: ignore[no-untyped-call]
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled, one process at a time; where it cannot be kept it works too."""
+        """Write compiled code, one process at a time; a disk that refuses is ignored."""
         self._ready = True
         if path := folder():
-            with suppress(OSError), _alone(Path(self.cache_path)):
-                if address() == path.name:  # not where the sources have changed meanwhile
+            with suppress(OSError), _locked(Path(self.cache_path)):
+                if address() == path.name:  # not if the sources have changed meanwhile
                     super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a folder's lock: two who write an index at once would mix up whose code is whose."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a folder's lock: numba's index must have one writer at a time."""
     path.mkdir(parents=True, exist_ok=True)
     with (path / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def kept(dispatcher: Any) -> Any:
-    """Have a compiled function's code kept on disk, and return the function."""
-    dispatcher._cache = Kept(dispatcher.py_func)
+def cached(dispatcher: Any) -> Any:
+    """Cache a compiled function's code on disk, and return the function."""
+    dispatcher._cache = CodeCache(dispatcher.py_func)
     return dispatcher
 
 
 @contextmanager
-def compiling(tell: Callable[[int, int], None]) -> Iterator[None]:
-    """Call `tell(ready, total)` before each function that is compiled, by any thread, meanwhile.
+def compiling(report: Callable[[int, int], None]) -> Iterator[None]:
+    """Call `report(ready, total)` before each function that is compiled, by any thread.
 
-    `total` counts all functions there are, of which a run may need some.
+    `total` counts all compiled functions, of which a run may need some.
     """
-    _watchers.append(tell)
+    _watchers.append(report)
     try:
         yield
     finally:
-        _watchers.remove(tell)
+        _watchers.remove(report)

@@ -1,4 +1,4 @@
-"""Parquet files in and out: proven readable, written whole."""
+"""Parquet files: proven readable before they are read, written whole or not at all."""
 
 import hashlib
 import os
@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from tasks.io.disk import begun
 from tasks.io.find_files import other_format
-from tasks.io.parallel import ahead
+from tasks.io.parallel import parallel_map
 
 
 class BrokenFile(Exception):  # noqa: N818 - a condition of one file, not an error of the night
-    """One file cannot be read; the others may be fine."""
+    """A file that cannot be read; the others may be fine."""
 
 
 def read_schema(file: Path) -> pa.Schema:
@@ -36,7 +36,7 @@ def read_schema(file: Path) -> pa.Schema:
 
 
 def prove_readable(file: Path, columns: list[str]) -> None:
-    """Decode every page of the columns: DuckDB passes over damaged pages, and dies of bad UTF-8."""
+    """Decode every page of the columns: DuckDB skips damaged pages and aborts on bad UTF-8."""
     try:
         metadata = pq.read_metadata(file)
         proven = partial(_proven_rows, file, metadata, columns)
@@ -49,7 +49,7 @@ def prove_readable(file: Path, columns: list[str]) -> None:
 
 
 def _proven_rows(file: Path, metadata: pq.FileMetaData, columns: list[str], group: int) -> int:
-    """Decode the columns of a row group, and return how many rows it holds."""
+    """Decode the columns of a row group; return its number of rows."""
     rows = 0
     with pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True) as parquet:
         for batch in parquet.iter_batches(row_groups=[group], columns=columns, use_threads=False):
@@ -59,7 +59,7 @@ def _proven_rows(file: Path, metadata: pq.FileMetaData, columns: list[str], grou
 
 
 def digest_of(root: Path, files: Iterable[Path]) -> str:
-    """Return SHA-256 over files in the order of their paths under `root`, names and contents."""
+    """Return the SHA-256 of names and contents of files, ordered by path under `root`."""
     digest = hashlib.sha256()
     for name, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
         digest.update(f"{name}\0{file_hash(file)}\n".encode())
@@ -69,10 +69,10 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
 def row_groups(
     path: Path, columns: list[str] | None = None, distinct: list[str] | None = None
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Yield a file's rows, a row group at a time, read in threads ahead; all columns unless told.
+    """Yield a file's rows, a row group at a time, read ahead in threads; all columns by default.
 
-    The columns `distinct` come as positions among the distinct texts of their row group, as Parquet
-    keeps them: Arrow does not put lists together whose dictionaries differ.
+    The columns `distinct` come dictionary-encoded by row group, as Parquet stores them: Arrow does
+    not concatenate lists whose dictionaries differ.
     """
     metadata = pq.read_metadata(path)
 
@@ -83,16 +83,15 @@ def row_groups(
         return batches
 
     groups = (group for group in range(metadata.num_row_groups))
-    with closing(ahead(read, groups)) as found:
+    with closing(parallel_map(read, groups)) as found:
         for batches in found:
             yield from batches
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write batches under a temporary name, then rename; returns the number of rows.
+    """Write batches under a temporary name, then rename; return the number of rows.
 
-    All of them may hold texts as positions in dictionaries, which is how Parquet keeps them: what
-    is read again are texts.
+    Texts may all be dictionary-encoded, and are plain text when read again.
     """
     rows = 0
     batches = iter(batches)
@@ -121,7 +120,7 @@ def writing(
             write_page_checksum=True,
             store_schema=store_schema,
             use_dictionary=[path for path, kind in kinds.items() if _repeats(kind)],
-            # The least and the greatest of all lists' elements help nobody to find a row.
+            # Bounds over all elements of lists help no query.
             write_statistics=[field.name for field in schema if not pa.types.is_list(field.type)],
         ) as writer,
     ):
@@ -135,7 +134,7 @@ def write_table(path: Path, table: pa.Table) -> int:
 
 
 def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
-    """Yield what Parquet calls each column, or the elements of its lists, and their type."""
+    """Yield Parquet's path of each column, or of its lists' elements, with the type."""
     for field in schema:
         if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type):
             yield f"{field.name}.list.element", field.type.value_type
@@ -144,12 +143,12 @@ def _leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
 
 
 def _codec(kind: pa.DataType) -> str:
-    """Return how a column is compressed: floats hardly shrink, and LZ4 is quickest to give up."""
+    """Return a column's codec: floats hardly shrink, and LZ4 wastes the least time on them."""
     return "lz4" if pa.types.is_floating(kind) else "zstd"
 
 
 def _repeats(kind: pa.DataType) -> bool:
-    """Tell what repeats itself: a dictionary of floats or of times costs time and room."""
+    """Tell whether a dictionary pays: of floats or times it costs time and space."""
     return not (pa.types.is_floating(kind) or pa.types.is_timestamp(kind))
 
 

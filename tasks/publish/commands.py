@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nightshelf.contract.keys import FALLBACK_TTL_FACTOR, TTL_JITTER
-from tasks.io.byte_strings import Bytes, Offsets, Room, Texts
+from tasks.io.byte_strings import Buffer, Bytes, ByteStrings, Offsets
 from tasks.io.jit import compiled
 from tasks.publish._jit.bytes import (
     inlined,
@@ -34,7 +34,9 @@ _CRC = np.array(
 )
 
 
-def set_commands(keys: Texts, values: Texts, ttls_s: Offsets, room: Room, start: int = 0) -> Bytes:
+def set_commands(
+    keys: ByteStrings, values: ByteStrings, ttls_s: Offsets, room: Buffer, start: int = 0
+) -> Bytes:
     """Return the first `start` bytes of `room`, and ``SET key value EX ttl`` for each key.
 
     It stands in `room` until the next call.
@@ -44,14 +46,14 @@ def set_commands(keys: Texts, values: Texts, ttls_s: Offsets, room: Room, start:
     return out[:end]
 
 
-def mget_command(keys: Texts) -> bytes:
+def mget_command(keys: ByteStrings) -> bytes:
     """Return one ``MGET`` of all keys."""
     out = np.empty(keys.n_bytes + _ROOM * len(keys), np.uint8)
     end = _write_arguments(keys.offsets, keys.data, out)
     return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + out[:end].tobytes()
 
 
-def framed(keys: Texts, values: Texts, n_prefix: int, room: Room) -> Bytes:
+def framed(keys: ByteStrings, values: ByteStrings, n_prefix: int, room: Buffer) -> Bytes:
     """Return what the digest takes in: ``<tail's length> <value's length> `` + tail + value.
 
     A tail is the key without its first `n_prefix` bytes. It stands in `room` until the next call.
@@ -61,7 +63,7 @@ def framed(keys: Texts, values: Texts, n_prefix: int, room: Room) -> Bytes:
     return out[:end]
 
 
-def ttls_of(family: str, keys: Texts, base_ttl_s: int) -> npt.NDArray[np.int64]:
+def ttls_of(family: str, keys: ByteStrings, base_ttl_s: int) -> npt.NDArray[np.int64]:
     """Return `nightshelf.contract.key_ttl_s` of each key."""
     if family == "popular":
         return np.full(len(keys), FALLBACK_TTL_FACTOR * base_ttl_s)

@@ -15,7 +15,7 @@ import numpy as np
 from redis import Redis
 from redis.exceptions import InvalidResponse, RedisError
 
-from tasks.io.byte_strings import Room, Texts
+from tasks.io.byte_strings import Buffer, ByteStrings
 from tasks.publish.commands import OK, mget_command, set_commands, ttls_of
 from tasks.publish.keyspace import Entries
 from tasks.publish.replies import Inbox
@@ -44,9 +44,9 @@ class Line:
         self._inbox = Inbox(connection)
         self._waiting: deque[Exchange[Any]] = deque()
         self._n_sent = 0
-        self._rooms = deque(Room() for _ in range(_WINDOW))
+        self._rooms = deque(Buffer() for _ in range(_WINDOW))
 
-    def room(self) -> Room:
+    def room(self) -> Buffer:
         """Return memory for the next exchange's commands."""
         self._rooms.rotate()
         return self._rooms[0]
@@ -104,7 +104,7 @@ def wire(client: Redis, n: int) -> Iterator[list[Line]]:
 
 
 def carried(
-    lines: Sequence[Line], pieces: Iterable[P], exchange: Callable[[P, Room], Exchange[R]]
+    lines: Sequence[Line], pieces: Iterable[P], exchange: Callable[[P, Buffer], Exchange[R]]
 ) -> Generator[tuple[P, R], None, None]:
     """Yield pieces, in order, with what came of them; a few later ones are on their way already.
 
@@ -125,7 +125,7 @@ def carried(
         yield first()
 
 
-def setting(parts: Sequence[Entries], ttl_s: int, room: Room) -> Exchange[None]:
+def setting(parts: Sequence[Entries], ttl_s: int, room: Buffer) -> Exchange[None]:
     """SET entries, all of them in one go.
 
     Raises what the first reply that is not OK says, under the family of its key.
@@ -143,7 +143,7 @@ def setting(parts: Sequence[Entries], ttl_s: int, room: Room) -> Exchange[None]:
     return Exchange(commands.data, answered)
 
 
-def getting(keys: Texts) -> Exchange[Texts]:
+def getting(keys: ByteStrings) -> Exchange[ByteStrings]:
     """Ask for the values of keys with one MGET, during which no reader is answered.
 
     Raises `Gone` for a key that is not there.

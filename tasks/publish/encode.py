@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightshelf.contract.values import RankedList
-from tasks.io.byte_strings import Texts, runs_of
+from tasks.io.byte_strings import ByteStrings, byte_ranges
 from tasks.publish._jit.json_rows import split, write_string_lists
 from tasks.publish._jit.json_writer import ITEM_ROOM, LIST_ROOM, total, write_lists
 from tasks.publish._jit.score_text import score_texts
@@ -22,7 +22,7 @@ from tasks.publish._jit.wide import SLACK
 
 _ROW_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _COLUMN_OPTIONS = _ROW_OPTIONS | orjson.OPT_SERIALIZE_NUMPY
-_ESCAPED = runs_of(bytes(range(0x20)) + b'"\\')
+_ESCAPED = byte_ranges(bytes(range(0x20)) + b'"\\')
 
 
 def encode_list(row: dict[str, Any]) -> bytes:
@@ -44,7 +44,7 @@ def encode_row(row: dict[str, Any]) -> bytes:
     return orjson.dumps(row, option=_ROW_OPTIONS)
 
 
-def encode_lists(rows: pa.RecordBatch) -> Texts:
+def encode_lists(rows: pa.RecordBatch) -> ByteStrings:
     """Encode rows of `LIST_SCHEMA` without their keys, as `encode_list` does each.
 
     Raises `ValueError` for a score that is not finite.
@@ -54,7 +54,7 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
     flat = [column.values for column in columns]
     even = all(np.array_equal(place, places[0]) for place in places)
     if not even or any(column.null_count for column in columns + flat):
-        return Texts.of([encode_list(row) for row in rows.to_pylist()])
+        return ByteStrings.of([encode_list(row) for row in rows.to_pylist()])
     (items, item), (codes, code), (because, cause) = (
         _distinct(flat[at].slice(places[0][0], places[0][-1] - places[0][0]), once=at > 0)
         for at in (0, 2, 3)
@@ -82,10 +82,10 @@ def encode_lists(rows: pa.RecordBatch) -> Texts:
         out,
         ends,
     )
-    return Texts(ends, out)
+    return ByteStrings(ends, out)
 
 
-def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int32], Texts]:
+def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int32], ByteStrings]:
     """Return positions among the distinct strings, and these as JSON without their quotes.
 
     A dictionary may hold a string twice, but where each must stand `once`.
@@ -93,30 +93,32 @@ def _distinct(strings: pa.Array, *, once: bool) -> tuple[npt.NDArray[np.int32], 
     if not pa.types.is_dictionary(strings.type) or (once and _repeats(strings.dictionary)):
         strings = strings.cast(pa.string()).dictionary_encode()
     positions = strings.indices.to_numpy().astype(np.int32, copy=False)
-    return positions, _escaped(strings.dictionary).roomy(SLACK)
+    return positions, _escaped(strings.dictionary).padded(SLACK)
 
 
 def _repeats(strings: pa.Array) -> bool:
     return len(strings.unique()) < len(strings)
 
 
-def _escaped(strings: pa.Array) -> Texts:
+def _escaped(strings: pa.Array) -> ByteStrings:
     """Return strings as JSON without their quotes: as they are, unless one needs an escape."""
-    texts = Texts.of(strings)
-    if not texts.holds_any(_ESCAPED):
+    texts = ByteStrings.of(strings)
+    if not texts.contains_any(_ESCAPED):
         return texts
-    return Texts.of([json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in strings.to_pylist()])
+    return ByteStrings.of(
+        [json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in strings.to_pylist()]
+    )
 
 
-def encode_rows(rows: pa.RecordBatch) -> Texts:
+def encode_rows(rows: pa.RecordBatch) -> ByteStrings:
     """Encode feature rows without their ids, as `encode_row` does each."""
     texts = [_column(column) for column in rows.columns]
     if any(text is None for text in texts) or not texts:
-        return Texts.of([encode_row(row) for row in rows.to_pylist()])
+        return ByteStrings.of([encode_row(row) for row in rows.to_pylist()])
     names = [orjson.dumps(name).decode() + ":" for name in rows.schema.names]
     between = ["{" + names[0], *("," + name for name in names[1:])]
     pieces = [piece for pair in zip(between, texts, strict=True) for piece in pair]
-    return Texts.of(pc.binary_join_element_wise(*pieces, "}", "").cast(pa.large_binary()))
+    return ByteStrings.of(pc.binary_join_element_wise(*pieces, "}", "").cast(pa.large_binary()))
 
 
 def _column(column: pa.Array) -> pa.Array | None:
@@ -141,7 +143,7 @@ def _column(column: pa.Array) -> pa.Array | None:
 
 def _strings(strings: pa.Array) -> pa.Array:
     """Return strings as JSON; in bulk, unless one of them needs an escape."""
-    if not Texts.of(strings.drop_null()).holds_any(_ESCAPED):
+    if not ByteStrings.of(strings.drop_null()).contains_any(_ESCAPED):
         return pc.binary_join_element_wise('"', strings, '"', "")
     found = strings.dictionary_encode()
     texts = [json.dumps(text, ensure_ascii=False) for text in found.dictionary.to_pylist()]
@@ -152,11 +154,11 @@ def _string_lists(column: pa.Array) -> pa.Array:
     """Write lists of strings; of a slice, no other rows' strings."""
     places = column.offsets.to_numpy().astype(np.int64)
     values, lists = column.values.slice(places[0], places[-1] - places[0]), places - places[0]
-    if values.null_count == 0 and not (texts := Texts.of(values)).holds_any(_ESCAPED):
+    if values.null_count == 0 and not (texts := ByteStrings.of(values)).contains_any(_ESCAPED):
         out = np.empty(texts.n_bytes + 3 * len(texts) + 2 * len(lists), np.uint8)
         ends = np.zeros(len(lists), np.int64)
         write_string_lists(lists, texts.offsets, texts.data, out, ends)
-        return Texts(ends, out).to_arrow()
+        return ByteStrings(ends, out).to_arrow()
     quoted = _strings(values).fill_null("null")
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(lists, pa.int32()), quoted), ",")
     return pc.binary_join_element_wise("[", joined, "]", "")
@@ -168,4 +170,4 @@ def _scalars(values: npt.NDArray[Any]) -> pa.Array:
     out, ends = np.empty(len(text), np.uint8), np.zeros(len(values) + 1, np.int64)
     if len(values):
         split(np.frombuffer(text, np.uint8), out, ends)
-    return Texts(ends, out).to_arrow()
+    return ByteStrings(ends, out).to_arrow()

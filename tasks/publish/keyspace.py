@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from nightshelf.contract.keys import MAX_ID_BYTES, Keys
 from tasks.artifacts.list_tables import read_lists
-from tasks.io.byte_strings import Room, Texts, runs_of
+from tasks.io.byte_strings import Buffer, ByteStrings, byte_ranges
 from tasks.io.parquet import row_groups
 from tasks.publish.commands import framed
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
@@ -26,7 +26,7 @@ _BATCH_ROWS = 5_000
 _SAMPLED_GROUPS = 8
 #: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
 _UNRESERVED = b"-._~" + string.ascii_letters.encode() + string.digits.encode()
-_RESERVED = runs_of(bytes(set(range(256)) - set(_UNRESERVED)))
+_RESERVED = byte_ranges(bytes(set(range(256)) - set(_UNRESERVED)))
 _ANY_ID = "0"
 
 
@@ -43,8 +43,8 @@ class Entries:
     """Keys of one family and their values, in order."""
 
     family: str
-    keys: Texts
-    values: Texts
+    keys: ByteStrings
+    values: ByteStrings
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -78,19 +78,19 @@ class Family:
             for batch in parquet.iter_batches(batch_rows, columns=[self.id_column]):
                 yield batch.column(0)
 
-    def keys_of(self, ids: pa.Array) -> Texts:
+    def keys_of(self, ids: pa.Array) -> ByteStrings:
         """Return the keys of ids; `key_of` each where a character needs care.
 
         Raises `nightshelf.InvalidKey` as `key_of` does.
         """
-        raw_ids = Texts.of(ids)
+        raw_ids = ByteStrings.of(ids)
         sizes = raw_ids.lengths
         fits = bool(((sizes > 0) & (sizes <= MAX_ID_BYTES)).all())
         # A segment is more than an id.
-        if self.name == "popular" or not fits or raw_ids.holds_any(_RESERVED):
-            return Texts.of([self.key_of(raw).encode() for raw in ids.to_pylist()])
+        if self.name == "popular" or not fits or raw_ids.contains_any(_RESERVED):
+            return ByteStrings.of([self.key_of(raw).encode() for raw in ids.to_pylist()])
         prefix = self.key_of(_ANY_ID).removesuffix(_ANY_ID)
-        return Texts.of(pc.binary_join_element_wise(prefix, ids, ""))
+        return ByteStrings.of(pc.binary_join_element_wise(prefix, ids, ""))
 
     def encode(self, batch: pa.RecordBatch) -> Entries:
         """Return rows of the file as keys with their values."""
@@ -158,14 +158,14 @@ class Digest:
     def __init__(self, prefix: str) -> None:
         self._prefix = len(prefix)
         self._hash = blake3()
-        self._room = Room()
+        self._room = Buffer()
 
     def add(self, key: str, value: bytes) -> None:
         """Take in one key, which begins with the prefix, and its value."""
         tail = key[self._prefix :].encode()
         self._hash.update(b"%d %d " % (len(tail), len(value)) + tail + value)
 
-    def add_all(self, keys: Texts, values: Texts) -> None:
+    def add_all(self, keys: ByteStrings, values: ByteStrings) -> None:
         """Take in many keys and their values, as `add` does one after the other."""
         self._hash.update(framed(keys, values, self._prefix, self._room).data)
 

@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as TooSlow
 
-from tasks.io.byte_strings import Offsets, Room, Texts
+from tasks.io.byte_strings import Buffer, ByteStrings, Offsets
 from tasks.publish._jit.reply import FOREIGN, UNFINISHED, find_values, gather
 
 _CHUNK = 65_536
@@ -24,7 +24,7 @@ class Inbox:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._room = Room()
+        self._room = Buffer()
         self._filled = 0
 
     def __bool__(self) -> bool:
@@ -43,7 +43,7 @@ class Inbox:
         self._drop(len(expected))
         return True
 
-    def values(self, keys: Texts) -> Texts:
+    def values(self, keys: ByteStrings) -> ByteStrings:
         """Take the reply to an MGET of `keys`.
 
         Raises `Gone`, or what the server says instead.
@@ -82,7 +82,7 @@ class Inbox:
         if reader.has_data():
             self._connection.disconnect()
 
-    def _read_apart(self, keys: Texts) -> Texts:
+    def _read_apart(self, keys: ByteStrings) -> ByteStrings:
         (values,) = self.replies(1)
         if isinstance(values, RedisError):
             raise values
@@ -93,7 +93,7 @@ class Inbox:
                 raise Gone(keys[at].decode())
             if not isinstance(value, bytes):
                 raise InvalidResponse(f"{type(value).__name__} instead of the value of a key")
-        return Texts.of(values)
+        return ByteStrings.of(values)
 
     def _found(self, so_far: Offsets, starts: Offsets, stops: Offsets) -> int:
         state: int = find_values(self._room.of(_CHUNK), self._filled, so_far, starts, stops)
@@ -123,10 +123,10 @@ class Inbox:
         self._filled += n
 
 
-def gathered(room: Room, starts: Offsets, stops: Offsets) -> Texts:
+def gathered(room: Buffer, starts: Offsets, stops: Offsets) -> ByteStrings:
     """Copy values end to end; value i is bytes `starts[i]` to `stops[i]` of `room`."""
     ends = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(stops - starts, out=ends[1:])
     out = np.empty(ends[-1], np.uint8)
     gather(room.of(0), starts, stops, ends, out)
-    return Texts(ends, out)
+    return ByteStrings(ends, out)

@@ -7,8 +7,8 @@ from contextlib import closing
 import pyarrow as pa
 
 from tasks.errors import VerificationError
-from tasks.io.byte_strings import Texts
-from tasks.io.parallel import ahead
+from tasks.io.byte_strings import ByteStrings
+from tasks.io.parallel import parallel_map
 from tasks.publish.batches import Batch, cut
 from tasks.publish.connection import MGET_KEYS, Line, carried, getting, setting
 from tasks.publish.keyspace import Digest, Entries, Family
@@ -27,7 +27,7 @@ def encoded(
     n_threads = (os.cpu_count() or 1) - 2
     if n_threads < 1:
         return (family.encode(batch) for family, batch in pieces)
-    return ahead(lambda piece: piece[0].encode(piece[1]), pieces, n_threads)
+    return parallel_map(lambda piece: piece[0].encode(piece[1]), pieces, n_threads)
 
 
 def written(
@@ -64,7 +64,7 @@ def read_again(
     Raises `VerificationError` for a key that is missing.
     """
 
-    def asked() -> Generator[Texts, None, None]:
+    def asked() -> Generator[ByteStrings, None, None]:
         for keys in map(family.keys_of, ids):
             for start in range(0, len(keys), MGET_KEYS):
                 yield keys.slice(start, start + MGET_KEYS)

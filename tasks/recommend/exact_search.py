@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
-from tasks.io.parallel import ahead
+from tasks.io.parallel import parallel_map
 from tasks.recommend._jit.item_blocks import Stock, arrange, gather
 from tasks.recommend._jit.search import list_block
 from tasks.recommend._jit.search_state import Rules, open_desk, rules_for
@@ -64,7 +64,7 @@ def rank(
         list_block(crowd, stock, desk, rules, out, scores, lengths)
         return Block(first, out, scores, lengths)
 
-    yield from ahead(block, (first for first in range(0, len(users), size)))
+    yield from parallel_map(block, (first for first in range(0, len(users), size)))
 
 
 def _room(max_bytes: int, stock: Stock, rules: Rules) -> int:

@@ -17,7 +17,7 @@ from tasks.artifacts.catalogue import Catalogue, load_catalogue
 from tasks.artifacts.factors import load_factors, load_matrix
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, Model
-from tasks.io.parallel import ahead
+from tasks.io.parallel import parallel_map
 from tasks.io.parquet import write_parquet
 from tasks.models.als.explain import NOTHING, Explainer
 from tasks.models.als.settings import TrainSettings
@@ -70,7 +70,7 @@ def top_n(
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal n_lists, n_full
-        for block, batch in ahead(explained, lists):
+        for block, batch in parallel_map(explained, lists):
             n_lists += int((block.lengths > 0).sum())
             n_full += int((block.lengths == settings.n).sum())
             yield batch

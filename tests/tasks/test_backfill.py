@@ -15,7 +15,7 @@ from tasks.backfill import Make, find_date, make_date, make_lists, midnights, op
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.evaluation.settings import EvaluateSettings
 from tasks.ingest.contract import Inputs, InputSettings, check_inputs
-from tasks.io.child_process import apart
+from tasks.io.child_process import in_child_process
 from tasks.models.als.settings import TrainSettings
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.resume import adopt
@@ -186,7 +186,7 @@ def test_two_dates_at_once_are_what_they_are_in_turn(tmp_path: Path) -> None:
     runs = [open_date(tmp_path / "at-once", "shop", as_of) for as_of in DATES]
 
     def start(run: Run) -> None:
-        apart(2, lambda _: None, make_date, run, inputs, SETTINGS, "lists")
+        in_child_process(2, lambda _: None, make_date, run, inputs, SETTINGS, "lists")
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(start, runs))

@@ -1,17 +1,18 @@
-"""The compiled inner loops of the merge: rollups in, a night's sums out, a user at a time."""
+"""Compiled aggregation of rollups into a night's totals, a user at a time."""
 
 import numpy as np
 
 from tasks.features._jit.top import NO_VIEW, favourites, recent
-from tasks.features.arrays import Ints, Longs
-from tasks.features.totals import (
+from tasks.features.arrays import (
     FAVOURITES,
     LOW,
     LOW_BITS,
     RECENT,
     Cells,
+    EventRules,
+    Ints,
     Items,
-    Night,
+    Longs,
     Part,
     Scratch,
     Users,
@@ -21,8 +22,8 @@ from tasks.io.jit import Flags, compiled
 
 
 @compiled
-def tally(
-    first: int, last: int, older: Part, newer: Part, night: Night,
+def aggregate_users(
+    first: int, last: int, older: Part, newer: Part, rules: EventRules,
     users: Users, items: Items, liked: Cells, seen: Cells,
 ) -> None:  # fmt: skip
     """Add up the rows of the users from `first` to `last`."""
@@ -37,7 +38,7 @@ def tally(
         seen=np.empty(most, np.bool_),
         met=np.empty(most, np.int32),
         latest_us=np.empty(most, np.int64),
-        taste=np.zeros(night.n_categories, np.int64),
+        taste=np.zeros(rules.n_categories, np.int64),
         best=np.zeros(FAVOURITES, np.int64),
         recent_us=np.empty(RECENT, np.int64),
     )
@@ -45,26 +46,26 @@ def tally(
         if u > first:
             liked.start[u] = liked.start[u - 1] + liked.n[u - 1]
             seen.start[u] = seen.start[u - 1] + seen.n[u - 1]
-        n_newer = _add_rows(u, 0, newer, night, users, items, scratch)
-        n = _add_rows(u, n_newer, older, night, users, items, scratch)
-        n_met = _add_cells(u, n_newer, n, night, users, items, liked, seen, scratch)
+        n_newer = _add_rows(u, 0, newer, rules, users, items, scratch)
+        n = _add_rows(u, n_newer, older, rules, users, items, scratch)
+        n_met = _add_cells(u, n_newer, n, rules, users, items, liked, seen, scratch)
         met = scratch.met[:n_met]
-        favourites(met, night.category, scratch.taste, users.favourites[u], scratch.best)
+        favourites(met, rules.category, scratch.taste, users.favourites[u], scratch.best)
         recent(met, scratch.latest_us[:n_met], users.recent[u], scratch.recent_us)
 
 
 @compiled
 def _add_rows(
-    u: int, n: int, part: Part, night: Night, users: Users, items: Items, scratch: Scratch
+    u: int, n: int, part: Part, rules: EventRules, users: Users, items: Items, scratch: Scratch
 ) -> int:
-    """Add up a user's rows; what each says of its item goes to `n` and on; returns its end."""
+    """Add up a user's rows; write an entry a row to `scratch` from `n` on; return their end."""
     rows = part.rows
     events, purchases, weight = 0, 0, 0.0
     first_us, last_us = users.first_us[u], users.last_us[u]
     extra, last_extra = rows.extra_start[u], rows.extra_start[u + 1]
     for row in range(rows.start[u], rows.start[u + 1]):
         us = until_us = rows.last_us[row]
-        n_events, told = 1, extra
+        n_events, extra_at = 1, extra
         if extra < last_extra and rows.row[extra] == row:
             n_events, us = rows.events[extra], rows.first_us[extra]
             extra += 1
@@ -72,18 +73,18 @@ def _add_rows(
         item, kind = part.item_at[rows.item[row]], part.kind_at[rows.type[row]]
         if day < 0 or item < 0:
             continue
-        worth = night.points[kind, day]
+        worth = rules.points[kind, day]
         scratch.item[n], scratch.points[n] = item, worth * n_events
-        scratch.seen[n] = night.is_seen[kind]
-        scratch.viewed_us[n] = until_us if night.is_view[kind] else NO_VIEW
+        scratch.seen[n] = rules.is_seen[kind]
+        scratch.viewed_us[n] = until_us if rules.is_view[kind] else NO_VIEW
         n += 1
         weight += abs(np.float64(worth)) * n_events
         events += n_events
-        purchases += n_events * night.is_purchase[kind]
+        purchases += n_events * rules.is_purchase[kind]
         first_us, last_us = min(first_us, us), max(last_us, until_us)
         items.first_us[item] = min(items.first_us[item], us)
-        if night.is_rating[kind] and extra > told:
-            _rate(u, item, rows.valued[told], rows.millionths[told], users, items)
+        if rules.is_rating[kind] and extra > extra_at:
+            _rate(u, item, rows.valued[extra_at], rows.millionths[extra_at], users, items)
     users.events[u] += events
     users.purchases[u] += purchases
     users.weight[u] += weight
@@ -105,12 +106,12 @@ def _rate(u: int, item: int, valued: int, millionths: int, users: Users, items: 
 
 @compiled
 def _add_cells(
-    u: int, n_newer: int, n: int, night: Night, users: Users, items: Items,
+    u: int, n_newer: int, n: int, rules: EventRules, users: Users, items: Items,
     liked: Cells, seen: Cells, scratch: Scratch,
 ) -> int:  # fmt: skip
-    """Write a user's cells, and add the points up by item and by category; returns how many items.
+    """Write a user's cells, add points up by item and category; return the number of items.
 
-    What rows say stands in order of item twice: the newer ones up to `n_newer`, then the older.
+    `scratch` holds the newer rows' entries up to `n_newer`, then the older, each in item order.
     """
     newer, older = 0, n_newer
     n_met, n_liked, n_seen = 0, liked.start[u], seen.start[u]
@@ -132,7 +133,7 @@ def _add_cells(
         n_met += 1
         items.points_high[item] += worth >> LOW_BITS
         items.points_low[item] += worth & LOW
-        scratch.taste[night.category[item]] += worth
+        scratch.taste[rules.category[item]] += worth
         if worth > 0:
             users.taken[u] = items.taken[item] = True
         liked.item[n_liked], liked.value[n_liked] = item, worth * 2.0**-32
@@ -145,9 +146,9 @@ def _add_cells(
 
 @compiled
 def select(cells: Cells, users: Flags, item_at: Ints) -> Longs:
-    """Move the cells of the model's users and items to the front; returns where each user's start.
+    """Move the cells of the model's users and items to the front; return the users' bounds.
 
-    `item_at` gives an item's column in the model, or -1; the last bound is where they end.
+    `item_at` gives an item's column in the model, or -1.
     """
     bounds = np.zeros(users.sum() + 1, np.int64)
     at = 0

@@ -1,4 +1,4 @@
-"""The compiled inner loops of rollups: events in, rows out; rows of several days in one order."""
+"""Compiled loops of rollups: events to rows; rows of several days merged in order."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _LARGE = 1e6
 
 @compiled
 def sorted_by(numbers: Ints, n_numbers: int, order: Longs) -> Longs:
-    """Return `order`, rows of `numbers`, by ascending number; rows alike stay as they stand."""
+    """Return `order`, rows of `numbers`, sorted stably by number."""
     place = np.zeros(n_numbers + 1, np.int64)
     for row in order:
         place[numbers[row] + 1] += 1
@@ -85,10 +85,10 @@ def place_rows(
     first: int, last: int, rows: Rows, user_at: Ints, item_at: Ints, type_at: Ints,
     n_extras: int, cursor: Longs, item: Ints, kind: Ints, last_us: Longs, extra: Ints,
 ) -> None:  # fmt: skip
-    """Put the rows of the users from `first` to `last` behind those that stand there, renumbered.
+    """Append the rows of the users from `first` to `last`, renumbered, to those placed before.
 
-    `cursor` is where each user's next row goes; `extra` is where more is told of a row, counted
-    from `n_extras` on, or -1.
+    `cursor` is the place of each user's next row; `extra` is a row's index into the extra columns,
+    counted from `n_extras` on, or -1.
     """
     for user in range(first, last):
         at, more = cursor[user_at[user]], rows.extra_start[user]
@@ -106,7 +106,7 @@ def place_rows(
 def sort_rows(
     first: int, last: int, start: Longs, item: Ints, kind: Ints, last_us: Longs, extra: Ints
 ) -> None:
-    """Put the rows of each user from `first` to `last` in order of item; those alike stay."""
+    """Sort the rows of each user from `first` to `last` stably by item."""
     for user in range(first, last):
         here = slice(start[user], start[user + 1])
         n = start[user + 1] - start[user]

@@ -1,21 +1,21 @@
-"""The compiled inner loops of a user's few: items viewed last, categories that weigh most."""
+"""Compiled top-k of a user: items viewed last, categories of most points."""
 
 import numpy as np
 
 from tasks.features.arrays import Ints, Longs
 from tasks.io.jit import compiled
 
-#: When an item was viewed that was not.
+#: Last view of an item never viewed.
 NO_VIEW = np.iinfo(np.int64).min
-#: How often the time is halved that may hold a user's last views.
+#: Bisection steps towards the time since which a user has enough views.
 _HALVINGS = 10
 
 
 @compiled
 def recent(items: Ints, viewed_us: Longs, row: Ints, row_us: Longs) -> None:
-    """Put the items viewed last into `row`: latest first, then by number; -1 where none is left.
+    """Put the items viewed last into `row`: latest first, then by number; -1 for none.
 
-    `items` ascend, each with its last view or `NO_VIEW`; `row_us` is room as long as `row`.
+    `items` ascend, each with its last view or `NO_VIEW`; `row_us` is a buffer as long as `row`.
     """
     since_us, n = _since(viewed_us, len(row)), 0
     for at in range(len(items)):
@@ -33,9 +33,9 @@ def recent(items: Ints, viewed_us: Longs, row: Ints, row_us: Longs) -> None:
 
 @compiled
 def _since(viewed_us: Longs, n: int) -> int:
-    """Return a time since when at least `n` items were viewed, but few more, if there are as many.
+    """Return a time since which at least `n` items were viewed, if there are as many, and few more.
 
-    Only those need then be put in order.
+    Only those need sorting.
     """
     low_us, high_us, n_viewed = np.iinfo(np.int64).max, NO_VIEW, 0
     for us in viewed_us:
@@ -60,7 +60,7 @@ def _since(viewed_us: Longs, n: int) -> int:
 
 @compiled
 def favourites(items: Ints, category: Ints, taste: Longs, best: Ints, points: Longs) -> None:
-    """Put the categories with the most points into `best`, then by number; those above 0 only."""
+    """Put the categories with the most points, above 0, into `best`; ties by number."""
     points[:] = 0
     for item in items:
         new = category[item]

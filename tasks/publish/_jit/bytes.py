@@ -8,7 +8,7 @@ from numba import njit
 
 from tasks.io.byte_strings import Bytes
 from tasks.io.jit import BARE
-from tasks.io.jit_cache import kept
+from tasks.io.jit_cache import cached
 
 F = TypeVar("F", bound=Callable[..., object])
 _ZERO = ord("0")
@@ -20,7 +20,7 @@ def inlined(function: F) -> F:
     Otherwise every call counts references to each array it is given, atomically: more work than
     the few bytes.
     """
-    return cast(F, kept(njit(nogil=True, forceinline=True, **BARE)(function)))
+    return cast(F, cached(njit(nogil=True, forceinline=True, **BARE)(function)))
 
 
 def literal(text: bytes) -> Bytes:

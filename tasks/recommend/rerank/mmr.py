@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from tasks.artifacts.factors import Factors
-from tasks.io.parallel import ahead
+from tasks.io.parallel import parallel_map
 from tasks.recommend._jit.mmr import diversify_block, unit_rows
 from tasks.recommend.exact_search import Block
 
@@ -41,4 +41,4 @@ def diversify(pools: Iterable[Block], items: Factors, n: int, mmr_lambda: float)
         )
         return replace(pool, items=out, scores=scores, lengths=lengths)
 
-    yield from ahead(choose, (pool for pool in pools))
+    yield from parallel_map(choose, (pool for pool in pools))

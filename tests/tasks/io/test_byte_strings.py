@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.io.byte_strings import Texts, runs_of
+from tasks.io.byte_strings import ByteStrings, byte_ranges
 
 
 @given(st.lists(st.binary(max_size=40)), st.binary(min_size=1), st.integers(0, 3))
@@ -13,9 +13,9 @@ def test_a_sought_byte_is_found_wherever_it_stands(
     strings: list[bytes], sought: bytes, n_left_out: int
 ) -> None:
     start = min(n_left_out, len(strings))
-    texts = Texts.of(strings).slice(start, len(strings))
+    texts = ByteStrings.of(strings).slice(start, len(strings))
     held = set(b"".join(strings[start:])) & set(sought)
-    assert texts.holds_any(runs_of(sought)) == bool(held)
+    assert texts.contains_any(byte_ranges(sought)) == bool(held)
 
 
 @given(
@@ -27,9 +27,11 @@ def test_texts_of_arrow_are_its_own_whatever_was_cut_off(
     strings: list[str], n_left_out: int, kind: pa.DataType
 ) -> None:
     array = pa.array([text.encode() for text in strings], pa.binary()).cast(kind)
-    assert list(Texts.of(array.slice(n_left_out))) == [s.encode() for s in strings[n_left_out:]]
+    assert list(ByteStrings.of(array.slice(n_left_out))) == [
+        s.encode() for s in strings[n_left_out:]
+    ]
 
 
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(KeyError):
-        Texts.of(pa.array(["a", "b"]).dictionary_encode())
+        ByteStrings.of(pa.array(["a", "b"]).dictionary_encode())

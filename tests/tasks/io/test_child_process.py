@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import ModelError, ProcessDied
-from tasks.io.child_process import apart
+from tasks.io.child_process import in_child_process
 from tasks.io.duckdb_session import connect
 
 _PATIENCE_S = 60
@@ -36,18 +36,18 @@ def diverge() -> None:
 
 
 def test_processes_at_once_share_the_memory(tmp_path: Path) -> None:
-    share = apart(4, lambda _: None, memory_limit, tmp_path)
+    share = in_child_process(4, lambda _: None, memory_limit, tmp_path)
     assert share == pytest.approx(memory_limit(tmp_path) / 4, rel=0.05)
 
 
 def test_a_process_that_is_killed_says_what_to_do() -> None:
     with pytest.raises(ProcessDied, match="lower --parallel"):
-        apart(1, lambda _: None, die)
+        in_child_process(1, lambda _: None, die)
 
 
 def test_what_fails_in_a_process_fails_as_it_would_here() -> None:
     with pytest.raises(ModelError, match="user factors hold NaN"):
-        apart(1, lambda _: None, diverge)
+        in_child_process(1, lambda _: None, diverge)
 
 
 def test_a_date_ends_with_the_backfill_that_asked_for_it(tmp_path: Path) -> None:
@@ -55,12 +55,12 @@ def test_a_date_ends_with_the_backfill_that_asked_for_it(tmp_path: Path) -> None
     code = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
-        "from tasks.io.child_process import apart\n"
+        "from tasks.io.child_process import in_child_process\n"
         "def work(said):\n"
         "    Path(said).write_text(str(os.getpid()))\n"
         "    time.sleep(600)\n"
         "if __name__ == '__main__':\n"
-        "    apart(1, lambda future: None, work, sys.argv[1])\n"
+        "    in_child_process(1, lambda future: None, work, sys.argv[1])\n"
     )
     (tmp_path / "asks.py").write_text(code)
     parent = subprocess.Popen([sys.executable, str(tmp_path / "asks.py"), str(said)])

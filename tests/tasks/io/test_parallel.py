@@ -7,7 +7,7 @@ from threading import Event, get_ident
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from tasks.io.parallel import ahead, beside
+from tasks.io.parallel import parallel_map, read_ahead
 
 
 def blas_threads() -> set[int]:
@@ -35,14 +35,14 @@ def test_results_come_in_order_from_other_threads_with_blas_held_to_one(
 
     mine, before = get_ident(), blas_threads()
     pieces = numbers(9, [])
-    assert list(ahead(work, pieces)) == [(number, True) for number in range(9)]
+    assert list(parallel_map(work, pieces)) == [(number, True) for number in range(9)]
     assert blas_threads() == before
 
 
 def test_few_pieces_are_taken_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     taken: list[int] = []
-    with closing(ahead(str, numbers(100, taken))) as results:
+    with closing(parallel_map(str, numbers(100, taken))) as results:
         assert next(results) == "0"
         assert taken == [0, 1, 2]
         assert next(results) == "1"
@@ -55,7 +55,7 @@ def test_an_error_reaches_the_caller_and_blas_has_its_threads_back() -> None:
 
     before = blas_threads()
     with pytest.raises(ZeroDivisionError):
-        list(ahead(work, numbers(100, [])))
+        list(parallel_map(work, numbers(100, [])))
     assert blas_threads() == before
 
 
@@ -72,12 +72,12 @@ def test_one_piece_is_made_beside_in_another_thread() -> None:
         finally:
             asked.append(0)
 
-    with closing(beside(pieces())) as results:
+    with closing(read_ahead(pieces())) as results:
         number, maker = next(results)
         assert made.wait(60), "the second while the first is used"
     assert (number, asked) == (1, [1, 2, 0])
     assert maker != get_ident()
-    assert [number for number, _ in beside(pieces())] == list(range(1, 100))
+    assert [number for number, _ in read_ahead(pieces())] == list(range(1, 100))
 
 
 def test_an_error_of_what_is_made_beside_reaches_the_caller() -> None:
@@ -85,7 +85,7 @@ def test_an_error_of_what_is_made_beside_reaches_the_caller() -> None:
         yield 1
         raise ValueError("no more")
 
-    results = beside(pieces())
+    results = read_ahead(pieces())
     assert next(results) == 1
     with pytest.raises(ValueError, match="no more"):
         next(results)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from nightshelf.contract.keys import key_ttl_s
-from tasks.io.byte_strings import Room, Texts
+from tasks.io.byte_strings import Buffer, ByteStrings
 from tasks.publish.batches import cut
 from tasks.publish.commands import mget_command, set_commands, ttls_of
 from tasks.publish.keyspace import Digest, Entries
@@ -24,7 +24,7 @@ Pairs = list[tuple[bytes, bytes]]
 
 
 def bulk(pairs: Pairs, family: str = "list") -> Entries:
-    return Entries(family, *(Texts.of([pair[at] for pair in pairs]) for at in (0, 1)))
+    return Entries(family, *(ByteStrings.of([pair[at] for pair in pairs]) for at in (0, 1)))
 
 
 def as_redis_py(*arguments: bytes) -> bytes:
@@ -34,7 +34,7 @@ def as_redis_py(*arguments: bytes) -> bytes:
 
 @given(PAIRS, st.integers(0, 8), st.integers(1, 10**10))
 def test_set_commands(pairs: Pairs, at: int, ttl_s: int) -> None:
-    room, commands = Room(), np.empty(0, np.uint8)
+    room, commands = Buffer(), np.empty(0, np.uint8)
     for part in (bulk(pairs[:at]), bulk(pairs).slice(min(at, len(pairs)), len(pairs))):
         ttls_s = np.full(len(part), ttl_s)
         commands = set_commands(part.keys, part.values, ttls_s, room, len(commands))

@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
 
 from nightshelf.contract.keys import Keys
-from tasks.io.byte_strings import Texts
+from tasks.io.byte_strings import ByteStrings
 from tasks.publish.connection import Line, carried, getting, setting, wire
 from tasks.publish.keyspace import Digest, Entries
 from tasks.publish.replies import Gone
@@ -37,7 +37,7 @@ TTL_S = 100
 
 def entries(n: int, family: str = "list", at: int = 0) -> Entries:
     keys, values = ([b"%d:%s%04d" % (at, of, k) for k in range(n)] for of in (b"", b"secret"))
-    return Entries(family, Texts.of(keys), Texts.of(values))
+    return Entries(family, ByteStrings.of(keys), ByteStrings.of(values))
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def write(lines: list[Line], *batches: list[Entries]) -> None:
         pass
 
 
-def read(lines: list[Line], asked: Iterable[Texts]) -> list[list[bytes]]:
+def read(lines: list[Line], asked: Iterable[ByteStrings]) -> list[list[bytes]]:
     return [list(values) for _, values in carried(lines, asked, lambda keys, _: getting(keys))]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redis import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from tasks.io.byte_strings import Texts
+from tasks.io.byte_strings import ByteStrings
 from tasks.publish.replies import Gone, Inbox
 
 OK = b"+OK\r\n"
@@ -40,12 +40,12 @@ def connection(said: bytes, sizes: list[int]) -> Any:
     return made
 
 
-def received(said: bytes, sizes: list[int], n: int) -> Texts:
+def received(said: bytes, sizes: list[int], n: int) -> ByteStrings:
     return Inbox(connection(said, sizes)).values(keys(n))
 
 
-def keys(n: int) -> Texts:
-    return Texts.of([b"k%d" % at for at in range(n)])
+def keys(n: int) -> ByteStrings:
+    return ByteStrings.of([b"k%d" % at for at in range(n)])
 
 
 def reply(values: list[bytes | None]) -> bytes:

@@ -12,7 +12,7 @@ from redis import Redis
 from nightshelf.contract.values import RankedList
 from tasks.artifacts.records import LIST_SCHEMA
 from tasks.errors import VerificationError
-from tasks.io.byte_strings import Texts
+from tasks.io.byte_strings import ByteStrings
 from tasks.publish import keyspace, verify
 from tasks.publish.encode import encode_list
 from tasks.publish.keyspace import Family
@@ -164,7 +164,7 @@ def test_a_large_family_is_compared_in_turns(
     assert refused == [1, 4]
 
 
-def reversed_lists(rows: pa.RecordBatch) -> Texts:
+def reversed_lists(rows: pa.RecordBatch) -> ByteStrings:
     """Encode lists back to front: a bug that stages and reads back without a difference."""
     lists = [
         RankedList(
@@ -174,7 +174,7 @@ def reversed_lists(rows: pa.RecordBatch) -> Texts:
         )
         for row in rows.to_pylist()
     ]
-    return Texts.of([ranked.to_json() for ranked in lists])
+    return ByteStrings.of([ranked.to_json() for ranked in lists])
 
 
 def test_a_bug_in_the_encoder_is_caught_where_the_digest_agrees(
