@@ -170,8 +170,8 @@ def test_any_nights_in_a_row_add_up_what_is_new_and_give_the_same_bytes(
         patch.setattr(rollup_plan, "_MAX_LOOSE", max_loose)
         for change in nights:
             kept = zip(shop.events, change["keep"], strict=False)
-            shop.events = [row for row, keep in kept if keep or row["user_id"] == "u1"]
-            shop.events += [*change["more"], *day(1, "u1")]
+            shop.events = [row for row, keep in kept if keep or row["user_id"] == "regular"]
+            shop.events += [*change["more"], *day(1, "regular", event_type="view")]
             shop.items, shop.settings = change["items"], change["settings"]
             shop.as_of += timedelta(days=change["days_later"])
             built = shop.night()
