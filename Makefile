@@ -39,10 +39,10 @@ format: $(READY)  ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-reliability: $(READY)  ## Torment it, and write what came of it into docs/reliability.md
+reliability: $(READY)  ## Inject faults, and write the results into docs/reliability.md
 	@$(BIN)/python -m pytest tests/faults --write-reliability docs/reliability.md
 
-soak: $(READY)  ## All at once for MINUTES=10 while Redis and publishers die; figures into docs/reliability.md
+soak: $(READY)  ## Soak test for MINUTES=10 with failing Redis and publishers; figures into docs/reliability.md
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10) --write docs/reliability.md
 
 fuzz: $(READY)  ## 100,000 hostile requests and calls to the service and the client
