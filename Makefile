@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test check format lock reliability soak fuzz lookup bench clean
+.PHONY: help install demo demo-stop test quick check format lock reliability soak fuzz lookup bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ demo-stop: $(READY)  ## Stop the demo's Redis server
 
 test: $(READY)  ## Run every test against real servers that the tests start
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+quick: check  ## Run the checks and the unit tests of changed packages (under a minute)
+	@$(BIN)/python -m tests.quick
 
 check: $(READY)  ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

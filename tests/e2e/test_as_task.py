@@ -3,11 +3,7 @@
 import subprocess
 import sys
 
-import pytest
-
 from tests.e2e.test_prefect import ask
-
-pytestmark = pytest.mark.e2e
 
 
 def test_steps_show_progress_and_are_tried_again_for_redis_alone(

@@ -7,16 +7,14 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from redis import Redis
 
 from data.sample_shop.shop import ShopSettings, make_shop
 from nightshelf.admin import generations
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 from tests.e2e.test_command import nightly
 from tests.e2e.test_prefect import ask
 
-pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=80, n_items=150, n_days=14)
 _PATIENCE_S = 120
 

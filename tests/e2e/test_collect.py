@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import pytest
 from redis import Redis
 
 from tests.tasks.collector.event_streams import KEY, event_ids, tell, told
-
-pytestmark = pytest.mark.e2e
 
 
 def collect(env: dict[str, str], log: Path) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,6 @@ from redis import Redis
 
 from data.sample_shop.shop import ShopSettings, make_shop
 
-pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=50, n_items=150, n_days=10)
 
 

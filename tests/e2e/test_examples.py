@@ -19,10 +19,9 @@ from nightshelf import Result, Shelf
 from nightshelf.admin.blocklist import block
 from nightshelf.admin.canary import release
 from nightshelf.contract.keys import Keys, encode_id
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 from tests.lookup.shelves import SHOP, UNKEPT, ids, publish, ranked, staged
 
-pytestmark = pytest.mark.e2e
 EXAMPLES = ROOT / "examples"
 KEYS = Keys(SHOP)
 #: A list of one's own, one that is masked whole, segments with and without a list, favourites,

@@ -11,9 +11,8 @@ from redis import Redis
 
 from data.sample_shop.shop import ShopSettings, make_shop
 from nightshelf.admin import generations
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 
-pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=80, n_items=150, n_days=14)
 AS_OF = "2026-03-10T00:00:00+00:00"
 

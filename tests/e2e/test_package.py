@@ -7,9 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.e2e.conftest import ROOT
-
-pytestmark = pytest.mark.e2e
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,8 @@ from redis import Redis
 from data.sample_shop.shop import Shop, ShopSettings, make_shop
 from nightshelf import Shelf
 from tasks.runs.run_folder import midnight
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 
-pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
 _LONGEST_S = 240
 STEPS = [

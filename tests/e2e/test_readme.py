@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from data import redis_server
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 
-pytestmark = pytest.mark.e2e
 README = (ROOT / "README.md").read_text()
 
 

@@ -13,9 +13,9 @@ from redis import Redis
 
 from nightshelf import Shelf
 from tasks.runs.run_folder import Run
+from tests.conftest import RealLog
 from tests.e2e.brute_force import BruteForce
 
-pytestmark = pytest.mark.e2e
 SAMPLE = 200
 #: A night costs half a minute, and determinism is the same on all of them.
 TWICE = "online-retail"
@@ -40,7 +40,7 @@ def run_python(*arguments: str | Path, env: dict[str, str]) -> str:
 @pytest.mark.parametrize("name", LOGS)
 def test_a_night_on_a_real_log(
     name: str,
-    real_data: Path,
+    real_log: RealLog,
     prefect_env: dict[str, str],
     redis_url: str,
     redis_client: Redis,
@@ -48,7 +48,7 @@ def test_a_night_on_a_real_log(
 ) -> None:
     (importer, source), as_of = LOGS[name]
     env = prefect_env | {"REDIS_URL": redis_url}
-    run_python(importer, real_data / source, tmp_path / "log", env=env)
+    run_python(importer, real_log(source), tmp_path / "log", env=env)
     night: list[str | Path] = ["flows.nightly", "--namespace", name, "--as-of", as_of]
     for flag in ("events", "items", "users"):
         path = tmp_path / "log" / f"{flag}.parquet"

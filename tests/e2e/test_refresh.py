@@ -4,14 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from redis import Redis
 
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 from tests.nightshelf_ops.night import make_night
 from tests.tasks.refresh.collected_events import KEYS, at, collect, waiting
-
-pytestmark = pytest.mark.e2e
 
 
 def refresh(env: dict[str, str], *args: object) -> "subprocess.CompletedProcess[str]":

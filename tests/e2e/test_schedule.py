@@ -19,11 +19,10 @@ from redis import Redis
 
 from data.sample_shop.shop import ShopSettings, make_shop
 from nightshelf import Shelf
-from tests.conftest import free_port
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.e2e.test_prefect import ask
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 HOW_TO = (ROOT / "docs/how-to/schedule-with-prefect.md").read_text()
 _TROUBLE = re.compile(r".*(?:ERROR|CRITICAL|Traceback|nanobind).*")
 #: A cron fires within a minute; a busy machine takes its time to start what it fires.

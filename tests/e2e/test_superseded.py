@@ -11,11 +11,10 @@ from redis import Redis
 from data.sample_shop.shop import Shop, ShopSettings, make_shop
 from nightshelf.admin import generations
 from tasks.runs.run_folder import Run
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 from tests.e2e.test_command import nightly
 from tests.e2e.test_prefect import ask
 
-pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=80, n_items=150, n_days=14)
 DAY_2 = SHOP.end
 DAY_1 = DAY_2 - timedelta(days=1)

@@ -20,11 +20,10 @@ from nightshelf import Shelf
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.service import ServiceSettings
-from tests.e2e.conftest import ROOT
+from tests.conftest import ROOT
 from tests.lookup.service.calling import calling
 from tests.lookup.shelves import UNKEPT, ids
 
-pytestmark = pytest.mark.e2e
 SHOP = ShopSettings(n_users=60, n_items=150, n_days=10)
 SETTINGS = """\
 [inputs.events]

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.conftest import ROOT
 from tests.faults.publisher import POINTS
-
-_ROOT = Path(__file__).parents[2]
 
 
 class Publisher:
@@ -74,7 +73,7 @@ def publishing(url: str, root: Path, n_users: int) -> Iterator[Publisher]:
     """Start a publisher; whatever becomes of it, it is gone at the end."""
     command = [sys.executable, "-m", "tests.faults.publisher", url, str(root), str(n_users)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         try:
             yield Publisher(process)
         finally:

@@ -37,7 +37,7 @@ from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect as connect_publisher
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.settings import Settings
-from tests.conftest import free_port
+from tests.conftest import ROOT, free_port
 from tests.faults.nights import (
     SETTINGS,
     SHOP,
@@ -57,7 +57,7 @@ from tests.tasks.refresh.collected_events import at as told_at
 from tests.tasks.refresh.collected_events import collect as leave_collected
 from tests.tasks.small_models import AS_OF
 
-ACL = Path(__file__).parents[2] / "deploy/users.acl"
+ACL = ROOT / "deploy/users.acl"
 ROLES = ("reader", "service", "collector", "refresher", "publisher", "operator")
 N_USERS = 200
 KEYS = Keys(SHOP)

@@ -12,10 +12,10 @@ from redis import Redis
 
 from nightshelf import Event, Shelf
 from tasks.collector.compact import CompactSettings, compact
+from tests.conftest import ROOT
 from tests.faults.collector import SHOP
 from tests.tasks.collector.event_streams import entries_of, event_ids, gather, n_counted
 
-_ROOT = Path(__file__).parents[2]
 N_EVENTS = 40
 KillAt = Callable[[str, int], None]
 #: Where it is killed: at a point for the nth time. There are two dates to write, and what the one
@@ -52,7 +52,7 @@ def kill_at(redis_url: str, tmp_path: Path) -> Iterator[KillAt]:
     """Lets a collector run up to a point, for the nth time, and kills it there."""
     command = [sys.executable, "-m", "tests.faults.collector", redis_url, str(tmp_path / "log")]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
 
         def kill(point: str, times: int) -> None:
             assert process.stdin is not None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from redis import Redis
 
+from tests.conftest import ROOT
 from tests.nightshelf_ops.night import make_night
 from tests.tasks.refresh.collected_events import Action, at, collect, lists, refresh, wait, waiting
 
-ROOT = Path(__file__).parents[2]
 ACTIONS: list[Action] = [(f"u{n:02}", f"i{n + 5:02}", "like", at(n)) for n in range(3)]
 
 

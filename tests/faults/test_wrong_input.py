@@ -5,14 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
-import pytest
 from redis import Redis
 
 from data.sample_shop.shop import Shop, ShopSettings, make_shop
 from nightshelf.admin.generations import current, listing
 from tests.e2e.test_command import nightly
 
-pytestmark = pytest.mark.e2e
 NAMESPACE = "gated"
 SHOP = ShopSettings(n_users=400, n_items=200, n_days=30)
 EVENTS = "events read, duplicates too, against the live generation's night: "

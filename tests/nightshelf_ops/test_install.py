@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import nightshelf
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 LOOKUP = ROOT / "lookup"
 SITE = next(path for path in sys.path if path.endswith("site-packages"))
 _HEAVY = ("numpy", "scipy", "pyarrow", "numba", "duckdb", "implicit", "tasks", "prefect")

@@ -13,10 +13,10 @@ from threading import Event
 from typing import get_args
 
 from tasks.evaluation.gate_settings import GateName
+from tests.conftest import ROOT
 from tests.soak.journal import Journal
 from tests.soak.shop import NAMESPACE, catalogue
 
-_ROOT = Path(__file__).parents[2]
 #: Readers and Redis go first, as they do on machines of their own.
 _NICE = ("nice", "-n", "10")
 _LONGEST_S = 240
@@ -56,7 +56,7 @@ class Jobs:
             said = output / f"{name}-{time.monotonic():.3f}.log"
             with said.open("wb") as log:
                 process = subprocess.Popen(
-                    command, cwd=_ROOT, env=os.environ | self._environment, stdout=log, stderr=log
+                    command, cwd=ROOT, env=os.environ | self._environment, stdout=log, stderr=log
                 )
                 line["killed"] = _wait(process, kill_after_s, done)
             line["code"] = process.returncode

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_import import CsvMap, import_csv
 from data.schema import Imported, InputError
-from tests.data.conftest import ROOT
+from tests.conftest import ROOT
 
 LOG = """Who,What,Day,Quantity,Price,Dept,Land
 007,a,2024-03-01 10:00:00,2,1.50,toys,UK

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ import pytest
 
 from data.importers.movielens import detect, import_movielens
 from data.schema import EVENTS, ITEMS, InputError
-
-RealLog = Callable[[str], Path]
+from tests.conftest import RealLog
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

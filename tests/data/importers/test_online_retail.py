@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from data.importers.online_retail import import_online_retail
 from data.schema import InputError
+from tests.conftest import RealLog
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 ROWS = """536365,85123A,WHITE HANGING HEART T-LIGHT HOLDER,6,2010-12-01 08:26:00,2.55,17850.0,France
@@ -123,7 +123,7 @@ def test_another_header_is_refused_with_what_was_found(tmp_path: Path) -> None:
         import_online_retail(log, tmp_path / "out")
 
 
-def test_the_real_log(real_log: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_real_log(real_log: RealLog, tmp_path: Path) -> None:
     done = import_online_retail(real_log("online-retail/online_retail.csv.gz"), tmp_path)
     assert done.counts == {
         "rows read": 541_909,

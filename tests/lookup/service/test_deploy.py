@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 from nightshelf import AsyncShelf, Event
 from nightshelf.client.transport.connection import connect_async
 from nightshelf.service.metrics import Metrics
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[3]
 PROMETHEUS = ROOT / "deploy/prometheus"
 BOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/nightshelf.json").read_text())
 GROUPS: list[dict[str, Any]] = YAML(typ="safe").load(PROMETHEUS / "rules.yml")["groups"]

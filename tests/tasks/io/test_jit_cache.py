@@ -12,8 +12,8 @@ import pytest
 
 from tasks.features import rollup_store
 from tasks.io import jit_cache
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[3]
 TASKS = ROOT / "tasks"
 _DECORATORS = {"compiled", "bare", "bare_loosely", "inlined", "emitted", "intrinsic"}
 #: Lists of three of eight lamps and mugs; prints how many functions were compiled, and the list.
