@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Without its bytecode each process that a test or a demo starts compiles all of Prefect anew: 10 s.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stop test quick check format lock reliability soak fuzz lookup bench clean
 
