@@ -14,6 +14,7 @@ import pytest
 _BASE = "origin/main"
 _TESTS = Path("tests")
 _ROOMS = {_TESTS / room for room in ("data", "flows", "lookup", "nightshelf_ops", "tasks")}
+_E2E = {("tests", "e2e"), ("tests", "faults")}
 _UNIT = "not slow and not e2e and not real_data"
 
 
@@ -21,10 +22,11 @@ def changed_files() -> list[Path]:
     """Return the Python files that differ from where this branch left `origin/main`."""
     base = _git("merge-base", "HEAD", _BASE) or ["HEAD"]
     names = _git("diff", "--name-only", *base) + _git("ls-files", "--others", "--exclude-standard")
-    return [Path(name) for name in names if name.endswith(".py") and Path(name).exists()]
+    files = [Path(name) for name in names if name.endswith(".py") and Path(name).exists()]
+    return [file for file in files if file.parts[:2] not in _E2E]
 
 
-def tests_of(files: Iterable[Path]) -> list[Path]:
+def mirrors(files: Iterable[Path]) -> list[Path]:
     """Return the test files and folders of these files' packages, none inside another."""
     found = sorted({tests for file in files if (tests := _mirror(file))})
     return [path for path in found if not any(outer in path.parents for outer in found)]
@@ -50,8 +52,9 @@ def _git(*arguments: str) -> list[str]:
 
 if __name__ == "__main__":
     changed = changed_files()
-    doctests = [file for file in changed if ">>>" in file.read_text()]
-    chosen = [str(path) for path in [*tests_of(changed), *doctests]]
+    sources = [file for file in changed if file.parts[0] != _TESTS.name]
+    doctests = [file for file in sources if ">>>" in file.read_text()]
+    chosen = [str(path) for path in [*mirrors(changed), *doctests]]
     print("unit tests of:", *(chosen or [f"nothing: no package differs from {_BASE}"]), flush=True)
     if chosen:
         code = pytest.main([*chosen, "-q", "-n", "2", "--dist", "loadfile", "-m", _UNIT])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.quick import tests_of
+from tests.quick import mirrors
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,9 @@ from tests.quick import tests_of
     ],
 )
 def test_the_tests_of_a_changed_file(changed: str, tests: str | None) -> None:
-    assert tests_of([Path(changed)]) == ([Path(tests)] if tests else [])
+    assert mirrors([Path(changed)]) == ([Path(tests)] if tests else [])
 
 
 def test_a_folder_stands_for_the_files_in_it() -> None:
     changed = [Path("tasks/io/disk.py"), Path("tests/tasks/io/test_parquet.py")]
-    assert tests_of(changed) == [Path("tests/tasks/io")]
+    assert mirrors(changed) == [Path("tests/tasks/io")]

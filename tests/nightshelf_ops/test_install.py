@@ -21,7 +21,7 @@ def python(code: str, *path: Path | str) -> subprocess.CompletedProcess[str]:
 
 
 def command(*args: str) -> str:
-    return f"from nightshelf.cli import app\napp({list(args)}, standalone_mode=False)\n"
+    return f"from nightshelf.cli.main import app\napp({list(args)}, standalone_mode=False)\n"
 
 
 def test_other_commands_load_nothing_of_the_pipeline() -> None:
