@@ -13,17 +13,13 @@ from redis import Redis
 from benchmarks._log import AS_OF, MadeLog
 from tasks.evaluation import gate_step as admit
 from tasks.evaluation import measure
-from tasks.features import build as features
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
-from tasks.models.als import train
-from tasks.models.als.warm_start import starting_point
+from tasks.pipeline import Pipeline
 from tasks.publish import go_live as live
 from tasks.publish import memory_estimate as forecast
 from tasks.publish import stage as publish
 from tasks.publish.keyspace import families
-from tasks.recommend import popularity, topn
-from tasks.recommend import similar_items as similar
 from tasks.report import build as report
 from tasks.runs import resume
 from tasks.settings import Settings
@@ -67,16 +63,10 @@ def whole_night(
     clock(resume.take_over, run, found.digests, settings.digest())
     clock(live.clear_orphans, run, redis)
     clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
-    built = clock(features.build_features, run, clean, settings.features)
-    start = starting_point(run, settings.train)
-    model = clock(train.train_als, run, built, settings.train, start)
-    lists = clock(topn.top_n, run, built, model, settings.topn, settings.train)
-    popular = clock(
-        popularity.popular_lists,
-        run, clean, built, settings.popularity, settings.topn, settings.features,
-    )  # fmt: skip
-    like = clock(similar.similar_items, run, built, model, settings.similar, settings.topn)
-    shelves = families(run, lists.path, popular.path, like.path, built.users, built.items)
+    made = Pipeline(run, clean, settings.recipe, clock).whole()
+    built, model = made.features, made.model
+    similar = made.similar.path if made.similar else None
+    shelves = families(run, made.lists.path, made.popular.path, similar, built.users, built.items)
     clock(forecast.forecast, run, redis, shelves)
     staged = clock(
         publish.stage,

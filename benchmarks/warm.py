@@ -27,9 +27,9 @@ from data.importers.movielens import import_movielens
 from data.importers.online_retail import import_online_retail
 from data.sample_shop.shop import Shop, ShopSettings, make_shop
 from data.schema import Imported
-from tasks.artifacts.records import CleanLog, Features, Model
+from tasks.artifacts.records import CleanLog, Features, Made, Model
 from tasks.evaluation.ground_truth import outcome
-from tasks.evaluation.past_run import Past, log_until
+from tasks.evaluation.past_run import log_until
 from tasks.evaluation.ranking_metrics import ndcg
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
@@ -139,7 +139,7 @@ def judge(
     seconds = time.perf_counter() - began
     lists = top_n(run, built, model, settings.topn, training)
     popular = popular_lists(run, then, built, settings.popularity, settings.topn, settings.features)
-    found = outcome(Past(run, built, model, lists, popular), log, settings.features)
+    found = outcome(run, Made(then, built, model, lists, popular), log, settings.features)
     return Judged(
         float(ndcg(found.own[lists.path], found.n_relevant, _DEPTH).mean()), seconds
     ), model

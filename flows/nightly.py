@@ -26,10 +26,11 @@ that a newer one has overtaken ends before it trains (`flows._overtaken.py`); on
 number has overtaken publishes what it made under a number of its own.
 """
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
 import typer
 from prefect import flow, runtime
@@ -51,22 +52,26 @@ from tasks.evaluation import backtest as foresight
 from tasks.evaluation import gate_step as admit
 from tasks.evaluation import measure
 from tasks.evaluation.backtest import Quality
-from tasks.features import build as features
+from tasks.features.build import build_features
 from tasks.features.serving_rules import counting_of
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
-from tasks.models.als import train
-from tasks.models.als.warm_start import starting_point
+from tasks.models.als.train import train_als
+from tasks.pipeline import Pipeline
 from tasks.publish import go_live as live
 from tasks.publish import memory_estimate as memory
 from tasks.publish import stage as publish
 from tasks.publish.keyspace import families
-from tasks.recommend import popularity, topn
-from tasks.recommend import similar_items as similar
+from tasks.recommend.popularity import popular_lists
+from tasks.recommend.similar_items import similar_items
+from tasks.recommend.topn import top_n
 from tasks.report import build as report
 from tasks.runs import resume
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 HOUR_S = 3600
 #: Redis may be away for a moment; what these steps write they can write again.
@@ -83,11 +88,13 @@ newer_night = as_task(live.newer_night, **PATIENT)
 given_up = as_task(live.given_up, **PATIENT)
 clear_orphans = as_task(live.clear_orphans, **PATIENT)
 clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
-build_features = as_task(features.build_features, timeout_seconds=2 * HOUR_S)
-train_als = as_task(train.train_als, timeout_seconds=4 * HOUR_S)
-top_n = as_task(topn.top_n, timeout_seconds=2 * HOUR_S)
-popular_lists = as_task(popularity.popular_lists, timeout_seconds=HOUR_S)
-similar_items = as_task(similar.similar_items, timeout_seconds=HOUR_S)
+#: Steps of the pipeline as tasks, each with its limit.
+PIPELINE: dict[Callable[..., Any], Callable[..., Any]] = {
+    step: as_task(step, timeout_seconds=hours * HOUR_S)
+    for step, hours in (
+        (build_features, 2), (train_als, 4), (top_n, 2), (popular_lists, 1), (similar_items, 1),
+    )
+}  # fmt: skip
 evaluate = as_task(foresight.evaluate, timeout_seconds=6 * HOUR_S)
 forecast = as_task(memory.forecast, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
@@ -97,6 +104,11 @@ check_gates = as_task(admit.check_gates, timeout_seconds=HOUR_S, **PATIENT)
 flip = as_task(live.flip, **PATIENT)
 keep_live = as_task(live.keep_live, **PATIENT)
 write_report = as_task(report.write_report, timeout_seconds=HOUR_S)
+
+
+def run_task(step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a step of the pipeline as its task."""
+    return cast("R", PIPELINE[step](*args, **kwargs))
 
 
 def _run_name() -> str:
@@ -159,21 +171,17 @@ def make_night(
     take_over(run, checked.digests, settings.digest())
     clear_orphans(run, redis)
     log = clean_events(run, checked, settings.events, now=server_time(redis))
-    built = build_features(run, log, settings.features)
+    pipeline = Pipeline(run, log, settings.recipe, run_task)
+    features = pipeline.features()
     if newer := newer_night(run, redis):
         return superseded(run, newer)
-    start = starting_point(run, settings.train, given_up(run, redis))
-    model = train_als(run, built, settings.train, start)
-
-    lists = top_n(run, built, model, settings.topn, settings.train)
-    popular = popular_lists(run, log, built, settings.popularity, settings.topn, settings.features)
-    like = similar_items(run, built, model, settings.similar, settings.topn)
+    model = pipeline.model(features, bad=given_up(run, redis))
+    made = pipeline.lists(features, model)
 
     quality = None
     if settings.evaluate.holdout_days:
         quality = evaluate(run, log, settings.evaluate, settings.recipe)
 
-    made = Made(log, built, model, lists, popular, like)
     return publish_made(run, redis, made, quality, checked, settings)
 
 
@@ -192,9 +200,8 @@ def publish_made(
     `force` lets it go live in place of what has seen more. Raises `GateBlocked` once all is told.
     """
     log, built, model = made.log, made.features, made.model
-    shelves = families(
-        run, made.lists.path, made.popular.path, made.similar.path, built.users, built.items
-    )
+    similar = made.similar.path if made.similar else None
+    shelves = families(run, made.lists.path, made.popular.path, similar, built.users, built.items)
     forecast(run, redis, shelves)
     staged = stage(
         run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),

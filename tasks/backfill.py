@@ -12,19 +12,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.artifacts.records import CleanLog, Features, Made, Model, Served
+from tasks.artifacts.records import CleanLog, Made, Served
 from tasks.errors import SettingsError
 from tasks.evaluation.backtest import Quality, evaluate
 from tasks.evaluation.gates import Verdict
 from tasks.evaluation.measure import measure
-from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
-from tasks.models.als.train import train_als
-from tasks.recommend.popularity import popular_lists
-from tasks.recommend.similar_items import similar_items
-from tasks.recommend.topn import top_n
+from tasks.pipeline import Pipeline
 from tasks.report.build import write_report
 from tasks.runs.resume import find_done, take_over
 from tasks.runs.run_folder import Run, computed, highest_generation
@@ -79,27 +75,30 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
     with run.writing("settings"):
         settings.save(run.path("settings.json"))
     take_over(run, inputs.digests, settings.digest())
+    pipeline = open_pipeline(run, inputs, settings)
+    features = pipeline.features()
     if make == "features":
-        _learn(run, inputs, settings)
-    elif make == "model":
-        _train(run, inputs, settings)
-    elif make == "lists":
-        make_lists(run, inputs, settings)
-    else:
-        _tell(run, make_lists(run, inputs, settings), settings)
+        return
+    model = pipeline.model(features, warm=False)  # no date depends on another
+    if make == "model":
+        return
+    made = pipeline.lists(features, model)
+    if make == "report":
+        _report(run, made, settings)
 
 
 def make_lists(run: Run, inputs: Inputs, settings: Settings) -> Made:
     """Compute all that is published of a date, less what the run has taken over already."""
-    log, features, model = _train(run, inputs, settings)
-    return Made(
-        log,
-        features,
-        model,
-        top_n(run, features, model, settings.topn, settings.train),
-        popular_lists(run, log, features, settings.popularity, settings.topn, settings.features),
-        similar_items(run, features, model, settings.similar, settings.topn),
-    )
+    pipeline = open_pipeline(run, inputs, settings)
+    features = pipeline.features()
+    return pipeline.lists(features, pipeline.model(features, warm=False))
+
+
+def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:
+    """Clean the log and the catalogue as they were known at the date, and return their pipeline."""
+    log = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
+    known = known_items(run, log)
+    return Pipeline(run, replace(log, items=known.path, n_items=known.n_items), settings.recipe)
 
 
 def foresee(run: Run, made: Made, settings: Settings) -> Quality | None:
@@ -158,21 +157,10 @@ def summarise(run: Run) -> Summary:
     )
 
 
-def _learn(run: Run, inputs: Inputs, settings: Settings) -> tuple[CleanLog, Features]:
-    log = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
-    known = known_items(run, log)
-    log = replace(log, items=known.path, n_items=known.n_items)
-    return log, build_features(run, log, settings.features)
-
-
-def _train(run: Run, inputs: Inputs, settings: Settings) -> tuple[CleanLog, Features, Model]:
-    log, features = _learn(run, inputs, settings)
-    return log, features, train_als(run, features, settings.train)
-
-
-def _tell(run: Run, made: Made, settings: Settings) -> None:
+def _report(run: Run, made: Made, settings: Settings) -> None:
     """Write the report of lists that nobody has published: measured as they were computed."""
     quality = foresee(run, made, settings)
+    assert made.similar
     computed_lists = Served(made.lists.path, made.popular.path, made.similar.path, 0, "")
     metrics = measure(
         run, made.log, made.features, made.model, computed_lists, settings.topn,

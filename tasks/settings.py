@@ -26,12 +26,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tasks.collector.collect import CollectSettings
 from tasks.collector.compact import CompactSettings
 from tasks.errors import SettingsError
-from tasks.evaluation.gate_settings import GateSettings
-from tasks.evaluation.settings import EvaluateSettings, Recipe
+from tasks.evaluation.settings import EvaluateSettings, GateSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.contract import InputSettings
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
+from tasks.pipeline import Recipe
 from tasks.publish.settings import PublishSettings
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.refresh.settings import RefreshSettings
@@ -117,8 +117,8 @@ class Settings(BaseSettings):
 
     @property
     def recipe(self) -> Recipe:
-        """What the lists of a night follow from."""
-        return Recipe(self.features, self.train, self.topn, self.popularity)
+        """Settings that the lists of a run follow from."""
+        return Recipe(self.features, self.train, self.topn, self.popularity, self.similar)
 
     def save(self, path: Path) -> None:
         """Write the public settings to a run's folder."""

@@ -127,14 +127,14 @@ class Lists:
 
 @dataclass(frozen=True)
 class Made:
-    """What a night publishes, and what it follows from: all that is computed before Redis."""
+    """All that is computed of a run before Redis; without `similar` where none were asked for."""
 
     log: CleanLog
     features: Features
     model: Model
     lists: Lists
     popular: Lists
-    similar: Lists
+    similar: Lists | None = None
 
 
 @dataclass(frozen=True)

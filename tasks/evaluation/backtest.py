@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from tasks.artifacts.records import CleanLog
+from tasks.artifacts.records import CleanLog, Made
 from tasks.errors import NothingToLearn
 from tasks.evaluation.ground_truth import outcome
-from tasks.evaluation.past_run import Past, past_night
+from tasks.evaluation.past_run import past_night
 from tasks.evaluation.ranking_metrics import Floats, Hits, Ints, at_depth, ndcg
-from tasks.evaluation.settings import EvaluateSettings, Recipe
+from tasks.evaluation.settings import EvaluateSettings
+from tasks.pipeline import Recipe
 from tasks.recommend.topn import top_n
 from tasks.runs.run_folder import Run, computed
 
@@ -63,7 +64,7 @@ def evaluate(run: Run, log: CleanLog, settings: EvaluateSettings, recipe: Recipe
     past = run.inside("holdout", run.as_of - timedelta(days=settings.holdout_days))
     quality = Quality(settings.holdout_days, past.as_of.isoformat(), past.path("quality.json"))
     with suppress(NothingToLearn):
-        quality = _judged(quality, past_night(past, log, recipe), log, recipe)
+        quality = _judged(quality, past, past_night(past, log, recipe), log, recipe)
     facts = {name: value for name, value in asdict(quality).items() if name != "path"}
     quality.path.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
     for folder in (path for path in past.folder.iterdir() if path.is_dir()):
@@ -71,14 +72,14 @@ def evaluate(run: Run, log: CleanLog, settings: EvaluateSettings, recipe: Recipe
     return quality
 
 
-def _judged(blank: Quality, then: Past, log: CleanLog, recipe: Recipe) -> Quality:
+def _judged(blank: Quality, run: Run, then: Made, log: CleanLog, recipe: Recipe) -> Quality:
     """Fill in what the past night's lists came to."""
     bare = recipe.topn.plain
     others = []
     if bare != recipe.topn:
-        aside = then.run.inside("plain", then.run.as_of)
+        aside = run.inside("plain", run.as_of)
         others.append(top_n(aside, then.features, then.model, bare, recipe.train).path)
-    found = outcome(then, log, recipe.features, *others)
+    found = outcome(run, then, log, recipe.features, *others)
     n_relevant, own = found.n_relevant, found.own[then.lists.path]
     if not len(n_relevant):
         return blank

@@ -18,9 +18,9 @@ from nightshelf.diff.overlap import jaccard, rank_biased_overlap
 from tasks.artifacts.list_tables import read_lists
 from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, Served
 from tasks.evaluation.backtest import Quality
-from tasks.evaluation.gate_settings import GateSettings
 from tasks.evaluation.gates import Verdict, figures, judge
 from tasks.evaluation.measure import Metrics
+from tasks.evaluation.settings import GateSettings
 from tasks.runs.run_folder import Run, step
 
 #: Users whose lists are compared: enough for a mean to two digits, few enough for one MGET.

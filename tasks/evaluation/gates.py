@@ -7,8 +7,8 @@ from typing import Literal
 
 from tasks.artifacts.records import CleanLog, Features
 from tasks.evaluation.backtest import Quality
-from tasks.evaluation.gate_settings import GateName, GateSettings
 from tasks.evaluation.measure import Metrics
+from tasks.evaluation.settings import GateName, GateSettings
 
 Outcome = Literal["pass", "warn", "block", "no comparison"]
 

@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from tasks.artifacts.records import CleanLog
-from tasks.evaluation.past_run import Past
+from tasks.artifacts.records import CleanLog, Made
 from tasks.evaluation.ranking_metrics import Hits, Ints
 from tasks.features.build import open_log
 from tasks.features.settings import FeatureSettings
 from tasks.io.duckdb_session import connect, one_file, query
+from tasks.runs.run_folder import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,15 @@ class Outcome:
     own: Mapping[Path, Hits]
 
 
-def outcome(then: Past, log: CleanLog, weighing: FeatureSettings, *others: Path) -> Outcome:
+def outcome(
+    run: Run, then: Made, log: CleanLog, weighing: FeatureSettings, *others: Path
+) -> Outcome:
     """Hold a past night's lists, and `others` for the same users, against what came after.
 
-    `log` is tonight's, with what came after the cut.
+    `run` and `then` are of the cut; `log` is tonight's, with what came after it.
     """
-    since: dict[str, Any] = {"cut": then.run.as_of, "seen": list(weighing.seen)}
-    with connect(then.run.folder) as db:
+    since: dict[str, Any] = {"cut": run.as_of, "seen": list(weighing.seen)}
+    with connect(run.folder) as db:
         open_log(db, log, weighing)
         db.read_parquet(one_file(then.lists.path)).create_view("own_lists")
         db.execute(f"CREATE TEMP TABLE relevant AS {query('evaluation/relevant')}", since)

@@ -7,48 +7,23 @@ available, and an event a duplicate or bad, is judged by tonight's files. An ite
 says was created after the cut is not available.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tasks.artifacts.records import CleanLog, Features, Lists, Model
-from tasks.evaluation.settings import Recipe
-from tasks.features.build import build_features
+from tasks.artifacts.records import CleanLog, Made
 from tasks.ingest.daily_log import write_log
 from tasks.io.duckdb_session import connect, one_file, query, stream, write_query
-from tasks.models.als.train import train_als
-from tasks.models.als.warm_start import starting_point
-from tasks.recommend.popularity import popular_lists
-from tasks.recommend.topn import top_n
+from tasks.pipeline import Pipeline, Recipe
 from tasks.runs.run_folder import Run
 
 
-@dataclass(frozen=True)
-class Past:
-    """A night of the past, up to its lists."""
-
-    run: Run
-    features: Features
-    model: Model
-    lists: Lists
-    popular: Lists
-
-
-def past_night(run: Run, log: CleanLog, recipe: Recipe) -> Past:
+def past_night(run: Run, log: CleanLog, recipe: Recipe) -> Made:
     """Compute features, model and lists as of `run.as_of`, the cut, from tonight's clean log.
 
     Nothing after the cut changes a byte of them: training starts from a night of before it, as that
     night did, or anew. Raises `NothingToLearn` where no event up to the
     cut says anything for any item.
     """
-    then = log_until(run, log)
-    features = build_features(run, then, recipe.features)
-    model = train_als(run, features, recipe.train, starting_point(run, recipe.train))
-    return Past(
-        run=run,
-        features=features,
-        model=model,
-        lists=top_n(run, features, model, recipe.topn, recipe.train),
-        popular=popular_lists(run, then, features, recipe.popularity, recipe.topn, recipe.features),
-    )
+    return Pipeline(run, log_until(run, log), replace(recipe, similar=None)).whole()
 
 
 def log_until(run: Run, log: CleanLog) -> CleanLog:

@@ -1,12 +1,65 @@
-"""Settings of the offline metric, and what a past night is made by."""
+"""Settings of the backtest and of the gates: their names and limits."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from tasks.features.settings import FeatureSettings
-from tasks.models.als.settings import TrainSettings
-from tasks.recommend.settings import PopularitySettings, TopNSettings
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+GateName = Literal[
+    "filled_share",
+    "full_share",
+    "own_share",
+    "coverage",
+    "unweighed_share",
+    "lists_ratio",
+    "full_share_drop",
+    "coverage_ratio",
+    "diversity_ratio",
+    "ndcg_ratio",
+    "jaccard",
+    "rank_biased_overlap",
+    "top_item_share",
+    "quarantined_share",
+    "events_ratio",
+    "event_mix_shift",
+]
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """The limit of each gate, and which gates only warn.
+
+    Ratios and drops compare with the live generation; the first night has none. The others are
+    absolute and stand from the first night on (docs/decisions/0033-absolute-gates.md). A gate named
+    in `warn` lets the generation go live and says so; the others block it.
+    """
+
+    filled_share_min: Share = 0.3
+    full_share_min: Share = 0.5
+    own_share_min: Share = 0.1
+    coverage_min: Share = 0.02
+    unweighed_share_max: Share = 0.01
+    lists_ratio_min: NonNegativeFloat = 0.7
+    full_share_drop_max: Share = 0.2
+    coverage_ratio_min: NonNegativeFloat = 0.5
+    diversity_ratio_min: NonNegativeFloat = 0.7
+    ndcg_ratio_min: NonNegativeFloat = 0.8
+    jaccard_min: Share = 0.05
+    rank_biased_overlap_min: Share = 0.05
+    top_item_share_max: Share = 0.95
+    quarantined_share_max: Share = 0.005
+    events_ratio_min: NonNegativeFloat = 0.7
+    events_ratio_max: NonNegativeFloat = 1.6
+    event_mix_shift_max: Share = 0.3
+    warn: tuple[GateName, ...] = (
+        "full_share",
+        "quarantined_share",
+        "rank_biased_overlap",
+        "top_item_share",
+    )
 
 
 @dataclass(frozen=True)
@@ -17,13 +70,3 @@ class EvaluateSettings:
     """
 
     holdout_days: NonNegativeInt = 0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every setting that the lists of a night follow from."""
-
-    features: FeatureSettings
-    train: TrainSettings
-    topn: TopNSettings
-    popularity: PopularitySettings

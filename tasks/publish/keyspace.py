@@ -135,17 +135,18 @@ class Family:
 
 
 def families(
-    run: Run, lists: Path, popular: Path, similar: Path, users: Path, items: Path
+    run: Run, lists: Path, popular: Path, similar: Path | None, users: Path, items: Path
 ) -> tuple[Family, ...]:
     """Return the families of a generation, in the order in which they are written and read back."""
     keys, generation = Keys(run.namespace), run.generation
-    return (
+    found = (
         Family("list", lists, "key", lambda raw: keys.list(generation, MODEL, raw)),
         Family("popular", popular, "key", lambda raw: keys.popular(generation, raw)),
-        Family("similar", similar, "key", lambda raw: keys.similar(generation, raw)),
+        Family("similar", similar or Path(), "key", lambda raw: keys.similar(generation, raw)),
         Family("user", users, "user_id", lambda raw: keys.user(generation, raw)),
         Family("item", items, "item_id", lambda raw: keys.item(generation, raw)),
     )
+    return tuple(family for family in found if similar or family.name != "similar")
 
 
 class Digest:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import get_args
 
-from tasks.evaluation.gate_settings import GateName
+from tasks.evaluation.settings import GateName
 from tests.conftest import ROOT
 from tests.soak.journal import Journal
 from tests.soak.shop import NAMESPACE, catalogue

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import backfill
+from tasks import pipeline
 from tasks.backfill import Make, find_date, make_date, make_lists, midnights, open_date, summarise
 from tasks.errors import NothingToLearn, SettingsError
 from tasks.evaluation.settings import EvaluateSettings
@@ -155,7 +155,7 @@ def test_a_date_that_broke_off_goes_on_there(
     log = Log()
     whole = files_of(made(tmp_path / "whole", log, AS_OF, "lists"))
     with monkeypatch.context() as patch, pytest.raises(TypeError):
-        patch.setattr(backfill, "top_n", None)
+        patch.setattr(pipeline, "top_n", None)
         made(tmp_path, log, AS_OF, "lists")
     run = made(tmp_path, log, AS_OF, "lists")
     taken = [line["step"] for line in run.steps() if "taken_from" in line]

@@ -15,8 +15,9 @@ from tasks.artifacts.records import CleanLog
 from tasks.evaluation import backtest as module
 from tasks.evaluation.backtest import Quality, evaluate
 from tasks.evaluation.past_run import past_night
-from tasks.evaluation.settings import EvaluateSettings, Recipe
+from tasks.evaluation.settings import EvaluateSettings
 from tasks.models.als.settings import TrainSettings
+from tasks.pipeline import Recipe
 from tasks.recommend.settings import PopularitySettings, TopNSettings
 from tasks.runs.resume import adopt
 from tasks.runs.run_folder import Run
@@ -35,6 +36,7 @@ RECIPE = Recipe(
     train=TrainSettings(factors=16, iterations=10),
     topn=TopNSettings(n=12, max_per_category=10),
     popularity=PopularitySettings(),
+    similar=None,
 )
 BLOCKS, SIZE, USERS = 10, 8, 160
 

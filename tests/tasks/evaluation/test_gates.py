@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tasks.evaluation.backtest import Quality
-from tasks.evaluation.gate_settings import GateName, GateSettings
 from tasks.evaluation.gates import GATES, figures, judge
 from tasks.evaluation.measure import measure
+from tasks.evaluation.settings import GateName, GateSettings
 from tasks.recommend.settings import TopNSettings
 from tests.tasks.report_night import make_night
 
