@@ -1,0 +1,1 @@
+"""Importers: public logs and CSV files to Parquet in the form of the contract."""

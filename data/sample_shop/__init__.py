@@ -1,0 +1,1 @@
+"""The sample shop: a catalogue, users and events with planted taste."""
