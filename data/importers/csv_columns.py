@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from data.importers.csv_table import LINE, Table
-from data.schema import InputError
 from data.importers.sql_tree import as_numbers, columns_of, compared, parse
+from data.schema import InputError
 
 _SQL_TYPES = {"string": "VARCHAR", "double": "DOUBLE", "bool": "BOOLEAN"}
 #: With more columns of numbers, only all as text and all as numbers are tried.

@@ -11,12 +11,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from data.duckdb_session import Scratch, scratch
 from data.importers.csv_columns import first_line, fit
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_rows import Mapped, lost_values, map_rows, refuse_rows, require_rows
 from data.importers.csv_table import NULL_WORDS, Table, load, quoted
 from data.schema import EVENTS, ITEMS, USERS, Imported, InputError, Tell, silent
-from data.duckdb_session import Scratch, scratch
 
 _NEEDED = {
     "event": ("user_id", "item_id", "event_type", "ts"),

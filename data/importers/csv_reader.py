@@ -12,8 +12,8 @@ from pathlib import Path
 
 from data.importers.csv_dialect import DAMAGED, Dialect, find_delimiter, records
 from data.importers.csv_text import line_of, open_text, undecodable
-from data.schema import InputError
 from data.rows import Place, RowCount, shown
+from data.schema import InputError
 
 BATCH_ROWS = 50_000
 

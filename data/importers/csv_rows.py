@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from data.importers.csv_columns import Expression, first_line, fit, sql_type
 from data.importers.csv_table import FILE, LINE, Table, first_of
-from data.schema import InputError
-from data.rows import Place
 from data.importers.times import advise, implausible, instant, require_plausible
+from data.rows import Place
+from data.schema import InputError
 
 #: Text columns in which blank and null words are null.
 _IDS = ("user_id", "item_id", "event_type", "event_id", "session_id")

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_reader import CsvFile
-from data.schema import InputError, Tell, silent
 from data.rows import Place, RowCount
+from data.schema import InputError, Tell, silent
 
 #: The columns beside those of the files: where a row stands.
 FILE, LINE = "__file", "__line"

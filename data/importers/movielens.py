@@ -25,12 +25,12 @@ import duckdb
 import typer
 
 from data.cli import plain_errors, show, telling
+from data.duckdb_session import scratch
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_import import CsvMap, advice_for_csv_log, stage, store
 from data.importers.csv_table import Table, load, require_columns
 from data.importers.csv_text import utf8_or_latin1
 from data.schema import Imported, InputError, Tell, silent
-from data.duckdb_session import scratch
 
 _GENRES_100K = [
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),

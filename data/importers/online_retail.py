@@ -27,13 +27,13 @@ import duckdb
 import typer
 
 from data.cli import plain_errors, show, telling
+from data.duckdb_session import scratch
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_import import CsvMap, advice_for_csv_log, stage, store
 from data.importers.csv_table import Table, load, require_columns
 from data.importers.csv_text import utf8_or_latin1
-from data.schema import Imported, InputError, Tell, silent
-from data.duckdb_session import scratch
 from data.importers.times import fitting_formats, is_iso
+from data.schema import Imported, InputError, Tell, silent
 
 N_CATEGORIES = 60
 #: Colours, sizes and such: what an item looks like, not what it is.

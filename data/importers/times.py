@@ -7,8 +7,8 @@ import duckdb
 
 from data.importers.csv_columns import Expression
 from data.importers.csv_table import Table, quoted
-from data.schema import InputError
 from data.rows import Place, shown
+from data.schema import InputError
 
 #: A date, or a date and a time to the minute or finer, in UTC where no offset is named.
 _ISO = (

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.schema import ITEMS
 from data.sample_shop.vocabulary import N_STYLES, WORDS
+from data.schema import ITEMS
 
 DAY_US = 86_400_000_000
 #: Popularity falls with rank r as r^-ZIPF: a few items that everybody looks at, a long tail.

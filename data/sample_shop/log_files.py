@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from data.schema import EVENTS, InputError, write
 from data.sample_shop.catalogue import DAY_US, Catalogue, Floats, Ints
 from data.sample_shop.events import EVENT_TYPES, HOUR_US, SECOND_US, Events
 from data.sample_shop.users import People
+from data.schema import EVENTS, InputError, write
 
 #: Shares of rows that are sent twice, that lost their user, that name an item nobody knows.
 SENT_TWICE, NO_USER, UNKNOWN_ITEM = 0.0005, 0.0003, 0.0003

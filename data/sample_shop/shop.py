@@ -15,12 +15,12 @@ import numpy as np
 import typer
 
 from data.cli import plain_errors, show_counts, show_next, telling
-from data.schema import ITEMS, USERS, InputError, Tell, silent, write
 from data.sample_shop.catalogue import Catalogue, make_catalogue
 from data.sample_shop.events import SECOND_US, make_events
 from data.sample_shop.log_files import events_table, write_days
 from data.sample_shop.users import People, make_people
 from data.sample_shop.vocabulary import N_STYLES, WORDS
+from data.schema import ITEMS, USERS, InputError, Tell, silent, write
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.schema import USERS
 from data.sample_shop.catalogue import DAY_US, Floats, Ints
 from data.sample_shop.vocabulary import N_STYLES
+from data.schema import USERS
 
 SEGMENTS = ("regular", "gift", "trade", "new")
 SEGMENT_SHARES = (0.66, 0.24, 0.10)
