@@ -70,7 +70,7 @@ def stage(users: int) -> Iterator[Stage]:
 def _service(url: str, folder: Path) -> Iterator[tuple[int, int]]:
     """Run `nightshelf serve` on a Redis; yield its port and its process."""
     port = _free_port()
-    code = "from nightshelf.cli import main; main()"
+    code = "from nightshelf.cli.main import main; main()"
     command = ["-c", code, "serve", "--port", str(port), "--redis-url", url]
     with _running(command, port, folder / "service.log") as pid:
         yield port, pid

@@ -11,7 +11,7 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
-from nightshelf.cli.context import Desk
+from nightshelf.cli.context import Context
 from nightshelf.client.transport.connection import address
 from tasks.io.duckdb_session import one_file
 from tasks.report.build import Report
@@ -38,12 +38,12 @@ def show_summary(page: Report, namespace: str, client: Redis) -> None:
     if page.state != "live":
         words = f"Generation {folder.name} is {page.state}: readers go on getting what was live."
         console.print(words, highlight=False)
-    desk = Desk(client, namespace, as_json=False)
-    shelf = desk.open()
+    context = Context(client, namespace)
+    shelf = context.open_shelf()
     for title, user in _three(folder):
         asked = f"nightshelf get {shlex.quote(user)} -n {_SHOWN} -s {namespace}"
         console.print(f"\n{title}: {asked}", style="bold", markup=False, highlight=False)
-        desk.show(shelf, user, "list", shelf.get(user, _SHOWN))
+        context.show_result(shelf, user, "list", shelf.get(user, _SHOWN))
     console.rule("[bold]What next")
     console.print(_next(page, namespace, client), markup=False, highlight=False, soft_wrap=True)
 

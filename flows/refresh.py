@@ -27,7 +27,7 @@ from flows import as_task, redis_failed
 from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import NightshelfError
-from nightshelf.text import age_words
+from nightshelf.text import age_text
 from tasks.publish.stage import connect
 from tasks.refresh import refresh as refreshing
 from tasks.refresh import served_generation
@@ -90,7 +90,7 @@ def said(done: Refreshed) -> str:
     """Return a run's outcome for one generation as a line."""
     parts = [f"refreshed {done.n_lists:,}"]
     if done.n_lists:
-        parts += [f"of them new {done.n_new:,}", f"longest wait {age_words(done.oldest_wait_s)}"]
+        parts += [f"of them new {done.n_new:,}", f"longest wait {age_text(done.oldest_wait_s)}"]
     if done.n_waiting:
         parts.append(f"still waiting {done.n_waiting:,}")
     if done.overtaken:

@@ -22,7 +22,9 @@ from typing import Annotated
 
 import typer
 
-from nightshelf.cli.context import (
+from nightshelf.cli.context import Context, command, open_context
+from nightshelf.cli.doctor import REMEDIES
+from nightshelf.cli.options import (
     LOCAL,
     SHOP,
     DryRun,
@@ -32,10 +34,8 @@ from nightshelf.cli.context import (
     RedisUrl,
     RunRoot,
     Yes,
-    open_desk,
 )
-from nightshelf.cli.doctor import REMEDIES
-from nightshelf.cli.tables.common import show_error
+from nightshelf.cli.tables.terminal import show_error
 from nightshelf.errors import NightshelfError
 
 Folder = Annotated[
@@ -88,26 +88,21 @@ def republish(
     as_json: Json = False,
 ) -> None:
     """Publish a run's lists again from its folder, under the next number, with the same digest."""
-    with open_desk(folder.resolve().parent.name, redis_url, as_json) as desk:
+    answers = {"as_json": as_json, "yes": yes, "dry_run": dry_run}
+    with open_context(folder.resolve().parent.name, redis_url, **answers) as context:
         with _pipeline():
             from nightshelf_ops.republish import carry_out
-        carry_out(desk, redis_url, folder, config, force=force, yes=yes, dry_run=dry_run)
+        carry_out(context, redis_url, folder, config, force=force)
 
 
-@app.command(epilog="Examples: nightshelf why u42; nightshelf why u42 B2 --json")
+@command(app, epilog="Examples: nightshelf why u42; nightshelf why u42 B2 --json")
 def why(
-    user: User,
-    item: ItemId = None,
-    run_root: RunRoot = Path("runs"),
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
+    context: Context, user: User, item: ItemId = None, run_root: RunRoot = Path("runs")
 ) -> None:
     """Trace a user's list: what is known, what each rule left out, and why an item is there."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        with _pipeline():
-            from nightshelf_ops.why import show_answer
-        show_answer(desk, user, item, run_root)
+    with _pipeline():
+        from nightshelf_ops.why import show_answer
+    show_answer(context, user, item, run_root)
 
 
 def _republish_words(namespace: str, run_root: Path) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from nightshelf.cli.tables import common as tables
+from nightshelf.cli.tables.terminal import add_row, new_console, new_table, show_line
 from tasks.check import Checked, check
 
 _NUMBERS = ("files", "rows", "idle", "after as_of", "bad", "good")
@@ -26,7 +26,7 @@ def carry_out(
 ) -> None:
     """Print all findings; exit with 1 where there are errors."""
     until = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else None
-    with tables.new_console(stderr=True).status("checking ..."):
+    with new_console(stderr=True).status("checking ..."):
         checked = check(events, items, users, namespace, until, config, quarantine)
     if as_json:
         typer.echo(json.dumps({"namespace": namespace, **asdict(checked)}, default=str, indent=2))
@@ -37,17 +37,17 @@ def carry_out(
 
 
 def _show(checked: Checked, namespace: str) -> None:
-    table = tables.new_table("relation", *_NUMBERS, right=_NUMBERS)
+    table = new_table("relation", *_NUMBERS, right=_NUMBERS)
     for row in checked.rows:
-        tables.add_row(table, *(f"{n:,}" if isinstance(n, int) else n for n in vars(row).values()))
-    tables.new_console().print(table)
+        add_row(table, *(f"{n:,}" if isinstance(n, int) else n for n in vars(row).values()))
+    new_console().print(table)
     for kind, findings in (("error", checked.errors), ("warning", checked.warnings)):
         for finding in findings:
             for line in finding.splitlines():
-                tables.show_line(f"{kind}: {line}")
+                show_line(f"{kind}: {line}")
     n_errors, n_warnings = len(checked.errors), len(checked.warnings)
     verdict = "would fail" if n_errors else "can run"
-    tables.show_line(
+    show_line(
         f"A night of {namespace} as of {checked.as_of:%Y-%m-%d %H:%M} UTC {verdict}: "
         f"{n_errors} errors, {n_warnings} warnings"
     )

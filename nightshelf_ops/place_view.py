@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nightshelf.cli.tables.common import add_row, new_console, new_table, show_line
-from nightshelf.text import reason_words
+from nightshelf.cli.tables.terminal import add_row, new_console, new_table, show_line
+from nightshelf.text import reason_text
 from tasks.explain.trace import Person, Place
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def served_lines(answer: "Answer") -> Iterator[str]:
         yield f"{item}: {row.get('title') or 'without a title'}, in {row.get('category')}"
     if answer.position is not None:
         reason = answer.served.items[answer.position - 1].reason
-        yield f"Served: at place {answer.position}, {reason_words(reason, titles(answer))}"
+        yield f"Served: at place {answer.position}, {reason_text(reason, titles(answer))}"
     elif answer.blocked:
         yield f"Served: no, blocked on every path until it is unblocked; {_filler(answer)}"
     else:

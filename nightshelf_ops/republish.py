@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nightshelf.admin.namespace_state import World, look
-from nightshelf.cli.context import Desk
-from nightshelf.cli.tables import common as tables
-from nightshelf.cli.tables.common import minute_words
+from nightshelf.cli.context import Context
+from nightshelf.cli.tables.plans import live_text
+from nightshelf.cli.tables.terminal import show_line
 from nightshelf.contract.values import Manifest
+from nightshelf.text import minute_text
 from tasks.publish.republish import refuse_unless_good, republish
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect
@@ -20,33 +21,26 @@ from tasks.settings import load_settings
 
 
 def carry_out(
-    desk: Desk,
-    redis_url: str,
-    folder: Path,
-    config: Path | None,
-    *,
-    force: bool,
-    yes: bool,
-    dry_run: bool,
+    context: Context, redis_url: str, folder: Path, config: Path | None, *, force: bool
 ) -> None:
     """Say what will be published, ask, and do it with the patience of a publisher."""
     source, manifest = open_source(folder)
     settings = load_settings(source.namespace, config).publish
-    refuse_unless_good(desk.client, source, manifest, force=force)
-    plan = _plan(source, manifest, look(desk.client, source.namespace))
+    refuse_unless_good(context.client, source, manifest, force=force)
+    plan = _plan(source, manifest, look(context.client, source.namespace))
     live = None
-    if desk.agreed(plan, yes=yes, dry_run=dry_run):
+    if context.confirm(plan):
         live = _republish(redis_url, source, manifest, settings, force=force)
-    if desk.as_json:
-        desk.document(
+    if context.as_json:
+        context.document(
             source=source.generation,
             generation=live.generation if live else None,
             state=live.state if live else None,
             digest=manifest.digest,
-            dry_run=dry_run,
+            dry_run=context.dry_run,
         )
     elif live:
-        tables.show_line(_result(look(desk.client, source.namespace), live))
+        show_line(_result(look(context.client, source.namespace), live))
 
 
 def _republish(
@@ -65,10 +59,10 @@ def _plan(source: Run, manifest: Manifest, world: World) -> str:
     """Say what goes where, and what is there now."""
     now = "nothing is live now"
     if live := world.live:
-        now = f"in place of generation {live.generation} (as of {minute_words(live.as_of)})"
+        now = f"in place of generation {live.generation} (as of {minute_text(live.as_of)})"
     if world.pinned is not None:
         now = f"but stay staged: {source.namespace} is pinned to generation {world.pinned}"
-    n_keys, as_of = sum(manifest.counts.values()), minute_words(manifest.as_of)
+    n_keys, as_of = sum(manifest.counts.values()), minute_text(manifest.as_of)
     return (
         f"{source.namespace}: the {n_keys:,} keys of generation {source.generation} (as of {as_of},"
         f" digest {manifest.digest[:8]}) go live under the next number, {now}"
@@ -77,7 +71,7 @@ def _plan(source: Run, manifest: Manifest, world: World) -> str:
 
 def _result(world: World, ours: Manifest) -> str:
     """Say what is live now, and what is to be done where it is not what was published."""
-    now, number = tables.live_words(world), ours.generation
+    now, number = live_text(world), ours.generation
     if ours.state == "live":
         return now
     if world.pinned is not None:

@@ -11,7 +11,7 @@ from redis import Redis
 from nightshelf.admin.blocklist import blocked
 from nightshelf.admin.namespace_state import World, look
 from nightshelf.admin.retention import whole_until
-from nightshelf.cli.context import Desk
+from nightshelf.cli.context import Context
 from nightshelf.client.results import Result
 from nightshelf.client.shelf import Shelf
 from nightshelf.contract.keys import Keys
@@ -31,25 +31,25 @@ _SERVED = ("source", "generation", "model", "age_s")
 _ITEM = ("item_id", "score", "reason")
 
 
-def show_answer(desk: Desk, user: str, item: str | None, runs: Path) -> None:
+def show_answer(context: Context, user: str, item: str | None, runs: Path) -> None:
     """Find out, and say."""
-    found = _answer(desk, desk.open(), user, item, runs)
-    if desk.as_json:
+    found = _answer(context, context.open_shelf(), user, item, runs)
+    if context.as_json:
         about = {name: getattr(found.served, name) for name in _SERVED}
         items = [{name: getattr(item, name) for name in _ITEM} for item in found.served.items]
         served = {"items": items, **about}
         known = {name: value for name, value in asdict(found).items() if name != "expired"}
-        desk.document(**{**known, "served": served}, position=found.position)
+        context.document(**{**known, "served": served}, position=found.position)
     else:
-        why_view.show(found, desk.namespace)
+        why_view.show(found, context.namespace)
 
 
-def _answer(desk: Desk, shelf: Shelf, user: str, item: str | None, runs: Path) -> Answer:
-    client, keys = desk.client, Keys(desk.namespace)
+def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: Path) -> Answer:
+    client, keys = context.client, Keys(context.namespace)
     own_acted = keys.acted(user)  # refuses what is no id, before anything is asked
-    served, world = shelf.get(user, _ALL), look(client, desk.namespace)
+    served, world = shelf.get(user, _ALL), look(client, context.namespace)
     manifest = _maker(served, world)
-    off = frozenset(blocked(client, desk.namespace))
+    off = frozenset(blocked(client, context.namespace))
     own, row, rows = "absent", None, {}
     person, place, missing = None, None, None
     if manifest:
@@ -57,7 +57,7 @@ def _answer(desk: Desk, shelf: Shelf, user: str, item: str | None, runs: Path) -
         value: Any = client.get(keys.list(at, manifest.default_model, user))
         own = _own(value, off)
         row = _rows(client, {user: keys.user(at, user)}).get(user)
-        person, place, missing = _traced(runs / desk.namespace / str(at), manifest, user, item)
+        person, place, missing = _traced(runs / context.namespace / str(at), manifest, user, item)
         named = sorted(_named(served, item, place))
         rows = _rows(client, {name: keys.item(at, name) for name in named})
     return Answer(

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nightshelf.cli.tables.common import minute_words, show_line
+from nightshelf.cli.tables.terminal import show_line
 from nightshelf.client.core.masking import FAVORITES
-from nightshelf.text import segment_words
+from nightshelf.text import minute_text, segment_text
 from nightshelf_ops.place_view import place_lines, served_lines, show_tables
 from tasks.explain.trace import Person
 
@@ -36,7 +36,7 @@ def _served(answer: "Answer", namespace: str) -> Iterator[str]:
     role = "canary generation" if answer.canary else "generation"
     yield f"{answer.user} is served {what}: {len(result.items)} items"
     yield (
-        f"Made by: {role} {manifest.generation}, as of {minute_words(manifest.as_of)} UTC, "
+        f"Made by: {role} {manifest.generation}, as of {minute_text(manifest.as_of)} UTC, "
         f"config {manifest.config_hash[:8] or '-'}, model {manifest.model_hash[:8] or '-'}"
     )
     yield f"User: {_user(answer)}"
@@ -64,7 +64,7 @@ def _fallback(answer: "Answer") -> Iterator[str]:
     elif segment == FAVORITES:
         yield "Why this: what is popular in the user's favourite categories, from each in turn"
     elif segment != "all":
-        yield f"Why this: {segment_words(segment)} is the user's segment, and has a popular list"
+        yield f"Why this: {segment_text(segment)} is the user's segment, and has a popular list"
     elif wanted:
         yield f"Why this: segment {wanted} has no popular list, or all of it is blocked"
     else:

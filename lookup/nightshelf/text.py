@@ -1,8 +1,9 @@
 """Figures and reasons in words, for people."""
 
 from collections.abc import Mapping
+from datetime import UTC
 
-from nightshelf.contract.values import Reason
+from nightshelf.contract.values import Reason, instant
 
 _ALONE = {
     "again": "you have been at it before",
@@ -12,14 +13,14 @@ _ALONE = {
 }
 
 
-def reason_words(reason: Reason, titles: Mapping[str, str]) -> str:
+def reason_text(reason: Reason, titles: Mapping[str, str]) -> str:
     """Say why an item is there; `titles` by item id, the id where there is none.
 
-    >>> reason_words(("because", "C9"), {"C9": "Night lamp"})
+    >>> reason_text(("because", "C9"), {"C9": "Night lamp"})
     'because of Night lamp'
-    >>> reason_words(("popular", "category:Toys"), {})
+    >>> reason_text(("popular", "category:Toys"), {})
     'popular in Toys'
-    >>> reason_words(("discover", "Toys"), {})
+    >>> reason_text(("discover", "Toys"), {})
     'something else in Toys'
     """
     code, *needs = reason or ("",)
@@ -27,26 +28,26 @@ def reason_words(reason: Reason, titles: Mapping[str, str]) -> str:
         return _ALONE.get(code, code)
     what = needs[0]
     if code == "popular":
-        return "popular with everyone" if what == "all" else f"popular in {segment_words(what)}"
+        return "popular with everyone" if what == "all" else f"popular in {segment_text(what)}"
     if code == "discover":
         return f"something else in {what}"
     verb = {"because": "because of", "similar": "like"}.get(code, code)
     return f"{verb} {titles.get(what, what)}"
 
 
-def segment_words(segment: str) -> str:
+def segment_text(segment: str) -> str:
     """Name a segment without its kind.
 
-    >>> segment_words("segment:gold")
+    >>> segment_text("segment:gold")
     'gold'
     """
     return segment.partition(":")[2] or segment
 
 
-def age_words(age_s: float | None) -> str:
+def age_text(age_s: float | None) -> str:
     """Round a duration to its two largest units.
 
-    >>> age_words(42.7), age_words(3 * 3600 + 12 * 60), age_words(50 * 3600)
+    >>> age_text(42.7), age_text(3 * 3600 + 12 * 60), age_text(50 * 3600)
     ('42 s', '3 h 12 min', '2 d 2 h')
     """
     if age_s is None:
@@ -59,13 +60,22 @@ def age_words(age_s: float | None) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
 
 
-def size_words(n_bytes: int) -> str:
+def size_text(n_bytes: int) -> str:
     """Round a number of bytes to three digits, in steps of 1,000.
 
-    >>> size_words(0), size_words(12_345_678)
+    >>> size_text(0), size_text(12_345_678)
     ('0 B', '12.3 MB')
     """
     size, units = float(n_bytes), ["B", "kB", "MB", "GB", "TB"]
     while size >= 999.5 and len(units) > 1:
         size, units = size / 1000, units[1:]
     return f"{size:.3g} {units[0]}"
+
+
+def minute_text(text: str) -> str:
+    """Shorten a time to its minute, or its day at midnight."""
+    time = instant(text)
+    if time is None:
+        return text or "-"
+    minute = time.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return minute.removesuffix(" 00:00")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nightshelf.text import size_words
+from nightshelf.text import size_text
 from tasks.errors import DiskError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -90,7 +90,7 @@ def _room(folder: Path) -> str:
     """Return the free space where the folder is, or would be."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     usage = shutil.disk_usage(there)
-    return f"{size_words(usage.free)} free of {size_words(usage.total)}"
+    return f"{size_text(usage.free)} free of {size_text(usage.total)}"
 
 
 def _first_line(error: BaseException) -> str:

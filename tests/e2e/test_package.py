@@ -47,7 +47,7 @@ def run(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 def test_its_core_needs_redis_and_cachetools_alone(site: Path) -> None:
     done = run("from nightshelf import Shelf", site)
     assert done.returncode == 0, done.stderr
-    done = run("from nightshelf.cli import main\nmain()", site)
+    done = run("from nightshelf.cli.main import main\nmain()", site)
     assert done.returncode != 0
     assert "nightshelf[cli]" in done.stderr, "the command says what to install"
 

@@ -18,7 +18,7 @@ from tests.fuzz.service_calls import API_KEYS, Service
 from tests.lookup.service.event_log import LoggedEvent, write
 
 _START_S = 60
-_COMMAND = "from nightshelf.cli import main; main()"
+_COMMAND = "from nightshelf.cli.main import main; main()"
 
 
 @contextmanager

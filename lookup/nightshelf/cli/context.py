@@ -1,12 +1,15 @@
-"""Where every command reads, what options it has, and how it speaks (needs typer and rich)."""
+"""Context of one command: an open Redis, its namespace, its output (needs typer and rich).
+
+`command` adds the options that all commands share, opens the context, and reports errors.
+"""
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from inspect import Parameter, Signature, signature
+from typing import Any, NoReturn
 
 import typer
 from redis import Redis
@@ -14,108 +17,86 @@ from redis.exceptions import RedisError
 
 from nightshelf.admin.generations import current
 from nightshelf.admin.namespaces import namespaces
-from nightshelf.cli.tables import common as tables
+from nightshelf.cli.options import LOCAL, SHOP, DryRun, Json, Namespace, RedisUrl, Yes
+from nightshelf.cli.tables.lists import PUBLISH, rows, show_list
+from nightshelf.cli.tables.terminal import show_error, show_line
 from nightshelf.client.core.failures import failure
 from nightshelf.client.results import Result
 from nightshelf.client.shelf import Shelf
 from nightshelf.client.transport.connection import address, connect
-from nightshelf.contract.keys import Keys, encode_id
-from nightshelf.errors import CorruptValue, InvalidKey, NightshelfError, NotFound, TransitionRefused
+from nightshelf.contract.keys import Keys
+from nightshelf.errors import CorruptValue, NightshelfError, NotFound, TransitionRefused
 
-#: A person waits longer than a page does.
+#: Deadline of a command's reads; a person waits longer than a page.
 TIMEOUT_S = 2.0
 
-Namespace = Annotated[
-    str, typer.Option("--namespace", "-s", envvar="NIGHTSHELF_NAMESPACE", help="Whose lists.")
-]
-RedisUrl = Annotated[
-    str,
-    typer.Option("--redis-url", envvar="REDIS_URL", help="redis://user:password@host:port/db"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Generation = Annotated[int, typer.Argument(metavar="GEN", help="Which generation.", min=1)]
-Force = Annotated[bool, typer.Option("--force", help="Even if it is held back for a reason.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
-RunRoot = Annotated[
-    Path, typer.Option("--run-root", "--runs", help="Where the runs' folders are, in a checkout.")
-]
-MaxAge = Annotated[
-    float | None,
-    typer.Option(
-        "--max-age-h",
-        min=0,
-        envvar="NIGHTSHELF_MAX_AGE_H",
-        help="Hours after which a generation is too old: 30, or 1.25 nights, unless told.",
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
-
-SHOP = "shop"
-LOCAL = "redis://127.0.0.1:6379/0"
+Command = Callable[..., None]
 
 
-def checked_id(raw: str) -> str:
-    """Return an id from the command line; `BadParameter` (exit code 2) where it is none."""
-    try:
-        encode_id(raw)
-    except InvalidKey as error:
-        raise typer.BadParameter(str(error)) from None
-    return raw
+def _option(name: str, default: object, annotation: object) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+_CHANGES = (_option("yes", False, Yes), _option("dry_run", False, DryRun))
+_SHARED = (
+    _option("namespace", SHOP, Namespace),
+    _option("redis_url", LOCAL, RedisUrl),
+    _option("as_json", False, Json),
+)
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where one command reads, and how it speaks."""
+class Context:
+    """An open Redis, the namespace, and the answers to how to print and whether to ask."""
 
     client: Redis
     namespace: str
-    as_json: bool
+    as_json: bool = False
+    yes: bool = False
+    dry_run: bool = False
 
     @property
-    def place(self) -> str:
-        """Where Redis is, without credentials."""
+    def address(self) -> str:
+        """Address of Redis, without credentials."""
         return address(self.client)
 
-    def open(self) -> Shelf:
-        """Return the shelf, if anything is live; what fails raises, though the shelf would answer.
-
-        Raises `NotFound` where nothing is live.
-        """
+    def open_shelf(self) -> Shelf:
+        """Return the shelf; raises `NotFound` where no generation is live, and errors of Redis."""
         if current(self.client, self.namespace) is None:
-            raise NotFound(self.nothing("is live"))
+            raise NotFound(self.absent("is live"))
         return Shelf(self.client, self.namespace)
 
-    def nothing(self, found: str) -> str:
-        """Say that a namespace has nothing of a kind, and which others there are."""
+    def absent(self, what: str) -> str:
+        """Say that a namespace has no generation of a kind, and name the other namespaces."""
         others = [name for name in namespaces(self.client) if name != self.namespace]
         meant = f"; or name another with --namespace: {', '.join(others)}" if others else ""
-        return f"nothing {found} in {self.namespace}: {tables.PUBLISH}{meant}"
+        return f"nothing {what} in {self.namespace}: {PUBLISH}{meant}"
 
-    def show(self, shelf: Shelf, asked: str, wanted: str, result: Result) -> None:
-        """Print an answer; one from elsewhere than the source `wanted` is called a fallback."""
+    def show_result(self, shelf: Shelf, asked: str, wanted: str, result: Result) -> None:
+        """Print a result; one from another source than `wanted` is called a fallback."""
         named = {item.item_id for item in result.items}
         named |= {need for item in result.items for need in item.reason[1:]}
-        rows = tables.rows(result, shelf.item_features(sorted(named)))
+        items = rows(result, shelf.item_features(sorted(named)))
         if self.as_json:
-            about = ("source", "generation", "model", "age_s")
-            told = {name: getattr(result, name) for name in about}
-            self.document(asked=asked, **told, items=rows)
+            names = ("source", "generation", "model", "age_s")
+            about = {name: getattr(result, name) for name in names}
+            self.document(asked=asked, **about, items=items)
         else:
-            tables.show_list(result, rows, asked, fallback=result.source != wanted)
+            show_list(result, items, asked, fallback=result.source != wanted)
 
     def document(self, first: Mapping[str, Any] | None = None, **fields: Any) -> None:
-        """Print the one JSON document, in which `first` comes first."""
+        """Print the JSON document, with the fields of `first` before the namespace."""
         _print({**(first or {}), "namespace": self.namespace, **fields})
 
-    def agreed(self, plan: str, *, yes: bool, dry_run: bool) -> bool:
-        """Say what is about to happen, and tell whether to go on; a no ends the command."""
+    def confirm(self, plan: str) -> bool:
+        """Print a plan, and tell whether to carry it out; a refusal ends the command."""
         if not self.as_json:
-            tables.show_line(plan)
-        if dry_run:
+            show_line(plan)
+        if self.dry_run:
             if not self.as_json:
-                tables.show_line("Dry run: nothing was changed")
+                show_line("Dry run: nothing was changed")
             return False
-        if yes:
+        if self.yes:
             return True
         if not sys.stdin.isatty():
             _fail(self.as_json, f"{plan}: nobody is at a terminal to confirm; add --yes", code=2)
@@ -124,43 +105,68 @@ class Desk:
         return True
 
     def unusable(self, error: Exception | str) -> str:
-        """Say that Redis fails us."""
-        words = error if isinstance(error, str) else failure(error, TIMEOUT_S)
-        return f"cannot use Redis at {self.place} (see --redis-url): {words}"
+        """Describe a failure of Redis."""
+        found = error if isinstance(error, str) else failure(error, TIMEOUT_S)
+        return f"cannot use Redis at {self.address} (see --redis-url): {found}"
 
     def unreadable(self, error: object) -> str:
-        """Say that Redis holds something else than the contract's."""
-        return f"Redis at {self.place} holds what cannot be read: {error}"
+        """Describe a value that is not of the contract."""
+        return f"Redis at {self.address} holds what cannot be read: {error}"
+
+
+def command(
+    app: typer.Typer, *, epilog: str, changes: bool = False
+) -> Callable[[Command], Command]:
+    """Register a function of a `Context` and its own options as a command of `app`.
+
+    Adds --namespace, --redis-url and --json; with `changes` also --yes and --dry-run.
+    """
+    shared = [*(_CHANGES if changes else ()), *_SHARED]
+
+    def register(function: Command) -> Command:
+        def run(namespace: str, redis_url: str, as_json: bool, **options: Any) -> None:
+            answers = {name: options.pop(name) for name in ("yes", "dry_run") if changes}
+            with open_context(namespace, redis_url, as_json=as_json, **answers) as context:
+                function(context, **options)
+
+        own = list(signature(function).parameters.values())[1:]
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__signature__ = Signature([*own, *shared])  # type: ignore[attr-defined]
+        app.command(epilog=epilog)(run)
+        return function
+
+    return register
 
 
 @contextmanager
-def open_desk(namespace: str, redis_url: str, as_json: bool) -> Iterator[Desk]:
-    """Open Redis, and say in one line what goes wrong."""
+def open_context(namespace: str, redis_url: str, **answers: bool) -> Iterator[Context]:
+    """Open Redis, and end the command with one line for an error of this package or of Redis."""
+    as_json = answers.get("as_json", False)
     try:
         Keys(namespace)
-        desk = Desk(connect(redis_url, timeout_s=TIMEOUT_S), namespace, as_json)
+        context = Context(connect(redis_url, timeout_s=TIMEOUT_S), namespace, **answers)
     except ValueError as error:
         _fail(as_json, str(error), code=2)
     try:
-        yield desk
+        yield context
     except TransitionRefused as error:
         _fail(as_json, f"refused ({error.reason}): {error}", reason=error.reason)
     except CorruptValue as error:
-        _fail(as_json, desk.unreadable(error))
+        _fail(as_json, context.unreadable(error))
     except NightshelfError as error:
         _fail(as_json, str(error))
     except (RedisError, OSError) as error:
-        _fail(as_json, desk.unusable(error))
+        _fail(as_json, context.unusable(error))
     finally:
-        desk.client.close()
+        context.client.close()
 
 
 def _fail(as_json: bool, message: str, *, code: int = 1, **fields: str) -> NoReturn:
-    """End the command with an error, said once: in the document, else in a line on stderr."""
+    """End the command with an error, in the JSON document or in a line on stderr."""
     if as_json:
         _print({"error": message, **fields})
     else:
-        tables.show_error(message)
+        show_error(message)
     raise typer.Exit(code)
 
 

@@ -1,4 +1,4 @@
-"""The commands that change what is live: each says first what it will do."""
+"""Commands that change, keep or delete generations; each prints its plan first."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -6,23 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from nightshelf.admin import lifecycle
+from nightshelf.admin import lifecycle, retention
 from nightshelf.admin.canary import checked_share, releasing
 from nightshelf.admin.namespace_state import Rule, World, change, look
-from nightshelf.cli.context import (
-    LOCAL,
-    SHOP,
-    Desk,
-    DryRun,
-    Force,
-    Generation,
-    Json,
-    Namespace,
-    RedisUrl,
-    Yes,
-    open_desk,
+from nightshelf.cli.context import Context, command
+from nightshelf.cli.options import Force, Generation
+from nightshelf.cli.tables.plans import (
+    extend_text,
+    forward_text,
+    live_text,
+    plan_text,
+    retire_text,
 )
-from nightshelf.cli.tables import common as tables
+from nightshelf.cli.tables.terminal import show_line
 from nightshelf.errors import TransitionRefused
 
 
@@ -38,119 +34,116 @@ MarkBad = Annotated[
     bool, typer.Option("--mark-bad", help="What is left behind shall never go live again.")
 ]
 Share = Annotated[float, typer.Option("--share", callback=_share, help="Percent of the users.")]
+OrLive = Annotated[
+    int | None, typer.Argument(metavar="[GEN]", help="Which; else the live one.", min=1)
+]
 
 app = typer.Typer()
 
 
-@app.command(epilog="Examples: nightshelf rollback --mark-bad; nightshelf rollback --to 41 --yes")
-def rollback(
-    to: To = None,
-    mark_bad: MarkBad = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(
+    app,
+    changes=True,
+    epilog="Examples: nightshelf rollback --mark-bad; nightshelf rollback --to 41 --yes",
+)
+def rollback(context: Context, to: To = None, mark_bad: MarkBad = False) -> None:
     """Make an earlier generation live again, in one step for every reader; a pin moves along."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        rule = lifecycle.rolling_back(desk.client, namespace, to=to, mark_bad=mark_bad)
-        _carry_out(desk, rule, yes=yes, dry_run=dry_run, then=tables.forward_words)
+    rule = lifecycle.rolling_back(context.client, context.namespace, to=to, mark_bad=mark_bad)
+    _carry_out(context, rule, then=forward_text)
 
 
-@app.command(epilog="Example: nightshelf promote 43")
-def promote(
-    generation: Generation,
-    force: Force = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, changes=True, epilog="Example: nightshelf promote 43")
+def promote(context: Context, generation: Generation, force: Force = False) -> None:
     """Make a generation live that a gate or a pin held back, or that a rollback has left."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        rule = lifecycle.promoting(desk.client, generation, force=force)
-        _carry_out(desk, rule, yes=yes, dry_run=dry_run)
+    _carry_out(context, lifecycle.promoting(context.client, generation, force=force))
 
 
-@app.command(epilog="Example: nightshelf pin 42")
-def pin(
-    generation: Generation,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, changes=True, epilog="Example: nightshelf pin 42")
+def pin(context: Context, generation: Generation) -> None:
     """Hold a generation live, whatever the nights bring; one that is not live is gone back to."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        _carry_out(desk, lifecycle.pinning(desk.client, generation), yes=yes, dry_run=dry_run)
+    _carry_out(context, lifecycle.pinning(context.client, generation))
 
 
-@app.command(epilog="Example: nightshelf unpin --yes")
-def unpin(
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, changes=True, epilog="Example: nightshelf unpin --yes")
+def unpin(context: Context) -> None:
     """Let the next night go live again."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        _carry_out(desk, lifecycle.unpinning, yes=yes, dry_run=dry_run)
+    _carry_out(context, lifecycle.unpinning)
 
 
-@app.command(epilog="Examples: nightshelf canary 43 --share 5; then promote 43, or rollback")
-def canary(
-    generation: Generation,
-    share: Share,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(
+    app,
+    changes=True,
+    epilog="Examples: nightshelf canary 43 --share 5; then promote 43, or rollback",
+)
+def canary(context: Context, generation: Generation, share: Share) -> None:
     """Serve another generation to a share of the users; promote or rollback ends it."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        _carry_out(desk, releasing(desk.client, generation, share), yes=yes, dry_run=dry_run)
+    _carry_out(context, releasing(context.client, generation, share))
+
+
+@command(app, changes=True, epilog="Examples: nightshelf extend; nightshelf extend 42 --dry-run")
+def extend(context: Context, generation: OrLive = None) -> None:
+    """Give every key of a generation its full time to live again."""
+    client, namespace = context.client, context.namespace
+    manifest = retention.to_extend(look(client, namespace), generation)
+    n_keys = 0
+    if agreed := context.confirm(extend_text(namespace, manifest)):
+        n_keys = retention.extend(client, namespace, manifest.generation)
+    if context.as_json:
+        context.document(generation=manifest.generation, keys=n_keys, dry_run=context.dry_run)
+    elif agreed:
+        total = sum(manifest.counts.values())
+        show_line(f"{namespace}: {n_keys:,} of {total:,} keys extended")
+
+
+@command(app, changes=True, epilog="Example: nightshelf retire 40")
+def retire(context: Context, generation: Generation, force: Force = False) -> None:
+    """Delete a generation's keys: what is gone cannot be rolled back to."""
+    client, namespace = context.client, context.namespace
+    before = look(client, namespace)
+    retention.retiring(generation, force=force)(before)
+    n_keys = 0
+    if agreed := context.confirm(retire_text(namespace, before.find(generation))):
+        n_keys = retention.retire(client, namespace, generation, force=force)
+    if context.as_json:
+        context.document(generation=generation, keys=n_keys, dry_run=context.dry_run)
+    elif agreed:
+        show_line(f"{namespace}: {n_keys:,} keys deleted")
 
 
 def _carry_out(
-    desk: Desk,
-    rule: Rule,
-    *,
-    yes: bool,
-    dry_run: bool,
-    then: Callable[[World, World], str] | None = None,
+    context: Context, rule: Rule, *, then: Callable[[World, World], str] | None = None
 ) -> None:
-    """Show what a rule makes of the world, ask, and do just that; `then` says what may follow."""
-    before = look(desk.client, desk.namespace)
+    """Show the change that a rule makes, ask, and make just that; `then` says what may follow."""
+    before = look(context.client, context.namespace)
     after = rule(before)
 
-    def as_shown(world: World) -> World:
-        if world != before:
-            raise TransitionRefused("contended", f"{desk.namespace} moved meanwhile; look again")
-        return rule(world)
+    def as_shown(state: World) -> World:
+        if state != before:
+            raise TransitionRefused("contended", f"{context.namespace} moved meanwhile; look again")
+        return rule(state)
 
-    plan = tables.plan_words(before, after)
-    agreed = after == before or desk.agreed(plan, yes=yes, dry_run=dry_run)
+    agreed = after == before or context.confirm(plan_text(before, after))
     if agreed and after != before:
-        change(desk.client, desk.namespace, as_shown)
-    if desk.as_json:
-        states = {
-            new.generation: new.state
-            for old, new in zip(before.manifests, after.manifests, strict=True)
-            if new.state != old.state
-        }
-        live: dict[str, Any] = {"from": _number(before), "to": _number(after)}
-        canary = asdict(after.canary) if after.canary else None
-        desk.document(**live, pinned=after.pinned, canary=canary, states=states, dry_run=dry_run)
+        change(context.client, context.namespace, as_shown)
+    if context.as_json:
+        _print_change(context, before, after)
     elif agreed:
-        tables.show_line(tables.live_words(after))
-        if then and (words := then(before, after)):
-            tables.show_line(words)
+        show_line(live_text(after))
+        if then and (text := then(before, after)):
+            show_line(text)
 
 
-def _number(world: World) -> int | None:
-    return world.live.generation if world.live else None
+def _print_change(context: Context, before: World, after: World) -> None:
+    states = {
+        new.generation: new.state
+        for old, new in zip(before.manifests, after.manifests, strict=True)
+        if new.state != old.state
+    }
+    live: dict[str, Any] = {"from": _number(before), "to": _number(after)}
+    canary = asdict(after.canary) if after.canary else None
+    dry_run = context.dry_run
+    context.document(**live, pinned=after.pinned, canary=canary, states=states, dry_run=dry_run)
+
+
+def _number(state: World) -> int | None:
+    return state.live.generation if state.live else None

@@ -1,9 +1,9 @@
-"""The command ``nightshelf``: read lists, see what is live, roll back, hold, take off, tidy.
+"""The command ``nightshelf``: read lists and status, change generations, remove items and users.
 
-Exit codes: 0 done; 1 refused, not found (nothing is live in the namespace, no such item or
-segment), not healthy, or Redis out of reach; 2 not understood. `get` of a user without a list is
-none of these: everybody has a fallback. An error is one line on stderr. With ``--json`` one
-document goes to stdout and nothing else, an error in it; its fields are stable:
+Exit codes: 0 done; 1 refused, not found (nothing live in the namespace, no such item or segment),
+not healthy, or Redis unreachable; 2 invalid arguments. `get` of a user without a list gives a
+fallback, with exit code 0. An error is one line on stderr. With ``--json`` stdout has one document
+and nothing else, errors included; its fields are stable:
 
 - get, similar, popular: ``namespace``, ``asked``, ``source``, ``generation``, ``model``, ``age_s``,
   ``items`` of ``rank``, ``item_id``, ``title``, ``category``, ``score``, ``reason``, ``words``
@@ -30,13 +30,7 @@ from importlib.metadata import entry_points
 try:
     import typer
 
-    from nightshelf.cli import diff as cli_diff
-    from nightshelf.cli import doctor as cli_doctor
-    from nightshelf.cli import generations as cli_operate
-    from nightshelf.cli import read as cli_read
-    from nightshelf.cli import retention as cli_upkeep
-    from nightshelf.cli import serve as cli_serve
-    from nightshelf.cli import takedown as cli_withdraw
+    from nightshelf.cli import diff, doctor, generations, read, serve, takedown
 except ModuleNotFoundError as absent:
     if absent.name not in ("typer", "rich"):
         raise
@@ -50,13 +44,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, a password among them
 )
-app.add_typer(cli_read.app)
-app.add_typer(cli_diff.app)
-app.add_typer(cli_doctor.app)
-app.add_typer(cli_operate.app)
-app.add_typer(cli_serve.app)
-app.add_typer(cli_upkeep.app)
-app.add_typer(cli_withdraw.app)
+for _part in (read, diff, doctor, generations, serve, takedown):
+    app.add_typer(_part.app)
 for _point in entry_points(group="nightshelf.commands"):
     with suppress(ModuleNotFoundError):  # an app's install: no checkout, no pipeline
         app.add_typer(_point.load())

@@ -1,4 +1,4 @@
-"""The commands that look and change nothing: lists, and what is live."""
+"""Commands that read: lists, the status and the generations of a namespace."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -6,18 +6,10 @@ from typing import Annotated
 import typer
 
 from nightshelf.admin.generations import listing, pinned
-from nightshelf.cli.context import (
-    LOCAL,
-    SHOP,
-    Desk,
-    Json,
-    MaxAge,
-    Namespace,
-    RedisUrl,
-    checked_id,
-    open_desk,
-)
-from nightshelf.cli.tables import common as tables
+from nightshelf.cli.context import Context, command
+from nightshelf.cli.options import MaxAge, checked_id
+from nightshelf.cli.tables.generations import show_generations, show_status
+from nightshelf.cli.tables.terminal import show_error
 from nightshelf.client.results import Status
 from nightshelf.client.shelf import Shelf
 from nightshelf.contract.keys import encode_segment
@@ -48,107 +40,77 @@ N = Annotated[int, typer.Option("-n", min=1, help="How many items at most.")]
 app = typer.Typer()
 
 
-@app.command(epilog="Example: nightshelf get u42 -n 5")
-def get(
-    user: User,
-    n: N = 10,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, epilog="Example: nightshelf get u42 -n 5")
+def get(context: Context, user: User, n: N = 10) -> None:
     """Show a user's list, and why each item is in it."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        shelf = desk.open()
-        desk.show(shelf, user, "list", shelf.get(user, n))
+    shelf = context.open_shelf()
+    context.show_result(shelf, user, "list", shelf.get(user, n))
 
 
-@app.command(epilog="Example: nightshelf similar B2 --json")
-def similar(
-    item: ItemId,
-    n: N = 10,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, epilog="Example: nightshelf similar B2 --json")
+def similar(context: Context, item: ItemId, n: N = 10) -> None:
     """Show the items like one item."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        shelf = desk.open()
-        found = shelf.similar(item, n)
-        if found.source != "similar" and not shelf.item_features([item]):
-            raise NotFound(
-                f"no item {item!r} in generation {found.generation} of {namespace}; "
-                "readers who ask for it are given what is popular"
-            )
-        desk.show(shelf, item, "similar", found)
+    shelf = context.open_shelf()
+    found = shelf.similar(item, n)
+    if found.source != "similar" and not shelf.item_features([item]):
+        raise NotFound(
+            f"no item {item!r} in generation {found.generation} of {context.namespace}; "
+            "readers who ask for it are given what is popular"
+        )
+    context.show_result(shelf, item, "similar", found)
 
 
-@app.command(epilog="Examples: nightshelf popular; nightshelf popular 'category:Toys & Games'")
-def popular(
-    segment: Segment = "all",
-    n: N = 10,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, epilog="Examples: nightshelf popular; nightshelf popular 'category:Toys & Games'")
+def popular(context: Context, segment: Segment = "all", n: N = 10) -> None:
     """Show the list of a segment: what strangers are given."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        shelf = desk.open()
-        found = shelf.popular(segment, n)
-        if found.source != f"popular:{segment}":
-            raise NotFound(
-                f"no list of {segment!r} in generation {found.generation} of {namespace}; "
-                "readers who ask for it are given what is popular with everyone"
-            )
-        desk.show(shelf, segment, found.source, found)
+    shelf = context.open_shelf()
+    found = shelf.popular(segment, n)
+    if found.source != f"popular:{segment}":
+        raise NotFound(
+            f"no list of {segment!r} in generation {found.generation} of {context.namespace}; "
+            "readers who ask for it are given what is popular with everyone"
+        )
+    context.show_result(shelf, segment, found.source, found)
 
 
-@app.command(epilog="Examples: nightshelf status; nightshelf status -s homepage --max-age-h 8")
-def status(
-    max_age_h: MaxAge = None,
-    namespace: Namespace = SHOP,
-    redis_url: RedisUrl = LOCAL,
-    as_json: Json = False,
-) -> None:
+@command(app, epilog="Examples: nightshelf status; nightshelf status -s homepage --max-age-h 8")
+def status(context: Context, max_age_h: MaxAge = None) -> None:
     """Say what is live, since when, whether it is pinned, and what else Redis holds.
 
     Exit code 1, and the reason first, where nothing is live or what is live is too old.
     """
-    with open_desk(namespace, redis_url, as_json) as desk:
-        found = Shelf(desk.client, namespace).status()
-        problem = _problem(desk, found, MAX_AGE_H if max_age_h is None else max_age_h)
-        if as_json:
-            health = {"healthy": problem is None, "problem": problem}
-            error = {"error": problem} if found.error else {}
-            desk.document(health, redis=desk.place, **asdict(found) | error)
-        else:
-            if problem:
-                tables.show_error(problem)
-            if found.error is None:
-                tables.show_status(found, namespace, desk.place)
+    found = Shelf(context.client, context.namespace).status()
+    problem = _problem(context, found, MAX_AGE_H if max_age_h is None else max_age_h)
+    if context.as_json:
+        health = {"healthy": problem is None, "problem": problem}
+        error = {"error": problem} if found.error else {}
+        context.document(health, redis=context.address, **asdict(found) | error)
+    else:
         if problem:
-            raise typer.Exit(1)
+            show_error(problem)
+        if found.error is None:
+            show_status(found, context.namespace, context.address)
+    if problem:
+        raise typer.Exit(1)
 
 
-def _problem(desk: Desk, found: Status, max_age_h: float) -> str | None:
+def _problem(context: Context, found: Status, max_age_h: float) -> str | None:
     if found.error:
-        say = desk.unreadable if found.reachable else desk.unusable
-        return say(found.error)
+        describe = context.unreadable if found.reachable else context.unusable
+        return describe(found.error)
     if found.live is None:
-        return desk.nothing("is live")
+        return context.absent("is live")
     return stale(found.live, found.made_age_s, max_age_h)
 
 
-@app.command(epilog="Example: nightshelf generations --json")
-def generations(
-    namespace: Namespace = SHOP, redis_url: RedisUrl = LOCAL, as_json: Json = False
-) -> None:
+@command(app, epilog="Example: nightshelf generations --json")
+def generations(context: Context) -> None:
     """List every generation that Redis remembers, newest first."""
-    with open_desk(namespace, redis_url, as_json) as desk:
-        known = listing(desk.client, namespace)
-        if not known:
-            raise NotFound(desk.nothing("was ever published"))
-        held = pinned(desk.client, namespace)
-        if as_json:
-            desk.document(pinned=held, generations=[asdict(each) for each in known])
-        else:
-            tables.show_generations(known, held)
+    known = listing(context.client, context.namespace)
+    if not known:
+        raise NotFound(context.absent("was ever published"))
+    held = pinned(context.client, context.namespace)
+    if context.as_json:
+        context.document(pinned=held, generations=[asdict(each) for each in known])
+    else:
+        show_generations(known, held)

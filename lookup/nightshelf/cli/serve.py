@@ -1,14 +1,14 @@
-"""The command that serves lists over HTTP (needs the extra ``service``).
+"""Command that serves lists over HTTP (needs the extra ``service``).
 
-Its further settings come from the environment: `nightshelf.service.settings`.
+Further settings come from the environment: `nightshelf.service.settings`.
 """
 
 from typing import Annotated
 
 import typer
 
-from nightshelf.cli.context import LOCAL, SHOP, Namespace, RedisUrl
-from nightshelf.cli.tables import common as tables
+from nightshelf.cli.options import LOCAL, SHOP, Namespace, RedisUrl
+from nightshelf.cli.tables.terminal import show_error
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
@@ -25,15 +25,15 @@ def serve(
 ) -> None:
     """Serve lists over HTTP until told to end; keys, limits and more are NIGHTSHELF_SERVICE_*."""
     try:
-        # Seconds to import, and not there without the extra: no other command shall pay for it.
+        # Takes seconds, and needs the extra: imported by this command alone.
         from nightshelf.service import create_app, server  # noqa: PLC0415
         from nightshelf.service.settings import read_settings  # noqa: PLC0415
     except ModuleNotFoundError as absent:
-        tables.show_error(f"{absent.name} is absent: pip install 'nightshelf[service]'")
+        show_error(f"{absent.name} is absent: pip install 'nightshelf[service]'")
         raise typer.Exit(1) from None
     try:
         made = create_app(read_settings(redis_url, namespace))
     except ValueError as error:
-        tables.show_error(str(error))
+        show_error(str(error))
         raise typer.Exit(2) from None
     server.run(made, host, port)

@@ -6,7 +6,7 @@ from typing import Any
 
 from nightshelf.client.settings import ReadSettings
 from nightshelf.doctor.finding import Finding
-from nightshelf.text import age_words
+from nightshelf.text import age_text
 
 #: Events are collected every minute.
 _LATE_S = 3600
@@ -33,7 +33,7 @@ def events(stream: Mapping[str, Any] | None, now: datetime) -> Finding:
 def _waiting(stream: Mapping[str, Any], now: datetime, *, collected: bool) -> Finding:
     n, most = int(stream["length"]), ReadSettings.max_events
     late_s = max(0.0, now.timestamp() - _ids(stream["recorded-first-entry-id"])[0] / 1000)
-    found = f"{n:,} wait to be collected, for {age_words(late_s)} at most"
+    found = f"{n:,} wait to be collected, for {age_text(late_s)} at most"
     if n >= most:
         return Finding("fail", f"{found}: new ones are refused", _COLLECT)
     if not collected:

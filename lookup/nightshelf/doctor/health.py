@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from nightshelf.contract.values import Manifest
 from nightshelf.doctor.finding import Finding
-from nightshelf.text import age_words
+from nightshelf.text import age_text
 
 #: Nights that may pass until a generation is too old: one, and a quarter for one that is late.
 LATE = 1.25
@@ -19,8 +19,8 @@ def too_old(generation: int, age_s: float | None, max_age_s: float) -> str | Non
     if age_s is None or age_s <= max_age_s:
         return None
     return (
-        f"generation {generation} was made {age_words(age_s)} ago, and no newer one is live "
-        f"(allowed: {age_words(max_age_s)})"
+        f"generation {generation} was made {age_text(age_s)} ago, and no newer one is live "
+        f"(allowed: {age_text(max_age_s)})"
     )
 
 

@@ -11,7 +11,7 @@ from nightshelf.contract.values import Manifest, instant
 from nightshelf.doctor.facts import Pointer
 from nightshelf.doctor.finding import Finding, Outcome
 from nightshelf.doctor.health import LATE, SEE, too_old
-from nightshelf.text import age_words
+from nightshelf.text import age_text
 
 _PUBLISH = "run the nightly flow to publish"
 _NOTHING_LIVE = Finding("unknown", "nothing is live")
@@ -81,7 +81,7 @@ def life(lives_ms: Sequence[int], live: Manifest | None, now: datetime, every_s:
     first = sum(ms != -1 and ms < until_s * 1000 for ms in lives_ms) / len(lives_ms)
     share = f"{first:.1%}" if first else "none"
     found = f"{share} of {len(lives_ms):,} keys expire before the next night"
-    found += f", counted on in {age_words(until_s)}"
+    found += f", counted on in {age_text(until_s)}"
     if first:
         remedy = "nightshelf extend now, and raise NIGHTSHELF_PUBLISH__TTL_S for the nights to come"
         return Finding("fail" if first > 0.5 else "warn", found, remedy)
@@ -108,7 +108,7 @@ def age(
     allowed_s = LATE * every_s if max_age_s is None else max_age_s
     if old := too_old(live.generation, age_s, allowed_s):
         return Finding("fail", f"{old}: {nights} missing", SEE)
-    found = f"made {age_words(age_s)} ago"
+    found = f"made {age_text(age_s)} ago"
     if missed:
         return Finding("warn", f"{found}: {nights} missing", SEE)
     return Finding("ok", f"{found}, no night is missing")
@@ -120,7 +120,7 @@ def way_back(to: Manifest | None, now: datetime) -> Finding:
         remedy = "publish another night: this one is its way back then"
         return Finding("warn", "no older whole generation: rollback would be refused", remedy)
     made = instant(to.staged_at)
-    ago = f", made {age_words((now - made).total_seconds())} ago" if made else ""
+    ago = f", made {age_text((now - made).total_seconds())} ago" if made else ""
     return Finding("ok", f"rollback goes to generation {to.generation}{ago}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from nightshelf.client.transport.connection import READ_TIMEOUT_S
 from nightshelf.contract.values import Manifest
 from nightshelf.doctor.finding import Finding, Outcome
-from nightshelf.text import age_words, size_words
+from nightshelf.text import age_text, size_text
 
 Info = Mapping[str, Any]
 #: The same margin as the publisher's forecast has.
@@ -40,7 +40,7 @@ def server(info: Info) -> Finding:
     """Judge kind and version: the scripts need flags, and their keys have no hash tag."""
     name = str(info.get("server_name", "redis"))
     version = str(info.get(f"{name}_version", info.get("redis_version", "?")))
-    found = f"{name} {version}, up {age_words(float(info.get('uptime_in_seconds', 0)))}"
+    found = f"{name} {version}, up {age_text(float(info.get('uptime_in_seconds', 0)))}"
     major = re.match(r"\d+", version)
     if name == "redis" and major and int(major[0]) < 7:
         return Finding("fail", f"{found}: no night can go live", "use Redis 7, or any Valkey")
@@ -56,7 +56,7 @@ def replication(info: Info) -> Finding:
         return Finding("ok", f"primary, {info.get('connected_slaves', 0)} replicas")
     primary = f"{info.get('master_host')}:{info.get('master_port')}"
     if info.get("master_link_status") != "up":
-        since = age_words(float(info.get("master_link_down_since_seconds", 0)))
+        since = age_text(float(info.get("master_link_down_since_seconds", 0)))
         found = f"a replica that lost its primary {primary} {since} ago: its lists grow old"
         return Finding("fail", found, f"bring {primary} back, or make this one primary")
     found = f"a replica of {primary}: it serves readers, and takes no night"
@@ -67,7 +67,7 @@ def memory(info: Info) -> Finding:
     """Judge limit, policy and use: only noeviction refuses a night rather than take live lists."""
     limit, used = int(info["maxmemory"]), int(info["used_memory"])
     policy, evicted = str(info["maxmemory_policy"]), int(info.get("evicted_keys", 0))
-    words = f"{used / limit:.0%} of {size_words(limit)}" if limit else size_words(used)
+    words = f"{used / limit:.0%} of {size_text(limit)}" if limit else size_text(used)
     found = f"{words} used, {policy if limit else f'no limit, {policy}'}"
     if evicted:
         found += f", {evicted:,} keys evicted since it started"
@@ -96,14 +96,14 @@ def room(info: Info, live: Manifest | None, key_bytes: Mapping[str, float]) -> F
         return Finding("unknown", "nothing is live whose size could be taken")
     n_bytes, how = generation_bytes(live, key_bytes)
     limit, used = int(info["maxmemory"]), int(info["used_memory"])
-    found = f"a generation takes {how} {size_words(n_bytes)}"
+    found = f"a generation takes {how} {size_text(n_bytes)}"
     if not limit:
-        total = size_words(int(info.get("total_system_memory", 0)))
+        total = size_text(int(info.get("total_system_memory", 0)))
         return Finding("ok", f"{found}; no limit but the machine's {total}")
     free, need = max(limit - used, 0), round(n_bytes * (1 + _MARGIN))
-    found += f", {size_words(free)} are free"
+    found += f", {size_text(free)} are free"
     if need > free:
-        remedy = f"raise maxmemory by {size_words(need - free)}, or nightshelf retire an older one"
+        remedy = f"raise maxmemory by {size_text(need - free)}, or nightshelf retire an older one"
         return Finding("fail", f"{found}: the next night will be refused", remedy)
     return Finding("ok", found)
 
@@ -139,7 +139,7 @@ def persistence(info: Info, now_s: float) -> Finding:
         return Finding("warn", found, remedy)
     since_s = now_s - int(info["rdb_last_save_time"])
     changes = int(info["rdb_changes_since_last_save"])
-    found = f"RDB saved {age_words(since_s)} ago, {changes:,} changes since"
+    found = f"RDB saved {age_text(since_s)} ago, {changes:,} changes since"
     if changes and since_s > _UNSAVED_S:
         return Finding("warn", f"{found}: a restart forgets them", remedy)
     return Finding("ok", found)

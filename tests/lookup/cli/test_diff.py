@@ -393,7 +393,7 @@ def test_help_shows_an_example(redis_url: str) -> None:
 @pytest.mark.parametrize("patience_s", [0, 60])
 def test_a_bar_for_who_waits_at_a_terminal(shop: Redis, redis_url: str, patience_s: int) -> None:
     code = (
-        f"from nightshelf import cli_diff; cli_diff.PATIENCE_S = {patience_s}; "
+        f"from nightshelf.cli import diff as cli_diff; cli_diff.PATIENCE_S = {patience_s}; "
         "cli_diff.app(['1', '11', '--json'])"
     )
     ours, theirs = pty.openpty()

@@ -13,7 +13,7 @@ from redis import Redis
 from nightshelf.admin.canary import release
 from nightshelf.admin.generations import current, listing, pinned
 from nightshelf.admin.lifecycle import mark_bad, pin
-from nightshelf.cli.tables import common as tables
+from nightshelf.cli.tables.plans import plan_text
 from nightshelf.contract.keys import Keys
 from tests.lookup.shelves import SHOP, publish, record, settle, staged, states
 from tests.lookup.terminal import CHANGES, document, run, table_rows
@@ -98,7 +98,7 @@ def test_rollback_asks_at_a_terminal(
     try:
         os.write(ours, typed.encode())
         done = subprocess.run(
-            [sys.executable, "-c", "from nightshelf.cli import main; main()", "rollback"],
+            [sys.executable, "-c", "from nightshelf.cli.main import main; main()", "rollback"],
             stdin=theirs,
             capture_output=True,
             text=True,
@@ -121,13 +121,12 @@ def test_rollback_stops_where_the_world_moved_while_it_asked(
 ) -> None:
     publish(redis_client)
     publish(redis_client)
-    said = tables.plan_words
 
     def slowly(*args: Any) -> str:
         publish(redis_client)
-        return said(*args)
+        return plan_text(*args)
 
-    monkeypatch.setattr(tables, "plan_words", slowly)
+    monkeypatch.setattr("nightshelf.cli.generations.plan_text", slowly)
     result = run(redis_url, "rollback", "--yes")
     assert result.exit_code == 1
     assert "moved meanwhile" in result.stderr

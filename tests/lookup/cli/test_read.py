@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from nightshelf.contract.keys import Keys
-from nightshelf.text import age_words
+from nightshelf.text import age_text
 from tests.lookup.shelves import SHOP, aged, publish, staged
 from tests.lookup.terminal import COMMANDS, LISTS, document, run, table_rows
 
@@ -161,7 +161,7 @@ def test_status_of_a_generation_that_may_be_too_old(
     assert result.exit_code == (0 if healthy else 1)
     assert "Live: generation 1" in result.stdout
     assert (
-        result.stderr.startswith(f"generation 1 was made {age_words(hours * 3600)} ago") != healthy
+        result.stderr.startswith(f"generation 1 was made {age_text(hours * 3600)} ago") != healthy
     )
     found = document(run(redis_url, "status", *options, "--json", **env))
     assert (found["healthy"], found["problem"] is None) == (healthy, healthy)
@@ -275,13 +275,13 @@ import {module}
 
 @pytest.mark.parametrize("absent", ["typer", "rich"])
 def test_without_its_extra_the_command_says_what_to_install(absent: str) -> None:
-    done = import_without("nightshelf.cli", absent)
+    done = import_without("nightshelf.cli.main", absent)
     assert done.returncode == 1
     assert done.stderr == "The command nightshelf needs its extra: pip install 'nightshelf[cli]'\n"
 
 
 def test_a_broken_install_is_not_taken_for_an_absent_extra() -> None:
-    assert "No module named 'redis'" in import_without("nightshelf.cli", "redis").stderr
+    assert "No module named 'redis'" in import_without("nightshelf.cli.main", "redis").stderr
 
 
 def test_the_core_needs_no_extra() -> None:

@@ -19,7 +19,7 @@ from nightshelf.contract.keys import (
 )
 from nightshelf.contract.values import Canary, Manifest, RankedList, instant
 from nightshelf.errors import CorruptValue, InvalidKey
-from nightshelf.text import reason_words
+from nightshelf.text import reason_text
 
 ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_ID_BYTES // 12)
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -74,9 +74,7 @@ def test_golden_reason_of_what_was_explored() -> None:
     assert ranked.to_json() == golden
     assert RankedList.from_json(golden) == ranked
     assert ranked.without({"Toys & Games"}) == ranked  # a category, and no item
-    assert (
-        reason_words(ranked.reasons[0], {"Toys & Games": "a"}) == "something else in Toys & Games"
-    )
+    assert reason_text(ranked.reasons[0], {"Toys & Games": "a"}) == "something else in Toys & Games"
 
 
 def test_golden_manifest() -> None:

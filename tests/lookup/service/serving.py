@@ -16,7 +16,7 @@ import httpx
 from tests.conftest import free_port
 
 PATIENCE_S = 30
-_CODE = "from nightshelf.cli import main; main()"
+_CODE = "from nightshelf.cli.main import main; main()"
 
 
 class Server:

@@ -66,7 +66,7 @@ def test_it_serves_and_on_sigterm_finishes_what_it_has_begun(server: Server) -> 
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['uvicorn'] = None; from nightshelf.cli import main; main()"
+    code = "import sys; sys.modules['uvicorn'] = None; from nightshelf.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "serve"], capture_output=True, check=False)
     assert done.returncode == 1
     assert b"uvicorn is absent: pip install 'nightshelf[service]'" in done.stderr

@@ -1,10 +1,10 @@
-"""What ``nightshelf diff`` shows at a terminal, out of its JSON document (needs rich)."""
+"""Tables of ``nightshelf diff``, from its JSON document (needs rich)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nightshelf.cli.tables.common import add_row, minute_words, new_console, new_table, show_line
-from nightshelf.text import size_words
+from nightshelf.cli.tables.terminal import add_row, new_console, new_table, show_line
+from nightshelf.text import minute_text, size_text
 
 _Row = Mapping[str, Any]
 
@@ -27,10 +27,10 @@ def _show_manifests(document: _Row) -> None:
     names = [f"generation {side['generation']}" for side in sides]
     table = new_table("", *names, right=names)
     add_row(table, "state", *(side["state"] for side in sides))
-    add_row(table, "as of", *(minute_words(side["as_of"]) for side in sides))
+    add_row(table, "as of", *(minute_text(side["as_of"]) for side in sides))
     for name in ("lists", "keys"):
         add_row(table, name, *(f"{side[name]:,}" for side in sides))
-    add_row(table, "bytes", *(size_words(side["bytes"]) for side in sides))
+    add_row(table, "bytes", *(size_text(side["bytes"]) for side in sides))
     add_row(table, "config", *(side["config_hash"][:8] or "-" for side in sides))
     new_console().print(table)
     show_line(f"Config: {same}. Times are UTC")
@@ -87,7 +87,7 @@ def _show_user(user: _Row, a: str, b: str) -> None:
 
 
 def _cell(item: _Row | None, way: str) -> tuple[str, str]:
-    """Return an item with its title, and whether it stayed, moved (where), came or went."""
+    """Return an item with its title, and its mark: stayed, moved to a rank, entered or left."""
     if item is None:
         return "-", ""
     name = " ".join(filter(None, (item["item_id"], item["title"])))

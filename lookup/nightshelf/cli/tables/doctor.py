@@ -1,4 +1,4 @@
-"""What `doctor` shows: a row a check, and below what is wrong what to do about it."""
+"""Table of the doctor's findings, with a remedy below each problem."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from nightshelf.cli.tables.common import new_console, plain, show_line
+from nightshelf.cli.tables.terminal import new_console, plain, show_line
 from nightshelf.doctor.finding import Finding, Outcome
 
 _STYLES: dict[Outcome, str] = {

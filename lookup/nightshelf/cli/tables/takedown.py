@@ -1,34 +1,34 @@
-"""What `block`, `unblock` and `forget` say."""
+"""Plans and outcomes of `block`, `unblock` and `forget`."""
 
 from collections.abc import Sequence
 
 from nightshelf.admin.erasure import Traces
-from nightshelf.cli.tables.common import show_error, show_line
+from nightshelf.cli.tables.terminal import show_error, show_line
 
 
-def block_words(namespace: str, items: Sequence[str]) -> str:
-    """Say what blocking would do."""
+def block_text(namespace: str, items: Sequence[str]) -> str:
+    """Describe a block."""
     return f"{namespace}: {_some(items)} off every list, fallback and similar list"
 
 
-def unblock_words(namespace: str, items: Sequence[str]) -> str:
-    """Say what unblocking would do."""
+def unblock_text(namespace: str, items: Sequence[str]) -> str:
+    """Describe an unblock."""
     return f"{namespace}: {_some(items)} may be shown again"
 
 
-def blocked_words(namespace: str, blocked: Sequence[str]) -> str:
-    """Say what is blocked."""
+def blocked_text(namespace: str, blocked: Sequence[str]) -> str:
+    """List the blocked items."""
     return f"{namespace}: blocked {_some(blocked)}" if blocked else f"{namespace}: nothing blocked"
 
 
-def forget_words(namespace: str, user: str, found: Traces) -> str:
-    """Say what forgetting would do."""
+def forget_text(namespace: str, user: str, found: Traces) -> str:
+    """Describe the deletion of a user."""
     keys, entries = len(found.keys), len(found.entries)
     return f"{namespace}: delete {keys} keys and {entries} stream entries of user {user}, for good"
 
 
 def show_forgotten(user: str, left: Traces, staging: Sequence[int], *, dry_run: bool) -> None:
-    """Print what is left of a user, and where else to look."""
+    """Print the remaining traces of a user, and where others may be."""
     for name in (*left.keys, *(f"stream entry {entry}" for entry in left.entries)):
         show_line(f"  {name}")
     if left.waiting:
