@@ -35,7 +35,7 @@ def as_people_write_it(client: Redis, shelves: tuple[Family, ...], base_ttl_s: i
                 reading_s += time.perf_counter() - started
                 pipeline = client.pipeline(transaction=False)
                 for row in rows:
-                    key = family.key_of(row.pop(family.id_column))
+                    key = family.keys.of(row.pop(family.id_column))
                     ttl_s = key_ttl_s(family.name, key, base_ttl_s)
                     pipeline.set(key, json.dumps(row, default=str), ex=ttl_s)
                 pipeline.execute()

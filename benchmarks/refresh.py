@@ -66,7 +66,7 @@ def main(
         times = []
         for at in range(rounds):
             some = asked[at * waiting : (at + 1) * waiting]
-            client.zadd(Keys(SHOP).waiting, dict.fromkeys(some, AS_OF.timestamp() + 60))
+            client.zadd(Keys(SHOP).refresh_queue, dict.fromkeys(some, AS_OF.timestamp() + 60))
             seconds, done = _timed(client, root)
             times.append(seconds)
             print(f"{done.n_lists:,} lists in {seconds:.2f} s")

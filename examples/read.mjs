@@ -1,4 +1,4 @@
-// A user's list, masked, as JSON; else the nearest popular one (lookup/nightshelf/contract/keys.py):
+// A user's list, masked, as JSON; else the nearest popular one (lookup/nightshelf/contract/__init__.py):
 //   REDIS_URL=redis://127.0.0.1:6390/0 node read.mjs <user id> [n] [namespace]
 import { createHash } from "node:crypto";
 import { ask, close } from "./resp.mjs"; // any client does
@@ -6,31 +6,33 @@ import { ask, close } from "./resp.mjs"; // any client does
 const [user, n = 10, namespace = "shop"] = process.argv.slice(2);
 const percent = (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
 const encode = (id) => encodeURIComponent(id).replace(/[!'()*]/g, percent);
+const own = (name) => `shelf:{${namespace}}:${name}`;
 const key = (...parts) => ["shelf", namespace, ...parts].join(":");
-const json = async (...parts) => JSON.parse(await ask("GET", key(...parts)));
+const tag = `{${encode(user)}}`; // ends every key of the user
+const json = async (name) => JSON.parse(await ask("GET", name));
 
-let { generation, default_model: model, canary } = (await json("current")) ?? {};
+let { generation, default_model: model, canary } = (await json(own("current"))) ?? {};
 if (canary) {
   const hash = createHash("sha256").update(`${canary.generation}:${user}`).digest();
   if (hash.readUInt32BE() * 100 < canary.share * 2 ** 32) {
     ({ generation, default_model: model } = canary);
   }
 }
-const blocked = await ask("SMEMBERS", key("blocked"));
-const unavailable = await ask("SMEMBERS", key("unavailable"));
-const acted = await ask("ZRANGE", key("acted", encode(user)), "0", "-1");
+const blocked = await ask("SMEMBERS", own("blocked"));
+const unavailable = await ask("SMEMBERS", own("unavailable"));
+const masked = await ask("ZRANGE", key("masked", tag), "0", "-1");
 
 async function stored(...parts) {
-  const { items = [], scores, reasons, why } = (await json(generation, ...parts)) ?? {};
+  const { items = [], scores, reasons, why } = (await json(key(generation, ...parts))) ?? {};
   const named = ([code, ...names]) => names.some((name) => blocked.includes(name));
   const reason = (at) => (named(reasons[at]) ? ["taste"] : reasons[at]);
   return items.map((item_id, i) => ({ item_id, score: scores[i], reason: reason(why[i]) }));
 }
 
-async function* rungs() {
-  yield await stored("list", encode(model), encode(user));
+async function* levels() {
+  yield await stored("list", encode(model), tag);
   const { favorite_categories: names, segment } =
-    (await json(generation, "user", encode(user))) ?? {};
+    (await json(key(generation, "user", tag))) ?? {};
   const favorites = [];
   for (const name of (names ?? []).slice(0, 5)) {
     favorites.push(...(await stored("popular", "category", encode(name))).entries());
@@ -41,8 +43,8 @@ async function* rungs() {
 }
 
 let page = [];
-for await (const list of rungs()) {
-  const gone = new Set([...blocked, ...unavailable, ...acted]);
+for await (const list of levels()) {
+  const gone = new Set([...blocked, ...unavailable, ...masked]);
   page = list.filter(({ item_id }) => !gone.has(item_id) && gone.add(item_id)).slice(0, n);
   if (page.length) break;
 }

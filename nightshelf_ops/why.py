@@ -46,7 +46,7 @@ def show_answer(context: Context, user: str, item: str | None, runs: Path) -> No
 
 def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: Path) -> Answer:
     client, keys = context.client, Keys(context.namespace)
-    own_acted = keys.acted(user)  # refuses what is no id, before anything is asked
+    own_masked = keys.masked(user)  # refuses what is no id, before anything is asked
     served, world = shelf.get(user, _ALL), look(client, context.namespace)
     manifest = _maker(served, world)
     off = frozenset(blocked(client, context.namespace))
@@ -69,7 +69,7 @@ def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: P
         own=own,
         row=row,
         blocked=item in off,
-        acted=item is not None and client.zscore(own_acted, item) is not None,
+        acted=item is not None and client.zscore(own_masked, item) is not None,
         person=person,
         place=place,
         missing=missing,

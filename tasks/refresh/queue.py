@@ -74,7 +74,7 @@ class HandedOver:
 
 def put_down(client: Redis, served: Served, users: Mapping[str, float]) -> None:
     """Let users wait since when they acted (Unix seconds); who waits already is left alone."""
-    key = Keys(served.run.namespace).waiting
+    key = Keys(served.run.namespace).refresh_queue
     for batch in _batches(users):
         with client.pipeline(transaction=False) as pipe:
             pipe.zadd(key, {user: users[user] for user in batch}, nx=True)
@@ -87,7 +87,7 @@ def queue(client: Redis, served: Served, n: int) -> dict[str, float]:
 
     An entry that can be nobody's id is dropped.
     """
-    key = Keys(served.run.namespace).waiting
+    key = Keys(served.run.namespace).refresh_queue
     users: dict[str, float] = {}
     entries: Any = client.zrange(key, 0, n - 1, withscores=True)
     for raw, since in entries:
@@ -151,7 +151,7 @@ def put_items(client: Redis, served: Served, rows: Mapping[str, bytes], ttl_s: i
     for batch in _batches(rows):
         with client.pipeline(transaction=False) as pipe:
             for item in batch:
-                pipe.set(keys.fresh_item(item), rows[item], ex=ttl_s)
+                pipe.set(keys.item_update(item), rows[item], ex=ttl_s)
             pipe.execute()
 
 
@@ -161,12 +161,12 @@ def _arguments(
     """Return the script's KEYS, their number first, and its ARGV."""
     keys, generation = Keys(served.run.namespace), served.run.generation
     base_s = served.manifest.ttl_s
-    names = [keys.current, keys.fence, _refreshed(served), keys.waiting]
+    names = [keys.current, keys.fence, _refreshed(served), keys.refresh_queue]
     ttl_s = FALLBACK_TTL_FACTOR * base_s
     given: list[Any] = [generation, served.moved_at, keys.invalidate, ttl_s, row_ttl_s]
     for user, score in due.items():
         listed, row = keys.list(generation, MODEL, user), keys.user(generation, user)
-        names += [listed, row, keys.fresh(user)]
+        names += [listed, row, keys.row_update(user)]
         given += [user, f"user:{encode_id(user)}", "" if score is None else repr(score)]
         given += [fresh.lists.get(user, b""), key_ttl_s("list", listed, base_s)]
         given += [fresh.rows.get(user, b""), key_ttl_s("user", row, base_s)]

@@ -8,7 +8,8 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.admin import generations
-from nightshelf.contract.keys import Keys, in_canary
+from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Canary, Manifest
 from nightshelf.errors import TransitionRefused
 from tasks.artifacts.records import CleanLog

@@ -39,8 +39,8 @@ def shop(redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -
     redis_client.set(KEYS.popular(live, "category:Lamps"), ranked(c, a).to_json())
     redis_client.set(KEYS.popular(live, "category:Toys"), ranked(b, c, a, "D").to_json())
     redis_client.set(KEYS.list(live, "als", "all"), ranked(a).to_json())
-    redis_client.zadd(KEYS.acted("all"), {a: 1.0})
-    redis_client.zadd(KEYS.acted("eve!/ü"), {b: 1.0})
+    redis_client.zadd(KEYS.masked("all"), {a: 1.0})
+    redis_client.zadd(KEYS.masked("eve!/ü"), {b: 1.0})
     redis_client.sadd(KEYS.unavailable, "D")
     monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=5")  # on a busy machine too
     return Shelf(redis_client, SHOP, settings=UNKEPT)

@@ -34,7 +34,7 @@ def test_the_command(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("generation 1: refreshed 1, of them new 1, longest wait ")
     assert "Traceback" not in done.stderr
-    assert redis_client.exists(KEYS.list(1, "als", "new"), KEYS.fresh("new")) == 2
+    assert redis_client.exists(KEYS.list(1, "als", "new"), KEYS.row_update("new")) == 2
     assert waiting(redis_client) == {}
 
     again = refresh(env, *files)

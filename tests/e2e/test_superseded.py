@@ -27,7 +27,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 def snapshot(client: Redis) -> dict[bytes, bytes | None]:
     """Return every key with its value; the allotted number alone may move on."""
-    names = set(client.scan_iter()) - {b"shelf:behind:fence", b"shelf:behind:generations"}
+    names = set(client.scan_iter()) - {b"shelf:{behind}:fence", b"shelf:{behind}:generations"}
     return {name: client.dump(name) for name in names}
 
 

@@ -124,8 +124,8 @@ NOT_OF_A_NIGHT = [
     f"UNLINK {KEYS.blocked}",
     f"EXPIRE {KEYS.unavailable} 0",
     f"UNLINK {KEYS.events}",
-    f"EXPIRE {KEYS.acted('u0001')} 0",
-    f"SET {KEYS.waiting} x",
+    f"EXPIRE {KEYS.masked('u0001')} 0",
+    f"SET {KEYS.refresh_queue} x",
     f"UNLINK {KEYS.fence}",
     f"EXPIRE {OURS} 0",
 ]
@@ -271,19 +271,19 @@ SERVICE_TRIES = [
     f"EXPIRE {KEYS.events} 0",
     f"DEL {KEYS.events}",
     f"XSETID {KEYS.events} 9-0",
-    f"ZREMRANGEBYRANK {KEYS.waiting} 0 -1",
-    f"ZREM {KEYS.acted('u0001')} i1",
+    f"ZREMRANGEBYRANK {KEYS.refresh_queue} 0 -1",
+    f"ZREM {KEYS.masked('u0001')} i1",
     f"ZADD {KEYS.events} 1 a",
-    f"XADD {KEYS.waiting} * a b",
+    f"XADD {KEYS.refresh_queue} * a b",
     f"XRANGE {THEIRS} - +",
-    f"ZREM {KEYS.waiting} u0001",
+    f"ZREM {KEYS.refresh_queue} u0001",
     f"HINCRBY {KEYS.generations} 1 1",
     f"HINCRBY {KEYS.fence} flipped 1",
-    f"HINCRBY {KEYS.lately('u0001')} a 1",
-    f"HSET {KEYS.lately_item('i1')} a 1",
-    f"ZADD {KEYS.lately_item('i1')} 1 a",
-    f"DEL {KEYS.lately('u0001')}",
-    f"EXPIRE {KEYS.fresh('u0001')} 1",
+    f"HINCRBY {KEYS.recent('u0001')} a 1",
+    f"HSET {KEYS.recent_item('i1')} a 1",
+    f"ZADD {KEYS.recent_item('i1')} 1 a",
+    f"DEL {KEYS.recent('u0001')}",
+    f"EXPIRE {KEYS.row_update('u0001')} 1",
     "PUBLISH x y",
 ]
 
@@ -302,7 +302,7 @@ def test_the_service_tells_what_users_do_and_nothing_else(
     told = shelf.acted(user(1), "purchase", first.items[0].item_id)
     assert (told.recorded, told.cause) == (True, None)
     assert shelf.shown(user(1), first).recorded
-    assert admin.exists(KEYS.lately(user(1)), KEYS.lately_item(first.items[0].item_id)) == 2
+    assert admin.exists(KEYS.recent(user(1)), KEYS.recent_item(first.items[0].item_id)) == 2
     elsewhere = Shelf.from_url(login(own_redis_url, "reader"), SHOP, settings=settings)
     assert first.items[0] not in elsewhere.get(user(1)).items
     assert elsewhere.counters().causes == {}
@@ -333,7 +333,7 @@ COLLECTOR_TRIES = [
     f"XREADGROUP GROUP collector c STREAMS {Keys('home').events} >",
     f"XINFO STREAM {OURS}",
     f"GET {OURS}",
-    f"ZRANGE {KEYS.acted('u0001')} 0 -1",
+    f"ZRANGE {KEYS.masked('u0001')} 0 -1",
     "EVAL return 1 0",
     "PUBLISH x y",
 ]
@@ -377,8 +377,8 @@ REFRESHER_TRIES = [
     f"HINCRBY {KEYS.fence} flipped 1",
     f"HDEL {KEYS.refreshed(1)} added",
     f"SET {KEYS.item(1, 'i1')} x",
-    f"ZADD {KEYS.acted('u0001')} 1 a",
-    f"ZREM {KEYS.acted('u0001')} a",
+    f"ZADD {KEYS.masked('u0001')} 1 a",
+    f"ZREM {KEYS.masked('u0001')} a",
     f"SMEMBERS {KEYS.blocked}",
     f"XRANGE {KEYS.events} - +",
     f"SET {THEIRS} x",

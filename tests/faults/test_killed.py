@@ -6,6 +6,7 @@ from pathlib import Path
 from redis import Redis
 
 from nightshelf.admin import generations
+from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from tests.faults.nights import SHOP, eventually, live, next_night, night
 from tests.faults.processes import Publisher, publishing
@@ -25,7 +26,7 @@ KILLS: dict[str, tuple[Callable[[Publisher], None], bool]] = {
 
 
 def n_keys(client: Redis, generation: int) -> int:
-    return sum(1 for _ in client.scan_iter(f"shelf:{SHOP}:{generation}:*", count=1_000))
+    return sum(1 for _ in client.scan_iter(Keys(SHOP).generation(generation).pattern, count=1_000))
 
 
 def manifest_of(client: Redis, generation: int) -> Manifest:

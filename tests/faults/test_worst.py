@@ -35,11 +35,11 @@ def as_role(url: str, role: str) -> Iterator[Redis]:
 
 
 def test_a_readers_worst_is_to_read(own_redis_url: str, admin: Redis) -> None:
-    admin.zadd(KEYS.acted("u1"), {"i1": 1})
-    admin.zadd(KEYS.lately("u1"), {"x": 1})
+    admin.zadd(KEYS.masked("u1"), {"i1": 1})
+    admin.zadd(KEYS.recent("u1"), {"x": 1})
     with as_role(own_redis_url, "reader") as reader:
-        assert says(reader, f"ZRANGE {KEYS.acted('u1')} 0 -1") == [b"i1"]
-        assert says(reader, f"ZRANGE {KEYS.lately('u1')} 0 -1") == [b"x"]
+        assert says(reader, f"ZRANGE {KEYS.masked('u1')} 0 -1") == [b"i1"]
+        assert says(reader, f"ZRANGE {KEYS.recent('u1')} 0 -1") == [b"x"]
 
 
 def test_the_service_may_hide_show_and_drop_what_is_told(
@@ -69,10 +69,10 @@ def test_the_service_may_hide_show_and_drop_what_is_told(
         assert (collected.n_events, collected.n_lost, collected.mended) == (1, 0, False)
         assert event_ids(log) == ["after", "first"]
 
-        service.zadd(KEYS.acted("u1"), {"i1": 1})
-        says(service, f"EXPIRE {KEYS.acted('u1')} 0")
-        assert not admin.exists(KEYS.acted("u1"))
-        says(service, f"EXPIRE {KEYS.waiting} 0")
+        service.zadd(KEYS.masked("u1"), {"i1": 1})
+        says(service, f"EXPIRE {KEYS.masked('u1')} 0")
+        assert not admin.exists(KEYS.masked("u1"))
+        says(service, f"EXPIRE {KEYS.refresh_queue} 0")
 
 
 def test_a_stream_that_was_deleted_is_noticed(own_redis_url: str, tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_a_refreshers_worst_is_false_lists_and_an_empty_queue(
     before = admin.get(KEYS.current), admin.smembers(KEYS.blocked)
     with as_role(own_redis_url, "refresher") as refresher:
         says(refresher, f"SET {KEYS.list(1, 'als', 'u0001')} {{}} PX 1")
-        says(refresher, f"SET {KEYS.fresh('u0001')} {{}}")
-        says(refresher, f"EXPIRE {KEYS.waiting} 0")
+        says(refresher, f"SET {KEYS.row_update('u0001')} {{}}")
+        says(refresher, f"EXPIRE {KEYS.refresh_queue} 0")
         says(refresher, f"HSET {KEYS.refreshed(1)} added 9")
     assert (admin.get(KEYS.current), admin.smembers(KEYS.blocked)) == before
 
@@ -130,6 +130,6 @@ def test_a_publishers_worst_is_its_generations_and_the_pointer(
 
 def test_an_operators_worst_is_the_whole_namespace(own_redis_url: str, admin: Redis) -> None:
     with as_role(own_redis_url, "operator") as person:
-        for key in (KEYS.current, KEYS.blocked, KEYS.events, KEYS.acted("u1")):
+        for key in (KEYS.current, KEYS.blocked, KEYS.events, KEYS.masked("u1")):
             says(person, f"DEL {key}")
     assert admin.get(Keys("home").current) == b"theirs"

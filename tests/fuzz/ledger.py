@@ -1,26 +1,16 @@
 """What Redis has taken, in the contract's own words, and what it must hold after that."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from redis import Redis
 
-from nightshelf.contract.keys import Keys
+from nightshelf.contract.keys import Keys, parse
 from tests.lookup.shelves import SHOP
 
 KEYS = Keys(SHOP)
-_ID = r"(?=[^:]{1,512}(?::|$))(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+"
-#: Every key that `nightshelf.contract` knows of, and no other.
-GRAMMAR = re.compile(
-    rf"shelf:{SHOP}:(?:current|generations|fence|blocked|unavailable|waiting|events|"
-    rf"(?:acted|lately|lately-item):{_ID}|"
-    rf"[1-9][0-9]*:(?:list:{_ID}:{_ID}|similar:{_ID}|user:{_ID}|item:{_ID}|"
-    rf"popular:(?:all|trending|new|(?:category|segment):{_ID})))"
-)
 READS = {"get", "mget", "smembers", "zrange", "hgetall", "xlen"}
 TELLS = {"xadd", "zadd", "zremrangebyrank", "expire", "hincrby", "publish"}
 #: What a connection is made and a listener kept with, and what is asked here.
@@ -34,6 +24,11 @@ Fields = Mapping[str, Any]
 def keys_of(client: Redis) -> set[str]:
     """Return every key of the database."""
     return {key.decode("utf-8", "surrogateescape") for key in client.scan_iter(count=1_000)}
+
+
+def _is_ours(key: str) -> bool:
+    parsed = parse(key)
+    return parsed is not None and parsed.namespace == SHOP
 
 
 class Ledger:
@@ -53,12 +48,11 @@ class Ledger:
         self._made.add(KEYS.events)
         kind = told["event_type"]
         if kind in _MASKING and "item_id" in told:
-            self._made.add(f"shelf:{SHOP}:acted:{quote(told['user_id'], safe='')}")
+            self._made.add(KEYS.masked(told["user_id"]))
         if kind != "impression" and "item_id" in told and 0 <= float(told.get("value", 0)) <= 1e12:
-            for side, name in (("lately", "user_id"), ("lately-item", "item_id")):
-                self._made.add(f"shelf:{SHOP}:{side}:{quote(told[name], safe='')}")
+            self._made |= {KEYS.recent(told["user_id"]), KEYS.recent_item(told["item_id"])}
         if kind not in _MASKING_NOTHING:
-            self._made.add(KEYS.waiting)
+            self._made.add(KEYS.refresh_queue)
 
     def findings(self) -> list[str]:
         """Return what Redis holds, or was told to do, that it should not."""
@@ -68,7 +62,7 @@ class Ledger:
         entries = self._entries()
         allowed = READS | _AROUND | (TELLS if self._told else set())
         return [
-            *(f"no key of the contract: {key!r}" for key in keys if not GRAMMAR.fullmatch(key)),
+            *(f"no key of the contract: {key!r}" for key in keys if not _is_ours(key)),
             *(f"changed: {key!r}" for key, was in self._before.items() if after.get(key) != was),
             *(f"not told of: {key!r}" for key in keys - self._before.keys() - self._made),
             *(f"missing: {key!r}" for key in self._made - keys),

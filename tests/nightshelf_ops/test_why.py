@@ -14,7 +14,8 @@ from typer.testing import Result
 from nightshelf import Shelf
 from nightshelf.admin.blocklist import block
 from nightshelf.admin.canary import release
-from nightshelf.contract.keys import Keys, in_canary
+from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import RankedList
 from tasks.explain.saved_model import load_night
 from tasks.explain.trace import Place, trace
@@ -145,7 +146,7 @@ def test_a_blocked_item_and_what_fills_its_place(shop: Shop) -> None:
 
 def test_what_the_user_did_since(shop: Shop) -> None:
     assert "Since the night" not in shop.lines("u00", "i00")
-    shop.client.zadd(KEYS.acted("u00"), {"i00": 1.0})
+    shop.client.zadd(KEYS.masked("u00"), {"i00": 1.0})
     assert shop.lines("u00", "i00")["Since the night"] == "the user has acted on it"
 
 

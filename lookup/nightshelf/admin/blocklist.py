@@ -24,7 +24,7 @@ def block(client: Redis, namespace: str, items: Collection[str]) -> int:
     key, n_new = Keys(namespace).blocked, 0
     for batch in _batches(items):
         n_new += int(client.eval(_ADD, 1, key, *batch))
-    tell(client, namespace, "seen")
+    tell(client, namespace, "masks")
     return n_new
 
 
@@ -32,7 +32,7 @@ def unblock(client: Redis, namespace: str, items: Collection[str]) -> int:
     """Let items be shown again; return how many were blocked. `InvalidKey` for no id."""
     key = Keys(namespace).blocked
     n_freed = sum(int(client.srem(key, *batch)) for batch in _batches(items))
-    tell(client, namespace, "seen")
+    tell(client, namespace, "masks")
     return n_freed
 
 

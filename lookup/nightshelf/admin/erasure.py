@@ -4,17 +4,16 @@ What is on disk is not reached from here: the event log, and the folders of runs
 log still knows has a list again with the next night or refresh.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
 
 from nightshelf.admin.notify import tell
 from nightshelf.admin.retention import BATCH_KEYS
-from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
+from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id, parse
 
 #: KEYS: refreshed, generations. ARGV: how many keys, TTL, generation.
 #: A full Redis must still be able to forget.
@@ -48,20 +47,14 @@ def traces(client: Redis, namespace: str, user: str) -> Traces:
     Every key of the server is looked at, a thousand at a time: also generations that nothing
     remembers are found. `InvalidKey` where `user` is no id.
     """
-    encoded = encode_id(user)
-    ours = re.compile(
-        rf"shelf:{re.escape(namespace)}:"
-        rf"(\d+:(list:[^:]+|user)|acted|fresh|lately):{re.escape(encoded)}".encode()
-    )
-    # Neither a namespace nor an encoded id has a character that MATCH takes for a pattern.
-    found = client.scan_iter(match=f"shelf:{namespace}:*:{encoded}", count=BATCH_KEYS)
-    keys = {key.decode() for key in found if ours.fullmatch(key)}
+    found = client.scan_iter(match=Keys(namespace).of_user(user), count=BATCH_KEYS)
+    keys = {key.decode() for key in found if parse(key)}
     entries = (
         name.decode()
         for name, fields in _entries(client, Keys(namespace).events)
         if fields.get(b"user_id") == user.encode()
     )
-    waiting = client.zscore(Keys(namespace).waiting, user) is not None
+    waiting = client.zscore(Keys(namespace).refresh_queue, user) is not None
     return Traces(tuple(sorted(keys)), tuple(entries), waiting)
 
 
@@ -70,23 +63,26 @@ def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
 
     Processes that listen drop what they keep; others have it until its time is up.
     """
-    found = traces(client, namespace, user)
-    client.zrem(Keys(namespace).waiting, user)  # first: the refresh writes for who waits
+    keys = Keys(namespace)
+    # First: no refresh writes a list for the user once its keys are looked for.
+    queued = client.zrem(keys.refresh_queue, user) > 0
+    client.unlink(keys.refreshing(user))
+    found = replace(traces(client, namespace, user), waiting=queued)
     for names in _batches(found.keys):
         client.unlink(*names)
     _note(client, namespace, found.keys)
     for names in _batches(found.entries):
-        client.xdel(Keys(namespace).events, *names)
+        client.xdel(keys.events, *names)
     tell(client, namespace, f"forget:{encode_id(user)}")
     return found, traces(client, namespace, user)
 
 
 def _note(client: Redis, namespace: str, erased: tuple[str, ...]) -> None:
     """Count the keys of each generation that were erased: no loss, and it is still whole."""
-    generations = [name.split(":")[2] for name in erased]
-    for generation, n in Counter(filter(str.isdecimal, generations)).items():
+    numbers = [key.generation for name in erased if (key := parse(name)) and key.generation]
+    for generation, n in Counter(numbers).items():
         keys = Keys(namespace)
-        names = keys.refreshed(int(generation)), keys.generations
+        names = keys.refreshed(generation), keys.generations
         client.eval(_NOTE, 2, *names, n, FALLBACK_TTL_FACTOR * DEFAULT_TTL_S, generation)
 
 

@@ -35,7 +35,7 @@ def revise(client: Redis, namespace: str, item: str, **changes: Any) -> int:
     if "available" in changes:
         change = client.srem if changes["available"] else client.sadd
         change(keys.unavailable, item)
-        tell(client, namespace, "seen")
+        tell(client, namespace, "masks")
     served = [live.generation] if live else []
     served += [live.canary.generation] if live and live.canary else []
     n_set = sum(_merge(client, keys.item(at, item), changes) for at in served)

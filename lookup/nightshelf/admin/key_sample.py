@@ -13,6 +13,7 @@ from redis import Redis
 from redis.utils import str_if_bytes
 
 from nightshelf.admin.retention import BATCH_KEYS
+from nightshelf.contract.keys import KeyFamily, family_in
 
 #: A big server's whole walk would take minutes.
 _MAX_BATCHES = 100
@@ -42,13 +43,13 @@ class Sample:
 
 def walk(
     client: Redis,
-    prefix: str,
+    every: KeyFamily,
     n_total: int,
     *,
     max_batches: int = _MAX_BATCHES,
     min_share: float = 0.0,
 ) -> Sample:
-    """Collect the keys that begin with `prefix`, of `n_total` in the database.
+    """Collect keys of a generation (`Keys.generation`), of `n_total` in the database.
 
     The walk ends after `max_batches`, or once `min_share` (0 to 1) of the database was looked at if
     that takes longer; after three seconds in any case.
@@ -57,10 +58,10 @@ def walk(
     cursor, n_batches, began = 0, 0, time.monotonic()
     n_steps = max(max_batches, math.ceil(min(min_share, 1.0) * n_total / BATCH_KEYS) + 1)
     while n_batches < n_steps and time.monotonic() - began < _MAX_WALK_S:
-        cursor, found = client.scan(cursor, match=f"{prefix}*", count=BATCH_KEYS)
+        cursor, found = client.scan(cursor, match=every.pattern, count=BATCH_KEYS)
         n_batches += 1
         for key in map(str_if_bytes, found):
-            families.setdefault(key[len(prefix) :].partition(":")[0], {})[key] = None
+            families.setdefault(family_in(key), {})[key] = None
         if cursor == 0:
             break
     share = 1.0 if cursor == 0 else min(1.0, n_batches * BATCH_KEYS / max(n_total, 1))

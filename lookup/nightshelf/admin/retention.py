@@ -15,7 +15,9 @@ from nightshelf.contract.keys import (
     FALLBACK_TTL_FACTOR,
     POINTER_CACHE_S,
     TTL_JITTER,
+    KeyFamily,
     Keys,
+    family_in,
     key_ttl_s,
 )
 from nightshelf.contract.values import Manifest, instant
@@ -53,7 +55,7 @@ def extend(
         raise ValueError(f"ttl_s must be at least 1 second, not {base_ttl_s}")
     began = server_time(client)
     n_keys = 0
-    for keys in _batches(client, Keys(namespace).prefix(manifest.generation)):
+    for keys in _batches(client, Keys(namespace).generation(manifest.generation)):
         with client.pipeline(transaction=False) as pipe:
             for key, family in keys:
                 pipe.expire(key, key_ttl_s(family, key, base_ttl_s), gt=True)
@@ -90,7 +92,7 @@ def retire(client: Redis, namespace: str, generation: int, *, force: bool = Fals
     """
     change(client, namespace, retiring(generation, force=force))
     n_keys = 0
-    for keys in _batches(client, Keys(namespace).prefix(generation)):
+    for keys in _batches(client, Keys(namespace).generation(generation)):
         n_keys += int(client.unlink(*(key for key, _ in keys)))
     return n_keys
 
@@ -174,9 +176,8 @@ def _extended(generation: int, extended_at: str, ttl_s: int) -> Rule:
     return rule
 
 
-def _batches(client: Redis, prefix: str) -> Iterator[list[tuple[str, str]]]:
+def _batches(client: Redis, every: KeyFamily) -> Iterator[list[tuple[str, str]]]:
     """Yield a generation's keys with their families, up to `BATCH_KEYS` at a time."""
-    # A namespace has no character that MATCH would take for a pattern.
-    found = client.scan_iter(match=f"{prefix}*", count=BATCH_KEYS)
+    found = client.scan_iter(match=every.pattern, count=BATCH_KEYS)
     while keys := [bytes(key).decode() for key in islice(found, BATCH_KEYS)]:
-        yield [(key, key[len(prefix) :].partition(":")[0]) for key in keys]
+        yield [(key, family_in(key)) for key in keys]

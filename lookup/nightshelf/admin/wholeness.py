@@ -51,8 +51,7 @@ def lack(client: Redis, namespace: str, manifest: Manifest) -> str | None:
     n_beyond, n_forgotten = _beyond(client, namespace, number)
     n_keys = sum(manifest.counts.values())
     per_key = _EVIDENCE / n_keys if n_keys else 0.0
-    prefix = keys.prefix(number)
-    sample = walk(client, prefix, n_in_database(client), min_share=per_key)
+    sample = walk(client, keys.generation(number), n_in_database(client), min_share=per_key)
     missing = _missing(sample, manifest, n_beyond, n_forgotten)
     return f"keys of generation {number} have left Redis: {missing}" if missing else None
 

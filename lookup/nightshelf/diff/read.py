@@ -16,7 +16,7 @@ from redis import Redis
 from nightshelf.admin.namespace_state import World
 from nightshelf.admin.retention import BATCH_KEYS
 from nightshelf.admin.wholeness import lack, whole
-from nightshelf.contract.keys import Keys, decode_id, encode_id
+from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.diff.compare import Items, Pair
 from nightshelf.errors import CorruptValue, InvalidKey, TransitionRefused
@@ -62,11 +62,11 @@ def find_users(
     n_found = 0
     users: set[str] = set()
     for manifest in (a, b):
-        prefix = f"{keys.prefix(manifest.generation)}list:{encode_id(manifest.default_model)}:"
-        # Neither a namespace nor an encoded id has a character that MATCH takes for a pattern.
-        found = client.scan_iter(match=f"{prefix}*", count=BATCH_KEYS)
+        lists = keys.lists(manifest.generation, manifest.default_model)
+        found = client.scan_iter(match=lists.pattern, count=BATCH_KEYS)
         while batch := list(islice(found, BATCH_KEYS)):
-            users.update(_users(batch, len(prefix)))
+            # No reader can ask for another key.
+            users.update(user for key in batch if (user := lists.id_in(key)) is not None)
             n_found += len(batch)
             progress("finding lists", n_found, max(expected, n_found))
     return sorted(users)
@@ -102,15 +102,6 @@ def read_titles(
     """Return the titles of items by id, as B has them, else A; no entry where there is none."""
     newest_first = (b.generation, a.generation)
     return _field_by_id(client, Keys(namespace).item, newest_first, items, "title")
-
-
-def _users(batch: Iterable[bytes], prefix_bytes: int) -> Iterator[str]:
-    for key in batch:
-        tail = key[prefix_bytes:]
-        with suppress(ValueError):
-            user = decode_id(tail.decode())
-            if encode_id(user).encode() == tail:  # no reader can ask for another
-                yield user
 
 
 def _lists(

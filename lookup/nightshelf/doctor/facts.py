@@ -140,8 +140,8 @@ class Patient:
         live = self.world.live
         if live is None:
             return Sample({}, 1.0)
-        prefix = Keys(self.namespace).prefix(live.generation)
-        return walk(self.client, prefix, n_in_database(self.client))
+        every = Keys(self.namespace).generation(live.generation)
+        return walk(self.client, every, n_in_database(self.client))
 
     @cached_property
     def n_beyond(self) -> int:

@@ -220,7 +220,7 @@ def test_a_reader_that_may_not_ask_still_reads(own_redis_url: str, own_redis_cli
         "reader",
         enabled=True,
         nopass=True,
-        keys=["shelf:shop:current", "shelf:shop:1:*"],
+        keys=["shelf:{shop}:current", "shelf:shop:1:*"],
         categories=["+@read"],
     )
     url = own_redis_url.replace("redis://", "redis://reader:any@")

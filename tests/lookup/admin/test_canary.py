@@ -19,7 +19,8 @@ from nightshelf.admin.generations import allot, current, flip, stage
 from nightshelf.admin.lifecycle import mark_bad, pin, promote, rollback, unpin
 from nightshelf.admin.namespace_state import look
 from nightshelf.admin.retention import extend, retire
-from nightshelf.contract.keys import POINTER_CACHE_S, Keys, in_canary
+from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.keys import POINTER_CACHE_S, Keys
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
 from tests.lookup.conftest import Sleeper

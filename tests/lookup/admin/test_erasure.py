@@ -22,9 +22,9 @@ HOSTILE = ["u1", "als", "user", "*", "u*", "a:b", "user:u1", "é", "[a-z]", "a\\
 
 
 def theirs(keys: Keys, user: str) -> set[str]:
-    """Name a user's keys: two models and a row in three generations, and the acted set."""
+    """Name a user's keys: two models and a row in three generations, and the masked items."""
     return {
-        keys.acted(user),
+        keys.masked(user),
         *(keys.user(number, user) for number in (1, 2, UNKNOWN)),
         *(keys.list(number, model, user) for number in (1, 2, UNKNOWN) for model in ("als", "m:2")),
     }
@@ -43,13 +43,13 @@ def others(user: str) -> set[str]:
         KEYS.list(1, user, "someone"),
         f"other:{KEYS.list(1, 'als', user)}",
         f"{KEYS.list(1, 'als', user)}:more",
-        f"shelf:shop:x:user:{encode_id(user)}",
+        f"shelf:shop:x:user:{{{encode_id(user)}}}",
     }
 
 
 def write(client: Redis, keys: set[str]) -> None:
     for key in keys:
-        if ":acted:" in key:
+        if ":masked:" in key:
             client.zadd(key, {"A1": 1.0})
         else:
             client.set(key, "{}")
@@ -177,7 +177,7 @@ def test_the_proof_tells_what_a_writer_puts_back(redis_client: Redis, busy: Redi
 
 
 def test_a_key_that_is_no_text_is_passed_over(redis_client: Redis) -> None:
-    odd = b"shelf:shop:\xff:u1"
+    odd = b"shelf:shop:\xff:{u1}"
     write(redis_client, theirs(KEYS, "u1"))
     redis_client.set(odd, "")
     redis_client.xadd(KEYS.events, {b"user_id": b"\xff", b"\xff": b"u1"})

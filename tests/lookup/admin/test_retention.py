@@ -27,7 +27,7 @@ from nightshelf.admin.retention import (
     retire,
     whole_until,
 )
-from nightshelf.contract.keys import Keys, key_ttl_s
+from nightshelf.contract.keys import Keys, family_in, key_ttl_s
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
 from tests.lookup.conftest import Sleeper
@@ -58,7 +58,7 @@ def lives(client: Redis, namespace: str, generation: int) -> dict[str, int]:
 
 def full_lives(namespace: str, generation: int, ttl_s: int) -> dict[str, int]:
     keys = values(Keys(namespace), generation)
-    return {key: key_ttl_s(key.split(":")[3], key, ttl_s) for key in keys}
+    return {key: key_ttl_s(family_in(key), key, ttl_s) for key in keys}
 
 
 def shorten(client: Redis, namespace: str, generation: int) -> None:

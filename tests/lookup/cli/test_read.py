@@ -81,7 +81,7 @@ def test_a_namespace_without_lists(redis_client: Redis, redis_url: str, args: li
     assert f"nothing {what}" in document(run(redis_url, *args, "--json"))["error"]
     publish(redis_client)
     publish(redis_client, namespace="home")
-    redis_client.set("shelf:NO NAME:current", b"{}")
+    redis_client.set("shelf:{NO NAME}:current", b"{}")
     misspelt = run(redis_url, *args, "-s", "shpo")
     assert misspelt.exit_code == 1
     assert misspelt.stderr.endswith("publish; or name another with --namespace: home, shop\n")

@@ -25,13 +25,13 @@ def shop(redis_client: Redis) -> Redis:
     """Two generations; Ann has two lists, an acted set and two of three events."""
     publish(redis_client)
     publish(redis_client)
-    redis_client.zadd(KEYS.acted("ann"), {"A1": 1.0})
+    redis_client.zadd(KEYS.masked("ann"), {"A1": 1.0})
     for number, user in enumerate(["ann", "bob", "ann"], start=1):
         redis_client.xadd(KEYS.events, {"user_id": user}, id=f"{number}-0")
     return redis_client
 
 
-ANN = [KEYS.list(1, "als", "ann"), KEYS.list(2, "als", "ann"), KEYS.acted("ann")]
+ANN = [KEYS.list(1, "als", "ann"), KEYS.list(2, "als", "ann"), KEYS.masked("ann")]
 
 
 def test_block_and_unblock_say_what_they_do(shop: Redis, redis_url: str) -> None:

@@ -20,7 +20,7 @@ from nightshelf.admin.item_updates import revise
 from nightshelf.client.core import feature_rows as features
 from nightshelf.client.transport.connection import connect
 from nightshelf.contract.feature_rules import Counting
-from nightshelf.contract.keys import MAX_LATELY, QUARTER_S, Keys
+from nightshelf.contract.keys import MAX_RECENT, QUARTER_S, Keys
 from nightshelf.contract.values import Manifest
 from tests.lookup.client.test_tracking import until
 from tests.lookup.clients import ShelfOf
@@ -141,16 +141,16 @@ def test_golden_bytes(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) ->
     shelf.acted("a:b", "rating", "é 1", 4.5, at=at, event_id="e1")
     shelf.clicked("a:b", "B2", at=at + timedelta(seconds=1), event_id="e2")
     client = redis_client
-    assert client.zrange("shelf:shop:lately:a%3Ab", 0, -1, withscores=True) == [
+    assert client.zrange("shelf:shop:recent:{a%3Ab}", 0, -1, withscores=True) == [
         ('["e1","rating","é 1",4.5]'.encode(), 1772615699.25),
         (b'["e2","click","B2"]', 1772615700.25),
     ]
-    assert client.hgetall("shelf:shop:lately-item:%C3%A9%201") == {
+    assert client.hgetall("shelf:shop:recent-item:%C3%A9%201") == {
         b"1969572:rating": b"1",
         b"1969572:rating:n": b"1",
         b"1969572:rating:sum": b"4500000",
     }
-    assert client.hgetall("shelf:shop:lately-item:B2") == {b"1969573:click": b"1"}
+    assert client.hgetall("shelf:shop:recent-item:B2") == {b"1969573:click": b"1"}
 
 
 def test_told_twice_counts_once(
@@ -172,7 +172,7 @@ def test_told_twice_counts_once(
     assert (row["events"], row["num_ratings"], row["avg_rating"]) == (2, 1, 1.0)
     row = again.item_features(["A1"])["A1"]
     assert row["num_ratings"] == 2 + 1 + 1  # the same id, and not the same event
-    counts: Any = redis_client.hgetall(KEYS.lately_item("A1"))
+    counts: Any = redis_client.hgetall(KEYS.recent_item("A1"))
     quarter = int(NINE.timestamp()) // QUARTER_S
     assert counts[f"{quarter}:click".encode()] == b"1"
 
@@ -190,7 +190,7 @@ def test_what_waits_for_the_night(redis_client: Redis, shelf_of: ShelfOf, redis_
     assert shelf.item_features(["A1"])["A1"] == ITEM
     shelf.acted("ann", "view", "A1", at=NINE)  # the row holds all up to then
     assert shelf.user_features("ann") == row
-    assert redis_client.hlen(KEYS.lately_item("A1")) == 2
+    assert redis_client.hlen(KEYS.recent_item("A1")) == 2
 
 
 def test_a_night_that_does_not_say_how_it_counts(
@@ -213,16 +213,16 @@ def test_what_is_not_ours_is_passed_over(
         b"", b"\xff", b"[", b"7", b"{}", b'["e"]', b'["e","view",1]', b'["e","rating","A1","x"]',
         b'["e","rating","A1",1e999]', b"[" * 5_000,
     )}  # fmt: skip
-    redis_client.zadd(KEYS.lately("ann"), odd)
+    redis_client.zadd(KEYS.recent("ann"), odd)
     far = {
         '["far","view","A1"]': math.inf,
         '["then","view","A1"]': -1.0,
         '["so","view","A1"]': 1e300,
     }
-    redis_client.zadd(KEYS.lately("ann"), far)
+    redis_client.zadd(KEYS.recent("ann"), far)
     for field in (b"", b"x:view", b"\xff:view", b"1:%ff", b"9" * 400 + b":view"):
-        redis_client.hset(KEYS.lately_item("A1"), field, 1)
-    redis_client.hset(KEYS.lately_item("A1"), f"{int(NINE.timestamp()) // QUARTER_S}:view", "x")
+        redis_client.hset(KEYS.recent_item("A1"), field, 1)
+    redis_client.hset(KEYS.recent_item("A1"), f"{int(NINE.timestamp()) // QUARTER_S}:view", "x")
     put(redis_client, KEYS.item(1, "A1"), ITEM)
     assert shelf.user_features("ann") == {}
     assert shelf.item_features(["A1"]) == {"A1": ITEM}
@@ -232,7 +232,7 @@ def test_what_is_not_ours_is_passed_over(
     shelf.acted("bob", "view", "A1", at=NINE)
     assert shelf.user_features("bob") == {"events": "many"}
     assert shelf.counters().causes["corrupt"] == 1
-    redis_client.set(KEYS.lately("cid"), b"a string")
+    redis_client.set(KEYS.recent("cid"), b"a string")
     assert shelf.user_features(["cid", "ann"]).keys() == {"ann"}
 
 
@@ -333,15 +333,15 @@ def test_any_life_of_a_user(redis_client: Redis, life: list[tuple[Any, ...]]) ->
             tell(told[-1 - how[0] % len(told)])
         elif what in ("refresh", "night"):
             heard = told[: max(0, len(told) - how[0])]  # the others are not collected yet
-            key = KEYS.fresh("ann") if what == "refresh" else KEYS.user(1, "ann")
+            key = KEYS.row_update("ann") if what == "refresh" else KEYS.user(1, "ann")
             if heard:
                 put(client, key, user_row(heard))
                 night, fresh = (night, heard) if what == "refresh" else (heard, fresh)
         elif what == "end of fresh":
-            client.delete(KEYS.fresh("ann"))
+            client.delete(KEYS.row_update("ann"))
             fresh = None
         elif what == "end of lately":
-            client.delete(KEYS.lately("ann"))
+            client.delete(KEYS.recent("ann"))
             lately.clear()
         base = night if fresh is None else fresh
         last_s = max((each.at_s for each in base), default=-math.inf)
@@ -405,16 +405,16 @@ def test_any_life_of_an_item(redis_client: Redis, life: list[tuple[Any, ...]]) -
             bases[what] = heard, as_of_s
             as_of = NIGHT + timedelta(seconds=as_of_s)
             if what == "refresh":
-                put_item(client, KEYS.fresh_item("A1"), heard, as_of_s, as_of=text(as_of))
+                put_item(client, KEYS.item_update("A1"), heard, as_of_s, as_of=text(as_of))
             else:
                 put_item(client, KEYS.item(1, "A1"), heard, as_of_s)
                 live(client, as_of=as_of)
                 shelf = Shelf(client, SHOP, settings=shelf._state.settings)
         elif what == "end of fresh":
-            client.delete(KEYS.fresh_item("A1"))
+            client.delete(KEYS.item_update("A1"))
             bases.pop("refresh", None)
         elif what == "end of lately":
-            client.delete(KEYS.lately_item("A1"))
+            client.delete(KEYS.recent_item("A1"))
             lately.clear()
         base, as_of_s = bases.get("refresh", bases["night"])
         since = [each for each in lately if each.at_s >= as_of_s]
@@ -441,29 +441,29 @@ def test_on_both_servers_every_key_ends_and_is_bounded(
     live(client)
     options = ReadSettings(max_bytes=0, recent_user_ttl_s=600, recent_item_ttl_s=7200)
     shelf = Shelf(connect(own_redis_url, timeout_s=5), SHOP, settings=options)
-    for at in range(MAX_LATELY + 50):
+    for at in range(MAX_RECENT + 50):
         shelf.acted("ann", "view", f"i{at:06}", at=NINE + timedelta(seconds=at))
     for at in range(24 * 60):
         for kind in ("view", "purchase"):
             shelf.acted(f"u{at}", kind, "hot", at=NINE + timedelta(seconds=15 * at))
-    keys = [key.decode() for key in client.scan_iter("shelf:shop:lately*")]
-    assert {KEYS.lately("ann"), KEYS.lately_item("hot"), KEYS.lately_item("i000000")} <= set(keys)
+    keys = [key.decode() for key in client.scan_iter("shelf:shop:recent*")]
+    assert {KEYS.recent("ann"), KEYS.recent_item("hot"), KEYS.recent_item("i000000")} <= set(keys)
     for key in keys:
-        most_s = 7200 if "lately-item" in key else 600
+        most_s = 7200 if "recent-item" in key else 600
         assert most_s - 300 < client.ttl(key) <= most_s
-    assert client.zcard(KEYS.lately("ann")) == MAX_LATELY
-    assert client.memory_usage(KEYS.lately("ann")) < 80 * MAX_LATELY
-    assert client.hlen(KEYS.lately_item("hot")) == 2 * 6 * 4
-    assert client.memory_usage(KEYS.lately_item("hot")) < 2_000
+    assert client.zcard(KEYS.recent("ann")) == MAX_RECENT
+    assert client.memory_usage(KEYS.recent("ann")) < 80 * MAX_RECENT
+    assert client.hlen(KEYS.recent_item("hot")) == 2 * 6 * 4
+    assert client.memory_usage(KEYS.recent_item("hot")) < 2_000
     row = shelf.user_features("ann")
-    assert row["events"] == MAX_LATELY
-    assert row["recent_views"][0] == f"i{MAX_LATELY + 49:06}"
+    assert row["events"] == MAX_RECENT
+    assert row["recent_views"][0] == f"i{MAX_RECENT + 49:06}"
 
-    for key in (KEYS.lately("ann"), KEYS.lately_item("i000000")):
+    for key in (KEYS.recent("ann"), KEYS.recent_item("i000000")):
         client.expire(key, 60)
     shelf.acted("ann", "view", "i000000")
-    assert client.ttl(KEYS.lately("ann")) > 60  # from the last on
-    assert client.ttl(KEYS.lately_item("i000000")) <= 60  # from the first on: so there is an end
+    assert client.ttl(KEYS.recent("ann")) > 60  # from the last on
+    assert client.ttl(KEYS.recent_item("i000000")) <= 60  # from the first on: so there is an end
 
 
 def test_others_hear_of_it(redis_client: Redis, redis_url: str) -> None:
@@ -490,13 +490,13 @@ def test_forgetting_leaves_nothing(redis_client: Redis, shelf_of: ShelfOf, redis
     shelf.acted("a:nn", "view", "A1", at=NINE)
     shelf.acted("b", "view", "a:nn", at=NINE)  # an item may have a user's name
     found, left = forget(redis_client, SHOP, "a:nn")
-    assert found.keys == (KEYS.lately("a:nn"),)
+    assert found.keys == (KEYS.recent("a:nn"),)
     assert len(found.entries) == 1
     assert not left
     assert shelf_of(redis_url).user_features(["a:nn", "b"]).keys() == {"b"}
     everything = b"".join(key + (redis_client.dump(key) or b"") for key in redis_client.scan_iter())
     assert b"a:nn" in everything  # as an item
-    redis_client.delete(KEYS.lately("b"), KEYS.lately_item("a:nn"), KEYS.events)
+    redis_client.delete(KEYS.recent("b"), KEYS.recent_item("a:nn"), KEYS.events)
     for key in redis_client.scan_iter():
         assert b"nn" not in key + (redis_client.dump(key) or b"")
 
@@ -507,8 +507,8 @@ def test_the_refresh_counts_and_does_not_hide_what_was_revised(
     live(redis_client)
     put(redis_client, KEYS.item(1, "A1"), ITEM | {"price": 3.0})
     fresh = ITEM | {"price": 3.0, "popularity_score": 9.0, "as_of": text(NINE)}
-    put(redis_client, KEYS.fresh_item("A1"), fresh)
-    put(redis_client, KEYS.fresh_item("gone"), fresh)
+    put(redis_client, KEYS.item_update("A1"), fresh)
+    put(redis_client, KEYS.item_update("gone"), fresh)
     revise(redis_client, SHOP, "A1", price=2.5)
     shelf = shelf_of(redis_url)
     rows = shelf.item_features(["A1", "gone"])

@@ -15,7 +15,7 @@ from nightshelf.admin.erasure import Traces, forget, traces
 from nightshelf.admin.item_updates import revise
 from nightshelf.client.transport.connection import connect
 from nightshelf.contract.feature_rules import Counting
-from nightshelf.contract.keys import DEFAULT_TTL_S, MAX_ACTED, MAX_ID_BYTES, Keys
+from nightshelf.contract.keys import DEFAULT_TTL_S, MAX_ID_BYTES, MAX_MASKED, Keys
 from nightshelf.errors import CorruptValue, InvalidKey
 from tests.lookup.clients import ShelfOf
 from tests.lookup.shelves import SHOP, TTL_S, Clock, ids, publish, ranked
@@ -54,10 +54,10 @@ def test_an_action_in_one_round_trip(
             "position": "2",
         }
     ]
-    scored = redis_client.zrange(KEYS.acted("ann"), 0, -1, withscores=True)
+    scored = redis_client.zrange(KEYS.masked("ann"), 0, -1, withscores=True)
     assert scored == [(b"A1", AT.timestamp())]
-    assert 2 * TTL_S - 60 < redis_client.ttl(KEYS.acted("ann")) <= 2 * TTL_S
-    assert redis_client.zrange(KEYS.waiting, 0, -1) == [b"ann"]
+    assert 2 * TTL_S - 60 < redis_client.ttl(KEYS.masked("ann")) <= 2 * TTL_S
+    assert redis_client.zrange(KEYS.refresh_queue, 0, -1) == [b"ann"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_each_action_does(
     shelf.acted("ann", action, None if action == "profile_update" else "A1")
     assert ("A1" in ids(shelf.get("ann"))) is not masks
     assert ("A1" in ids(shelf_of(redis_url).get("ann"))) is not masks
-    assert (redis_client.zscore(KEYS.waiting, "ann") is not None) is waits
+    assert (redis_client.zscore(KEYS.refresh_queue, "ann") is not None) is waits
     assert [entry["event_type"] for entry in entries(redis_client)] == [action]
 
 
@@ -165,7 +165,7 @@ def test_a_text_that_has_no_bytes_is_refused_and_masks_nothing(
     for text in ("\ud800", "x" * (MAX_ID_BYTES + 1)):
         with pytest.raises(InvalidKey):
             shelf.acted("ann", "purchase", "A1", **{field: text})
-    assert not redis_client.exists(KEYS.events, KEYS.acted("ann"))
+    assert not redis_client.exists(KEYS.events, KEYS.masked("ann"))
     assert "A1" in ids(shelf.get("ann"))
 
 
@@ -174,7 +174,7 @@ def test_actions_are_a_setting(redis_client: Redis, shelf_of: ShelfOf, redis_url
     shelf = shelf_of(redis_url, settings=ReadSettings(actions={"hide": Effect(masks=True)}))
     shelf.acted("ann", "hide", "A1")
     assert ids(shelf.get("ann")) == ("B1", "C1")
-    assert redis_client.zcard(KEYS.waiting) == 0
+    assert redis_client.zcard(KEYS.refresh_queue) == 0
     shelf.acted("ann", "purchase", "B1")  # what the settings do not name is as it was
     assert ids(shelf.get("ann")) == ("C1",)
 
@@ -227,7 +227,7 @@ def test_the_night_says_what_an_action_does(
     assert shelf.counters().unknown_actions == (not known)
     for each in (shelf, shelf_of(redis_url)):
         assert ("A1" in ids(each.get("ann"))) is not masks
-    assert (redis_client.zscore(KEYS.waiting, "ann") is not None) is waits
+    assert (redis_client.zscore(KEYS.refresh_queue, "ann") is not None) is waits
     (entry,) = entries(redis_client)
     assert (entry["event_type"], entry["value"]) == (action, "2.0")
 
@@ -237,7 +237,7 @@ def test_what_changes_of_a_profile_asks_for_a_fresh_list(
 ) -> None:
     own_names(redis_client)
     assert shelf_of(redis_url).acted("ann", "moved_house").unknown_types == ()
-    assert redis_client.zscore(KEYS.waiting, "ann")
+    assert redis_client.zscore(KEYS.refresh_queue, "ann")
 
 
 def test_own_names_are_in_the_rows_at_once(
@@ -303,11 +303,11 @@ def test_shown_and_clicked(redis_client: Redis, shelf_of: ShelfOf, redis_url: st
 
 def test_bounds(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
     shelf = shelf_of(redis_url, settings=ReadSettings(max_events=10))
-    redis_client.zadd(KEYS.acted("ann"), {f"old{at}": at for at in range(MAX_ACTED)})
+    redis_client.zadd(KEYS.masked("ann"), {f"old{at}": at for at in range(MAX_MASKED)})
     shelf.acted("ann", "purchase", "new")
-    assert redis_client.zcard(KEYS.acted("ann")) == MAX_ACTED
-    assert redis_client.zscore(KEYS.acted("ann"), "old0") is None
-    assert redis_client.ttl(KEYS.acted("ann")) > DEFAULT_TTL_S
+    assert redis_client.zcard(KEYS.masked("ann")) == MAX_MASKED
+    assert redis_client.zscore(KEYS.masked("ann"), "old0") is None
+    assert redis_client.ttl(KEYS.masked("ann")) > DEFAULT_TTL_S
 
 
 def test_a_full_stream_is_not_written_to(redis_client: Redis, redis_url: str) -> None:
@@ -322,7 +322,7 @@ def test_a_full_stream_is_not_written_to(redis_client: Redis, redis_url: str) ->
     assert shelf.record(views).cause == "full"
     assert shelf.counters().causes["full"] == 6
     assert redis_client.xlen(KEYS.events) == 10  # nothing that was recorded has gone
-    assert redis_client.zscore(KEYS.acted("ann"), "A1")  # what it does at once is done
+    assert redis_client.zscore(KEYS.masked("ann"), "A1")  # what it does at once is done
     assert "A1" not in ids(shelf.get("ann"))
     assert shelf.get("ann").source == "list"
     redis_client.xtrim(KEYS.events, maxlen=4, approximate=False)  # as they are collected
@@ -432,11 +432,11 @@ def test_forgetting_reaches_all_of_it(
     shelf.acted("bob", "purchase", "A1")
     found, left = forget(redis_client, SHOP, "ann")
     assert found.waiting
-    assert KEYS.acted("ann") in found.keys
+    assert KEYS.masked("ann") in found.keys
     assert len(found.entries) == 1
     assert left == Traces((), ()) == traces(redis_client, SHOP, "ann")
     assert not left
-    assert redis_client.zrange(KEYS.waiting, 0, -1) == [b"bob"]
+    assert redis_client.zrange(KEYS.refresh_queue, 0, -1) == [b"bob"]
     assert Traces((), (), waiting=True)
 
 

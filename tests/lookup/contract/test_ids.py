@@ -63,7 +63,7 @@ def test_an_id_is_its_text_in_every_call(
     assert shelf.item_features([given, text])[given]["title"] == "Lamp"
     told = shelf.acted(given, "purchase", given)
     assert told.recorded
-    assert redis_client.zscore(KEYS.acted(text), text) is not None
+    assert redis_client.zscore(KEYS.masked(text), text) is not None
     assert shelf.shown(given, shelf.get(text)).recorded
     assert shelf.clicked(given, given).recorded
     entries: Any = redis_client.xrange(KEYS.events)

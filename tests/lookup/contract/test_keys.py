@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nightshelf import contract
 from nightshelf.client.event import Event
 from nightshelf.contract.keys import (
     MAX_ID_BYTES,
     Keys,
+    ParsedKey,
     decode_id,
     encode_id,
     encode_segment,
+    family_in,
+    is_of_user,
     key_ttl_s,
+    parse,
+    user_tag,
 )
 from nightshelf.contract.values import Canary, Manifest, RankedList, instant
 from nightshelf.errors import CorruptValue, InvalidKey
@@ -38,20 +44,112 @@ json_values = st.recursive(
 
 def test_golden_keys() -> None:
     keys = Keys("shop")
-    assert keys.current == "shelf:shop:current"
-    assert keys.generations == "shelf:shop:generations"
-    assert keys.fence == "shelf:shop:fence"
+    golden = {
+        keys.current: "shelf:{shop}:current",
+        keys.generations: "shelf:{shop}:generations",
+        keys.fence: "shelf:{shop}:fence",
+        keys.blocked: "shelf:{shop}:blocked",
+        keys.unavailable: "shelf:{shop}:unavailable",
+        keys.refresh_queue: "shelf:{shop}:refresh-queue",
+        keys.refreshed(7): "shelf:{shop}:refreshed:7",
+        keys.events: "shelf:{shop}:events",
+        keys.list(7, "als", "a:b c/é"): "shelf:shop:7:list:als:{a%3Ab%20c%2F%C3%A9}",
+        keys.popular(7, "all"): "shelf:shop:7:popular:all",
+        keys.popular(7, "category:R&B: 90s"): "shelf:shop:7:popular:category:R%26B%3A%2090s",
+        keys.popular(7, "segment:gold"): "shelf:shop:7:popular:segment:gold",
+        keys.similar(7, "B-2_x.~"): "shelf:shop:7:similar:B-2_x.~",
+        keys.user(7, "*"): "shelf:shop:7:user:{%2A}",
+        keys.item(7, "\r\n"): "shelf:shop:7:item:%0D%0A",
+        keys.masked("a:b"): "shelf:shop:masked:{a%3Ab}",
+        keys.recent("u{1}"): "shelf:shop:recent:{u%7B1%7D}",
+        keys.recent_item("B2"): "shelf:shop:recent-item:B2",
+        keys.row_update("u1"): "shelf:shop:row-update:{u1}",
+        keys.item_update("B2"): "shelf:shop:item-update:B2",
+        keys.refreshing("u1"): "shelf:shop:refreshing:{u1}",
+    }
+    assert list(golden) == list(golden.values())
+    assert keys.invalidate == "shelf:{shop}:invalidate"
     assert keys.prefix(7) == "shelf:shop:7:"
-    assert keys.list(7, "als", "a:b c/é") == "shelf:shop:7:list:als:a%3Ab%20c%2F%C3%A9"
-    assert keys.popular(7, "all") == "shelf:shop:7:popular:all"
-    assert keys.popular(7, "category:R&B: 90s") == "shelf:shop:7:popular:category:R%26B%3A%2090s"
-    assert keys.popular(7, "segment:gold") == "shelf:shop:7:popular:segment:gold"
-    assert keys.similar(7, "B-2_x.~") == "shelf:shop:7:similar:B-2_x.~"
-    assert keys.user(7, "*") == "shelf:shop:7:user:%2A"
-    assert keys.item(7, "\r\n") == "shelf:shop:7:item:%0D%0A"
-    assert keys.blocked == "shelf:shop:blocked"
-    assert keys.events == "shelf:shop:events"
-    assert keys.acted("a:b") == "shelf:shop:acted:a%3Ab"
+    for key in golden:
+        parsed = parse(key)
+        assert parsed is not None
+        assert parsed.namespace == "shop"
+        assert parsed == parse(key.encode())
+        assert is_of_user(key) == (key[-1] == "}")
+        template = f"``{_template(key)}``"
+        assert template in str(contract.__doc__), template
+
+
+def _template(key: str) -> str:
+    """Return a golden key as the table of the contract's docstring shows it."""
+    parsed = parse(key)
+    assert parsed is not None
+    own = parsed.name is None
+    parts = ["shelf", "{<ns>}" if own else "<ns>"]
+    parts += ["<gen>"] if parsed.generation and not own else []
+    parts += [parsed.family]
+    parts += ["<model>"] if parsed.model else []
+    parts += ["<gen>"] if parsed.family == "refreshed" else []
+    if not own:
+        name = "<segment>" if parsed.family == "popular" else "<id>"
+        parts.append(f"{{{name}}}" if is_of_user(key) else name)
+    return ":".join(parts)
+
+
+@given(ids, ids, st.integers(1, 10**9))
+def test_keys_are_parsed_into_what_they_were_built_from(user: str, model: str, at: int) -> None:
+    keys = Keys("shop.b-1")
+    assert parse(keys.list(at, model, user)) == ParsedKey("shop.b-1", "list", at, model, user)
+    for family in ("popular", "similar", "user", "item"):
+        name = f"category:{user}" if family == "popular" else user
+        key = keys.family(at, family).of(name)
+        assert parse(key) == ParsedKey("shop.b-1", family, at, None, name)
+        assert family_in(key) == family
+    for key in (keys.masked(user), keys.row_update(user), keys.recent_item(user)):
+        assert parse(key) == ParsedKey("shop.b-1", key.split(":")[2], name=user)
+    assert keys.list(at, model, user).endswith(user_tag(user))
+    assert hash_slot_tag(keys.list(at, model, user)) == hash_slot_tag(keys.masked(user))
+    assert hash_slot_tag(keys.current) == hash_slot_tag(keys.refreshed(at)) == "shop.b-1"
+    assert hash_slot_tag(keys.item(at, user)) == keys.item(at, user)
+
+
+def hash_slot_tag(key: str) -> str:
+    """Return the part of a key that decides its slot, as the specification of Redis Cluster says:
+
+    the text between the first `{` and the first `}` after it, or the key where that is empty.
+    """
+    rest = key.partition("{")[2]
+    tag, closed, _ = rest.partition("}")
+    return tag if closed and tag else key
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        b"\xff",
+        b"shelf:shop",
+        b"shelf:shop:current",
+        b"shelf:{shop}:current:x",
+        b"shelf:{Shop}:current",
+        b"shelf:{shop}:7:list:als:{u1}",
+        b"shelf:{shop}:refreshed:07",
+        b"shelf:{shop}:refreshed:x",
+        b"shelf:shop:7:list:als:u1",
+        b"shelf:shop:7:list:als:{u 1}",
+        b"shelf:shop:7:list:{u1}",
+        b"shelf:shop:7:user:{}",
+        b"shelf:shop:7:user:{%61}",
+        b"shelf:shop:7:item:{u1}",
+        b"shelf:shop:07:item:u1",
+        b"shelf:shop:7:popular:everyone",
+        b"shelf:shop:7:mood:u1",
+        b"shelf:shop:acted:{u1}",
+        b"other:shop:7:item:u1",
+    ],
+)
+def test_keys_of_others_are_not_parsed(key: bytes) -> None:
+    assert parse(key) is None
 
 
 def test_golden_list() -> None:
@@ -191,7 +289,7 @@ def test_golden_event() -> None:
 
 def test_golden_ttls() -> None:
     key = Keys("shop").list(7, "als", "ann")
-    assert key_ttl_s("list", key, 259_200) == 250_721
+    assert key_ttl_s("list", key, 259_200) == 249_919
     assert key_ttl_s("popular", Keys("shop").popular(7, "all"), 259_200) == 518_400
 
 

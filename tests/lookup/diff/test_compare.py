@@ -165,8 +165,8 @@ def test_planted_changes() -> None:
 
 def test_who_cannot_be_read_is_in_no_figure() -> None:
     comparison = Comparison(n_changed=3)
-    comparison.add([Pair("ann", "gold", (), ("x",), corrupt=("shelf:shop:1:list:als:ann",))])
-    assert comparison.corrupt == ["shelf:shop:1:list:als:ann"]
+    comparison.add([Pair("ann", "gold", (), ("x",), corrupt=("shelf:shop:1:list:als:{ann}",))])
+    assert comparison.corrupt == ["shelf:shop:1:list:als:{ann}"]
     assert comparison.entered() == comparison.left() == comparison.shifts() == []
     assert figures(comparison)["segments"] == []
     assert figures(comparison)["overall"]["only_b"] == 0

@@ -12,7 +12,7 @@ from redis import Redis
 from schemathesis.python import asgi
 
 from nightshelf.service import ApiKey, ServiceSettings, create_app
-from tests.fuzz.ledger import GRAMMAR, KEYS, Ledger
+from tests.fuzz.ledger import KEYS, Ledger
 from tests.fuzz.sayings import READS, TELLS
 from tests.fuzz.service_calls import API_KEYS, CONFIG, Service
 from tests.fuzz.shelf_calls import both
@@ -84,17 +84,3 @@ def test_the_ledger_finds_what_it_is_there_for(redis_client: Redis, ledger: Ledg
         "not told",
         "not told of",
     ]
-
-
-def test_the_grammar_is_the_contract_s() -> None:
-    raw = "a:b\r\n%\u00e9"
-    segments = ("all", "category:" + raw, "segment:" + raw)
-    keys = [KEYS.current, KEYS.generations, KEYS.fence, KEYS.blocked, KEYS.unavailable]
-    keys += [KEYS.waiting, KEYS.events, KEYS.acted(raw), KEYS.list(12, raw, raw)]
-    keys += [KEYS.similar(1, raw), KEYS.user(1, raw), KEYS.item(1, raw)]
-    keys += [KEYS.popular(1, segment) for segment in segments]
-    for key in keys:
-        assert GRAMMAR.fullmatch(key), key
-        assert not GRAMMAR.fullmatch(key + ":"), key
-        assert not GRAMMAR.fullmatch(key + "\n"), key
-    assert not GRAMMAR.fullmatch(f"{KEYS.masked}{'x' * 513}")

@@ -76,7 +76,7 @@ def test_a_conversion_is_a_purchase_and_masks(client: Caller, redis_client: Redi
     assert client.post("/track/conversion", json=sold).json() == {"event_ids": ["o1", "o2"]}
     shown = client.get("/recommendations/ann").json()["recommendations"]
     assert [each["item_id"] for each in shown] == ["C1"]
-    assert sorted(redis_client.zrange(KEYS.acted("ann"), 0, -1)) == [b"A1", b"B1"]
+    assert sorted(redis_client.zrange(KEYS.masked("ann"), 0, -1)) == [b"A1", b"B1"]
     first, second = entries(redis_client)
     assert (first["event_type"], first["value"], second["value"]) == ("purchase", "9.5", "0.5")
     assert client.counted("nightshelf_revenue_total", model="", variant="b") == 10.0
@@ -99,8 +99,8 @@ def test_what_is_told_is_in_the_rows_at_once_and_for_as_long_as_is_set(
         item = client.get("/items/A1/features").json()["features"]
     assert (user["events"], user["recent_views"], user["avg_rating"]) == (2, ["A1"], 4.0)
     assert (item["num_ratings"], item["avg_rating"]) == (1, 4.0)
-    assert 70 < redis_client.ttl(KEYS.lately("ann")) <= 77
-    assert 770 < redis_client.ttl(KEYS.lately_item("A1")) <= 777
+    assert 70 < redis_client.ttl(KEYS.recent("ann")) <= 77
+    assert 770 < redis_client.ttl(KEYS.recent_item("A1")) <= 777
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))
@@ -108,8 +108,8 @@ def test_each_action_has_its_effects(client: Caller, redis_client: Redis, action
     effect = ACTIONS[action]
     body = {"user_id": "ann", "item_id": "A1", "action": action, "value": 4}
     assert client.post("/track/action", json=body).status_code == 202
-    assert (redis_client.zscore(KEYS.acted("ann"), "A1") is not None) is effect.masks
-    assert (redis_client.zscore(KEYS.waiting, "ann") is not None) is effect.refreshes
+    assert (redis_client.zscore(KEYS.masked("ann"), "A1") is not None) is effect.masks
+    assert (redis_client.zscore(KEYS.refresh_queue, "ann") is not None) is effect.refreshes
     (entry,) = entries(redis_client)
     assert (entry["event_type"], entry["value"]) == (action, "4.0")
 
@@ -177,7 +177,7 @@ def test_what_is_wrong_is_a_422_before_anything_is_done(
     answer = client.post(f"/track/{path}", json=body)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert not redis_client.exists(KEYS.events, KEYS.acted("ann"), KEYS.waiting)
+    assert not redis_client.exists(KEYS.events, KEYS.masked("ann"), KEYS.refresh_queue)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from redis import Redis
 
 from nightshelf import Manifest
 from nightshelf.admin import generations
+from nightshelf.contract.keys import Keys
 from tasks.artifacts.records import LIST_SCHEMA
 from tasks.evaluation import gate_step as admit
 from tasks.evaluation.gate_step import overlap_with
@@ -46,9 +47,9 @@ def test_other_items_do_not_overlap(live: Manifest, redis_client: Redis, tmp_pat
 
 def test_other_users_do_not_overlap(live: Manifest, redis_client: Redis, tmp_path: Path) -> None:
     run, lists = tonight(tmp_path)
-    keys = list(redis_client.scan_iter("shelf:shop:1:list:*"))
+    keys = list(redis_client.scan_iter(Keys("shop").lists(1, "als").pattern))
     for key in keys:
-        redis_client.rename(key, key + b"-under-another-id")
+        redis_client.rename(key, key[:-1] + b"-under-another-id}")
     found = overlap_with(live, run, redis_client, lists)
     assert found == {"jaccard": 0.0, "rank_biased_overlap": 0.0}
 

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from nightshelf.admin import generations
+from nightshelf.contract.keys import Keys
 from tasks.errors import NoRoom
 from tasks.publish.memory_estimate import forecast
 from tasks.publish.settings import PublishSettings
@@ -60,7 +61,7 @@ def test_what_does_not_fit_is_refused_before_the_first_key(
         forecast(run, client, shelves)
     assert f"needs {need * 1.1 / 1e6:,.1f} MB and Redis has " in str(refused.value)
     assert ("would evict live lists" in str(refused.value)) == (policy != "noeviction")
-    assert not client.keys("shelf:shop:1:*")
+    assert not client.keys(Keys("shop").generation(1).pattern)
     assert not generations.listing(client, "shop")
 
     client.config_set("maxmemory", used(client) + round(need * 1.2))

@@ -75,7 +75,8 @@ def test_every_key_stands_with_its_value_and_a_ttl_within_bounds(
 ) -> None:
     values = publish(redis_client, tmp_path)
     assert len(values) == 20 + 2 + 20 + 20 + 20
-    housekeeping = {f"shelf:shop:{name}".encode() for name in ("current", "generations", "fence")}
+    keys = Keys("shop")
+    housekeeping = {key.encode() for key in (keys.current, keys.generations, keys.fence)}
     assert set(redis_client.scan_iter()) == {key.encode() for key in values} | housekeeping
     assert_live(redis_client, 1, values)
     ttls = {key: redis_client.ttl(key) for key in values}
@@ -172,7 +173,7 @@ def test_few_batches_more_than_were_told_of_are_on_their_way(
     settings = replace(SETTINGS, max_batch_keys=5, n_connections=n_connections)
     with pytest.raises(InterruptedError):
         stage(run, redis_client, make_shelves(run), settings, 10, "", progress=stop_at_the_third)
-    n_there = sum(1 for _ in redis_client.scan_iter(Keys("shop").prefix(1) + "*"))
+    n_there = sum(1 for _ in redis_client.scan_iter(Keys("shop").generation(1).pattern))
     assert told[-1] <= n_there <= told[-1] + 5 * (2 * n_connections - 1) < 82
 
 
@@ -233,7 +234,7 @@ def test_a_key_altered_after_staging_is_found(
     shelves = make_shelves(run, mark="00")
     record = staged(redis_client, run, shelves)
     ids = next(shelves[family].ids(100))
-    altered(redis_client, shelves[family].key_of(ids[-1]), how)
+    altered(redis_client, shelves[family].keys.of(ids[-1]), how)
     with pytest.raises(VerificationError, match="the live generation is untouched"):
         read_back(run, redis_client, shelves, record, SMALL)
     assert_live(redis_client, 1, before)

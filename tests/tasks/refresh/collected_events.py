@@ -61,12 +61,12 @@ def collect(folder: Path, *actions: Action, **columns: object) -> Path:
 def wait(client: Redis, *actions: Action) -> None:
     """Put down whoever acted for a fresh list, as `Shelf.acted` does."""
     for user, _, _, ts in actions:
-        client.zadd(KEYS.waiting, {user: ts.timestamp()})
+        client.zadd(KEYS.refresh_queue, {user: ts.timestamp()})
 
 
 def waiting(client: Redis) -> dict[str, float]:
     """Return who waits, and since when."""
-    entries: list[tuple[bytes, float]] = client.zrange(KEYS.waiting, 0, -1, withscores=True)  # type: ignore[assignment]
+    entries: list[tuple[bytes, float]] = client.zrange(KEYS.refresh_queue, 0, -1, withscores=True)  # type: ignore[assignment]
     return {user.decode(): since for user, since in entries}
 
 
@@ -82,7 +82,7 @@ def refresh(
 
 def lists(client: Redis, generation: int) -> Mapping[str, Any]:
     """Return the users' lists of a generation, by user."""
-    prefix = KEYS.lists(generation, "als")
-    names = sorted(key.decode() for key in client.scan_iter(f"{prefix}*"))
-    found = {name.removeprefix(prefix): client.get(name) for name in names}
-    return {user: value for user, value in found.items() if value is not None}
+    family = KEYS.lists(generation, "als")
+    names = sorted(client.scan_iter(family.pattern))
+    found = {family.id_in(name): client.get(name) for name in names}
+    return {str(user): value for user, value in found.items() if value is not None}

@@ -20,7 +20,8 @@ from nightshelf.admin import generations
 from nightshelf.admin.canary import release
 from nightshelf.admin.erasure import forget
 from nightshelf.admin.lifecycle import rollback
-from nightshelf.contract.keys import in_canary, key_ttl_s
+from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.keys import key_ttl_s
 from nightshelf.doctor.examine import examine
 from tasks.artifacts.factors import load_factors, load_matrix, save_factors
 from tasks.artifacts.records import Model
@@ -136,7 +137,7 @@ def by_the_night(root: Path, night: Run) -> dict[str, bytes]:
     )  # fmt: skip
     path = top_n(full.run, features, model, RULES, TRAINING).path
     family = families(full.run, path, path, path, features.users, features.items)[0]
-    return {entry.key.rsplit(":", 1)[1]: entry.value for entry in family.entries()}
+    return {str(family.keys.id_in(e.key.encode())): e.value for e in family.entries()}
 
 
 def test_lists_are_what_the_night_would_make(
@@ -185,7 +186,7 @@ def test_ttls_are_fresh_and_spread_and_a_row_ends_in_the_nights(
     for user in ACTORS:
         key = KEYS.list(1, "als", user)
         assert client.ttl(key) in (key_ttl_s("list", key, TTL_S) - 1, key_ttl_s("list", key, TTL_S))
-        assert 590 <= client.ttl(KEYS.fresh(user)) <= 600
+        assert 590 <= client.ttl(KEYS.row_update(user)) <= 600
 
     rows = shelf.user_features(["u05", "new"])
     assert rows["u05"]["events"] == nights["u05"]["events"] + 2
@@ -194,7 +195,7 @@ def test_ttls_are_fresh_and_spread_and_a_row_ends_in_the_nights(
     assert rows["u05"]["segment"] == nights["u05"]["segment"]
 
     for user in ACTORS:
-        client.delete(KEYS.fresh(user))  # as when its time is up
+        client.delete(KEYS.row_update(user))  # as when its time is up
     assert shelf.user_features(["u05"]) == {"u05": nights["u05"]}
     assert shelf.user_features(["new"])["new"]["recent_views"] == ["i13", "i05"]
     assert client.ttl(KEYS.user(1, "new")) > 600
@@ -212,7 +213,7 @@ def test_items_count_what_was_told_until_their_row_ends_in_the_nights(
     )
     nights = shelf.item_features(["i10", "i19"])
     refresh(redis_client, tmp_path)
-    key = KEYS.fresh_item("i10")
+    key = KEYS.item_update("i10")
     assert (
         RefreshSettings().item_ttl_s - 10 <= redis_client.ttl(key) <= RefreshSettings().item_ttl_s
     )
@@ -288,7 +289,7 @@ def test_an_action_that_never_comes_is_not_waited_for_for_ever(
     redis_client: Redis, tmp_path: Path, night: Run
 ) -> None:
     wait(redis_client, ("u07", None, "like", at(10)), ("odd", None, "like", at(10)))
-    redis_client.zadd(KEYS.waiting, {b"\xff": 1.0, b"": 1.0})
+    redis_client.zadd(KEYS.refresh_queue, {b"\xff": 1.0, b"": 1.0})
     refresh(redis_client, tmp_path)
     assert set(waiting(redis_client)) == {"u07", "odd"}
     impatient = RefreshSettings(patience_s=3600, max_block_users=1)
@@ -387,7 +388,7 @@ def test_who_is_forgotten_meanwhile_stays_forgotten(
     assert not any(b"u05" in key for key in redis_client.scan_iter())
     refresh(redis_client, tmp_path)
     found, left = forget(redis_client, SHOP, "u00")
-    assert KEYS.fresh("u00") in found.keys
+    assert KEYS.row_update("u00") in found.keys
     assert not left
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from nightshelf import Effect, ReadSettings, Shelf
-from nightshelf.contract.keys import Keys
+from nightshelf.contract.keys import Keys, parse
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import Features
 from tasks.features.serving_rules import counting_of
@@ -83,7 +83,8 @@ def told(rows: Rows) -> Rows:
 def rows_of(features: Features) -> Rows:
     """Return the rows of a night, as `read` does."""
     published = values(features).items()
-    return told({key.rsplit(":", 1)[1]: json.loads(value) for key, value in published})
+    names = {key: each.name for key, _ in published if (each := parse(key))}
+    return told({str(names[key]): json.loads(value) for key, value in published})
 
 
 def tell(shelf: Shelf, *events: Row) -> None:
@@ -177,12 +178,12 @@ def test_before_during_and_after_a_refresh(redis_client: Redis, tmp_path: Path) 
     for heard in (morning[:1], morning[1:5], morning[5:]):  # the others are on their way
         collected(*heard)
         refresh(redis_client, tmp_path)
-        assert redis_client.exists(KEYS.fresh("u00"), KEYS.fresh_item("i10")) >= 1
+        assert redis_client.exists(KEYS.row_update("u00"), KEYS.item_update("i10")) >= 1
         assert rows() == by_day
         tell(shelf, *heard)  # once more
         assert rows() == by_day
-    fresh = [KEYS.fresh(user) for user in people] + [KEYS.fresh_item(each) for each in things]
-    lately = [KEYS.lately(user) for user in people] + [KEYS.lately_item(each) for each in things]
+    fresh = [KEYS.row_update(user) for user in people] + [KEYS.item_update(each) for each in things]
+    lately = [KEYS.recent(user) for user in people] + [KEYS.recent_item(each) for each in things]
     assert redis_client.exists(*fresh[:3]) == 3
 
     kept = {key: redis_client.dump(key) for key in lately}

@@ -21,7 +21,8 @@ from nightshelf.client.core.read import (
 from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.results import as_live
-from nightshelf.contract.keys import encode_id, in_canary
+from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.keys import encode_id
 from nightshelf.contract.values import Canary, Manifest
 from nightshelf.errors import InvalidKey
 
@@ -77,12 +78,12 @@ def _in_generation(
 ) -> Exchange[dict[str, T]]:
     """Find each user's list in one generation."""
     name = model or live.default_model
-    lists, masked = state.keys.lists(live.generation, name), state.keys.masked
+    lists, masked = state.keys.lists(live.generation, name).key, state.keys.masks.key
     ids = named(users, encode_id)
     wanted: Wanted = {}
     for encoded in ids.values():
-        wanted[lists + encoded] = LIST
-        wanted[masked + encoded] = MASK
+        wanted[lists(encoded)] = LIST
+        wanted[masked(encoded)] = MASK
     if len(users) == 1:
         value: Callable[[str], Any] = (yield from fetch(state, call, wanted)).get
     else:
@@ -94,8 +95,8 @@ def _in_generation(
         if user in made or user in unlisted:
             continue
         encoded = ids.get(user, "")
-        mask = masks_of(state, call, user, value(masked + encoded))
-        own = value(lists + encoded)
+        mask = masks_of(state, call, user, value(masked(encoded)))
+        own = value(lists(encoded))
         if own is not None and mask.leave(own):
             made[user] = use(user, MaskedList(level, own, live, mask))
         else:
@@ -204,7 +205,7 @@ def masks_of(
 
 def read_masks(state: ClientState, call: CallState, user: str | None) -> Exchange[Masks]:
     """Read the masks of a user, or everyone's for `None`."""
-    keys = named([] if user is None else [user], state.keys.acted)
+    keys = named([] if user is None else [user], state.keys.masked)
     values = yield from fetch(state, call, dict.fromkeys(keys.values(), MASK))
     return masks_of(state, call, user, next(iter(values.values()), None))
 

@@ -20,7 +20,7 @@ from nightshelf.client.core.recent_events import (
 from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.core.stored_list import UNREADABLE
 from nightshelf.contract.ids import id_text
-from nightshelf.contract.keys import in_canary
+from nightshelf.contract.assignment import in_canary
 
 Rows = dict[str, Row]
 #: Keys of the row update, the nightly row and the recent events of one id.
@@ -46,9 +46,9 @@ def of_items(state: ClientState, ids: Iterable[str]) -> Exchange[Rows]:
     places = named(
         (text for _, text in texts),
         lambda item: (
-            keys.fresh_item(item),
+            keys.item_update(item),
             keys.item(live.generation, item),
-            keys.lately_item(item),
+            keys.recent_item(item),
         ),
     )
 
@@ -75,7 +75,7 @@ def of_users(state: ClientState, users: Iterable[str]) -> Exchange[Rows]:
     def place(user: str) -> RowKeys:
         drawn = out and in_canary(user, out.generation, out.share)
         at = out.generation if out and drawn else live.generation
-        return keys.fresh(user), keys.user(at, user), keys.lately(user)
+        return keys.row_update(user), keys.user(at, user), keys.recent(user)
 
     def made(update: Row | None, night: Row | None, events: Sequence[UserEvent]) -> Row | None:
         return to_user(night if update is None else update, events, live.counting)

@@ -5,21 +5,19 @@ from contextlib import suppress
 from dataclasses import replace
 
 from nightshelf.client.core.state import ClientState
-from nightshelf.contract.keys import decode_id
+from nightshelf.contract.keys import decode_id, is_of_user
 
 #: After so long without a message or a ping's reply, messages may have been lost.
 SILENCE_S = 2.0
 #: Seconds between pings.
 PING_S = 0.5
-#: Parts of the keys that belong to users.
-_OF_USERS = (":list:", ":user:", ":acted:", ":fresh:", ":lately:")
 
 
 def apply_message(state: ClientState, message: bytes | str) -> None:
     """Drop the values that a message names; messages of unknown kinds are ignored."""
     text = message if isinstance(message, str) else message.decode(errors="replace")
     kind, _, name = text.partition(":")
-    if kind == "seen":
+    if kind == "masks":
         state.pointer = replace(state.pointer, at=-math.inf)
         return
     with suppress(ValueError):  # bytes that are not text, or not an id
@@ -27,7 +25,7 @@ def apply_message(state: ClientState, message: bytes | str) -> None:
         if kind == "user":
             state.drop(state.keys_of(name))
         elif kind == "row":
-            state.drop([state.keys.lately(name)])
+            state.drop([state.keys.recent(name)])
         elif kind == "forget":
             state.drop(state.keys_of(name))
             state.forget(name)
@@ -44,4 +42,4 @@ def listening_started(state: ClientState) -> None:
 def listening_lost(state: ClientState) -> None:
     """Expire users' values: messages may be missed from now on."""
     state.listening = False
-    state.cache.age(lambda key: any(family in key for family in _OF_USERS))
+    state.cache.age(is_of_user)

@@ -12,7 +12,7 @@ from nightshelf.client.core.protocol import Batch, Command
 from nightshelf.client.core.stored_list import UNREADABLE
 from nightshelf.client.event import Event
 from nightshelf.client.settings import ReadSettings
-from nightshelf.contract.keys import MAX_LATELY, QUARTER_S, Keys, decode_id, encode_id
+from nightshelf.contract.keys import MAX_RECENT, QUARTER_S, Keys, decode_id, encode_id
 from nightshelf.contract.values import loads
 
 #: Events with values outside 0 to this are left to the nightly run.
@@ -56,21 +56,21 @@ def counts(event: Event) -> bool:
 
 def of_user(event: Event, keys: Keys, settings: ReadSettings) -> Batch:
     """Return the commands that store an event of a user; the first replies 0 if it is there."""
-    key = keys.lately(event.user_id)
+    key = keys.recent(event.user_id)
     entry: list[str | float] = [event.event_id, event.event_type, str(event.item_id)]
     if event.value is not None:
         entry.append(float(event.value))
     text = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
     return [
         ("ZADD", key, "NX", event.at.timestamp(), text),
-        ("ZREMRANGEBYRANK", key, 0, -MAX_LATELY - 1),
+        ("ZREMRANGEBYRANK", key, 0, -MAX_RECENT - 1),
         ("EXPIRE", key, settings.recent_user_ttl_s),
     ]
 
 
 def of_item(event: Event, keys: Keys, settings: ReadSettings, sign: int = 1) -> Batch:
     """Return the commands that count an event of its item; `sign=-1` undoes it."""
-    key = keys.lately_item(str(event.item_id))
+    key = keys.recent_item(str(event.item_id))
     field = f"{math.floor(event.at.timestamp()) // QUARTER_S}:{encode_id(event.event_type)}"
     batch: Batch = [("HINCRBY", key, field, sign)]
     if event.value is not None:

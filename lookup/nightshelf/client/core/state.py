@@ -19,7 +19,7 @@ from nightshelf.client.core.single_flight import SingleFlight
 from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.results import Counters, source_kind
 from nightshelf.client.settings import ReadSettings
-from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id
+from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, user_tag
 from nightshelf.contract.values import Manifest, instant
 
 #: Users whose masked items a process remembers by itself, in case Redis does not record them.
@@ -146,8 +146,8 @@ class ClientState:
         """Drop everything of a user."""
         with self._lock:
             self._masked_here.pop(user, None)
-        end = f":{encode_id(user)}"
-        self.cache.drop_where(lambda key: key.endswith(end))
+        tag = user_tag(user)
+        self.cache.drop_where(lambda key: key.endswith(tag))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Read these keys again next time, also where a read is in flight."""
@@ -157,8 +157,8 @@ class ClientState:
 
     def keys_of(self, user: str) -> list[str]:
         """Return a user's keys that an action changes, in the live generation and its canary."""
-        keys, live = [self.keys.acted(user), self.keys.fresh(user)], self.pointer.live
-        keys.append(self.keys.lately(user))
+        keys, live = [self.keys.masked(user), self.keys.row_update(user)], self.pointer.live
+        keys.append(self.keys.recent(user))
         if live:
             served = [(live.generation, {*live.models, live.default_model})]
             if live.canary:

@@ -14,7 +14,7 @@ from nightshelf.client.event import Event
 from nightshelf.client.results import Result
 from nightshelf.contract.effects import UNKNOWN, Effect, effect_of
 from nightshelf.contract.feature_rules import Counting
-from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, MAX_ACTED, encode_id
+from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, MAX_MASKED, encode_id
 
 #: Maximum age of the definition of event types, which changes with a generation.
 _DEFINITION_S = 60.0
@@ -158,14 +158,14 @@ def _effects(
     ttl_s = FALLBACK_TTL_FACTOR * (live.ttl_s if live else DEFAULT_TTL_S)
     if effect.masks and event.item_id is not None:
         state.remember(user, event.item_id)
-        key = keys.acted(user)
+        key = keys.masked(user)
         batch += [
             ("ZADD", key, at, event.item_id),
-            ("ZREMRANGEBYRANK", key, 0, -MAX_ACTED - 1),
+            ("ZREMRANGEBYRANK", key, 0, -MAX_MASKED - 1),
             ("EXPIRE", key, ttl_s),
         ]
     if effect.refreshes:  # a repeated or late event must not hide a newer one
-        batch += [("ZADD", keys.waiting, "GT", at, user), ("EXPIRE", keys.waiting, ttl_s)]
+        batch += [("ZADD", keys.refresh_queue, "GT", at, user), ("EXPIRE", keys.refresh_queue, ttl_s)]
     if effect.invalidates or effect.masks:
         return [*batch, ("PUBLISH", keys.invalidate, f"user:{encode_id(user)}")]
     users = dict.fromkeys(each.user_id for each in counted)
@@ -180,5 +180,5 @@ def _drop(state: ClientState, user: str | None, counted: Sequence[Event]) -> Non
     keys = state.keys
     changed = {} if user is None else dict.fromkeys(state.keys_of(user))
     for each in counted:
-        changed |= {keys.lately(each.user_id): None, keys.lately_item(str(each.item_id)): None}
+        changed |= {keys.recent(each.user_id): None, keys.recent_item(str(each.item_id)): None}
     state.drop(changed)
