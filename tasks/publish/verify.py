@@ -31,7 +31,7 @@ def check_sample(client: Redis, family: Family, *, first: int) -> None:
     rows = family.sample(SAMPLE, first)
     for start in range(0, len(rows), MGET_KEYS):
         some = rows[start : start + MGET_KEYS]
-        values: list[bytes | None] = client.mget([family.key_of(row["key"]) for row in some])  # type: ignore[assignment]
+        values: list[bytes | None] = client.mget([family.keys.of(row["key"]) for row in some])  # type: ignore[assignment]
         for row, value in zip(some, values, strict=True):
             if value is None or not _same(row, value):
                 raise VerificationError(

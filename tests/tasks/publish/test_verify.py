@@ -42,7 +42,7 @@ def change_list(
     """Change one list in Redis."""
     (row,) = (each for each in pq.read_table(family.path).to_pylist() if each["key"] == key)
     change(row)
-    client.set(family.key_of(key), encode_list(row))
+    client.set(family.keys.of(key), encode_list(row))
 
 
 def refusal(client: Redis, family: Family, first: int = 0) -> str:
@@ -121,9 +121,9 @@ def test_a_list_that_is_gone_or_none_is_refused(
     redis_client: Redis, family: Family, value: bytes | None
 ) -> None:
     put(redis_client, family)
-    redis_client.delete(family.key_of(KEY))
+    redis_client.delete(family.keys.of(KEY))
     if value is not None:
-        redis_client.set(family.key_of(KEY), value)
+        redis_client.set(family.keys.of(KEY), value)
     assert f"the list of {KEY} as read back" in refusal(redis_client, family)
 
 
