@@ -12,7 +12,7 @@ from nightshelf.admin.canary import release
 from nightshelf.admin.erasure import forget
 from nightshelf.admin.lifecycle import pin, promote, rollback
 from nightshelf.admin.wholeness import lack, whole
-from nightshelf.contract.keys import Keys, family_in
+from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
 from tasks.evaluation.gate_step import overlap_with
@@ -26,8 +26,7 @@ KEYS = Keys(SHOP)
 
 
 def keys_of(client: Redis, generation: int, family: str = "") -> list[bytes]:
-    found = sorted(client.scan_iter(KEYS.generation(generation).pattern))
-    return [key for key in found if family_in(key.decode()).startswith(family)]
+    return sorted(client.scan_iter(f"{KEYS.prefix(generation)}{family}*"))
 
 
 def manifest_of(client: Redis, generation: int) -> Manifest:

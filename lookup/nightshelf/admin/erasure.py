@@ -64,9 +64,10 @@ def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
     Processes that listen drop what they keep; others have it until its time is up.
     """
     keys = Keys(namespace)
+    token = keys.refreshing(user)
     # First: no refresh writes a list for the user once its keys are looked for.
     queued = client.zrem(keys.refresh_queue, user) > 0
-    client.unlink(keys.refreshing(user))
+    client.delete(token)
     found = replace(traces(client, namespace, user), waiting=queued)
     for names in _batches(found.keys):
         client.unlink(*names)
