@@ -1,7 +1,7 @@
 """A generation as keys and values, in one fixed order, so that a digest can be taken over it."""
 
 import string
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from nightshelf.contract.keys import MAX_ID_BYTES, Keys
+from nightshelf.contract.keys import MAX_ID_BYTES, KeyFamily, Keys, encode_id
 from tasks.artifacts.list_tables import read_lists
 from tasks.io.byte_strings import Buffer, ByteStrings, byte_ranges
 from tasks.io.parquet import row_groups
@@ -24,10 +24,9 @@ from tasks.runs.run_folder import Run
 MODEL = "als"
 _BATCH_ROWS = 5_000
 _SAMPLED_GROUPS = 8
-#: What does not stand in a key as it is (RFC 3986, 2.3), and an id that does.
+#: Bytes that an id must have encoded in a key (RFC 3986, 2.3).
 _UNRESERVED = b"-._~" + string.ascii_letters.encode() + string.digits.encode()
 _RESERVED = byte_ranges(bytes(set(range(256)) - set(_UNRESERVED)))
-_ANY_ID = "0"
 
 
 class Entry(NamedTuple):
@@ -61,7 +60,7 @@ class Family:
     name: str
     path: Path
     id_column: str
-    key_of: Callable[[str], str]
+    keys: KeyFamily
 
     @property
     def holds_lists(self) -> bool:
@@ -79,18 +78,17 @@ class Family:
                 yield batch.column(0)
 
     def keys_of(self, ids: pa.Array) -> ByteStrings:
-        """Return the keys of ids; `key_of` each where a character needs care.
+        """Return the keys of ids; one at a time where one needs encoding.
 
-        Raises `nightshelf.InvalidKey` as `key_of` does.
+        Raises `nightshelf.InvalidKey` for what is no id.
         """
         raw_ids = ByteStrings.of(ids)
         sizes = raw_ids.lengths
         fits = bool(((sizes > 0) & (sizes <= MAX_ID_BYTES)).all())
-        # A segment is more than an id.
-        if self.name == "popular" or not fits or raw_ids.contains_any(_RESERVED):
-            return ByteStrings.of([self.key_of(raw).encode() for raw in ids.to_pylist()])
-        prefix = self.key_of(_ANY_ID).removesuffix(_ANY_ID)
-        return ByteStrings.of(pc.binary_join_element_wise(prefix, ids, ""))
+        if self.keys.encode is not encode_id or not fits or raw_ids.contains_any(_RESERVED):
+            return ByteStrings.of([self.keys.of(raw).encode() for raw in ids.to_pylist()])
+        keys = pc.binary_join_element_wise(self.keys.prefix, ids, self.keys.suffix, "")
+        return ByteStrings.of(keys)
 
     def encode(self, batch: pa.RecordBatch) -> Entries:
         """Return rows of the file as keys with their values."""
@@ -130,7 +128,7 @@ class Family:
     def entry(self, row: dict[str, Any]) -> Entry:
         """Return a row of the file as a key and its value: the definition of `encode`."""
         values = dict(row)
-        key = self.key_of(values.pop(self.id_column))
+        key = self.keys.of(values.pop(self.id_column))
         return Entry(self.name, key, (encode_list if self.holds_lists else encode_row)(values))
 
 
@@ -140,11 +138,11 @@ def families(
     """Return the families of a generation, in the order in which they are written and read back."""
     keys, generation = Keys(run.namespace), run.generation
     found = (
-        Family("list", lists, "key", lambda raw: keys.list(generation, MODEL, raw)),
-        Family("popular", popular, "key", lambda raw: keys.popular(generation, raw)),
-        Family("similar", similar or Path(), "key", lambda raw: keys.similar(generation, raw)),
-        Family("user", users, "user_id", lambda raw: keys.user(generation, raw)),
-        Family("item", items, "item_id", lambda raw: keys.item(generation, raw)),
+        Family("list", lists, "key", keys.lists(generation, MODEL)),
+        Family("popular", popular, "key", keys.family(generation, "popular")),
+        Family("similar", similar or Path(), "key", keys.family(generation, "similar")),
+        Family("user", users, "user_id", keys.family(generation, "user")),
+        Family("item", items, "item_id", keys.family(generation, "item")),
     )
     return tuple(family for family in found if similar or family.name != "similar")
 

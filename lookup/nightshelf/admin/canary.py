@@ -18,9 +18,9 @@ def release(client: Redis, namespace: str, generation: int, share: float) -> Non
 
     It is staged, or has been live: after a rollback a few users can be served what was left.
 
-    Who is among them: `nightshelf.contract.assignment.in_canary`. It ends when a generation goes live, this
-    one or another, or by a rollback; a second call changes the share. `ValueError` for a share that
-    is not above 0 and at most 100; `TransitionRefused` (`unknown`, `not-staged`, `bad`,
+    `nightshelf.contract.assignment.in_canary` draws the users. A canary ends when a generation goes
+    live, this one or another, or by a rollback; a second call changes the share. `ValueError` for a
+    share that is not above 0 and at most 100; `TransitionRefused` (`unknown`, `not-staged`, `bad`,
     `incomplete`, `expired`, `nothing-live`, `contended`).
     """
     change(client, namespace, releasing(client, generation, share))

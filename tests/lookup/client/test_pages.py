@@ -72,7 +72,7 @@ sizes = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 def test_pages_together_are_the_list(
     redis_client: Redis, redis_url: str, colour: str, order: list[str], sizes: list[int], kept: bool
 ) -> None:
-    write(redis_client, {"list:als:ann": order})
+    write(redis_client, {"list:als:{ann}": order})
     with opening(colour) as shelf_of:
         shelf = shelf_of(redis_url, settings=ReadSettings() if kept else UNKEPT)
         assert paged(shelf, sizes) == order
@@ -84,7 +84,7 @@ def test_no_repeats_whatever_is_acted_on_or_blocked_in_between(
     redis_client: Redis, redis_url: str, colour: str, order: list[str], sizes: list[int],
     off: list[str],
 ) -> None:  # fmt: skip
-    write(redis_client, {"list:als:ann": order})
+    write(redis_client, {"list:als:{ann}": order})
     todo, clock = iter(off), Clock()
 
     def change(seen: list[str]) -> None:
@@ -208,7 +208,7 @@ def test_filters_against_brute_force(
     redis_client: Redis, redis_url: str, colour: str, asked: Filters, own: list[str],
     toys: list[str], everyone: list[str], sizes: list[int],
 ) -> None:  # fmt: skip
-    lists = {"list:als:ann": own, "popular:category:Toys": toys, "popular:all": everyone}
+    lists = {"list:als:{ann}": own, "popular:category:Toys": toys, "popular:all": everyone}
     redis_client.flushdb()
     write(redis_client, lists)
     redis_client.delete(KEYS.popular(1, "category:Lamps"))
@@ -294,7 +294,7 @@ def test_a_page_that_redis_fails_is_asked_for_again(
     redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line
 ) -> None:
     """Neither a list nor its items' rows can be read: paging does not end by mistake."""
-    write(redis_client, {"list:als:ann": CATALOGUE})
+    write(redis_client, {"list:als:{ann}": CATALOGUE})
     for asked in (None, Filters(not_categories=("Toys",))):
         shelf = shelf_of(redis_url, settings=UNKEPT)
         first = shelf.get("ann", 3, filters=asked)

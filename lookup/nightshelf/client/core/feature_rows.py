@@ -19,8 +19,8 @@ from nightshelf.client.core.recent_events import (
 )
 from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.core.stored_list import UNREADABLE
-from nightshelf.contract.ids import id_text
 from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.ids import id_text
 
 Rows = dict[str, Row]
 #: Keys of the row update, the nightly row and the recent events of one id.

@@ -165,7 +165,10 @@ def _effects(
             ("EXPIRE", key, ttl_s),
         ]
     if effect.refreshes:  # a repeated or late event must not hide a newer one
-        batch += [("ZADD", keys.refresh_queue, "GT", at, user), ("EXPIRE", keys.refresh_queue, ttl_s)]
+        batch += [
+            ("ZADD", keys.refresh_queue, "GT", at, user),
+            ("EXPIRE", keys.refresh_queue, ttl_s),
+        ]
     if effect.invalidates or effect.masks:
         return [*batch, ("PUBLISH", keys.invalidate, f"user:{encode_id(user)}")]
     users = dict.fromkeys(each.user_id for each in counted)
