@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test quick check format lock reliability soak fuzz lookup bench clean
+.PHONY: help install demo demo-stop test quick check format settings lock reliability soak fuzz lookup bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ check: $(READY)  ## Format, lint, types, import contracts
 format: $(READY)  ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+settings: $(READY)  ## Write docs/settings.md from the settings' classes
+	@$(BIN)/python -m tests.settings_page
 
 reliability: $(READY)  ## Inject faults, and write the results into docs/reliability.md
 	@$(BIN)/python -m pytest tests/faults --write-reliability docs/reliability.md

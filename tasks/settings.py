@@ -43,7 +43,10 @@ _REDIS_URL = ("NIGHTSHELF_REDIS_URL", "REDIS_URL", "redis_url")
 
 
 class Settings(BaseSettings):
-    """Each step's settings; the address of Redis is secret, since it may hold a password."""
+    """All settings of a night, by step.
+
+    - `redis_url`: address of Redis; secret, as it may hold a password.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,

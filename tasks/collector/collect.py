@@ -37,12 +37,12 @@ _MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class CollectSettings:
-    """How much is held at a time, and how long a run lasts.
+    """Size of a batch, and length of a run.
 
     - `max_s`: a run ends after the batch during which this has passed, or when all is collected.
     - `max_batch_entries`, `max_batch_bytes`: a batch, which becomes a file a date, ends with the
       round trip (of up to 250 entries) that reaches either.
-    - `claim_after_s`: what was taken so long ago and not acknowledged, its collector died with.
+    - `claim_after_s`: entries taken so long ago and not acknowledged are collected again.
     - `clock_tolerance_s`: how far beyond its arrival an event's `ts` may lie.
     """
 

@@ -37,7 +37,7 @@ _ADVICE = "The log is as it was: make room, and the next run merges"
 
 @dataclass(frozen=True)
 class CompactSettings:
-    """When files are merged, and when those that were merged go.
+    """Sizes and ages at which files are merged and deleted.
 
     - `max_files_today`: today's small files are merged when there are more; those of earlier dates
       always.

@@ -30,11 +30,12 @@ GateName = Literal[
 
 @dataclass(frozen=True)
 class GateSettings:
-    """The limit of each gate, and which gates only warn.
+    """The limit of each gate, and the gates that only warn.
 
     Ratios and drops compare with the live generation; the first night has none. The others are
-    absolute and stand from the first night on (docs/decisions/0033-absolute-gates.md). A gate named
-    in `warn` lets the generation go live and says so; the others block it.
+    absolute and stand from the first night on (docs/decisions/0033-absolute-gates.md).
+
+    - `warn`: gates that let a generation go live and warn; the others block it.
     """
 
     filled_share_min: Share = 0.3
@@ -64,9 +65,10 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """`holdout_days`: days that the lists are judged by; 0: they are not.
+    """The backtest of each night.
 
-    It costs training and lists a second time.
+    - `holdout_days`: last days by which lists made without them are judged; 0: no backtest. It
+      costs training and lists a second time.
     """
 
     holdout_days: NonNegativeInt = 0

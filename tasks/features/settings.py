@@ -10,16 +10,17 @@ from nightshelf.contract.feature_rules import PURCHASE
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """What an event says.
+    """Weights, decay and roles of event types.
 
-    - `weights`: how much an event of a type says for an item, or against it where negative. A type
-      that is not named, or weighs 0, teaches the model nothing.
-    - `half_life_days`: after so many days an event says half as much.
+    - `weights`: strength of an event by type; negative counts against the item. The model learns
+      nothing from a type that is not named or weighs 0.
+    - `half_life_days`: age at which an event counts half.
     - `seen`: types after which an item is not recommended to that user again.
-    - `rating_types`, `view_types`: types whose `value` is a rating; types that are views.
+    - `rating_types`: types whose `value` is a rating.
+    - `view_types`: types that are views.
     - `purchase_types`: types that are purchases, whose `value` is the revenue; the first is that of
-      a tracked conversion. Where none is given: `purchase`, or, where neither `weights` nor `seen`
-      has that, the types in `seen` of positive weight that are neither ratings nor views.
+      a tracked conversion. Without any: `purchase`, or, if neither `weights` nor `seen` names that,
+      the types in `seen` of positive weight that are neither ratings nor views.
     """
 
     weights: dict[str, float] = field(

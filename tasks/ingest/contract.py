@@ -87,9 +87,10 @@ CONTRACT: Mapping[RelationName, Mapping[str, tuple[Kind, bool]]] = {
 
 @dataclass(frozen=True)
 class InputSettings:
-    """How the files differ from the contract, and what to do about files that cannot be read.
+    """Column names of the files, and the handling of unreadable files.
 
-    `events`, `items`, `users` map a contract column to its name in the files.
+    - `events`, `items`, `users`: column of the contract -> its name in the files.
+    - `skip_broken_files`: set files aside that cannot be read, instead of failing the night.
     """
 
     events: dict[str, str] = field(default_factory=dict)

@@ -8,13 +8,13 @@ from pydantic import Field
 
 @dataclass(frozen=True)
 class EventSettings:
-    """What counts as a bad row, and how many the night bears.
+    """Bad and idle rows, and the share of bad ones that fails a night.
 
-    - `max_bad_share`: the night fails when a larger share of the rows of events, of items or of
-      users is bad, 0 to 1. Rows after `as_of` and idle events are not among them.
+    - `max_bad_share`: the night fails if a larger share of events, items or users is bad.
+      Events after `as_of` and idle ones are not counted.
     - `may_be_negative`: event types whose `value` may be below zero.
-    - `clock_tolerance_s`: how far past the clock of this machine a `ts` may lie.
-    - `idle`: event types that teach nothing, which are counted and otherwise not read.
+    - `clock_tolerance_s`: how far past this machine's clock a `ts` may lie.
+    - `idle`: event types that are counted and otherwise not read.
     """
 
     max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.01

@@ -9,9 +9,12 @@ from nightshelf.contract.keys import DEFAULT_TTL_S
 
 @dataclass(frozen=True)
 class PublishSettings:
-    """How long a generation lives, and how much is on its way to Redis at a time.
+    """Lifetime of a generation, and amounts in flight to Redis.
 
-    Each of `n_connections` has up to two batches on their way, of at most so many keys and bytes.
+    - `ttl_s`: lifetime of a generation's keys, before jitter.
+    - `max_batch_keys`, `max_batch_bytes`: bounds of a batch.
+    - `n_connections`: connections that write, each with up to two batches in flight.
+    - `timeout_s`: wait for a reply.
     """
 
     ttl_s: PositiveInt = DEFAULT_TTL_S

@@ -11,23 +11,23 @@ _TRADES = {"rerank": "cap", "max_item_share": 1.0, "explore_slots": 0}
 
 @dataclass(frozen=True)
 class TopNSettings:
-    """How long a list is, and how diverse.
+    """Length and diversity of users' lists.
 
-    - `n`: items a list, 1 to 1,000.
-    - `page_size`, `max_per_category`: at most so many of a category in each page of so many; items
-      of unknown category are held to none.
-    - `max_bytes`: memory for scores and candidates, over all threads; each holds one user's at
-      least.
-    - `rerank`: "cap" is the category rule; "mmr" chooses without it by Maximal Marginal Relevance,
-      `mmr_lambda` from 0, variety alone, to 1, score alone; "none" is score alone.
-    - `max_item_share`: of all lists, the most that one item may enter; 1 is no ceiling.
-    - `explore_slots`: places at the end of each page that go to items which few lists show, or
-      which came into being in the last `new_days`.
-    - `active_within_days`: users without an event in so many days get no list of their own, and
-      fall back; none: everybody gets one.
+    - `n`: items a list.
+    - `page_size`: items a page, in which categories are capped.
+    - `max_per_category`: items of one category a page; items of unknown category are not capped.
+    - `max_bytes`: memory for scores and candidates, of all threads; each holds at least one user's.
+    - `rerank`: "cap" is the category rule; "mmr" is Maximal Marginal Relevance instead of it;
+      "none" is score alone.
+    - `mmr_lambda`: of "mmr", from 0, variety alone, to 1, score alone.
+    - `max_item_share`: largest share of all lists that one item may enter; 1 is no cap.
+    - `explore_slots`: places at the end of each page for new items and items in few lists.
+    - `new_days`: age up to which an item is new to `explore_slots`.
+    - `active_within_days`: users without an event in so many days get no list of their own, but the
+      fallback; none: everybody gets one.
 
-    With any of these three rules all lists are in memory at once, beyond `max_bytes`: up to some
-    50 bytes a place (docs/decisions/0016-exposure.md).
+    With `mmr`, `max_item_share` or `explore_slots` all lists are in memory at once, beyond
+    `max_bytes`: up to about 50 bytes a place (docs/decisions/0016-exposure.md).
     """
 
     n: Annotated[int, Field(ge=1, le=1_000)] = 50
@@ -61,7 +61,11 @@ class TopNSettings:
 
 @dataclass(frozen=True)
 class PopularitySettings:
-    """`recent_days` against the `past_days` before them make an item trending."""
+    """Time windows of popular and trending items.
+
+    - `recent_days`: window that counts as now; an item trends by its growth over `past_days`.
+    - `past_days`: window before it.
+    """
 
     recent_days: PositiveInt = 7
     past_days: PositiveInt = 28
@@ -69,6 +73,9 @@ class PopularitySettings:
 
 @dataclass(frozen=True)
 class SimilarSettings:
-    """`n`: items a list."""
+    """Length of similar items' lists.
+
+    - `n`: items a list.
+    """
 
     n: PositiveInt = 20

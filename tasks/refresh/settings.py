@@ -7,12 +7,12 @@ from pydantic import PositiveFloat, PositiveInt
 
 @dataclass(frozen=True)
 class RefreshSettings:
-    """How far a run goes, and how long what it writes lives.
+    """Size of a run, and lifetime of the rows it writes.
 
-    - `user_ttl_s`, `item_ttl_s`: how long readers prefer a row as of the refresh to the night's.
-    - `max_users`: a run serves the longest waiting so many; the others wait for the next.
+    - `user_ttl_s`, `item_ttl_s`: how long readers prefer a refreshed row to the night's.
+    - `max_users`: users a run serves, longest in the refresh queue first.
     - `max_block_users`: users whose history and lists are in memory at a time.
-    - `patience_s`: who waits longer for an action that the log never hears of is let go.
+    - `patience_s`: time after which a user whose action never reaches the log leaves the queue.
     """
 
     user_ttl_s: PositiveInt = 3600

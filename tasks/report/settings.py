@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Targets:
-    """What a good night exceeds: catalogue coverage and category diversity, both 0 to 1."""
+    """Targets of the report, each from 0 to 1.
+
+    - `coverage`: catalogue coverage that a good night exceeds.
+    - `diversity`: category diversity that a good night exceeds.
+    """
 
     coverage: float = 0.5
     diversity: float = 0.7

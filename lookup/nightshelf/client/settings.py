@@ -13,15 +13,16 @@ class ReadSettings:
 
     - `deadline_s`: time of a whole call with Redis, over all its round trips; `None` takes the
       client's `socket_timeout`, or 50 ms.
-    - `*_ttl_s` of reads: how long a value is served from the process without asking again. A user's
-      own values are kept briefly, as another process may record an action; under
-      `Shelf.listening` the process is notified, and keeps them for `listening_ttl_s`.
+    - `list_ttl_s`, `item_ttl_s`, `popular_ttl_s`: how long a value is served from the process.
+    - `mask_ttl_s`: the same for a user's own values: brief, as another process may
+      record an action.
+    - `listening_ttl_s`: the same in a process that is notified of actions (`Shelf.listening`).
     - `stale_s`: how much longer a copy is served while Redis fails.
     - `max_entries`, `max_bytes`: bounds of the cache, the latter an estimate of memory;
       `max_bytes=0` caches nothing.
     - `beta`: how early hot keys are read again (XFetch); 0 is never early.
-    - `breaker_after` failures in a row open the breaker; then one call every `breaker_wait_s`
-      probes Redis.
+    - `breaker_after`: failures in a row that open the breaker.
+    - `breaker_wait_s`: time between calls that probe Redis while the breaker is open.
     - `actions`: effects by event type, in place of those that the live generation defines
       (`nightshelf.contract.effects`).
     - `recent_user_ttl_s`, `recent_item_ttl_s`: how long tracked events are merged into feature

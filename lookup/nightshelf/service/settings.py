@@ -51,24 +51,28 @@ class ApiKey(BaseModel):
 
 
 class ServiceSettings(BaseSettings):
-    """Where the lists are, and what callers may.
+    """Address of the lists, and limits of callers.
 
-    - `deadline_s`: a read's time with Redis, however many round trips it takes.
-    - `recent_user_ttl_s`, `recent_item_ttl_s`: how long what is told is added to feature rows
+    - `redis_url`: address of Redis.
+    - `namespace`: the shop whose lists are served.
+    - `deadline_s`: a read's time with Redis, over all its round trips.
+    - `recent_user_ttl_s`, `recent_item_ttl_s`: how long tracked events are merged into feature rows
       (`nightshelf.ReadSettings`).
-    - `keys`: by a name of yours, which the log shows; with none the service is open to all.
+    - `keys`: callers' keys by a name of yours, which the log shows; without any it is open to all.
     - `cors_origins`: web pages that may call it from a browser, as ``https://shop.example``.
     - `max_per_s`: requests a second to one process by one key, or by one address without a key.
     - `trusted_proxies`: addresses or networks of balancers, as ``["10.0.0.5"]``; only from these
-      does ``X-Forwarded-For`` count: of its addresses the last one that is none of theirs.
-    - `max_body_bytes`, `max_head_bytes`: of one request; the head is its first line and headers.
-    - `receive_s`: how long a caller may take to send a request, or to read an answer.
-    - `max_connections`: to one process; beyond it the one goes that has waited longest.
-    - `root_path`: the path under which a proxy serves it, as ``/recs``; the proxy may take it off.
-    - `max_events`: how many tracked events may wait to be collected; beyond that none is taken.
-      `caller_share`: of these, by one key or one address without a key, through one process.
-    - `drain_s`: how long requests in flight are waited for once the process is told to end.
-    - `events_dir`: the collected event log, for the dashboard; without it there is none.
+      does ``X-Forwarded-For`` count: the last address in it that is not one of theirs.
+    - `max_body_bytes`: of a request's body.
+    - `max_head_bytes`: of a request's first line and headers.
+    - `receive_s`: time to send a request, or to read an answer.
+    - `max_connections`: to one process; beyond it the one that has waited longest is closed.
+    - `root_path`: path under which a proxy serves it, as ``/recs``; the proxy may take it off.
+    - `max_events`: tracked events that may wait to be collected; further ones are refused.
+    - `caller_share`: share of `max_events` that one key, or one address without a key, may hold
+      through one process.
+    - `drain_s`: wait for requests in flight once the process is told to end.
+    - `events_dir`: the collected event log, for the dashboard; none: no dashboard.
     """
 
     model_config = SettingsConfigDict(

@@ -7,15 +7,17 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """ALS settings.
+    """Settings of ALS.
 
+    - `factors`: length of a factor vector.
+    - `iterations`: of a night that trains from scratch.
+    - `warm_iterations`: of a night that starts from the last night's factors; 0: none does.
+    - `cold_every`: one in so many nights trains from scratch.
+    - `cold_below`: retrain from scratch if the last night's NDCG fell below this fraction of the
+      night before (the gate `ndcg_ratio`, which needs `evaluate.holdout_days`).
+    - `regularization`: weight of the factors' squared norms in the loss.
     - `alpha`: confidence a unit of interaction strength: c = 1 + alpha * |r|.
-    - `regularization`: the weight of the factors' squared norms in the loss.
-    - `iterations`: of a night that begins anew; `warm_iterations`: of one that starts from the
-      factors of the night before (0: none does).
-    - `cold_every`: of so many nights one begins anew.
-    - `cold_below`: and so does the night after one whose lists foresaw less than this share of what
-      those of the night before did (the gate `ndcg_ratio`; see `EvaluateSettings`).
+    - `seed`: of the first factors.
     """
 
     factors: PositiveInt = 64
