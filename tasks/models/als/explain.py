@@ -8,8 +8,7 @@ import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 
 from tasks.artifacts.factors import Factors
-from tasks.models.als._jit.explain import because_block
-from tasks.models.als._jit.forms import Ground, open_ground, open_table
+from tasks.models.als._jit.explain import BLOCK, because_block
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import confidence
 
@@ -21,11 +20,12 @@ NOTHING = -1
 class Explainer:
     """ALS's own decomposition of a score over the user's history, in bulk; safe in threads.
 
-    `history` holds the signed confidences (users x items). An answer depends on neither the block
-    nor the thread that it is given in. Of shares that agree to nine digits, the smallest id wins.
+    `items` holds Z of `tasks/models/als/_jit/explain.py` (items x k, float64), `history` the signed
+    confidences (users x items). An answer depends on neither the block nor the thread that it is
+    given in. Of shares that agree to nine digits, the smallest id wins.
     """
 
-    ground: Ground
+    items: npt.NDArray[np.float64]
     history: sp.csr_matrix
 
     @classmethod
@@ -41,7 +41,8 @@ class Explainer:
         wide = items.astype(np.float64)
         gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
         eased = solve_triangular(np.linalg.cholesky(gram), wide.T, lower=True)
-        return cls(open_ground(eased), history)
+        filled = np.pad(eased, ((0, -len(eased) % BLOCK), (0, 0)))
+        return cls(np.ascontiguousarray(filled.T), history)
 
     def __call__(
         self, first: int, listed: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
@@ -52,9 +53,7 @@ class Explainer:
         """
         out = np.full(listed.shape, NOTHING, np.int32)
         spans = self.history.indptr[first : first + len(lengths) + 1]
-        longest, k = int(np.diff(spans).max(initial=1)), self.ground.items.shape[1]
-        table = open_table(longest, listed.shape[1], k)
         because_block(
-            self.ground, table, spans, self.history.indices, self.history.data, listed, lengths, out
+            self.items, spans, self.history.indices, self.history.data, listed, lengths, out
         )
         return out

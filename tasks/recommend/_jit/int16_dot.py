@@ -18,7 +18,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from tasks.models.als._jit.vectors import spread
 from tasks.recommend._jit.quantize import Numbers
 
 #: Items that a word of 64 bits tells of.
@@ -65,7 +64,7 @@ def hits(_: Any, users: Any, team: Any, items: Any, word: Any, bars: Any, out: A
         found = [_I64(0)] * TEAM
         for first, rows in _multiplied(b, arrays[0], arrays[1], arrays[2], args[3]):
             for t, row in enumerate(rows):
-                bar = spread(b, b.load(b.gep(bars, [_I64(t)])), _LANES)
+                bar = _broadcast(b, b.load(b.gep(bars, [_I64(t)])))
                 for v, vector in enumerate(row):
                     above = b.bitcast(b.icmp_signed(">", vector, bar), ir.IntType(_LANES))
                     bits = b.shl(b.zext(above, _I64), _I64(first + v * _LANES))
@@ -109,6 +108,13 @@ def trailing_zeros(_: Any, word: Any) -> Any:
     return types.int64(word), generate
 
 
+def _broadcast(b: Any, number: Any) -> Any:
+    """Return a vector all of whose lanes are one number."""
+    none = ir.Constant(ir.VectorType(number.type, _LANES), ir.Undefined)
+    first = b.insert_element(none, number, _I32(0))
+    return b.shuffle_vector(first, none, ir.Constant(ir.VectorType(_I32, _LANES), None))
+
+
 def _arrays(context: Any, b: Any, signature: Any, args: Any) -> list[Any]:
     """Return what describes each array among the arguments, None for the others."""
     return [
@@ -143,7 +149,7 @@ def _summed(b: Any, rows: list[Any], vectors: Any, pairs: Any) -> list[list[Any]
         items = [b.load(b.gep(vectors, [b.add(first, _I64(v))]), align=2) for v in range(_VECTORS)]
         for row, mine in zip(rows, totals, strict=True):
             pair = b.load(b.gep(row, [loop.index]), align=2)
-            user = b.bitcast(spread(b, pair, _LANES), _PAIRS)
+            user = b.bitcast(_broadcast(b, pair), _PAIRS)
             for item, total in zip(items, mine, strict=True):
                 b.store(b.add(b.load(total), _pairwise(b, user, item)), total)
     return [[b.load(total) for total in mine] for mine in totals]

@@ -1,7 +1,6 @@
 """Reasons against implicit's own explanations, and by hand."""
 
 from itertools import pairwise, product
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +10,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from implicit.cpu.als import AlternatingLeastSquares
-from numba import njit
 from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
-from tasks.models.als._jit.gather import copy, fetch, stand
-from tasks.models.als._jit.largest import two_largest
-from tasks.models.als._jit.products import add, add_turned, fill, fill_turned
-from tasks.models.als._jit.solve import solve
-from tasks.models.als._jit.vectors import aligned
+from tasks.models.als._jit.explain import solve
 from tasks.models.als.explain import NOTHING, Explainer
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import confidence
 from tests.tasks.small_models import matrix
-
-Numbers = npt.NDArray[Any]
 
 
 def strengths(n_users: int, n_items: int) -> sp.csr_matrix:
@@ -155,88 +147,15 @@ def test_a_user_is_explained_alike_alone_and_in_any_block() -> None:
 
 @pytest.mark.parametrize("p", [0, 4, 8, 12, 16, 64])
 @pytest.mark.parametrize("q", [1, 5, 64])
-def test_a_system_is_solved_whatever_its_size(p: int, q: int) -> None:
+@pytest.mark.parametrize("most", [0.0, 1.0, 1e6])
+def test_a_system_is_solved_whatever_its_size(p: int, q: int, most: float) -> None:
     rng = np.random.default_rng(p)
     half = rng.standard_normal((p, p + 3))
-    system, right = half @ half.T + np.eye(p), rng.standard_normal((p, q))
-    wanted, upper = np.linalg.solve(system, right), system.copy()
-    upper[np.tril_indices(p, -1)] = np.nan  # what is left of the diagonal is not read
-    solve(upper, right, np.empty((4, 4)))
-    assert right == pytest.approx(wanted, rel=1e-9, abs=1e-9)
-
-
-@njit(nogil=True)
-def all_products(out: Numbers, start: int, end: int, left: Numbers, right: Numbers, n: int) -> None:
-    """Fill four times four rows, each from the third row and the second column of `left` on."""
-    fill(out, 0, start, end, left, 2, 1, right, 5, n)
-    fill_turned(out, 4, start, end, left, 2, 1, right, 5, n)
-    add(out, 8, start, end, left, 2, 1, right, 5, n)
-    add_turned(out, 12, start, end, left, 2, 1, right, 5, n)
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [0, 1, 4, 9])
-def test_a_product_of_four_rows_is_that_of_the_matrices(
-    kind: type[np.float32 | np.float64], n: int
-) -> None:
-    out, left, right = np.random.default_rng(n).standard_normal((3, 16, 90)).astype(kind)
-    straight, turned = left[2:6, 1 : 1 + n], left[2 : 2 + n, 1:5].T
-    for start, end in ((0, 90), (3, 3), (3, 4), (2, 17), (1, 33), (7, 88)):
-        here, found = right[5 : 5 + n, start:end], out.copy()
-        wanted = out.copy()
-        wanted[0:4, start:end] = straight @ here
-        wanted[4:8, start:end] = turned @ here
-        wanted[8:12, start:end] += straight @ here
-        wanted[12:16, start:end] += turned @ here
-        all_products(found, start, end, left, right, n)
-        assert found == pytest.approx(wanted, rel=1e-5, abs=1e-5)
-
-
-@njit(nogil=True)
-def gathered(rows: Numbers, listed: Numbers, down: Numbers, across: Numbers) -> None:
-    fetch(rows, listed)
-    copy(rows, listed, down)
-    stand(rows, listed, across)
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [1, 15, 16, 33, 48])
-def test_rows_are_copied_and_stood_into_columns_and_the_last_fills_up(
-    kind: type[np.float32 | np.float64], n: int
-) -> None:
-    rng = np.random.default_rng(n)
-    rows, listed = rng.standard_normal((70, 32)).astype(kind), rng.integers(0, 70, n)
-    down, across = aligned(n + 3, 32, kind=kind), aligned(32, 48, kind=kind)
-    wanted = rows[np.append(listed, [listed[-1]] * 48)]
-    for number in (np.int32, np.int64):
-        gathered(rows, listed.astype(number), down, across)
-        assert (down == wanted[: n + 3]).all()
-        assert (across == wanted[:48].T).all()
-
-
-@njit(nogil=True)
-def largest(rough: Numbers, n: int, best: Numbers, second: Numbers, chosen: Numbers) -> None:
-    two_largest(rough, n, best, second, chosen)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 50])
-def test_the_two_largest_of_a_column_are_found_and_where_the_first_is(n: int) -> None:
-    rough = np.random.default_rng(n).integers(-9, 9, (50, 32)).astype(np.float32)
-    best, second = np.empty((2, 32), np.float32)
-    chosen = np.empty(32, np.int32)
-    largest(rough, n, best, second, chosen)
-    ranked = np.sort(np.vstack([np.full((2, 32), -np.inf), rough[:n]]), axis=0)
-    assert (best == ranked[-1]).all()
-    assert (second == ranked[-2]).all()
-    assert (chosen == (rough[:n].argmax(axis=0) if n else -1)).all()
-
-
-@pytest.mark.parametrize("shape", [(1,), (3, 5), (50, 64)])
-def test_an_aligned_array_is_zeros_from_a_line_on(shape: tuple[int, ...]) -> None:
-    made = aligned(*shape, kind=np.float32)
-    assert made.ctypes.data % 64 == 0
-    assert (made == np.zeros(shape, np.float32)).all()
-    assert made.flags.c_contiguous
+    gram, right, weights = half @ half.T, rng.standard_normal((p, q)), most * rng.random(p)
+    wanted = np.linalg.solve(np.eye(p) + gram * weights, right)
+    system = np.hstack([gram, right])
+    solve(system, weights)
+    assert system[:, p:] == pytest.approx(wanted, rel=1e-8, abs=1e-8)
 
 
 def explained(items: Factors, history: dict[int, float], listed: list[int]) -> list[int]:
