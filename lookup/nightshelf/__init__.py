@@ -1,4 +1,8 @@
-"""Nightshelf's lookup: recommendation lists by key, out of Redis."""
+"""Nightshelf's client: recommendation lists and feature rows from Redis, and tracking of events.
+
+`Shelf` and `AsyncShelf` are the clients, `ReadSettings` their settings, `nightshelf.errors` the
+exceptions; the contract of the keys is `nightshelf.contract`.
+"""
 
 from nightshelf.client.async_shelf import AsyncShelf
 from nightshelf.client.core.tracking import TrackingReceipt

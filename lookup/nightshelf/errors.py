@@ -1,47 +1,46 @@
-"""What can go wrong, as one tree.
+"""Exceptions of this package, as one tree.
 
-- `NightshelfError`
-    - `InvalidKey` (also a `ValueError`): an id, namespace or segment that cannot be part of a key.
-    - `InvalidCursor` (also a `ValueError`): a cursor that is none, or of another question.
-    - `CorruptValue`: a value under one of our keys that this version cannot read.
-    - `NotFound`: something that was asked for by name and is not there (the command's alone).
-    - `TransitionRefused`: a change of generations that was not made, and why.
+    NightshelfError
+    +-- InvalidKey (also a ValueError): an invalid id, namespace or segment
+    +-- InvalidCursor (also a ValueError): an invalid cursor, or one of other filters
+    +-- CorruptValue: a value that is not of this version of the contract
+    +-- NotFound: a named thing that does not exist (raised by the command alone)
+    +-- TransitionRefused: a change of generations that was not made, with a reason
 
-Readers see none of these for a Redis that is slow or gone: `nightshelf.Shelf` answers with a
-fallback instead.
+Reads of `nightshelf.Shelf` raise none of these for a slow or absent Redis: they return a fallback.
 """
 
 
 class NightshelfError(Exception):
-    """Base of everything that this package raises on purpose."""
+    """Base of all exceptions of this package."""
 
 
 class InvalidKey(NightshelfError, ValueError):  # noqa: N818 - reads better at the call site
-    """An id, a namespace or a segment that cannot be part of a key."""
+    """An id, namespace or segment that cannot be part of a key."""
 
 
 class InvalidCursor(NightshelfError, ValueError):  # noqa: N818
-    """A cursor that this shelf did not give out, or not for what is asked with it."""
+    """A text that is not a cursor, or a cursor used with other filters."""
 
 
 class CorruptValue(NightshelfError):  # noqa: N818
-    """A value under one of our keys that this version of the contract cannot read."""
+    """A value in Redis that is not of this version of the contract."""
 
 
 class NotFound(NightshelfError):  # noqa: N818
-    """Something that was asked for by name and is not there; readers are given a fallback."""
+    """A named thing that does not exist; readers get a fallback instead."""
 
 
 class TransitionRefused(NightshelfError):  # noqa: N818
-    """Nothing was changed; `reason` says why, and readers noticed nothing.
+    """A refused change of generations: nothing was changed.
 
     `reason` is one of
 
     - `fenced` (a newer generation has been live), `pinned` (another is held live),
     - `bad` (marked so), `not-staged`, `incomplete` (half staged), `unknown`,
-    - `expired` (its keys have left, or are about to), `nothing-older`, `nothing-live`,
+    - `expired` (its keys have expired, or are about to), `nothing-older`, `nothing-live`,
     - `live`, `previous`, `staged` (it may be needed), `too-soon` (readers may still read it),
-    - `blocked` (a gate held it back), `superseded` (what is live has seen more),
+    - `blocked` (by a gate), `superseded` (the live one has seen more of the log),
     - `contended` (others changed the namespace meanwhile).
     """
 

@@ -1,4 +1,4 @@
-"""Figures and reasons in words, for people."""
+"""Text for people: reasons, durations, sizes, times."""
 
 from collections.abc import Mapping
 from datetime import UTC
@@ -14,7 +14,7 @@ _ALONE = {
 
 
 def reason_text(reason: Reason, titles: Mapping[str, str]) -> str:
-    """Say why an item is there; `titles` by item id, the id where there is none.
+    """Format the reason of an item; `titles` by item id, the id where there is none.
 
     >>> reason_text(("because", "C9"), {"C9": "Night lamp"})
     'because of Night lamp'
@@ -36,7 +36,7 @@ def reason_text(reason: Reason, titles: Mapping[str, str]) -> str:
 
 
 def segment_text(segment: str) -> str:
-    """Name a segment without its kind.
+    """Format a segment without its kind.
 
     >>> segment_text("segment:gold")
     'gold'
@@ -73,7 +73,7 @@ def size_text(n_bytes: int) -> str:
 
 
 def minute_text(text: str) -> str:
-    """Shorten a time to its minute, or its day at midnight."""
+    """Format a time of the contract to the minute, midnight to the day, in UTC."""
     time = instant(text)
     if time is None:
         return text or "-"

@@ -1,6 +1,6 @@
-"""The HTTP service: lists, rows, tracking, health and metrics over one `nightshelf.AsyncShelf`.
+"""HTTP service: lists, feature rows, tracking, health and metrics over one `nightshelf.AsyncShelf`.
 
-One process, one event loop; more of them behind a balancer scale out. Needs the extra ``service``.
+One process has one event loop; several scale behind a balancer. Needs the extra ``service``.
 """
 
 from nightshelf.service.app import create_app

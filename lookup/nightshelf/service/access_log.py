@@ -1,7 +1,7 @@
-"""One line of JSON a request, and one a fault: no ids, no addresses, no query, no bodies.
+"""Access log: a line of JSON for each request and fault, without ids, addresses, queries or bodies.
 
-A request is named by its route (``/users/{user_id}/features``), never by its path; a fault by its
-kind and where it happened, since the words of an error may quote what was sent.
+A request is named by its route (``/users/{user_id}/features``), not by its path; a fault by its
+type and place, as an error's message may quote the request.
 """
 
 import logging
@@ -32,7 +32,7 @@ _STAMPS: tuple[Processor, ...] = (
 
 
 def logger() -> Any:
-    """Return a logger of JSON lines to stdout; what others set up in structlog stays as it is."""
+    """Return a logger of JSON lines to stdout, independent of structlog's global configuration."""
     return structlog.wrap_logger(
         structlog.BytesLogger(sys.stdout.buffer),
         processors=[*_STAMPS, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
@@ -42,9 +42,9 @@ def logger() -> Any:
 
 
 def server_logs() -> dict[str, Any]:
-    """Return how `logging` is to write what the server says: in the same lines, without tracebacks.
+    """Return the `logging` configuration of the server: the same JSON lines, without tracebacks.
 
-    Their words may quote a request; the journal has told where a fault happened.
+    A traceback may quote a request; the access log names the place of a fault.
     """
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -74,14 +74,12 @@ def _without_traceback(_: Any, __: str, event: EventDict) -> EventDict:
     return event
 
 
-class Journal:
-    """Names, times, counts and logs each request, and answers for what nobody caught.
+class AccessLog:
+    """Middleware that identifies, times, counts and logs requests, and answers uncaught errors.
 
-    HEAD is answered as GET is, without a body.
-
-    The request's id is the caller's own ``X-Request-ID``, where that is a plain one, or new; it
-    stands in ``scope["state"]["request_id"]`` and in the answer. Routes leave ``model`` and
-    ``source`` of what they served there, for the metrics.
+    HEAD is answered as GET without a body. The request's id is a valid ``X-Request-ID`` of the
+    caller, or a new one; it is in ``scope["state"]["request_id"]`` and in the response. Routes
+    store ``model`` and ``source`` of a result there, for the metrics.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, log: Any) -> None:
@@ -90,7 +88,7 @@ class Journal:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note what came of it."""
+        """Pass a request on, and log its outcome."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -114,14 +112,14 @@ class Journal:
             await self._app(scope, receive, answer)
         except Exception as error:
             self._fault(scope, error)
-            if status:  # half an answer is out: only a broken connection tells that it is half
+            if status:  # half a response is sent: only a broken connection shows that
                 raise
             problem = Problem(500, "A fault of the service; its log has more under request_id.")
             await problem.response(scope)(scope, receive, answer)
         finally:
-            self._note(scope, status, time.perf_counter() - began, heads=heads)
+            self._log_request(scope, status, time.perf_counter() - began, heads=heads)
 
-    def _note(self, scope: Scope, status: int, seconds: float, *, heads: bool) -> None:
+    def _log_request(self, scope: Scope, status: int, seconds: float, *, heads: bool) -> None:
         state, route = scope["state"], scope.get("route")
         endpoint = route.path_format if route else _OTHER
         model, source = state.get("model"), state.get("source")

@@ -1,4 +1,4 @@
-"""The app: routes, and around them, from the outside in, browsers' rules, the journal, the gate."""
+"""The app: routes within CORS, the access log and the callers' limits, from the outside in."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,40 +13,40 @@ from starlette.types import Receive, Scope, Send
 
 from nightshelf.client.async_shelf import AsyncShelf
 from nightshelf.client.settings import ReadSettings
-from nightshelf.service.access_log import Journal, logger
+from nightshelf.service.access_log import AccessLog, logger
 from nightshelf.service.dependencies import State
 from nightshelf.service.event_shares import Shares
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.problems import handle, schemas
-from nightshelf.service.rate_limit import Gate
+from nightshelf.service.rate_limit import CallerLimits
 from nightshelf.service.routes import features as rows
 from nightshelf.service.routes import health, lists, track
 from nightshelf.service.settings import ServiceSettings
 
-#: Times that Redis is asked before the log says that it does not answer.
+#: Reads at the start before the log says that there is nothing to serve.
 _TRIES = 3
 
 
 class Service(FastAPI):
-    """An app under a proxy's path, whose document has the schemas of its errors."""
+    """An app under a proxy's path, with the schemas of its errors in OpenAPI."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, under the path that a proxy serves all of this under."""
+        """Answer a request, under the proxy's path."""
         if root_path := self.state.nightshelf.settings.root_path:
             scope["root_path"] = root_path
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document, made once."""
+        """Return the OpenAPI document, built once."""
         document = super().openapi()
         document["components"]["schemas"].update(schemas())
         return document
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """Return the service; it reaches for Redis once it is started, and closes when it stops.
+    """Return the service; it connects to Redis at startup and closes at shutdown.
 
-    `ValueError` where the settings ask for what is not there.
+    `ValueError` where the settings need an absent extra.
     """
     shelf = AsyncShelf.from_url(
         settings.redis_url.get_secret_value(),
@@ -70,7 +70,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             )
         if settings.events_dir and not settings.events_dir.is_dir():
             log.warning("no event log", hint=f"events_dir is no folder: {settings.events_dir}")
-        await _say_what_stands(shelf, log)
+        await _warn_if_empty(shelf, log)
         try:
             async with shelf.listening():
                 yield
@@ -94,8 +94,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         from nightshelf.service.routes import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
 
         app.include_router(dashboard.router)
-    app.add_middleware(Gate, settings=settings)
-    app.add_middleware(Journal, metrics=state.metrics, log=log)
+    app.add_middleware(CallerLimits, settings=settings)
+    app.add_middleware(AccessLog, metrics=state.metrics, log=log)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -107,25 +107,25 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     return app
 
 
-async def _say_what_stands(shelf: AsyncShelf, log: Any) -> None:
-    """Say at the start where there is nothing to serve; Redis may come later."""
-    for _ in range(_TRIES):  # the first has to connect, too
+async def _warn_if_empty(shelf: AsyncShelf, log: Any) -> None:
+    """Log at startup that there is nothing to serve; Redis may come later."""
+    for _ in range(_TRIES):  # the first read also connects
         await shelf.popular("all", 1)
-        met = shelf.counters()
-        if met.generation is not None:
+        counters = shelf.counters()
+        if counters.generation is not None:
             return
     log.warning(
         "nothing to serve",
         shelf=repr(shelf),
-        causes=sorted(met.causes),
+        causes=sorted(counters.causes),
         hint="no generation was found in this namespace; see `nightshelf doctor`",
     )
 
 
 def _routes() -> list[BaseRoute]:
-    """Return the routes in the order in which they are asked for most; the first match serves.
+    """Return the routes, the most frequent first; the first match serves.
 
-    They stand side by side: a router within the app would be searched twice for each request.
+    They are flat, as a nested router would be searched twice for each request.
     """
     routers = (lists.router, track.router, rows.router, health.router)
     return [route for router in routers for route in router.routes]

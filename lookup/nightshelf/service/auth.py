@@ -1,6 +1,6 @@
-"""API keys: who calls, and what that opens (``Authorization: Bearer <key>``, RFC 6750).
+"""API keys and their scopes (``Authorization: Bearer <key>``, RFC 6750).
 
-The settings have a key's SHA-256 alone. Keys are long random texts, so a fast hash does.
+The settings hold only a key's SHA-256. Keys are long random texts, so a fast hash is safe.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from nightshelf.service.settings import ApiKey, Scope
 
 
 class Holder(NamedTuple):
-    """Who calls: the key's name in the settings, `None` without one; and what that opens."""
+    """The holder of a key: its name in the settings, `None` without one, and its scopes."""
 
     name: str | None
     scopes: frozenset[Scope]
@@ -28,7 +28,7 @@ _NOBODY = Holder(None, frozenset())
 
 
 class Keyring:
-    """The keys that open the service; none at all leave it open to anyone."""
+    """The keys of the service; without any it is open to anyone."""
 
     def __init__(self, keys: Mapping[str, ApiKey]) -> None:
         self._holders = [
@@ -36,7 +36,7 @@ class Keyring:
         ]
 
     def holder(self, authorization: bytes | None) -> Holder:
-        """Return who a header ``Authorization`` is from, in a time that tells nothing of a key."""
+        """Return the holder of a header ``Authorization``, in constant time."""
         if not self._holders:
             return _ANYONE
         scheme, _, token = (authorization or b"").partition(b" ")
@@ -50,7 +50,7 @@ class Keyring:
 
 
 class Needs(SecurityBase):
-    """A dependency that turns away whoever may not do this."""
+    """A dependency that refuses callers without a scope."""
 
     def __init__(self, scope: Scope) -> None:
         self.model = HTTPBearer(description="An API key; needed where the service has keys.")
@@ -72,5 +72,5 @@ class Needs(SecurityBase):
 
 
 def needs(scope: Scope) -> Needs:
-    """Return the dependency for routes that only keys with this scope open."""
+    """Return the dependency of routes that need a scope."""
     return Needs(scope)

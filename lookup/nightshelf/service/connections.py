@@ -1,7 +1,6 @@
-"""The connections of one process, those that wait for their peer in the order of waiting.
+"""Bounds on the connections of one process: their number, and the time that a peer may take.
 
-Their number and the time that a peer may take are bounded here; `nightshelf.service.protocol` tells
-when a connection waits (docs/decisions/0036-bounds.md).
+`nightshelf.service.protocol` reports when a connection waits (docs/decisions/0036-bounds.md).
 """
 
 import asyncio
@@ -10,15 +9,15 @@ from typing import Protocol
 
 from nightshelf.service.metrics import Metrics
 
-#: Seconds between two searches for connections whose peers have had their time.
+#: Seconds between two searches for overdue connections.
 _SWEEP_S = 0.5
 
 
 class Waiting(Protocol):
-    """A connection, as it is ended from here."""
+    """A connection that can be ended."""
 
     def overdue(self) -> None:
-        """End the connection: its peer has had its time."""
+        """End an overdue connection, with a response where possible."""
 
     def drop(self) -> None:
         """End the connection at once."""
@@ -26,12 +25,12 @@ class Waiting(Protocol):
 
 @dataclass(eq=False)
 class Connections:
-    """Bounds on connections and requests, and the connections that wait for their peer.
+    """Bounds on connections and requests, and the waiting connections, the longest first.
 
-    - `max_connections`: beyond it the connection that has waited longest is dropped.
-    - `max_head_bytes`: of a request line with its headers, and of what follows a body.
-    - `max_body_bytes`: of a body that is read to its end although it is answered already.
-    - `receive_s`: how long a peer may take to send a whole request, or to read an answer.
+    - `max_connections`: beyond it the one that has waited longest is dropped.
+    - `max_head_bytes`: of a request line with its headers, and of trailers.
+    - `max_body_bytes`: of a body that is read to its end after its response.
+    - `receive_s`: how long a peer may take to send a request, or to read a response.
     """
 
     max_connections: int
@@ -43,7 +42,7 @@ class Connections:
     _sweeper: asyncio.TimerHandle | None = None
 
     def waits(self, connection: Waiting, yes: bool) -> None:
-        """Note whether the next move is the peer's, from now on."""
+        """Record whether the connection waits for its peer from now on."""
         self._since.pop(connection, None)
         if yes:
             loop = asyncio.get_running_loop()
@@ -52,7 +51,7 @@ class Connections:
                 self._sweeper = loop.call_later(_SWEEP_S, self._sweep)
 
     def makes_room(self, n_connections: int) -> bool:
-        """Tell whether one of so many may stay, if need be by dropping another."""
+        """Tell whether one of so many may stay, dropping the longest waiting one if needed."""
         if n_connections <= self.max_connections:
             return True
         self.metrics.dropped("full")
@@ -63,7 +62,7 @@ class Connections:
         return True
 
     def _sweep(self) -> None:
-        """End connections that are overdue, and look again later while any waits."""
+        """End overdue connections, and search again later while any waits."""
         loop = asyncio.get_running_loop()
         before = loop.time() - self.receive_s
         overdue = []

@@ -1,4 +1,4 @@
-"""What all requests share."""
+"""State shared by all requests."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from nightshelf.service.settings import ServiceSettings
 
 @dataclass(frozen=True)
 class State:
-    """Made once for an app, and kept at ``app.state.nightshelf``."""
+    """State of one app, kept at ``app.state.nightshelf``."""
 
     settings: ServiceSettings
     shelf: AsyncShelf
@@ -21,6 +21,6 @@ class State:
 
 
 def state_of(request: Request) -> State:
-    """Return the state of the app that a request came to."""
+    """Return the state of a request's app."""
     state: State = request.app.state.nightshelf
     return state

@@ -1,4 +1,4 @@
-"""Events that are not recorded: a caller's share is used up, the stream is full, or Redis fails."""
+"""Refusals of events: a caller's share is used up, the stream is full, or Redis fails."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from nightshelf.client.event import Event
 from nightshelf.service.dependencies import state_of
 from nightshelf.service.problems import Problem
 
-#: A breaker that has opened lets the next one through before that.
+#: An open breaker admits a probe before that.
 _RETRY_AFTER_S = 1
 #: Events are collected every minute.
 _COLLECTED_IN_S = 10
 
 
 async def within_share(request: Request, n: int) -> None:
-    """Turn away a caller of whose events as many wait to be collected as of one may."""
+    """Raise a problem where a caller's events would exceed its share of those to be collected."""
     state, caller = state_of(request), request.scope["state"]["caller"]
     if state.shares.may_add(caller, n):
         return
-    state.shares.waiting(await state.shelf.n_waiting() or 0)
+    state.shares.collected(await state.shelf.n_waiting() or 0)
     if state.shares.may_add(caller, n):
         return
     state.metrics.not_recorded("share", n)
@@ -32,7 +32,7 @@ async def within_share(request: Request, n: int) -> None:
 
 
 def not_recorded(request: Request, events: Sequence[Event], cause: str) -> Problem:
-    """Count events that Redis did not take, all or part of them; return what to answer."""
+    """Count events that Redis did not fully record, and return the problem to answer with."""
     state = state_of(request)
     state.metrics.not_recorded(cause, len(events))
     detail = f"Redis did not take this ({cause}); send it again with the same event_id."

@@ -1,7 +1,7 @@
-"""What the service has done, and what it stands on, for Prometheus.
+"""Prometheus metrics of the service and of its client.
 
-Every name begins with `nightshelf_` and follows Prometheus' conventions (base units, `_total`); a
-label that does not apply is empty. The labels are bounded, so the number of series is.
+Names begin with `nightshelf_` and follow Prometheus' conventions (base units, `_total`); a label
+that does not apply is empty. Labels are bounded, and so is the number of series.
 """
 
 from collections.abc import Sequence
@@ -25,22 +25,22 @@ from nightshelf.client.results import source_kind
 from nightshelf.contract.feature_rules import PURCHASE
 from nightshelf.service.shelf_collector import ShelfCollector
 
-#: Values of a label that whoever calls may make up: the first so many, then `OTHER`.
+#: Distinct values of a label that callers choose; further ones are `OTHER`.
 MAX_VALUES = 16
 OTHER = "other"
-#: Positions that are counted one by one: two pages of a shop.
+#: Positions counted one by one: two pages of a shop.
 MAX_POSITION = 20
-#: Ids of events that were counted lately (15 MB): who tells again does so within minutes.
+#: Ids of counted events (15 MB); a caller repeats an event within minutes.
 _MAX_IDS, _ID_TTL_S = 50_000, 600
-#: From an answer out of the process to the deadline of a shelf (0.05) and beyond.
+#: From a cached result to the deadline of a client (0.05) and beyond.
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Metrics:
-    """The figures of one process; it belongs to one event loop."""
+    """Metrics of one process, for one event loop."""
 
     def __init__(self, shelf: AsyncShelf) -> None:
-        # The time at which each series began: a second one for each, and of no use here.
+        # Without a second series for the start time of each.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._shelf = shelf
         self.registry = registry = CollectorRegistry()
@@ -57,26 +57,26 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=registry,
         )
-        events = "Events told and recorded, each once."
+        events = "Events recorded, each once."
         self._events = _counter(registry, "events", events, ("event", "model", "variant"))
-        lost = "Events told and not recorded, by cause; `share`: too many of that caller wait."
+        lost = "Events sent and not recorded, by cause; `share`: too many of that caller wait."
         self._not_recorded = _counter(registry, "events_not_recorded", lost, ("cause",))
         waiting = "Events that wait in Redis to be collected."
         self._waiting = Gauge("nightshelf_events_waiting", waiting, registry=registry)
         places = "Events that name the position of their item, from 1."
         self._positions = _counter(registry, "events_by_position", places, ("event", "position"))
-        sold = "Events told of the night's types of purchase, whatever their names."
+        sold = "Events of the types that the live generation counts as purchases."
         self._conversions = _counter(registry, "conversions", sold, ("model", "variant"))
-        revenue = "Value of the purchases told, in the shop's currency."
+        revenue = "Value of the purchases, in the shop's currency."
         self._revenue = _counter(registry, "revenue", revenue, ("model", "variant"))
-        dropped = "Connections ended: `full` for a newer one, `slow` as their peer took too long."
+        dropped = "Connections ended: `full` for a newer one, `slow` as the peer took too long."
         self._dropped = _counter(registry, "connections_dropped", dropped, ("why",))
         registry.register(ShelfCollector(shelf))
         ProcessCollector(registry=registry)
-        # Apart, so that names that callers make up cannot push out those that are served.
+        # Separate, so that callers' names cannot displace served ones.
         self._served_model = _Bounded(MAX_VALUES)
         self._model, self._variant = _Bounded(MAX_VALUES), _Bounded(MAX_VALUES)
-        # Finding a series by its labels costs more than adding to it does.
+        # Finding a series by its labels costs more than adding to it.
         self._served: dict[tuple[str, int, str, str], tuple[Counter, Histogram]] = {}
         self._counted: TTLCache[str, None] = TTLCache(_MAX_IDS, _ID_TTL_S)
 
@@ -94,23 +94,22 @@ class Metrics:
         durations.observe(seconds)
 
     def refused(self, status: int) -> None:
-        """Count a request that never reached the app."""
+        """Count a request refused before the app."""
         self._requests.labels(OTHER, status, "", "").inc()
 
     def dropped(self, why: Literal["full", "slow"]) -> None:
-        """Count a connection that was ended before its peer was done."""
+        """Count a connection ended by the service."""
         self._dropped.labels(why).inc()
 
-    def told(
+    def recorded(
         self,
         events: Sequence[Event],
         purchases: Sequence[str] = (PURCHASE,),
         unknown: Sequence[str] = (),
     ) -> None:
-        """Count events that Redis has taken; one that was counted lately is not counted again.
+        """Count recorded events, each id once within ten minutes.
 
-        The values of `purchases` are revenue. Types that are `unknown` to the live night go under
-        `OTHER`: callers make them up.
+        The values of `purchases` are revenue. Types `unknown` to the live generation are `OTHER`.
         """
         for event in events:
             if event.event_id in self._counted:
@@ -126,14 +125,13 @@ class Metrics:
                 self._revenue.labels(model, variant).inc(event.value or 0)
 
     def not_recorded(self, cause: str, n: int) -> None:
-        """Count events that were told and not taken; whoever told them may send them again."""
+        """Count events that were sent and not recorded."""
         self._not_recorded.labels(cause).inc(n)
 
     async def render(self) -> tuple[bytes, str]:
-        """Return all figures in Prometheus' text format, and its content type.
+        """Return all metrics in Prometheus' text format, and its content type.
 
-        The shelf looks at the pointer before, unless it has within the second: a process that is
-        asked for nothing would tell the age of a generation that is live no longer.
+        Refreshes the pointer first, so that an idle process reports the live generation.
         """
         await self._shelf.item_features(())
         self._waiting.set(await self._shelf.n_waiting() or 0)
@@ -141,7 +139,7 @@ class Metrics:
 
 
 class _Bounded:
-    """Keeps the first `limit` values of a label apart; `None` is the empty label."""
+    """Label values: the first `limit` distinct ones, then `OTHER`; `None` is empty."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

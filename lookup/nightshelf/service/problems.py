@@ -1,8 +1,8 @@
-"""Every error as a problem document (RFC 9457, ``application/problem+json``).
+"""Problem documents for all errors (RFC 9457, ``application/problem+json``).
 
-All are of type ``about:blank`` with the status' own phrase as title, unless the type says more. To
-the standard's members they add ``request_id`` and, where a request was not understood, ``errors``:
-what is wrong at which place of it.
+They are of type ``about:blank`` with the status' phrase as title, unless given otherwise. To the
+standard's members they add ``request_id`` and, for an invalid request, ``errors`` with places and
+messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ from nightshelf.errors import InvalidCursor, InvalidKey
 MEDIA_TYPE = "application/problem+json"
 _BLANK = "about:blank"
 _SCHEMAS = "#/components/schemas/"
-#: Tags of what may be one thing or a list, which are no part of the place of an error.
+#: Tags of a union of one value and a list, left out of the places of errors.
 ONE, MANY = "<one>", "<many>"
-#: Patterns of the document, and what to say of a text that is not like them.
+#: Patterns in OpenAPI, and the messages for texts that do not match.
 TEXT_PATTERN = r"^[^\x00]+$"
 SEGMENT_PATTERN = r"^(all|trending|new|(category|segment):[^\x00]+)$"
 EVENT_ID_PATTERN = r"^[A-Za-z0-9._~:-]{1,128}$"
@@ -36,7 +36,7 @@ _PATTERNS = {
 
 
 class Problem(Exception):  # noqa: N818 - the standard's word
-    """Raised anywhere on the way of a request to answer it with this; see the module."""
+    """An error that is answered with a problem document."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class Problem(Exception):  # noqa: N818 - the standard's word
         self.errors = errors
 
     def response(self, scope: Scope) -> Response:
-        """Return the document that answers the request of this scope."""
+        """Return the response to the request of this scope."""
         document = self.document(scope["state"]["request_id"])
         return Response(document, self.status, self.headers, MEDIA_TYPE)
 
     def document(self, request_id: str) -> bytes:
-        """Return the document that answers a request."""
+        """Return the document for a request."""
         document: dict[str, Any] = {
             "type": self.type,
             "title": self.title,
@@ -76,14 +76,14 @@ class Problem(Exception):  # noqa: N818 - the standard's word
 
 
 class Error(BaseModel):
-    """One thing that is wrong with a request, and where."""
+    """One error in a request, and its place."""
 
     at: str
     message: str
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457."""
+    """Problem document (RFC 9457)."""
 
     model_config = ConfigDict(
         title="Problem",
@@ -110,7 +110,7 @@ class ProblemDocument(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of a route's errors."""
+    """Return the OpenAPI responses of a route's errors."""
     content = {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
@@ -125,7 +125,7 @@ def schemas() -> dict[str, Any]:
 
 
 def handle(app: FastAPI) -> None:
-    """Answer all that a route or the framework raises on purpose with a problem document."""
+    """Register handlers that answer errors of routes and framework with problem documents."""
 
     @app.exception_handler(Problem)
     async def problem(request: Request, raised: Problem) -> Response:
@@ -146,13 +146,13 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def not_understood(request: Request, raised: RequestValidationError) -> Response:
-        errors = [_told(error) for error in raised.errors()]
+        errors = [_error_of(error) for error in raised.errors()]
         detail = "The request was not understood; `errors` says where."
         return Problem(422, detail, errors=errors).response(request.scope)
 
 
-def _told(error: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is wrong at which place of a request, in words for whoever sent it."""
+def _error_of(error: Mapping[str, Any]) -> dict[str, str]:
+    """Return the place and message of a validation error."""
     place = [str(part) for part in error["loc"] if part not in (ONE, MANY)]
     message = str(error["msg"])
     if error["type"] == "string_pattern_mismatch":

@@ -1,7 +1,7 @@
-"""HTTP/1.1 by uvicorn and httptools, within bounds on heads, on slow peers and on connections.
+"""HTTP/1.1 by uvicorn and httptools, with bounds on heads, slow peers and connections.
 
-uvicorn bounds none of these with httptools (docs/decisions/0036-bounds.md). A request beyond a
-bound is answered with a problem document, and its connection closed.
+uvicorn has no such bounds with httptools (docs/decisions/0036-bounds.md). A request beyond a bound
+is answered with a problem document, and its connection closed.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ _DETAILS: dict[int, str] = {
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection; see `bounded_by`.
+    """One bounded connection; see `bounded_by`.
 
-    It waits for its peer whenever the next move is the peer's: until a request is whole, between
-    requests, while an answer is not read, and while the connection is being closed.
+    It waits for its peer until a request is complete, between requests, while a response is not
+    read, and while it is being closed.
     """
 
     bounds: Connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection in, if there is room."""
+        """Register the connection, if there is room."""
         self._in_head = False
         self._whole = True  # the newest request, if there is one
         self._refusal = HTTPStatus.BAD_REQUEST
         self._n_head = self._n_body = 0
-        self._n_unseen = 0  # bytes since the parser last told of a body or an end
+        self._n_unseen = 0  # bytes since the parser last reported a body or an end
         super().connection_made(transport)  # type: ignore[arg-type]
         if self.bounds.makes_room(len(self.connections)):
             self.bounds.waits(self, True)
@@ -45,41 +45,41 @@ class BoundedProtocol(HttpToolsProtocol):
             self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Unregister the connection."""
         self.bounds.waits(self, False)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, which keeps a header's beginning until it has all of it."""
+        """Feed the parser, which buffers incomplete headers."""
         self._n_unseen += len(data)
         super().data_received(data)
         if self._n_unseen > self.bounds.max_head_bytes:
             self._refuse(_TOO_LONG)
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Start to count a request's bytes."""
         super().on_message_begin()
         self._in_head, self._whole = True, False
         self._n_head = self._n_body = 0
         self.bounds.waits(self, True)
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the request line."""
+        """Count a part of the request line."""
         self._count_head(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer."""
+        """Count a header or trailer."""
         self._count_head(len(name) + len(value) + 4)  # its colon, space and end of line
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Hand the request to the app."""
+        """Pass the request to the app."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body; the rest of one that is too long is not waited for."""
+        """Pass on a part of a body; do not wait for the rest of one that is too long."""
         self._n_unseen = 0
         self._n_body += len(body)
         super().on_body(body)
@@ -87,14 +87,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
-        """Wait no longer, unless the app has answered already."""
+        """Stop waiting, unless the app has answered already."""
         self._n_unseen = 0
         self._whole = True
         self.bounds.waits(self, self.cycle.response_complete)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the end of the connection."""
+        """Wait for the next request or the end of the connection."""
         if not self.pipeline:
             self.bounds.waits(self, True)
         super().on_response_complete()
@@ -105,24 +105,24 @@ class BoundedProtocol(HttpToolsProtocol):
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Wait no longer, unless more than that is due."""
+        """Stop waiting, unless for the rest of a request or the next one."""
         cycle = self.cycle
         self.bounds.waits(self, not self._whole or cycle is None or cycle.response_complete)
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser did not take, or what broke a bound while it was parsed."""
+        """Refuse a request that the parser rejected or that broke a bound."""
         self._refuse(self._refusal)
 
     def overdue(self) -> None:
-        """End a connection whose peer has had its time."""
+        """End an overdue connection, with a response where possible."""
         if self._whole or self.transport.is_closing() or self.flow.write_paused:
             self.drop()
         else:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def drop(self) -> None:
-        """End the connection at once; what is not sent yet is lost."""
+        """End the connection at once, without sending the rest."""
         self.bounds.waits(self, False)
         self.connections.discard(self)
         self.transport.abort()
@@ -131,23 +131,23 @@ class BoundedProtocol(HttpToolsProtocol):
         self._n_head += n_bytes
         if self._n_head > self.bounds.max_head_bytes:
             self._refusal = _TOO_LONG
-            raise httptools.HttpParserError  # the parser ends with an error of its own
+            raise httptools.HttpParserError  # the parser raises its own error then
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer the request that is arriving, where it is its turn, and close."""
+        """Answer the arriving request, if it is next in turn, and close."""
         cycle = self.cycle
         if self.transport.is_closing():
             return
         if cycle is None or cycle.response_complete:
             self.transport.write(self._refused(status))
-        elif self._in_head:  # the one before is being answered: that is the last answer
+        elif self._in_head:  # the previous request is being answered: its response is the last
             cycle.keep_alive = False
             self.flow.pause_reading()
             return
         else:
             if not (self.pipeline or cycle.response_started):
                 self.transport.write(self._refused(status))
-            cycle.disconnected = True  # the app, which waits for the body, shall not answer too
+            cycle.disconnected = True  # the app waits for the body, and must not answer too
             cycle.message_event.set()
         self.transport.close()
         self.bounds.waits(self, True)

@@ -1,4 +1,4 @@
-"""What one caller may send: how much at once, and how often."""
+"""Limits of one caller: bytes of a request, and requests a second."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from nightshelf.service.settings import ServiceSettings
 
 @lru_cache(4096)
 def address_group(host: str) -> str:
-    """Return the addresses that count as one caller: of IPv6 a /64, which is what one is given.
+    """Return the group of addresses that is one caller: of IPv6 a /64, as assigned to a customer.
 
     >>> address_group("2001:db8::17"), address_group("::ffff:192.0.2.1"), address_group("192.0.2.1")
     ('2001:db8::/64', '192.0.2.1', '192.0.2.1')
@@ -32,10 +32,10 @@ def address_group(host: str) -> str:
     return str(mapped or IPv6Network((int(address) >> 64 << 64, 64)))
 
 
-class Rate:
-    """So many requests a second of each caller; all callers' seconds begin together.
+class RateLimit:
+    """Requests a second of each caller, in seconds common to all callers.
 
-    What is kept is bounded by the requests of one second, whoever makes up addresses.
+    Memory is bounded by the requests of one second, even for invented addresses.
     """
 
     def __init__(self, per_s: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class Rate:
         self._second = 0
 
     def admits(self, caller: object) -> bool:
-        """Count a request, and tell whether it is among those that the caller may make."""
+        """Count a request, and tell whether it is within the caller's limit."""
         second = math.floor(self._clock())
         if second != self._second:
             self._second = second
@@ -54,11 +54,11 @@ class Rate:
         return self._counts[caller] <= self._per_s
 
 
-class Gate:
-    """Notes who calls (``holder`` and ``caller`` in the state), and turns away what is too much.
+class CallerLimits:
+    """Middleware that identifies callers (``holder`` and ``caller`` in the state) and limits them.
 
-    Callers are told apart by key; those without a valid one by address, lest keys that are made up
-    have a limit each. Probes of the service's health always pass.
+    Callers are identified by key, without a valid one by address, so that invented keys share a
+    limit. Health checks always pass.
     """
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
@@ -66,10 +66,10 @@ class Gate:
         self._bounded = RequestBodyLimitMiddleware(app, settings.max_body_bytes)
         self._settings = settings
         self._keyring = Keyring(settings.keys)
-        self._rate = Rate(settings.max_per_s)
+        self._rate = RateLimit(settings.max_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -77,19 +77,19 @@ class Gate:
         holder = self._keyring.holder(headers.get(b"authorization"))
         scope["state"]["holder"] = holder
         app = self._bounded if b"transfer-encoding" in headers else self._app
-        problem = self._against(scope, holder, int(headers.get(b"content-length", 0)))
+        problem = self._refusal(scope, holder, int(headers.get(b"content-length", 0)))
         if problem:
             app = problem.response(scope)
         await app(scope, receive, send)
 
-    def _against(self, scope: Scope, holder: Holder, n_bytes: int) -> Problem | None:
-        """Return what speaks against a request, `None` where nothing does."""
+    def _refusal(self, scope: Scope, holder: Holder, n_bytes: int) -> Problem | None:
+        """Return the problem of a request beyond a limit, else `None`."""
         settings, client = self._settings, scope["client"]
         if n_bytes > settings.max_body_bytes:
             return Problem(
                 413,
                 f"A request may have {settings.max_body_bytes} bytes at most.",
-                headers={"Connection": "close"},  # the rest of it is not read
+                headers={"Connection": "close"},  # its rest is not read
             )
         if scope["path"].removeprefix(scope.get("root_path", "")).startswith("/health/"):
             return None

@@ -1,7 +1,7 @@
-"""What a GET asks, by its path and query: one model of both, checked at once.
+"""Request model of a GET: path and query in one model, validated at once.
 
-FastAPI goes from parameter to parameter, which takes longer than a warm shelf takes to answer
-(docs/decisions/0020-service.md); here the model is checked as a whole, and tells OpenAPI the same.
+FastAPI validates parameter by parameter, which takes longer than a cached read
+(docs/decisions/0020-service.md). The model also documents the parameters in OpenAPI.
 """
 
 from collections.abc import Callable, Coroutine
@@ -22,24 +22,23 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Id(PathConvertor):
-    """All of a path up to what the route names next; `path` would stop at the end of a line."""
+    """A path parameter that may hold slashes and line ends (`path` stops at a line end)."""
 
     regex = "(?s:.*)"
 
 
-#: Routes call it so: ``{user_id:id}``.
+#: In routes: ``{user_id:id}``.
 register_url_convertor("id", _Id())
 
 
 class Direct(APIRoute):
-    """A route that FastAPI documents, and that is called with the request and nothing else.
+    """A route that is documented by FastAPI, and called with the request alone.
 
-    Its dependencies are called so, too, and first. One that has a body is then as any other: whose
-    key does not open it is told so before the body is read.
+    Its dependencies are called first, also before a body is read.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the handler of requests."""
         guards = [each.dependency for each in self.dependencies if each.dependency]
         has_body = self.body_field is not None
         answer = super().get_route_handler() if has_body else self.endpoint
@@ -56,7 +55,7 @@ class Direct(APIRoute):
 
 
 def _check_type(request: Request) -> None:
-    """Refuse a body that does not say that it is JSON, as ``curl -d`` sends it by itself."""
+    """Refuse a body that is not declared as JSON, as ``curl -d`` sends it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
@@ -64,8 +63,8 @@ def _check_type(request: Request) -> None:
         raise Problem(415, "Send JSON, with the header 'Content-Type: application/json'.")
 
 
-def asked(request: Request, model: type[M]) -> M:
-    """Return what is asked; what is in the path wins over what the query calls the same."""
+def parse(request: Request, model: type[M]) -> M:
+    """Parse path and query into a model; the path wins over the query."""
     scope = request.scope
     _check_slashes(scope)
     if b"%" in scope["raw_path"] + scope["query_string"]:
@@ -80,7 +79,7 @@ def asked(request: Request, model: type[M]) -> M:
 
 
 def _check_slashes(scope: Scope) -> None:
-    """Refuse a slash at the end of an id, or two: ``u8/`` would be another user than ``u8``."""
+    """Refuse an id with a final or double slash: ``u8/`` would be another user than ``u8``."""
     raw = scope["raw_path"].removeprefix(scope.get("root_path", "").encode())
     more = raw.count(b"/") > scope["route"].path_format.count("/")
     if more and (raw.endswith(b"/") or b"//" in raw):
@@ -88,7 +87,7 @@ def _check_slashes(scope: Scope) -> None:
 
 
 def _check_encoding(scope: Scope) -> None:
-    """Refuse what is no UTF-8: servers would make one and the same id of it all."""
+    """Refuse invalid UTF-8, which servers decode to one and the same id."""
     try:
         unquote_to_bytes(scope["raw_path"] + scope["query_string"]).decode()
     except UnicodeDecodeError:
@@ -96,7 +95,7 @@ def _check_encoding(scope: Scope) -> None:
 
 
 def parameters(model: type[BaseModel], in_path: str) -> dict[str, Any]:
-    """Return what OpenAPI says of a model's fields, the one named `in_path` and those of the query.
+    """Return the OpenAPI parameters of a model: `in_path` and those of the query.
 
     >>> class Cut(BaseModel):
     ...     segment: str

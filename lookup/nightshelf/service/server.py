@@ -1,4 +1,4 @@
-"""The service in a process of its own."""
+"""Server process of the service."""
 
 import gc
 import resource
@@ -12,13 +12,13 @@ from nightshelf.service.connections import Connections
 from nightshelf.service.dependencies import State
 from nightshelf.service.protocol import bounded_by
 
-#: Files beside connections: to Redis, the dashboard's, the libraries'.
+#: Open files besides connections: of Redis, the dashboard and libraries.
 _OTHER_FILES = 200
 
 
 def run(app: FastAPI, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are finished, for `drain_s` at most."""
-    # uvicorn raises the signal again once it has drained: what it then meets shall not kill us.
+    """Serve until SIGTERM or SIGINT, then finish running requests for `drain_s` at most."""
+    # uvicorn raises the signal again once it has drained: ignore it then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     _collect_seldom()
@@ -38,7 +38,7 @@ def run(app: FastAPI, host: str, port: int) -> None:
         port=port,
         ws="none",
         http=bounded_by(connections),
-        # uvicorn would believe whoever connects from 127.0.0.1.
+        # uvicorn would trust any peer at 127.0.0.1.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(map(str, settings.trusted_proxies)),
         log_config=server_logs(),
@@ -49,7 +49,7 @@ def run(app: FastAPI, host: str, port: int) -> None:
 
 
 def _allow_files(n_connections: int) -> None:
-    """Let the process open a file for each connection, as far as the system lets it."""
+    """Raise the limit of open files to that of connections, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = n_connections + _OTHER_FILES
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -63,10 +63,10 @@ def _allow_files(n_connections: int) -> None:
 
 
 def _collect_seldom() -> None:
-    """Let Python look for cyclic garbage a tenth as often, and never in what is loaded by now.
+    """Run the cyclic garbage collector a tenth as often, and never on objects loaded by now.
 
-    Each time it walks all lists that are kept, and every request waits for it. What requests leave
-    behind has next to no cycles (docs/decisions/0020-service.md).
+    Each run walks the whole cache while requests wait, and requests leave hardly any cycles
+    (docs/decisions/0020-service.md).
     """
     gc.collect()
     gc.freeze()

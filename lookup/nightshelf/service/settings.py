@@ -1,7 +1,6 @@
-"""All settings of the service, read once from the environment: ``NIGHTSHELF_SERVICE_<NAME>``.
+"""Settings of the service, read once from the environment: ``NIGHTSHELF_SERVICE_<NAME>``.
 
-The address of Redis and the namespace are ``REDIS_URL`` and ``NIGHTSHELF_NAMESPACE``, as for the
-command.
+Redis and the namespace are ``REDIS_URL`` and ``NIGHTSHELF_NAMESPACE``, as for the command.
 """
 
 import os
@@ -42,7 +41,7 @@ def _namespace(name: str) -> str:
 
 
 class ApiKey(BaseModel):
-    """One caller's key: the SHA-256 of its text in hexadecimal digits, and what it opens."""
+    """One caller's key: the SHA-256 of its text in hexadecimal digits, and its scopes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -127,21 +126,21 @@ class ServiceSettings(BaseSettings):
 
 
 def read_settings(redis_url: str, namespace: str) -> ServiceSettings:
-    """Return the settings of the environment; `ValueError` in one line where one of them is wrong.
+    """Return the settings of the environment; `ValueError` for an invalid one.
 
-    The line names the variable and never repeats what it holds, which may be secret.
+    Its message is one line that names the variable without its value, which may be secret.
     """
     try:
         return ServiceSettings(redis_url=SecretStr(redis_url), namespace=namespace)
     except ValidationError as error:
-        said = "; ".join(_said(each) for each in error.errors(include_url=False))
-    except SettingsError as error:  # a list or a mapping that is no JSON
+        message = "; ".join(_message(each) for each in error.errors(include_url=False))
+    except SettingsError as error:  # a list or mapping that is not JSON
         named = re.search(r'field "(\w+)"', str(error))
-        said = f"{_variable(named[1] if named else '')}: must be JSON, as the how-to shows"
-    raise ValueError(f"settings of the service: {said}") from None
+        message = f"{_variable(named[1] if named else '')}: must be JSON, as the how-to shows"
+    raise ValueError(f"settings of the service: {message}") from None
 
 
-def _said(error: "ErrorDetails") -> str:
+def _message(error: "ErrorDetails") -> str:
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return message

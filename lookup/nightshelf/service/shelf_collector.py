@@ -1,4 +1,4 @@
-"""The figures that a shelf keeps by itself, read when Prometheus asks for them."""
+"""Metrics of the client's own counters, read at each scrape."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -11,40 +11,40 @@ from nightshelf.client.results import Counters
 
 
 class ShelfCollector(Collector):
-    """Nothing is counted here a second time."""
+    """Collector of `nightshelf.Counters`."""
 
     def __init__(self, shelf: AsyncShelf) -> None:
         self._shelf = shelf
 
     def collect(self) -> Iterable[Metric]:
-        """Return the shelf's figures as they are now."""
-        met = self._shelf.counters()
-        yield from _counts(met)
-        yield from _state(met)
+        """Return the current counters as metrics."""
+        counters = self._shelf.counters()
+        yield from _counts(counters)
+        yield from _state(counters)
 
 
-def _counts(met: Counters) -> Iterator[Metric]:
-    hits = {"process": met.hits, "redis": met.redis_hits}
-    misses = {"process": met.misses, "redis": met.redis_misses}
-    causes = dict.fromkeys(CAUSES, 0) | dict(met.causes)
-    yield _by("source", "answers", "Lists given, by kind of source.", met.sources)
-    yield _by("tier", "cache_hits", "Values that were there, by tier.", hits)
-    yield _by("tier", "cache_misses", "Values that were not there, by tier.", misses)
-    yield _by("cause", "redis_failures", "What Redis did not give, by cause.", causes)
-    unknown = "Actions told of types that the live night makes nothing of."
-    yield CounterMetricFamily("nightshelf_unknown_actions", unknown, value=met.unknown_actions)
-    stale = "Copies that served though their time was up, as Redis failed."
-    yield CounterMetricFamily("nightshelf_cache_stale", stale, value=met.stale)
+def _counts(counters: Counters) -> Iterator[Metric]:
+    hits = {"process": counters.hits, "redis": counters.redis_hits}
+    misses = {"process": counters.misses, "redis": counters.redis_misses}
+    causes = dict.fromkeys(CAUSES, 0) | dict(counters.causes)
+    yield _by("source", "answers", "Lists returned, by kind of source.", counters.sources)
+    yield _by("tier", "cache_hits", "Values found, by tier.", hits)
+    yield _by("tier", "cache_misses", "Values not found, by tier.", misses)
+    yield _by("cause", "redis_failures", "Failed reads of Redis, by cause.", causes)
+    unknown = "Actions of types that the live generation does not define."
+    yield CounterMetricFamily("nightshelf_unknown_actions", unknown, value=counters.unknown_actions)
+    stale = "Stale cache entries served while Redis failed."
+    yield CounterMetricFamily("nightshelf_cache_stale", stale, value=counters.stale)
 
 
-def _state(met: Counters) -> Iterator[Metric]:
-    yield _gauge("cache_entries", "Copies kept in the process.", met.entries)
-    yield _gauge("cache_bytes", "Memory that they take, about.", met.n_bytes)
+def _state(counters: Counters) -> Iterator[Metric]:
+    yield _gauge("cache_entries", "Entries of the cache.", counters.entries)
+    yield _gauge("cache_bytes", "Estimated memory of the cache.", counters.n_bytes)
+    yield _gauge("breaker_open", "1 while the circuit breaker is open.", counters.breaker_open)
+    yield _gauge("generation", "Number of the live generation.", counters.generation)
     yield _gauge(
-        "breaker_open", "1 while Redis is hardly asked, as it kept failing.", met.breaker_open
+        "generation_age_seconds", "Age of the live generation since publication.", counters.age_s
     )
-    yield _gauge("generation", "Number of the live generation.", met.generation)
-    yield _gauge("generation_age_seconds", "Since the live generation was published.", met.age_s)
 
 
 def _by(label: str, name: str, about: str, counts: Mapping[str, int]) -> Metric:

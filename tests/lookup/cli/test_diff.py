@@ -250,10 +250,10 @@ def test_batches_are_bounded(redis_client: Redis) -> None:
     shelve(redis_client, 1, dict.fromkeys(users, "ab"))
     manifest = current(redis_client, SHOP)
     assert manifest is not None
-    told: list[tuple[str, int, int]] = []
-    found = find_users(redis_client, SHOP, manifest, manifest, lambda *args: told.append(args))
+    progress: list[tuple[str, int, int]] = []
+    found = find_users(redis_client, SHOP, manifest, manifest, lambda *args: progress.append(args))
     assert found == users
-    assert told[-1] == ("finding lists", 2_002, 2_002)
+    assert progress[-1] == ("finding lists", 2_002, 2_002)
     batches = list(read_pairs(redis_client, SHOP, manifest, manifest, found))
     assert [len(batch) for batch in batches] == [1_000, 1]
 

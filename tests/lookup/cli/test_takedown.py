@@ -156,7 +156,7 @@ def test_a_dry_run_names_what_would_go(shop: Redis, redis_url: str) -> None:
     assert shop.exists(*ANN) == 3
 
 
-def test_a_night_that_is_being_staged_is_told(shop: Redis, redis_url: str) -> None:
+def test_a_night_that_is_being_staged_is_reported(shop: Redis, redis_url: str) -> None:
     number = allot(shop, SHOP)
     stage(shop, SHOP, Manifest(number, "2026-03-01T00:00:00+00:00"))
     lines = run(redis_url, "forget", "ann", "--yes").stdout.splitlines()

@@ -1,4 +1,4 @@
-"""What a process keeps: bounded, fresh for a while, read early by chance, never by two at once."""
+"""The cache: bounds, TTLs, early refresh by chance, one read at a time."""
 
 import asyncio
 import json
@@ -132,7 +132,7 @@ def test_xfetch_by_its_formula(chance: float, early: bool) -> None:
 
 
 def test_xfetch_spreads_as_it_should() -> None:
-    """Where asked every 1/20 of what a read takes, the earliest refresh is exponential-like."""
+    """Early refreshes are exponential-like where asked every 1/20 of a read's time."""
     clock, draw = Clock(), random.Random(7)
     kept = Cache(9, 10**6, 0.0, 1.0, clock, lambda: 1.0 - draw.random())
     leads = []
@@ -281,7 +281,7 @@ def test_a_cancelled_reader_leaves_nobody_waiting(
         return waited.source, third.source
 
     waited, third = asyncio.run(ask())
-    assert waited in ("list", "popular:all", "last-good")  # its flight came to nothing
+    assert waited in ("list", "popular:all", "last-good")  # its read failed
     assert third == "list"
 
 
@@ -309,13 +309,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=6,
 )
-texts = st.lists(st.text(max_size=3), max_size=4)
+values = st.lists(st.text(max_size=3), max_size=4)
 
 
 @given(
-    items=texts | json_values,
+    items=values | json_values,
     scores=st.lists(st.floats(-1e6, 1e6), max_size=4) | json_values,
-    reasons=st.lists(texts, max_size=3) | json_values,
+    reasons=st.lists(values, max_size=3) | json_values,
     why=st.lists(st.integers(-4, 4), max_size=4) | json_values,
     plain=st.booleans(),
 )

@@ -1,4 +1,4 @@
-"""What goes over a connection: each call has its own replies, in time, or none at all."""
+"""Exchange over a connection: each call gets its own replies in time, or none."""
 
 import asyncio
 import sys
@@ -199,7 +199,7 @@ def test_a_child_has_connections_of_its_own(redis_url: str) -> None:
 
 
 def test_a_small_pool_is_left_to_its_client(redis_url: str) -> None:
-    """Where a pool has few connections none is kept back, and each has its own timeout again."""
+    """A pool of few connections keeps none, and each has its own timeout again."""
     pool: Any = BlockingConnectionPool.from_url(
         redis_url, max_connections=1, timeout=0.1, socket_timeout=3
     )
@@ -279,6 +279,6 @@ def test_replies_are_the_same_however_their_bytes_come(cuts: list[int]) -> None:
         (b"-NOAUTH Authentication required.\r\n", NoConnection),
     ],
 )
-def test_what_is_no_reply_is_told(data: bytes, error: type[Exception]) -> None:
+def test_what_is_no_reply_is_reported(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         KeptConnection(unconnected()).feed(data, [], 1)

@@ -126,7 +126,7 @@ def test_a_page_stays_in_its_generation(
 
 
 @pytest.mark.parametrize("user", ["ann", "bob", "eve", "fan"])
-def test_pages_of_every_rung(
+def test_pages_of_every_level(
     redis_client: Redis, shelf_of: ShelfOf, redis_url: str, user: str
 ) -> None:
     publish(redis_client)
@@ -266,14 +266,14 @@ def test_a_cursor_goes_with_its_filters(
 
 @given(
     at=st.integers(0, 10**18 - 1),
-    rung=st.builds(
+    level=st.builds(
         "{}:{}".format, st.sampled_from(["list", "popular"]), st.text(min_size=1, max_size=50)
     ),
 )
-def test_cursors_come_back_as_they_went(at: int, rung: str) -> None:
-    cursor = Cursor(44, at, "-", rung)
+def test_cursors_come_back_as_they_went(at: int, level: str) -> None:
+    cursor = Cursor(44, at, "-", level)
     try:
-        rung.encode()
+        level.encode()
     except UnicodeEncodeError:
         return
     assert Cursor.parse(str(cursor), "-") == cursor

@@ -1,4 +1,4 @@
-"""What users do is in the feature rows within the call: against the definition, on real servers."""
+"""Recent events in feature rows, against the definition, on real servers."""
 
 import json
 import math
@@ -241,8 +241,8 @@ def test_a_canarys_users_by_its_rows(redis_client: Redis, redis_url: str) -> Non
     out = staged(redis_client)
     release(redis_client, SHOP, out, 100)
     value: bytes = redis_client.get(KEYS.current)  # type: ignore[assignment]
-    told = replace(Manifest.from_json(value), counting=COUNTING)
-    redis_client.set(KEYS.current, told.to_json())
+    counted = replace(Manifest.from_json(value), counting=COUNTING)
+    redis_client.set(KEYS.current, counted.to_json())
     put(redis_client, KEYS.user(1, "ann"), NEW | {"events": 1, "last_seen": text(NIGHT)})
     put(redis_client, KEYS.user(out, "ann"), NEW | {"events": 5, "last_seen": text(NINE)})
     shelf = Shelf(redis_client, SHOP)
@@ -262,9 +262,9 @@ class TrackedEvent(NamedTuple):
     at_s: float
 
 
-def user_row(told: list[TrackedEvent]) -> dict[str, Any]:
+def user_row(tracked: list[TrackedEvent]) -> dict[str, Any]:
     """Define a user's row: everything recomputed from every event."""
-    once = list({each.event_id: each for each in told}.values())
+    once = list({each.event_id: each for each in tracked}.values())
     if not once:
         return NEW
     times = sorted(NIGHT + timedelta(seconds=each.at_s) for each in once)
@@ -300,7 +300,7 @@ acts = st.tuples(
     st.sampled_from([0.000001, 1.0, 700.0, 3600.0, 100_000.0]),
 )
 happens = st.tuples(
-    st.sampled_from(["again", "refresh", "night", "end of fresh", "end of lately"]),
+    st.sampled_from(["again", "refresh", "night", "end of fresh", "end of recent"]),
     st.integers(0, 3),
 )
 lives = st.lists(acts | acts | acts | happens, max_size=30)
@@ -313,26 +313,26 @@ def test_any_life_of_a_user(redis_client: Redis, life: list[tuple[Any, ...]]) ->
     client.flushdb()
     live(client)
     shelf = Shelf(client, SHOP, settings=ReadSettings(max_bytes=0, actions=ACTIONS))
-    told: list[TrackedEvent] = []
+    tracked: list[TrackedEvent] = []
     night: list[TrackedEvent] = []
     fresh: list[TrackedEvent] | None = None
-    lately: list[TrackedEvent] = []
+    recent: list[TrackedEvent] = []
 
-    def tell(each: TrackedEvent) -> None:
+    def track(each: TrackedEvent) -> None:
         at = NIGHT + timedelta(seconds=each.at_s)
         shelf.acted("ann", *each[1:4], at=at, event_id=each.event_id)
-        lately.append(each)
+        recent.append(each)
 
     now_s = 0.0
     for what, *how in life:
         if what == "act":
             now_s += how[3]
-            told.append(TrackedEvent(f"e{len(told)}", how[0], how[1], how[2], now_s))
-            tell(told[-1])
-        elif what == "again" and told:
-            tell(told[-1 - how[0] % len(told)])
+            tracked.append(TrackedEvent(f"e{len(tracked)}", how[0], how[1], how[2], now_s))
+            track(tracked[-1])
+        elif what == "again" and tracked:
+            track(tracked[-1 - how[0] % len(tracked)])
         elif what in ("refresh", "night"):
-            heard = told[: max(0, len(told) - how[0])]  # the others are not collected yet
+            heard = tracked[: max(0, len(tracked) - how[0])]  # the others are not collected yet
             key = KEYS.row_update("ann") if what == "refresh" else KEYS.user(1, "ann")
             if heard:
                 put(client, key, user_row(heard))
@@ -340,19 +340,19 @@ def test_any_life_of_a_user(redis_client: Redis, life: list[tuple[Any, ...]]) ->
         elif what == "end of fresh":
             client.delete(KEYS.row_update("ann"))
             fresh = None
-        elif what == "end of lately":
+        elif what == "end of recent":
             client.delete(KEYS.recent("ann"))
-            lately.clear()
+            recent.clear()
         base = night if fresh is None else fresh
         last_s = max((each.at_s for each in base), default=-math.inf)
         held = {each.event_id for each in base}
-        assert {each.event_id for each in lately if each.at_s <= last_s} <= held
-        known = [*base, *(each for each in lately if each.at_s > last_s)]
+        assert {each.event_id for each in recent if each.at_s <= last_s} <= held
+        known = [*base, *(each for each in recent if each.at_s > last_s)]
         known.sort(key=lambda each: each.at_s)
         assert shelf.user_features("ann") == (user_row(known) if known else {})
 
 
-def item_row(told: list[TrackedEvent], as_of_s: float, now_s: float) -> dict[str, Any]:
+def item_row(tracked: list[TrackedEvent], as_of_s: float, now_s: float) -> dict[str, Any]:
     """Define an item's counters from every event, as they stand at `now_s`."""
 
     def day(at_s: float) -> int:
@@ -361,9 +361,9 @@ def item_row(told: list[TrackedEvent], as_of_s: float, now_s: float) -> dict[str
     weights = COUNTING.weights
     score = math.fsum(
         weights.get(each.event_type, 0) * 2 ** (-(day(now_s) - day(each.at_s)) / 60)
-        for each in told
+        for each in tracked
     )
-    rated = [e.value for e in told if e.event_type in COUNTING.ratings and e.value is not None]
+    rated = [e.value for e in tracked if e.event_type in COUNTING.ratings and e.value is not None]
     return {
         "popularity_score": pytest.approx(score, rel=1e-9, abs=1e-8),
         "avg_rating": pytest.approx(sum(rated) / len(rated), abs=1e-6) if rated else None,
@@ -371,8 +371,10 @@ def item_row(told: list[TrackedEvent], as_of_s: float, now_s: float) -> dict[str
     }
 
 
-def put_item(client: Redis, key: str, told: list[TrackedEvent], at_s: float, **more: Any) -> None:
-    row = item_row(told, at_s, at_s)
+def put_item(
+    client: Redis, key: str, tracked: list[TrackedEvent], at_s: float, **more: Any
+) -> None:
+    row = item_row(tracked, at_s, at_s)
     put(
         client, key, {name: getattr(value, "expected", value) for name, value in row.items()} | more
     )
@@ -386,22 +388,22 @@ def test_any_life_of_an_item(redis_client: Redis, life: list[tuple[Any, ...]]) -
     live(client)
     put_item(client, KEYS.item(1, "A1"), [], 0.0)
     shelf = Shelf(client, SHOP, settings=ReadSettings(max_bytes=0, actions=ACTIONS))
-    told: list[TrackedEvent] = []
+    tracked: list[TrackedEvent] = []
     bases: dict[str, tuple[list[TrackedEvent], float]] = {"night": ([], 0.0)}
-    lately: list[TrackedEvent] = []
+    recent: list[TrackedEvent] = []
     now_s = 0.0
     for what, *how in life:
         if what == "act" and how[0] != "dislike":  # a score that was cut off at 0 has forgotten
             now_s += how[3]
-            each = TrackedEvent(f"e{len(told)}", how[0], "A1", how[2], now_s)
+            each = TrackedEvent(f"e{len(tracked)}", how[0], "A1", how[2], now_s)
             at = NIGHT + timedelta(seconds=now_s)
-            for _ in range(1 + len(told) % 2):  # every other one is told twice
-                shelf.acted(f"u{len(told)}", *each[1:4], at=at, event_id=each.event_id)
-            told.append(each)
-            lately.append(each)
+            for _ in range(1 + len(tracked) % 2):  # every other one is tracked twice
+                shelf.acted(f"u{len(tracked)}", *each[1:4], at=at, event_id=each.event_id)
+            tracked.append(each)
+            recent.append(each)
         elif what in ("refresh", "night"):
             as_of_s = now_s // QUARTER_S * QUARTER_S
-            heard = [each for each in told if each.at_s < as_of_s]
+            heard = [each for each in tracked if each.at_s < as_of_s]
             bases[what] = heard, as_of_s
             as_of = NIGHT + timedelta(seconds=as_of_s)
             if what == "refresh":
@@ -413,11 +415,11 @@ def test_any_life_of_an_item(redis_client: Redis, life: list[tuple[Any, ...]]) -
         elif what == "end of fresh":
             client.delete(KEYS.item_update("A1"))
             bases.pop("refresh", None)
-        elif what == "end of lately":
+        elif what == "end of recent":
             client.delete(KEYS.recent_item("A1"))
-            lately.clear()
+            recent.clear()
         base, as_of_s = bases.get("refresh", bases["night"])
-        since = [each for each in lately if each.at_s >= as_of_s]
+        since = [each for each in recent if each.at_s >= as_of_s]
         with clock_at(NIGHT + timedelta(seconds=now_s)):
             found = shelf.item_features(["A1"])["A1"]
         read_at_s = now_s if since else as_of_s  # as it is, where there is nothing to add

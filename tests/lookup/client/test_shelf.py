@@ -1,4 +1,4 @@
-"""Every rung of the fallback ladder, and a Redis that fails in every way it can."""
+"""Every level of the fallback, and a Redis that fails in every way it can."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -140,7 +140,7 @@ def test_round_trips(redis_client: Redis, shelf_of: ShelfOf, redis_url: str, lin
         shelf.get_many(users)
         return line.batches
 
-    # What is live and withdrawn, the last good copy, the list and what it is masked by.
+    # The pointer and the excluded items, the last good copy, the list and its masks.
     assert commands(["ann"]) == ["GET+SMEMBERS+SMEMBERS", "MGET", "MGET+ZRANGE"]
     assert commands(["ann", "ann"]) == ["MGET+ZRANGE"]
     assert commands(["ann", "bob", "eve"]) == ["MGET+ZRANGE+ZRANGE+ZRANGE", "MGET", "MGET"]
@@ -177,20 +177,20 @@ def test_namespace_that_is_none(redis_client: Redis, shelf_of: ShelfOf, redis_ur
         ranked().to_json(),
     ],
 )
-@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize("decode", [False, True])
 def test_corrupt_values_count_as_absent(
-    redis_client: Redis, redis_url: str, value: bytes, texts: bool
+    redis_client: Redis, redis_url: str, value: bytes, decode: bool
 ) -> None:
     publish(redis_client)
     redis_client.set(KEYS.list(1, "als", "ann"), value)
     redis_client.set(KEYS.similar(1, "A1"), value)
     redis_client.set(KEYS.popular(1, "trending"), value)
     redis_client.set(KEYS.user(1, "ann"), value)
-    with closing(Redis.from_url(redis_url, decode_responses=texts)) as client:
+    with closing(Redis.from_url(redis_url, decode_responses=decode)) as client:
         shelf = Shelf(client, SHOP)
         for result in (shelf.get("ann"), shelf.similar("A1"), shelf.popular("trending")):
             assert ids(result) == ("B1", "C1", "A1")
-            assert result.source == "popular:all" or (texts and value == b"\xff\x00")
+            assert result.source == "popular:all" or (decode and value == b"\xff\x00")
 
 
 def test_a_key_of_another_type_counts_as_absent(

@@ -1,4 +1,4 @@
-"""What users do: masked on every path, recorded, put down for a fresh list, heard of elsewhere."""
+"""Tracking: masks on every path, the log, the refresh queue, invalidation of other processes."""
 
 import time
 from collections.abc import Callable
@@ -37,8 +37,10 @@ def test_an_action_in_one_round_trip(
     shelf = shelf_of(redis_url)
     shelf.get("ann")
     line.batches.clear()
-    told = shelf.acted("ann", "purchase", "A1", 9.5, at=AT, event_id="e1", position=2, model="als")
-    assert told == TrackingReceipt(("e1",), recorded=True)
+    receipt = shelf.acted(
+        "ann", "purchase", "A1", 9.5, at=AT, event_id="e1", position=2, model="als"
+    )
+    assert receipt == TrackingReceipt(("e1",), recorded=True)
     counted = "ZADD+ZREMRANGEBYRANK+EXPIRE+HINCRBY+HINCRBY+HINCRBY+EXPIRE"
     felt = "ZADD+ZREMRANGEBYRANK+EXPIRE+ZADD+EXPIRE+PUBLISH"
     assert line.batches == [f"XADD+XLEN+{counted}+{felt}"]
@@ -133,8 +135,8 @@ def test_a_full_redis_masks_here_at_least(own_redis_url: str, own_redis_client: 
     shelf.get("ann")
     own_redis_client.config_set("maxmemory-policy", "noeviction")
     own_redis_client.config_set("maxmemory", "1")
-    told = shelf.acted("ann", "purchase", "A1")
-    assert (told.recorded, told.cause) == (False, "oom")
+    receipt = shelf.acted("ann", "purchase", "A1")
+    assert (receipt.recorded, receipt.cause) == (False, "oom")
     assert shelf.counters().causes["oom"] >= 1
     assert ids(shelf.get("ann")) == ("B1", "C1")
     assert not shelf.counters().breaker_open
@@ -142,8 +144,8 @@ def test_a_full_redis_masks_here_at_least(own_redis_url: str, own_redis_client: 
 
 def test_a_redis_that_is_gone_masks_here_at_least(dead_url: str, shelf_of: ShelfOf) -> None:
     shelf = shelf_of(dead_url)
-    told = shelf.acted("ann", "purchase", "A1", event_id="e1")
-    assert told == TrackingReceipt(("e1",), recorded=False, cause="refused")
+    receipt = shelf.acted("ann", "purchase", "A1", event_id="e1")
+    assert receipt == TrackingReceipt(("e1",), recorded=False, cause="refused")
 
 
 def test_what_is_told_is_checked(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
@@ -222,8 +224,8 @@ def test_the_night_says_what_an_action_does(
 ) -> None:
     own_names(redis_client)
     shelf = shelf_of(redis_url)
-    told = shelf.acted("ann", action, "A1", 2.0)
-    assert (told.recorded, told.unknown_types) == (True, () if known else (action,))
+    receipt = shelf.acted("ann", action, "A1", 2.0)
+    assert (receipt.recorded, receipt.unknown_types) == (True, () if known else (action,))
     assert shelf.counters().unknown_actions == (not known)
     for each in (shelf, shelf_of(redis_url)):
         assert ("A1" in ids(each.get("ann"))) is not masks
@@ -263,8 +265,8 @@ def test_where_no_night_says_so_the_usual_names_hold(
     assert shelf.acted("ann", "order", "B1").unknown_types == ("order",)
     assert ids(shelf.get("ann")) == ("B1", "C1")
     redis_client.flushdb()
-    told = shelf_of(redis_url).acted("ann", "order", "B1", event_id="e")
-    assert told == TrackingReceipt(("e",), recorded=True, unknown_types=("order",))
+    receipt = shelf_of(redis_url).acted("ann", "order", "B1", event_id="e")
+    assert receipt == TrackingReceipt(("e",), recorded=True, unknown_types=("order",))
     assert len(entries(redis_client)) == 1
 
 
@@ -288,8 +290,8 @@ def test_shown_and_clicked(redis_client: Redis, shelf_of: ShelfOf, redis_url: st
     publish(redis_client)
     shelf = shelf_of(redis_url)
     result = shelf.get("ann", 2)
-    told = shelf.shown("ann", result, first=11, variant="b")
-    assert len(set(told.event_ids)) == 2
+    receipt = shelf.shown("ann", result, first=11, variant="b")
+    assert len(set(receipt.event_ids)) == 2
     shelf.clicked("ann", "B1", position=12, generation=1)
     seen, second, click = entries(redis_client)
     assert (seen["item_id"], seen["position"], seen["event_type"]) == ("A1", "11", "impression")
@@ -317,8 +319,8 @@ def test_a_full_stream_is_not_written_to(redis_client: Redis, redis_url: str) ->
     shelf = Shelf(connect(redis_url, timeout_s=5), SHOP, settings=settings, clock=clock)
     views = [Event("ann", "view", "A1") for _ in range(5)]
     assert [shelf.record(views).recorded for _ in range(2)] == [True, True]
-    told = shelf.acted("ann", "purchase", "A1")
-    assert (told.recorded, told.cause) == (False, "full")
+    receipt = shelf.acted("ann", "purchase", "A1")
+    assert (receipt.recorded, receipt.cause) == (False, "full")
     assert shelf.record(views).cause == "full"
     assert shelf.counters().causes["full"] == 6
     assert redis_client.xlen(KEYS.events) == 10  # nothing that was recorded has gone

@@ -28,7 +28,7 @@ def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def asked_of_the_log(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
-    """What has reached the worker thread so far."""
+    """Queries that have reached the worker thread so far."""
     reached: list[Asked] = []
 
     def noted(folder: Path, asked: Asked, limit_s: float) -> list[Row]:

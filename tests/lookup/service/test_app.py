@@ -56,19 +56,19 @@ def test_the_document_tells_that_figures_are_text(dead_url: str) -> None:
 
 def test_every_get_tells_its_parameters(dead_url: str) -> None:
     document = create_app(settings(dead_url)).openapi()
-    told = {
+    found = {
         path: {each["name"]: (each["in"], each["required"]) for each in get["parameters"]}
         for path, methods in document["paths"].items()
         if (get := methods.get("get")) and "parameters" in get
     }
-    assert told["/recommendations/{user_id}"] == {
+    assert found["/recommendations/{user_id}"] == {
         "user_id": ("path", True),
         "n": ("query", False),
         "model_name": ("query", False),
         "cursor": ("query", False),
         "metadata": ("query", False),
     }
-    assert told["/users/{user_id}/features"] == {"user_id": ("path", True)}
+    assert found["/users/{user_id}/features"] == {"user_id": ("path", True)}
 
 
 def test_ready_once_a_generation_is_live_and_while_its_lists_are_held(
@@ -117,8 +117,8 @@ def test_the_log_has_a_line_a_request_and_nothing_of_whom_it_was_about(
         client.get("/ann")
     out = capfdbinary.readouterr().out
     lines = [json.loads(line) for line in out.splitlines()]
-    told = [(line["method"], line["endpoint"], line["status"]) for line in lines]
-    assert told == [
+    found = [(line["method"], line["endpoint"], line["status"]) for line in lines]
+    assert found == [
         ("GET", "/recommendations/{user_id}", 422),
         ("GET", "/users/{user_id}/features", 200),
         ("POST", "/recommendations", 422),

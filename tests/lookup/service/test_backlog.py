@@ -1,4 +1,4 @@
-"""How many tracked events may wait to be collected: in all, and of one caller."""
+"""Bounds on the tracked events that wait to be collected: in all, and of one caller."""
 
 import time
 from collections import Counter, deque
@@ -36,14 +36,14 @@ def client(redis_url: str, redis_client: Redis) -> Iterator[Caller]:
         yield caller
 
 
-def tell(client: Caller, who: str, n: int, path: str = "/track/click") -> int:
+def send(client: Caller, who: str, n: int, path: str = "/track/click") -> int:
     events = [{"user_id": "ann", "item_id": "A1"}] * n
     return client.post(path, json=events, headers=bearer(who)).status_code
 
 
 def test_a_flood_takes_no_more_than_its_share(client: Caller, redis_client: Redis) -> None:
-    assert Counter(tell(client, LOUD, 10) for _ in range(40)) == {202: 10, 429: 30}
-    assert [tell(client, QUIET, 50) for _ in range(2)] == [202, 202]
+    assert Counter(send(client, LOUD, 10) for _ in range(40)) == {202: 10, 429: 30}
+    assert [send(client, QUIET, 50) for _ in range(2)] == [202, 202]
     assert redis_client.xlen(EVENTS) == 200
     counted = {"cause": "share"}
     assert client.counted("nightshelf_events_not_recorded_total", **counted) == 300
@@ -55,11 +55,11 @@ def test_a_flood_takes_no_more_than_its_share(client: Caller, redis_client: Redi
 
 
 def test_what_is_collected_is_nobody_s_share_any_more(client: Caller, redis_client: Redis) -> None:
-    while tell(client, LOUD, 20) == 202:
+    while send(client, LOUD, 20) == 202:
         pass
     redis_client.xtrim(EVENTS, maxlen=0, approximate=False)
     until = time.monotonic() + 10  # what Redis said of it holds for a second
-    while (status := tell(client, LOUD, 20)) == 429 and time.monotonic() < until:
+    while (status := send(client, LOUD, 20)) == 429 and time.monotonic() < until:
         time.sleep(0.1)
     assert status == 202
 
@@ -69,7 +69,7 @@ def test_when_the_stream_is_full_all_are_told_and_lists_are_read(
 ) -> None:
     for number in range(400):
         redis_client.xadd(EVENTS, {"event_id": str(number)})  # others', who come past the service
-    assert tell(client, QUIET, 1) == 202  # it learns by this one
+    assert send(client, QUIET, 1) == 202  # it learns by this one
     answer = client.post(
         "/track/conversion", json={"user_id": "ann", "item_id": "A1"}, headers=bearer(QUIET)
     )
@@ -106,7 +106,7 @@ def test_a_redis_without_memory_loses_nothing_unsaid(own_redis_url: str) -> None
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("tell"), st.sampled_from("abc"), st.integers(1, 30)),
+        st.tuples(st.just("send"), st.sampled_from("abc"), st.integers(1, 30)),
         st.tuples(st.just("collect"), st.just(""), st.integers(1, 400)),
     ),
     max_size=80,
@@ -122,16 +122,16 @@ def test_shares_against_a_stream_of_callers(taken: list[tuple[str, str, int]]) -
         if what == "collect":
             for _ in range(min(n, len(stream))):
                 stream.popleft()
-            shares.waiting(len(stream))
+            shares.collected(len(stream))
             continue
         waiting = stream.count(caller)
         may = shares.may_add(caller, n)
         if not may:
-            shares.waiting(len(stream))
+            shares.collected(len(stream))
             may = shares.may_add(caller, n)
         if may:
             assert waiting + n <= 100
             stream.extend(caller * n)
-            shares.took(caller, n)
+            shares.add(caller, n)
         else:
             assert waiting + n > 100 - slack

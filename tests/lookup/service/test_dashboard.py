@@ -88,7 +88,7 @@ moments = st.builds(
     st.integers(-1, 1),
 )
 names = st.sampled_from([None, "als", "popular", ""])
-told = st.builds(
+logged = st.builds(
     LoggedEvent,
     event_id=st.integers(0, 60).map(str),
     user_id=st.sampled_from(["ann", "bob", "zoë"]),
@@ -103,7 +103,7 @@ told = st.builds(
 
 @settings(max_examples=15)
 @given(
-    files=st.lists(st.lists(told, min_size=20, max_size=40), max_size=3),
+    files=st.lists(st.lists(logged, min_size=20, max_size=40), max_size=3),
     asked=st.builds(
         Asked,
         st.sampled_from([FIRST, FIRST + timedelta(1)]),

@@ -1,4 +1,4 @@
-"""What watches the service asks only for what the service says, and warns when it should."""
+"""Alerts and dashboard use only metrics that exist, and fire when they should."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def _rendered() -> bytes:
     shelf = AsyncShelf(connect_async("redis://127.0.0.1:1/0", timeout_s=1), "shop")
     metrics = Metrics(shelf)
     metrics.served("/recommendations", 200, 0.001, model="als", source="list")
-    metrics.told([Event("u", "purchase", "i", 1.0, position=1)])
+    metrics.recorded([Event("u", "purchase", "i", 1.0, position=1)])
     await shelf.get("u")
     text, _ = await metrics.render()
     await shelf.aclose()

@@ -67,9 +67,9 @@ def test_calls(redis_url: str, ledger: Ledger, keeping: bool) -> None:
 
 def test_the_ledger_finds_what_it_is_there_for(redis_client: Redis, ledger: Ledger) -> None:
     assert ledger.findings() == []
-    told = {"event_id": "e1", "user_id": "ann", "event_type": "click", "item_id": "A1"}
-    ledger.took(told)
-    other: Any = told | {"ts": "2026-03-01T00:00:00+00:00", "item_id": "B1"}
+    sent = {"event_id": "e1", "user_id": "ann", "event_type": "click", "item_id": "A1"}
+    ledger.took(sent)
+    other: Any = sent | {"ts": "2026-03-01T00:00:00+00:00", "item_id": "B1"}
     redis_client.xadd(KEYS.events, other)
     redis_client.set("sentinel", "x")
     redis_client.set(KEYS.list(1, "als", "ann"), "x")

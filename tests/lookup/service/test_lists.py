@@ -81,9 +81,9 @@ def test_filters_and_metadata(client: Caller) -> None:
 def test_many_users_in_the_order_asked_for(client: Caller) -> None:
     asked = {"user_ids": ["bob", "ann", "bob", "é/%"], "n": 1}
     document = checked(client.post("/recommendations/batch", json=asked), bodies.Batched)
-    told = [(page["user_id"], ids(page), page["source"]) for page in document["results"]]
+    found = [(page["user_id"], ids(page), page["source"]) for page in document["results"]]
     bob = ("bob", ["C1"], "popular:segment:gold")
-    assert told == [bob, ("ann", ["A1"], "list"), bob, ("é/%", ["B1"], "popular:all")]
+    assert found == [bob, ("ann", ["A1"], "list"), bob, ("é/%", ["B1"], "popular:all")]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the service says of itself: each thing counted once, under a bounded number of labels."""
+"""Metrics of the service: each thing counted once, with a bounded number of labels."""
 
 import asyncio
 from collections import Counter
@@ -69,7 +69,7 @@ def test_a_request_by_endpoint_model_source_and_status() -> None:
 def test_names_that_callers_make_up_are_bounded() -> None:
     metrics = fresh()
     many = range(3 * MAX_VALUES)
-    metrics.told([Event("u", "click", model=f"m{at}", variant=f"v{at}") for at in many])
+    metrics.recorded([Event("u", "click", model=f"m{at}", variant=f"v{at}") for at in many])
     counts = samples(metrics, "nightshelf_events_total")
     assert len(counts) == MAX_VALUES + 1
     assert counts["click", "other", "other"] == 2 * MAX_VALUES
@@ -77,7 +77,7 @@ def test_names_that_callers_make_up_are_bounded() -> None:
     assert ("/recommendations", "als", "list", "200") in samples(
         metrics, "nightshelf_requests_total"
     )
-    metrics.told([Event("u", "click", model="m0")])  # known once, known for good
+    metrics.recorded([Event("u", "click", model="m0")])  # known once, known for good
     assert samples(metrics, "nightshelf_events_total")["click", "m0", ""] == 1
 
 
@@ -93,11 +93,11 @@ EVENTS = st.builds(
 
 
 @given(st.lists(EVENTS))
-def test_each_event_counts_once(told: list[Event]) -> None:
+def test_each_event_counts_once(sent: list[Event]) -> None:
     metrics = fresh()
-    for event in told:
-        metrics.told([event])
-    first = {event.event_id: event for event in reversed(told)}.values()
+    for event in sent:
+        metrics.recorded([event])
+    first = {event.event_id: event for event in reversed(sent)}.values()
     assert samples(metrics, "nightshelf_events_total") == Counter(
         (event.event_type, "", event.variant or "") for event in first
     )

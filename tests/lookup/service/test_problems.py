@@ -53,5 +53,5 @@ def test_each_thing_that_is_wrong_is_told_with_its_place(client: Caller) -> None
     assert "ann" not in str(document)
 
 
-def test_the_methods_that_are_there_are_told(client: Caller) -> None:
+def test_the_methods_that_are_there_are_named(client: Caller) -> None:
     assert client.get("/recommendations").headers["allow"] == "POST"

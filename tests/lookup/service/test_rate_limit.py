@@ -1,4 +1,4 @@
-"""How much one caller may send at once, and how often."""
+"""Limits of one caller: size and rate of requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from nightshelf.service import ServiceSettings, create_app
-from nightshelf.service.rate_limit import Rate
+from nightshelf.service.rate_limit import RateLimit
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.service.test_auth import READ, bearer, key
 
@@ -34,7 +34,7 @@ def client(redis_url: str) -> Iterator[Caller]:
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every rate live in one and the same second."""
-    monkeypatch.setattr(Rate.__init__, "__defaults__", (lambda: 7.0,))
+    monkeypatch.setattr(RateLimit.__init__, "__defaults__", (lambda: 7.0,))
 
 
 calls = st.lists(st.tuples(st.floats(0, 3), st.sampled_from("abc")), max_size=60)
@@ -46,7 +46,7 @@ def test_of_each_caller_s_requests_in_a_second_the_first_so_many(
 ) -> None:
     asked.sort(key=lambda call: call[0])
     now = 0.0
-    rate = Rate(per_s, lambda: now)
+    rate = RateLimit(per_s, lambda: now)
     for at, (now, caller) in enumerate(asked):
         before = [(int(s), who) for s, who in asked[:at]].count((int(now), caller))
         assert rate.admits(caller) == (before < per_s)

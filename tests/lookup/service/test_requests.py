@@ -47,7 +47,7 @@ def test_head_is_get_without_a_body(client: Caller, path: str) -> None:
         assert head.headers["content-length"] == get.headers["content-length"]
 
 
-def test_methods_that_are_not_there_are_told(client: Caller) -> None:
+def test_methods_that_are_not_there_are_named(client: Caller) -> None:
     assert client.head("/track/click").headers["allow"] == "POST"
     assert client.post("/recommendations/ann").headers["allow"] == "GET, HEAD"
 
@@ -81,7 +81,7 @@ def test_no_slash_makes_another_of_an_id(
 
 
 @pytest.mark.parametrize("segment", ["nope", "", "all%20", "category:", "Category:x"])
-def test_segments_that_there_are_are_told(client: Caller, segment: str) -> None:
+def test_segments_that_there_are_are_named(client: Caller, segment: str) -> None:
     answer = client.get(f"/popular/{segment}")
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
@@ -108,9 +108,9 @@ def test_what_is_wrong_with_an_event_and_nothing_else(
 ) -> None:
     answer = client.post("/track/click", json=body)
     assert answer.status_code == 422
-    told = answer.json()["errors"]
-    assert [error["at"] for error in told] == [at for at, _ in errors]
-    for error, (_, words) in zip(told, errors, strict=True):
+    found = answer.json()["errors"]
+    assert [error["at"] for error in found] == [at for at, _ in errors]
+    for error, (_, words) in zip(found, errors, strict=True):
         assert words in error["message"]
 
 

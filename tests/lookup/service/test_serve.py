@@ -73,7 +73,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "found"),
     [
         ("NIGHTSHELF_SERVICE_KEY", "hunter2", "did you mean NIGHTSHELF_SERVICE_KEYS?"),
         ("NIGHTSHELF_SERVICE_KEYS", "hunter2", "NIGHTSHELF_SERVICE_KEYS: must be JSON"),
@@ -85,11 +85,11 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     ],
 )
 def test_a_setting_that_is_wrong_is_named_and_not_repeated(
-    dead_url: str, name: str, value: str, told: str
+    dead_url: str, name: str, value: str, found: str
 ) -> None:
     result = run(dead_url, "serve", **{name: value})
     assert result.exit_code == 2, result.output
-    assert told in result.stderr
+    assert found in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "hunter2" not in result.output
 
@@ -104,7 +104,7 @@ def test_a_redis_that_does_not_answer_is_told_at_the_start(dead_url: str, tmp_pa
             time.sleep(0.05)
         ready = httpx.get(f"{server.url}/health/ready", timeout=PATIENCE_S)
         assert (live.status_code, ready.status_code) == (200, 503)
-        told = {line["event"]: line for line in server.lines()}
-    assert "refused" in told["nothing to serve"]["causes"]
-    assert told["nothing to serve"]["shelf"].endswith("'shop')")
-    assert "nowhere" in told["no event log"]["hint"]
+        found = {line["event"]: line for line in server.lines()}
+    assert "refused" in found["nothing to serve"]["causes"]
+    assert found["nothing to serve"]["shelf"].endswith("'shop')")
+    assert "nowhere" in found["no event log"]["hint"]

@@ -1,4 +1,4 @@
-"""What is told over HTTP: recorded, felt, counted once; refused as a problem document."""
+"""Tracking over HTTP: recorded, applied, counted once; refused as a problem document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -44,8 +44,8 @@ def test_an_impression_and_what_goes_with_it(client: Caller, redis_client: Redis
     assert (answer.status_code, answer.json()) == (202, {"event_ids": ["i1"]})
     (entry,) = entries(redis_client)
     assert entry.pop("ts").endswith("+00:00")
-    told = {name: str(value) for name, value in (CLICK | said).items()}
-    assert entry == told | {"event_id": "i1", "event_type": "impression"}
+    sent = {name: str(value) for name, value in (CLICK | said).items()}
+    assert entry == sent | {"event_id": "i1", "event_type": "impression"}
 
 
 def test_a_list_of_clicks_gets_ids_in_order(client: Caller, redis_client: Redis) -> None:
@@ -93,8 +93,8 @@ def test_what_is_told_is_in_the_rows_at_once_and_for_as_long_as_is_set(
         redis_url=SecretStr(redis_url), deadline_s=5, recent_user_ttl_s=77, recent_item_ttl_s=777
     )
     with calling(settings) as client:
-        for path, told in (("click", CLICK), ("action", CLICK | {"action": "rating", "value": 4})):
-            assert client.post(f"/track/{path}", json=told).status_code == 202
+        for path, sent in (("click", CLICK), ("action", CLICK | {"action": "rating", "value": 4})):
+            assert client.post(f"/track/{path}", json=sent).status_code == 202
         user = client.get("/users/ann/features").json()["features"]
         item = client.get("/items/A1/features").json()["features"]
     assert (user["events"], user["recent_views"], user["avg_rating"]) == (2, ["A1"], 4.0)
@@ -125,10 +125,10 @@ def test_the_night_names_actions_and_conversions(redis_url: str, redis_client: R
         ):
             answer = client.post(f"/track/{path}", json=CLICK | {"event_id": path} | more)
             assert (answer.status_code, answer.json()) == (202, {"event_ids": [path]})
-        told = [
+        sent = [
             CLICK | {"action": name, "event_id": name} for name in ("purchase", "ordr", "ordr2")
         ]
-        answer = client.post("/track/action", json=told)
+        answer = client.post("/track/action", json=sent)
         assert answer.status_code == 202
         assert answer.json() == {
             "event_ids": ["purchase", "ordr", "ordr2"],

@@ -10,7 +10,7 @@ from nightshelf.text import age_text, minute_text, size_text
 
 
 def show_status(status: Status, namespace: str, place: str) -> None:
-    """Print what is live, and the states of the rest."""
+    """Print the live generation, and the states of the others."""
     show_line(f"{namespace} on {status.server or 'a server'} at {place}")
     if status.live is None:
         show_line(f"Nothing is live: {PUBLISH}")
@@ -64,17 +64,19 @@ def show_generations(known: Sequence[Manifest], pinned: int | None) -> None:
 
 
 def gate_text(manifest: Manifest) -> str:
-    """Say which gates warned or blocked, or that all passed."""
-    told = {
+    """Format the gates that warned or blocked, or that all passed."""
+    by_outcome = {
         outcome: [name for name, found in sorted(manifest.gates.items()) if found == outcome]
         for outcome in ("block", "warn")
     }
-    words = "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in told.items() if names)
-    return words or ("passed" if manifest.gates else "-")
+    text = "; ".join(
+        f"{outcome}: {', '.join(names)}" for outcome, names in by_outcome.items() if names
+    )
+    return text or ("passed" if manifest.gates else "-")
 
 
 def length_text(manifest: Manifest) -> str:
-    """Say how many lists there are, and how long; as they were read back, where that is known.
+    """Format the number and length of lists, as read back where that is known.
 
     >>> length_text(Manifest(7, "", counts={"list": 2995}))
     '2,995 lists of up to 50'
@@ -94,7 +96,7 @@ def length_text(manifest: Manifest) -> str:
 
 
 def figure_text(manifest: Manifest) -> str:
-    """Say what a generation's lists are like, in its headline figures."""
+    """Format a generation's headline figures."""
     shown = ("coverage", "diversity", "full_share", "top_item_share")
     figures = [(name.replace("_", " "), manifest.metrics.get(name)) for name in shown]
     lists = f"{manifest.counts.get('list', 0):,} lists"
@@ -104,7 +106,7 @@ def figure_text(manifest: Manifest) -> str:
 
 
 def _state(manifest: Manifest, known: Sequence[Manifest], pinned: int | None) -> str:
-    """Name a generation's state, and what is special about it."""
+    """Format a generation's state, with pin and canary."""
     words = [manifest.state]
     if manifest.generation == pinned:
         words.append("pinned")

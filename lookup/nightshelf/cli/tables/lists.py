@@ -31,7 +31,7 @@ def rows(result: Result, features: Mapping[str, Mapping[str, Any]]) -> list[dict
 def show_list(
     result: Result, rows: Sequence[Mapping[str, Any]], asked: str, *, fallback: bool
 ) -> None:
-    """Print a list as a table, and where it comes from."""
+    """Print a list as a table, and its source."""
     table = new_table(
         "rank", "item", "title", "category", "score", "reason", right=("rank", "score")
     )

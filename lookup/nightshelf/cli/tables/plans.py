@@ -6,7 +6,7 @@ from nightshelf.text import age_text, minute_text
 
 
 def plan_text(before: World, after: World) -> str:
-    """Say what a change of the world would do."""
+    """Describe a change of the namespace."""
     parts = []
     if after.live is not None and not before.is_live(after.live.generation):
         back = before.live is not None and after.live.generation < before.live.generation
@@ -29,7 +29,7 @@ def plan_text(before: World, after: World) -> str:
 
 
 def forward_text(before: World, after: World) -> str:
-    """Say how to go forward again to what a rollback has left; empty where there is no such way."""
+    """Describe how to undo a rollback; empty where it cannot be undone."""
     left = before.live
     if left is None or after.is_live(left.generation):
         return ""
@@ -42,24 +42,24 @@ def forward_text(before: World, after: World) -> str:
     return f"Forward again: {promote}, or the next night"
 
 
-def live_text(world: World) -> str:
-    """Say what is live, and whether it is held."""
-    if world.live is None:
-        return f"{world.namespace}: nothing is live"
-    held = ", pinned" if world.pinned is not None else ""
-    out = world.canary
+def live_text(state: World) -> str:
+    """Describe the live generation, its pin and its canary."""
+    if state.live is None:
+        return f"{state.namespace}: nothing is live"
+    held = ", pinned" if state.pinned is not None else ""
+    out = state.canary
     beside = f", {out.generation} a canary for {out.share:g} %" if out else ""
-    return f"{world.namespace}: generation {world.live.generation} is live{held}{beside}"
+    return f"{state.namespace}: generation {state.live.generation} is live{held}{beside}"
 
 
 def extend_text(namespace: str, manifest: Manifest) -> str:
-    """Say what extending would do."""
+    """Describe an extension."""
     ttl = age_text(manifest.ttl_s)
     return f"{namespace}: every key of {_generation(manifest)} gets its TTL of {ttl} again"
 
 
 def retire_text(namespace: str, manifest: Manifest) -> str:
-    """Say what retiring would do."""
+    """Describe a deletion."""
     n_keys = sum(manifest.counts.values())
     return f"{namespace}: delete the {n_keys:,} keys of {_generation(manifest)}, for good"
 

@@ -19,12 +19,12 @@ class Backlog:
 
     @property
     def is_full(self) -> bool:
-        """Whether it held `max_events` or more."""
+        """True where it held `max_events` or more."""
         return self.length is not None and self.length >= self.max_events
 
     @property
     def is_old(self) -> bool:
-        """Whether it is time to read the length again."""
+        """True where it is time to read the length again."""
         return self._clock() - self._at >= _HOLDS_S
 
     def note(self, reply: object) -> None:

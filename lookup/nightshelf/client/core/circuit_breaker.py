@@ -21,7 +21,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether all calls but probes are refused."""
+        """True while all calls but probes are refused."""
         return self._failures >= self._after
 
     def admits(self) -> bool:

@@ -37,14 +37,14 @@ def of_items(state: ClientState, ids: Iterable[str]) -> Exchange[Rows]:
 
     Counters of the refresh, while there are any, replace the night's; recent counts are merged in.
     """
-    texts = [(each, id_text(each)) for each in ids]
+    pairs = [(each, id_text(each)) for each in ids]
     call = yield from begin(state)
     live, keys = call.pointer.live, state.keys
     if live is None:
         return {}
     now = datetime.now(UTC)
     places = named(
-        (text for _, text in texts),
+        (text for _, text in pairs),
         lambda item: (
             keys.item_update(item),
             keys.item(live.generation, item),
@@ -57,7 +57,7 @@ def of_items(state: ClientState, ids: Iterable[str]) -> Exchange[Rows]:
         return row and to_item(row, counts, live.counting, live.as_of, now)
 
     rows = yield from _made(state, call, places, ITEM, RECENT_ITEM, made)
-    return {each: rows[text] for each, text in texts if text in rows}
+    return {each: rows[text] for each, text in pairs if text in rows}
 
 
 def of_users(state: ClientState, users: Iterable[str]) -> Exchange[Rows]:
@@ -65,7 +65,7 @@ def of_users(state: ClientState, users: Iterable[str]) -> Exchange[Rows]:
 
     The refresh's row, while there is one, replaces the night's; recent events are merged in.
     """
-    texts = [(each, id_text(each)) for each in users]
+    pairs = [(each, id_text(each)) for each in users]
     call = yield from begin(state)
     live, keys = call.pointer.live, state.keys
     if live is None:
@@ -80,9 +80,9 @@ def of_users(state: ClientState, users: Iterable[str]) -> Exchange[Rows]:
     def made(update: Row | None, night: Row | None, events: Sequence[UserEvent]) -> Row | None:
         return to_user(night if update is None else update, events, live.counting)
 
-    places = named((text for _, text in texts), place)
+    places = named((text for _, text in pairs), place)
     rows = yield from _made(state, call, places, USER, RECENT_USER, made)
-    return {each: rows[text] for each, text in texts if text in rows}
+    return {each: rows[text] for each, text in pairs if text in rows}
 
 
 def _made(

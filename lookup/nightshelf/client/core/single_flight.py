@@ -1,4 +1,4 @@
-"""Single flight: one read of a key at a time, shared by all threads and tasks that ask for it."""
+"""One read in flight for a key, shared by all threads and tasks that ask for it."""
 
 from collections.abc import Iterable
 from threading import Lock
@@ -65,7 +65,7 @@ class SingleFlight:
             read.in_flight.set_result(None)
 
     def detach(self, keys: Iterable[str]) -> None:
-        """Detach in-flight reads of these keys after a change.
+        """Detach running reads of these keys after a change.
 
         Current waiters get the value, it is not cached (`is_current`), later callers read again.
         """

@@ -1,4 +1,4 @@
-"""The collected event log, asked from an event loop: one question at a time, answers kept."""
+"""Queries on the collected event log from an event loop: one at a time, results cached."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +12,12 @@ from nightshelf.service.dashboard.query import Asked, Row, figures
 
 
 class Busy(Exception):  # noqa: N818 - a state, not an error
-    """Another question is being answered."""
+    """Another query is running."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long an answer is kept, a question may take, and one may wait for its turn."""
+    """Seconds that a result is cached, a query may run, and a caller may wait for its turn."""
 
     kept_s: float = 60.0
     query_s: float = 15.0
@@ -26,28 +26,28 @@ class Limits:
 
 
 class EventLog:
-    """Figures of the log in `folder`; it belongs to one event loop."""
+    """Figures of the log in `folder`, for one event loop."""
 
     def __init__(self, folder: Path, limits: Limits = Limits()) -> None:
         self._folder = folder
         self.limits = limits
         self._turn = asyncio.Lock()
         self._worker = ThreadPoolExecutor(1, "dashboard")
-        # Of answers and of questions under way alike: who asks the same waits for the same.
-        self._flights: TTLCache[Asked, asyncio.Task[list[Row]]]
-        self._flights = TTLCache(limits.max_kept, limits.kept_s)
+        # Finished and running queries: equal queries share one.
+        self._queries: TTLCache[Asked, asyncio.Task[list[Row]]]
+        self._queries = TTLCache(limits.max_kept, limits.kept_s)
 
     async def figures(self, asked: Asked) -> list[Row]:
-        """Return what `dashboard_query.figures` does, or what it did within the last minute.
+        """Return the rows of `query.figures`, at most a minute old.
 
-        Raises `Busy` where others take their turn for too long, `TooMuch` and `Unreadable`. One who
-        stops waiting stops nothing.
+        Raises `Busy` after `turn_s` in the queue, `TooMuch` and `Unreadable`. Cancelling a caller
+        does not cancel the query.
         """
-        flight = self._flights.get(asked)
-        if flight is None:
-            flight = self._flights[asked] = asyncio.create_task(self._read(asked))
-            flight.add_done_callback(partial(self._landed, asked))
-        return await asyncio.shield(flight)
+        query = self._queries.get(asked)
+        if query is None:
+            query = self._queries[asked] = asyncio.create_task(self._read(asked))
+            query.add_done_callback(partial(self._drop_failure, asked))
+        return await asyncio.shield(query)
 
     async def _read(self, asked: Asked) -> list[Row]:
         try:
@@ -56,13 +56,13 @@ class EventLog:
         except TimeoutError:
             raise Busy from None
         try:
-            question = partial(figures, self._folder, asked, self.limits.query_s)
-            return await asyncio.get_running_loop().run_in_executor(self._worker, question)
+            read = partial(figures, self._folder, asked, self.limits.query_s)
+            return await asyncio.get_running_loop().run_in_executor(self._worker, read)
         finally:
             self._turn.release()
 
-    def _landed(self, asked: Asked, flight: asyncio.Task[list[Row]]) -> None:
-        """Keep no failure."""
-        failed = flight.cancelled() or flight.exception()
-        if failed and self._flights.get(asked) is flight:
-            del self._flights[asked]
+    def _drop_failure(self, asked: Asked, query: asyncio.Task[list[Row]]) -> None:
+        """Remove a failed query, so that the next caller runs it again."""
+        failed = query.cancelled() or query.exception()
+        if failed and self._queries.get(asked) is query:
+            del self._queries[asked]

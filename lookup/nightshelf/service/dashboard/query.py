@@ -1,7 +1,7 @@
-"""One question to the collected event log, answered by DuckDB: `nightshelf[dashboard]`.
+"""A query on the collected event log, by DuckDB: `nightshelf[dashboard]`.
 
 The log is `date=YYYY-MM-DD/*.parquet`, by the UTC date of an event's `ts`; its columns are those of
-``dashboard.sql``, of which a log must have `user_id`, `event_type` and `ts`.
+``query.sql``, of which `user_id`, `event_type` and `ts` are required.
 """
 
 import glob
@@ -22,19 +22,19 @@ Row = dict[str, Any]
 
 _NEEDED = ("user_id", "event_type", "ts")
 _STATEMENT = Path(__file__).with_suffix(".sql")
-#: The total and the parts that were seen most: whoever tells events names models.
+#: The total and the largest parts, as callers make up names of models.
 _MAX_ROWS = 1_000
 _MEMORY = "256MB"
-#: What does not fit in memory goes to files, up to here.
+#: Bound of the files that take what does not fit in memory.
 _SPILL = "1GB"
 
 
 class TooMuch(Exception):  # noqa: N818 - a condition of the question, not an error
-    """The answer takes more time or memory than a question may."""
+    """The query takes more time or memory than allowed."""
 
 
 class Unreadable(Exception):  # noqa: N818
-    """A file of the log cannot be read; the message says which, `reason` why."""
+    """A file of the log cannot be read; the message names it, `reason` says why."""
 
     def __init__(self, which: str, reason: str = "is damaged, or still being written") -> None:
         super().__init__(which)
@@ -45,8 +45,8 @@ class Unreadable(Exception):  # noqa: N818
 class Asked:
     """The figures of the UTC days from `start` to `end`, both included, of one model or all.
 
-    By hour of the day where `hourly`, else by model and variant. Events of the types `purchases`
-    are conversions.
+    Parts are hours of the day where `hourly`, else models and variants. Events of the types
+    `purchases` are conversions.
     """
 
     start: date
@@ -57,15 +57,15 @@ class Asked:
 
     @property
     def days(self) -> int:
-        """How many partitions are asked for."""
+        """Number of days."""
         return (self.end - self.start).days + 1
 
 
 def figures(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
-    """Return the total's row, then one a part, as ``dashboard.sql`` names the columns.
+    """Return the total's row, then one for each part, with the columns of ``query.sql``.
 
-    Opens the partitions asked for and no others; there are no rows where these hold no file.
-    Raises `TooMuch` and `Unreadable`.
+    Reads only the partitions asked for; no rows where these hold no file. Raises `TooMuch` and
+    `Unreadable`.
     """
     files = [file for number in range(asked.days) for file in _files(folder, asked, number)]
     if not files:
@@ -96,7 +96,7 @@ def figures(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
 
 
 def _check_columns(db: duckdb.DuckDBPyConnection, files: object, folder: Path) -> None:
-    """Raise `Unreadable` for a file without a column that every log must have."""
+    """Raise `Unreadable` for a file without a required column."""
     found = db.execute(
         "SELECT file_name, list(name) FROM parquet_schema($files) GROUP BY file_name ORDER BY 1",
         {"files": files},
@@ -108,14 +108,14 @@ def _check_columns(db: duckdb.DuckDBPyConnection, files: object, folder: Path) -
 
 
 def _files(folder: Path, asked: Asked, number: int) -> list[Path]:
-    """Return the files of one day; those that are still being written have another name."""
+    """Return the complete files of one day; files being written have another name."""
     partition = folder / f"date={asked.start + timedelta(days=number)}"
     return sorted(file for file in partition.glob("*.parquet") if file.name[0] not in "._")
 
 
 @contextmanager
 def _connection(limit_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database of its own, on one thread, that is interrupted after `limit_s`."""
+    """Open a database on one thread, which is interrupted after `limit_s`."""
     with (
         TemporaryDirectory(prefix="nightshelf-dashboard-") as spill,
         duckdb.connect(
@@ -127,11 +127,11 @@ def _connection(limit_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
             }
         ) as db,
     ):
-        db.execute("SET TimeZone = 'UTC'")  # of times without a zone
+        db.execute("SET TimeZone = 'UTC'")  # for times without a zone
         timer = Timer(limit_s, db.interrupt)
         timer.start()
         try:
             yield db
         finally:
             timer.cancel()
-            timer.join()  # it may be at it, and the database is closed next
+            timer.join()  # wait for a running interrupt, as the database closes next

@@ -1,12 +1,12 @@
--- What was shown, clicked and bought, in total and in parts.
--- Grain: one row for the total (is_total), then one a part: hour of the day (UTC) where $hourly,
--- else model x variant, those with the most impressions first.
+-- Impressions, clicks and purchases, in total and in parts.
+-- Grain: one row for the total (is_total), then one for each part: hour of the day (UTC) where
+-- $hourly, else model x variant, the most impressions first.
 -- Input: Parquet files of the collected event log. Parameters: files (paths), hourly (boolean),
 -- model (null for all), purchases (event types), max_rows.
--- An event that stands twice counts once, as it arrived first. A conversion is a purchase, its value
--- the revenue; values under 1e12 add up exactly. Latency is that of each impression which tells one.
--- A log of the shop's own may lack all columns but user_id, event_type and ts: these are null then,
--- and an event without an event_id counts by itself.
+-- A repeated event counts once, as it arrived first. A conversion is a purchase, its value the
+-- revenue; values under 1e12 add up exactly. Latency is that of impressions which have one.
+-- Of a foreign log only user_id, event_type and ts are required: other columns are null then, and an
+-- event without an event_id counts by itself.
 WITH columns AS (
     SELECT
         NULL::VARCHAR AS event_id, NULL::VARCHAR AS user_id, NULL::VARCHAR AS event_type,

@@ -1,7 +1,7 @@
-"""``/dashboard``: what was shown, clicked and bought, by the collected event log.
+"""Routes ``/dashboard``: impressions, clicks and purchases of the collected event log.
 
-Needs the extra ``dashboard`` and the setting ``events_dir``. No list waits for it: DuckDB runs in a
-thread of its own, one question at a time (docs/decisions/0019-dashboard.md).
+Needs the extra ``dashboard`` and the setting ``events_dir``. DuckDB runs in a separate thread, one
+query at a time, so reads of lists do not wait (docs/decisions/0019-dashboard.md).
 """
 
 from dataclasses import replace
@@ -64,7 +64,7 @@ async def hourly(request: Request, day: Day, model: Model = None) -> Hourly:
 
 
 async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
-    """Return the total and the rows of the parts, or say why there are none."""
+    """Return the total and the rows of the parts, or raise a problem."""
     log = _log_of(request)
     if counting := await state_of(request).shelf.counting():
         asked = replace(asked, purchases=tuple(counting.purchases))
@@ -86,7 +86,7 @@ async def _figures(request: Request, asked: Asked) -> tuple[Figures, list[Row]]:
 
 
 def _log_of(request: Request) -> EventLog:
-    """Return the app's event log, opened for the first who asks."""
+    """Return the app's event log, opened at the first request."""
     state = request.app.state
     if not hasattr(state, "event_log"):
         # Where the setting is empty, the app has no dashboard.

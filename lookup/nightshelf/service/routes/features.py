@@ -1,4 +1,4 @@
-"""Feature rows over HTTP."""
+"""Routes of feature rows."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from nightshelf.service.auth import needs
 from nightshelf.service.dependencies import state_of
 from nightshelf.service.problems import documented
-from nightshelf.service.request_model import Direct, asked, parameters
+from nightshelf.service.request_model import Direct, parameters, parse
 from nightshelf.service.schemas import lists as bodies
 
 router = APIRouter(
@@ -26,8 +26,8 @@ router = APIRouter(
     openapi_extra=parameters(bodies.OneUser, "user_id"),
 )
 async def user_features(request: Request) -> Response:
-    """Return what is known of a user: what was told a moment ago is in it."""
-    user_id = asked(request, bodies.OneUser).user_id
+    """Return a user's feature row, with recent events merged in."""
+    user_id = parse(request, bodies.OneUser).user_id
     row = await state_of(request).shelf.user_features(user_id)
     return _row({"user_id": user_id, "features": row or None})
 
@@ -38,8 +38,8 @@ async def user_features(request: Request) -> Response:
     openapi_extra=parameters(bodies.OneItem, "item_id"),
 )
 async def item_features(request: Request) -> Response:
-    """Return what is known of an item: what was told a moment ago is in it."""
-    item_id = asked(request, bodies.OneItem).item_id
+    """Return an item's feature row, with recent events merged in."""
+    item_id = parse(request, bodies.OneItem).item_id
     rows = await state_of(request).shelf.item_features([item_id])
     return _row({"item_id": item_id, "features": rows.get(item_id)})
 

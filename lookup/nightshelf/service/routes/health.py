@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it has lists to give, and its figures."""
+"""Routes of health and metrics."""
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -14,15 +14,15 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health/live", response_model=bodies.Health, responses=documented(413))
 async def live() -> Response:
-    """Say that the process answers; Redis is not asked, as a restart would not mend it."""
+    """Answer that the process lives; Redis is not asked, as a restart would not repair it."""
     return Response(orjson.dumps({"status": "live"}), media_type="application/json")
 
 
 @router.get("/health/ready", response_model=bodies.Health, responses=documented(413, 503))
 async def ready(request: Request) -> Response:
-    """Say whether there is anything to serve: a live generation, or lists that are still held.
+    """Answer whether there is anything to serve: a live generation, or cached lists.
 
-    Redis is asked, once, only by a process that knows of no generation.
+    Redis is asked, once, only by a process that knows no generation.
     """
     shelf = state_of(request).shelf
     if shelf.counters().generation is None:
@@ -43,6 +43,6 @@ async def ready(request: Request) -> Response:
     responses=documented(401, 403, 413, 429),
 )
 async def metrics(request: Request) -> Response:
-    """Return the figures, in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     content, media_type = await state_of(request).metrics.render()
     return Response(content, headers={"Content-Type": media_type})

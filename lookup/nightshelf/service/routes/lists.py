@@ -1,6 +1,6 @@
-"""Lists over HTTP: a user's, many users', items like one, a segment's.
+"""Routes of lists: of a user, of many users, of similar items, of a segment.
 
-Answers are written as bytes at once: checking them would cost more than a warm shelf takes.
+Responses are serialised without validation, which would cost more than a cached read.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from nightshelf.client.results import Item, Result
 from nightshelf.service.auth import needs
 from nightshelf.service.dependencies import state_of
 from nightshelf.service.problems import documented
-from nightshelf.service.request_model import Direct, asked, parameters
+from nightshelf.service.request_model import Direct, parameters, parse
 from nightshelf.service.schemas import lists as bodies
 
 router = APIRouter(
@@ -25,8 +25,8 @@ router = APIRouter(
 )
 
 
-# The most asked for stands first: routes are tried in this order. An id may hold a slash, and a
-# server hands on %2F as one: hence `id`.
+# Routes are tried in this order, the most frequent first. `id` matches slashes, as servers decode
+# %2F.
 @router.get(
     "/recommendations/{user_id:id}",
     response_model=bodies.Recommendations,
@@ -34,7 +34,7 @@ router = APIRouter(
 )
 async def recommend_one(request: Request) -> Response:
     """Return a page of a user's list; filters need the POST."""
-    page = asked(request, bodies.UserPage)
+    page = parse(request, bodies.UserPage)
     result = await state_of(request).shelf.get(
         page.user_id,
         page.n,
@@ -61,7 +61,7 @@ async def recommend(request: Request, wanted: bodies.Recommend) -> Response:
 
 @router.post("/recommendations/batch", response_model=bodies.Batched)
 async def recommend_many(request: Request, wanted: bodies.Batch) -> Response:
-    """Return the beginnings of many users' lists, read in one round trip."""
+    """Return the first page of many users' lists, read in one round trip."""
     results = await state_of(request).shelf.get_many(wanted.user_ids, wanted.n)
     pages = [
         {"user_id": user, **_page(result), "cursor": result.cursor}
@@ -76,8 +76,8 @@ async def recommend_many(request: Request, wanted: bodies.Batch) -> Response:
     openapi_extra=parameters(bodies.Alike, "item_id"),
 )
 async def similar(request: Request) -> Response:
-    """Return items like this one."""
-    cut = asked(request, bodies.Alike)
+    """Return similar items."""
+    cut = parse(request, bodies.Alike)
     result = await state_of(request).shelf.similar(
         cut.item_id, cut.n, user=cut.user_id, metadata=cut.metadata
     )
@@ -91,7 +91,7 @@ async def similar(request: Request) -> Response:
 )
 async def popular(request: Request) -> Response:
     """Return a segment's popular items."""
-    cut = asked(request, bodies.InSegment)
+    cut = parse(request, bodies.InSegment)
     result = await state_of(request).shelf.popular(
         cut.segment, cut.n, user=cut.user_id, metadata=cut.metadata
     )

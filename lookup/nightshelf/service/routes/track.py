@@ -1,8 +1,7 @@
-"""``POST /track/...``: what users were shown and did, recorded and felt at once.
+"""Routes ``POST /track/...``: record impressions and actions, with their immediate effects.
 
-Each route takes one event or a list. An event that is sent twice (the same `event_id`) counts once:
-the metrics remember the ids of the last minutes, and who reads the log drops doubles. So whoever
-gives ids, and gets no answer or a 503, sends all of it again.
+Each takes one event or a list. Events with one `event_id` count once, in the metrics (within
+minutes) and in the log, so a caller that sets ids and gets no response or a 503 sends all again.
 """
 
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ router = APIRouter(
     tags=["track"],
     dependencies=[Depends(needs("track"))],
 )
-_SAYS: dict[str, Any] = {
+_RESPONSES: dict[str, Any] = {
     "status_code": 202,
     "response_class": Response,
     "responses": {202: {"model": Accepted}}
@@ -36,64 +35,64 @@ _SAYS: dict[str, Any] = {
 }
 
 
-class _Telling(Protocol):
+class _Tracked(Protocol):
     def event(self) -> Event: ...
 
 
-@router.post("/impression", **_SAYS)
-async def impression(told: Some[Impression], request: Request) -> Response:
-    """Tell that items were shown."""
-    return await _recorded(request, _events(told))
+@router.post("/impression", **_RESPONSES)
+async def impression(sent: Some[Impression], request: Request) -> Response:
+    """Record that items were shown."""
+    return await _recorded(request, _events(sent))
 
 
-@router.post("/click", **_SAYS)
-async def click(told: Some[Click], request: Request) -> Response:
-    """Tell that items were clicked on."""
-    return await _recorded(request, _events(told))
+@router.post("/click", **_RESPONSES)
+async def click(sent: Some[Click], request: Request) -> Response:
+    """Record clicks on items."""
+    return await _recorded(request, _events(sent))
 
 
-@router.post("/conversion", **_SAYS)
-async def conversion(told: Some[Conversion], request: Request) -> Response:
-    """Tell that items were bought: they leave the user's lists at once."""
+@router.post("/conversion", **_RESPONSES)
+async def conversion(sent: Some[Conversion], request: Request) -> Response:
+    """Record purchases: the items leave the user's lists at once."""
     state = state_of(request)
     purchase = (await _purchases(state))[0]
-    conversions = told if isinstance(told, Sequence) else [told]
+    conversions = sent if isinstance(sent, Sequence) else [sent]
     return await _acted(request, [each.event(purchase) for each in conversions])
 
 
-@router.post("/action", **_SAYS)
-async def action(told: Some[Action], request: Request) -> Response:
-    """Tell what users did, with all that the night's settings say it does."""
-    return await _acted(request, _events(told))
+@router.post("/action", **_RESPONSES)
+async def action(sent: Some[Action], request: Request) -> Response:
+    """Record actions, with the effects that the live generation's settings give their types."""
+    return await _acted(request, _events(sent))
 
 
-def _events(told: _Telling | Sequence[_Telling]) -> list[Event]:
-    return [each.event() for each in (told if isinstance(told, Sequence) else [told])]
+def _events(sent: _Tracked | Sequence[_Tracked]) -> list[Event]:
+    return [each.event() for each in (sent if isinstance(sent, Sequence) else [sent])]
 
 
 async def _recorded(request: Request, events: list[Event]) -> Response:
-    """Record events that have no effect at once, in one round trip."""
+    """Record events without immediate effects, in one round trip."""
     await within_share(request, len(events))
-    told = await state_of(request).shelf.record(events)
-    return _accepted(request, events, told.cause)
+    receipt = await state_of(request).shelf.record(events)
+    return _accepted(request, events, receipt.cause)
 
 
 async def _purchases(state: State) -> Sequence[str]:
-    """Return the types of event that are purchases by the live night's settings."""
+    """Return the event types that are purchases by the live generation's settings."""
     counting = await state.shelf.counting()
     return counting.purchases if counting else (PURCHASE,)
 
 
 async def _acted(request: Request, events: list[Event]) -> Response:
-    """Record actions one by one, up to the first that Redis does not take."""
+    """Record actions one by one, up to the first that Redis does not record."""
     await within_share(request, len(events))
     state, cause, unknown = state_of(request), None, dict[str, None]()
     for event in events:
         details = asdict(event)
         what = [details.pop(name) for name in ("user_id", "event_type", "item_id", "value")]
-        done = await state.shelf.acted(*what, **details)
-        cause, unknown = cause or done.cause, unknown | dict.fromkeys(done.unknown_types)
-        if cause and cause != "full":  # what an action does at once is done even then
+        receipt = await state.shelf.acted(*what, **details)
+        cause, unknown = cause or receipt.cause, unknown | dict.fromkeys(receipt.unknown_types)
+        if cause and cause != "full":  # its effects are applied even then
             break
     return _accepted(request, events, cause, await _purchases(state), list(unknown))
 
@@ -108,9 +107,9 @@ def _accepted(
     if cause:
         raise not_recorded(request, events, cause)
     state = state_of(request)
-    state.shares.took(request.scope["state"]["caller"], len(events))
-    state.metrics.told(events, purchases, unknown)
-    said: dict[str, Any] = {"event_ids": [event.event_id for event in events]}
+    state.shares.add(request.scope["state"]["caller"], len(events))
+    state.metrics.recorded(events, purchases, unknown)
+    document: dict[str, Any] = {"event_ids": [event.event_id for event in events]}
     if unknown:
-        said["unknown_types"] = unknown
-    return Response(orjson.dumps(said), 202, media_type="application/json")
+        document["unknown_types"] = unknown
+    return Response(orjson.dumps(document), 202, media_type="application/json")

@@ -1,4 +1,4 @@
-"""What the dashboard is asked, and what it answers."""
+"""Parameters and responses of the dashboard."""
 
 import re
 from datetime import date
@@ -11,7 +11,7 @@ from nightshelf.contract.keys import MAX_ID_BYTES
 
 
 def _iso(text: Any) -> date:
-    """Read ``2026-03-01`` and nothing else: pydantic would take ``0`` for a date as well."""
+    """Parse ``2026-03-01`` and no other form; pydantic accepts ``0`` as a date."""
     if isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return date.fromisoformat(text)
     raise ValueError("a day is written YYYY-MM-DD")
@@ -28,7 +28,7 @@ Model = Annotated[
 
 
 class Figures(BaseModel):
-    """Counts of distinct events, and what follows from them; latency is of impressions."""
+    """Counts of distinct events, and rates of them; latency is of impressions."""
 
     impressions: int = 0
     clicks: int = 0

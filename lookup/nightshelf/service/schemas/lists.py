@@ -1,6 +1,7 @@
-"""What is asked and answered, as OpenAPI tells it; what is asked is checked by it too.
+"""Requests and responses of lists and feature rows.
 
-Answers are written without these models: they are here for the document, and tests hold them to it.
+Requests are validated by these models. Responses are written without them: they document OpenAPI,
+and tests compare the two.
 """
 
 from typing import Annotated, Any
@@ -43,7 +44,7 @@ Choices = Annotated[list[Text], Field(max_length=_MAX_CHOICES)]
 
 
 class _Query(BaseModel):
-    """Made of texts, as paths and queries have them."""
+    """Parameters of a path and query."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +54,7 @@ class _Body(BaseModel):
 
 
 class Conditions(_Body):
-    """Conditions on items, all of which must hold; an item whose row is not known meets none."""
+    """Conditions on items, all of which must hold; an item without a feature row fails them."""
 
     categories: Choices = []
     not_categories: Choices = []
@@ -63,7 +64,7 @@ class Conditions(_Body):
     in_stock: bool = False
 
     def filters(self) -> Filters:
-        """Return them as the shelf takes them."""
+        """Return the client's filters."""
         return Filters(
             categories=tuple(self.categories),
             not_categories=tuple(self.not_categories),
@@ -75,7 +76,7 @@ class Conditions(_Body):
 
 
 class Page(_Query):
-    """Which page of a user's list."""
+    """Parameters of a page of a list."""
 
     n: N = 10
     model_name: Annotated[Id | None, Field(description="Another model than the live one.")] = None
@@ -84,7 +85,7 @@ class Page(_Query):
 
 
 class Cut(_Query):
-    """How much of a list that is nobody's own, and whom it is shown to."""
+    """Parameters of a list that belongs to no user; `user_id` masks that user's items."""
 
     n: N = 10
     user_id: Annotated[Id | None, Field(description="Whom it is shown to: leaves out theirs.")] = (
@@ -94,37 +95,37 @@ class Cut(_Query):
 
 
 class UserPage(Page):
-    """Which page of whose list."""
+    """Parameters of a page of a user's list."""
 
     user_id: Id
 
 
 class Alike(Cut):
-    """Like which item."""
+    """Parameters of a list of similar items."""
 
     item_id: Id
 
 
 class InSegment(Cut):
-    """In which segment."""
+    """Parameters of a segment's list."""
 
     segment: Segment
 
 
 class OneUser(_Query):
-    """Which user."""
+    """A user."""
 
     user_id: Id
 
 
 class OneItem(_Query):
-    """Which item."""
+    """An item."""
 
     item_id: Id
 
 
 class Recommend(UserPage):
-    """Which page of whose list, and of which items."""
+    """A page of a user's list, with filters."""
 
     model_config = ConfigDict(
         strict=True,
@@ -140,7 +141,7 @@ class Recommend(UserPage):
 
 
 class Batch(_Body):
-    """Whose lists, from their beginning."""
+    """First pages of many users' lists."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_ids": ["u42", "u7"], "n": 2}]})
 
@@ -167,7 +168,7 @@ _LIVE: dict[str, JsonValue] = {
 
 
 class Served(BaseModel):
-    """A list, best first, and where it comes from (`nightshelf.Result`)."""
+    """A list, best first, with its source (`nightshelf.Result`)."""
 
     recommendations: list[Recommendation]
     model_used: str | None
@@ -203,32 +204,32 @@ class Batched(BaseModel):
 
 
 class Similar(Served):
-    """Items like one item, or what everyone likes."""
+    """Similar items, or popular ones."""
 
     item_id: str
 
 
 class Popular(Served):
-    """A segment's popular items, or what everyone likes."""
+    """A segment's popular items, or everyone's."""
 
     segment: str
 
 
 class UserFeatures(BaseModel):
-    """A user's feature row; `null` where none is known, or Redis does not give it."""
+    """A user's feature row; `null` where there is none or Redis fails."""
 
     user_id: str
     features: dict[str, Any] | None
 
 
 class ItemFeatures(BaseModel):
-    """An item's feature row; `null` where none is known, or Redis does not give it."""
+    """An item's feature row; `null` where there is none or Redis fails."""
 
     item_id: str
     features: dict[str, Any] | None
 
 
 class Health(BaseModel):
-    """How the process is."""
+    """Health of the process."""
 
     status: str

@@ -1,4 +1,4 @@
-"""What apps send to ``/track``, and what they are told."""
+"""Requests and responses of ``/track``."""
 
 from typing import Annotated, Any, TypeVar
 from uuid import uuid4
@@ -30,8 +30,8 @@ def _like(more: dict[str, JsonValue]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [example | more]})
 
 
-class _Telling(BaseModel):
-    """What all of them have; a field that is not known is refused, lest a slip go unseen."""
+class _Tracked(BaseModel):
+    """Fields of all events; unknown fields are refused, so that misspelt ones are seen."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -49,11 +49,11 @@ class _Telling(BaseModel):
     ] = Field(default_factory=lambda: uuid4().hex)
 
     def details(self) -> dict[str, Any]:
-        """Return what an `Event` takes by these same names."""
+        """Return the fields that `Event` has under the same names."""
         return {name: getattr(self, name) for name in _DETAILS}
 
 
-class Impression(_Telling):
+class Impression(_Tracked):
     """A user was shown an item."""
 
     model_config = _like({"latency_ms": 12.5})
@@ -64,12 +64,12 @@ class Impression(_Telling):
     ) = None
 
     def event(self) -> Event:
-        """Return what the log is told."""
+        """Return the event."""
         own = {"latency_ms": self.latency_ms} | self.details()
         return Event(self.user_id, "impression", self.item_id, **own)
 
 
-class Click(_Telling):
+class Click(_Tracked):
     """A user clicked on an item."""
 
     model_config = _like({})
@@ -77,12 +77,12 @@ class Click(_Telling):
     item_id: Id
 
     def event(self) -> Event:
-        """Return what the log is told."""
+        """Return the event."""
         return Event(self.user_id, "click", self.item_id, **self.details())
 
 
-class Conversion(_Telling):
-    """A user bought an item, or what a purchase is here; `revenue` in the shop's currency."""
+class Conversion(_Tracked):
+    """A user bought an item; `revenue` in the shop's currency."""
 
     model_config = _like({"revenue": 24.9})
 
@@ -90,12 +90,12 @@ class Conversion(_Telling):
     revenue: Amount | None = None
 
     def event(self, purchase: str) -> Event:
-        """Return what the log is told: an event of type `purchase`, whose value is the revenue."""
+        """Return an event of type `purchase`, with the revenue as its value."""
         return Event(self.user_id, purchase, self.item_id, self.revenue, **self.details())
 
 
-class Action(_Telling):
-    """A user did something that shall be felt at once; what it does, its type says."""
+class Action(_Tracked):
+    """An action of a user, with the immediate effects of its type."""
 
     model_config = _like({"action": "rating", "value": 4})
 
@@ -109,18 +109,18 @@ class Action(_Telling):
     ) = None
 
     def event(self) -> Event:
-        """Return what the log is told."""
+        """Return the event."""
         return Event(self.user_id, self.action, self.item_id, self.value, **self.details())
 
 
 T = TypeVar("T")
 
 
-def _how_many(told: Any) -> str:
-    return MANY if isinstance(told, list | tuple) else ONE
+def _how_many(sent: Any) -> str:
+    return MANY if isinstance(sent, list | tuple) else ONE
 
 
-#: One event, or a list of them: whichever it is, errors are of that alone.
+#: One event or a list; errors are reported for the form that was sent.
 Some = Annotated[
     Annotated[T, Tag(ONE)]
     | Annotated[list[T], Field(min_length=1, max_length=MAX_EVENTS), Tag(MANY)],
@@ -130,7 +130,7 @@ Some = Annotated[
 
 
 class Accepted(BaseModel):
-    """What was told is in the log: the ids of the events, in their order."""
+    """Ids of the recorded events, in their order."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"event_ids": ["order-7-line-1"]}]})
 
