@@ -1,4 +1,4 @@
-"""Generations whose items tell which one they are of: made, published, asked for, looked at."""
+"""Generations whose items name their generation: made, published, asked for, checked."""
 
 import time
 from contextlib import closing

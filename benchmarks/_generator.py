@@ -39,7 +39,7 @@ Judge = Callable[[int, bytes], Verdict]
 
 @dataclass(frozen=True)
 class Target:
-    """Whom to ask what: whole requests, which take turns, on loopback."""
+    """Requests to send, in turn, to a service on loopback."""
 
     port: int
     requests: Sequence[bytes]
@@ -145,7 +145,7 @@ class _Caller:
         now, missing = time.monotonic(), self.n_due - len(self.answers)
         for connection in self.free:
             connection.close()
-        return self.answers + [Answer(now - _PATIENCE_S, now, Verdict("unanswered"))] * missing
+        return self.answers + [Answer(now - _PATIENCE_S, now, Verdict("no answer"))] * missing
 
 
 class _Connection(asyncio.Protocol):

@@ -1,4 +1,4 @@
-"""What came of a load: each answer, when it was due and done, and what it was."""
+"""Results of a load: each answer, when it was due and done, and its source."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ _SUSPECT = 0.8
 
 
 class Verdict(NamedTuple):
-    """What an answer was; `fault` is empty where it was as it should be."""
+    """One answer; `fault` is empty if it is right."""
 
     fault: str
     source: str = ""
@@ -20,7 +20,7 @@ class Verdict(NamedTuple):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it is the user's own list, just read from Redis."""
+        """The answer is the user's own list, just read from Redis."""
         return self.source == "list" and not self.kept
 
 
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a run; `cpu_share` is the generator's own, of one CPU."""
+    """Results of a run; `cpu_share` is the generator's own, of one CPU."""
 
     answers: Sequence[Answer]
     seconds: float

@@ -36,7 +36,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class LogSize:
-    """How many users and items there are to draw from, and how many events to draw."""
+    """Numbers of users and items to draw from, and of events to draw."""
 
     users: int
     items: int
@@ -64,11 +64,11 @@ class MadeLog:
 def make_log(folder: Path, size: LogSize) -> MadeLog:
     """Write `events.parquet`, `items.parquet` and `users.parquet` to a folder."""
     rng = np.random.default_rng(size.seed)
-    crowd = _Crowd.of(rng, size)
+    users = _Users.of(rng, size)
     log = MadeLog.of(folder)
     items = {
         "item_id": _ids("i", size.items),
-        "category": pa.array([f"c{number:03d}" for number in crowd.category_of_item()]),
+        "category": pa.array([f"c{number:03d}" for number in users.category_of_item()]),
         "title": pa.array([f"Item {number}" for number in range(size.items)]),
         "price": pa.array(np.round(rng.lognormal(3, 1, size.items), 2)),
     }
@@ -76,13 +76,13 @@ def make_log(folder: Path, size: LogSize) -> MadeLog:
     people = {"user_id": _ids("u", size.users), "segment": segments}
     write(log.items, _schema(ITEMS, items), [_batch(items)])
     write(log.users, _schema(USERS, people), [_batch(people)])
-    write(log.events, _schema(EVENTS, _COLUMNS), _events(rng, crowd, size))
+    write(log.events, _schema(EVENTS, _COLUMNS), _events(rng, users, size))
     return log
 
 
 @dataclass(frozen=True)
-class _Crowd:
-    """Who does how much, and what they take to. Items stand in order of category.
+class _Users:
+    """Users' activity and tastes. Items stand in order of category.
 
     `activity` and `popularity` are cumulated; `shuffle` turns a place into an item's number.
     """
@@ -94,11 +94,11 @@ class _Crowd:
     shuffle: Ints
 
     @staticmethod
-    def of(rng: np.random.Generator, size: LogSize) -> "_Crowd":
+    def of(rng: np.random.Generator, size: LogSize) -> "_Users":
         shares = rng.dirichlet(np.ones(N_CATEGORIES))
         category = np.sort(rng.choice(N_CATEGORIES, size.items, p=shares))
         popularity = rng.permutation(np.arange(1.0, size.items + 1) ** -0.9)
-        return _Crowd(
+        return _Users(
             activity=np.cumsum(rng.pareto(1.5, size.users) + 1),
             popularity=np.concatenate(([0.0], np.cumsum(popularity))),
             category=category,
@@ -122,7 +122,7 @@ class _Crowd:
         return user, self.shuffle[np.minimum(place, len(self.shuffle) - 1)]
 
 
-def _events(rng: np.random.Generator, crowd: _Crowd, size: LogSize) -> Iterator[pa.RecordBatch]:
+def _events(rng: np.random.Generator, users: _Users, size: LogSize) -> Iterator[pa.RecordBatch]:
     """Yield the events, a stretch of time a batch."""
     user_ids, item_ids = _ids("u", size.users), _ids("i", size.items)
     kinds, shares = pa.array(TYPES.keys()), [share for share, _ in TYPES.values()]
@@ -134,7 +134,7 @@ def _events(rng: np.random.Generator, crowd: _Crowd, size: LogSize) -> Iterator[
         bounds, bounds[1:], bounds_us, bounds_us[1:], strict=False
     ):
         n = int(last - first)
-        user, item = crowd.draw(rng, n)
+        user, item = users.draw(rng, n)
         kind = rng.choice(len(TYPES), n, p=shares)
         ts = pa.array(np.sort(rng.integers(from_us, to_us, n)))
         yield _batch(

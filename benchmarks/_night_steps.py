@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 @dataclass
 class Clock:
-    """Seconds by name of step; `after` is told each step's name when it is over."""
+    """Seconds by name of step; `after` is called with each step's name at its end."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     after: Callable[[str], None] = lambda _: None

@@ -1,4 +1,4 @@
-"""What publishing is measured against."""
+"""Peers that publishing is measured against."""
 
 import json
 import subprocess

@@ -28,7 +28,7 @@ _START_S = 30
 
 @dataclass(frozen=True)
 class Stage:
-    """What runs: servers by their processes, whom to ask, and who makes load and generations."""
+    """Servers by their processes, the addresses to ask, and the makers of load and generations."""
 
     url: str
     folder: Path

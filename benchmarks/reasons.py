@@ -1,4 +1,4 @@
-"""What the reasons cost: as a share of the top-N step, and against implicit's own `explain`.
+"""The cost of reasons: as a share of the top-N step, and against implicit's own `explain`.
 
 On a generated log with a long tail, and on the real shop log where it is at hand
 (NIGHTSHELF_REAL_DATA, or ../shared/data). The parts of the step run one after another here, and

@@ -1,7 +1,7 @@
-"""What a refresh costs: for a few users, and for everyone who acted since the night.
+"""The cost of a refresh: for a few users, and for all who acted since the night.
 
 A night over a generated log is made live (its features and model, without lists), and events of the
-morning after are told. Timed are the step `refresh_lists`, as the flow calls it, for some users in
+morning after are tracked. Timed is the step `refresh_lists`, as the flow calls it, for users in
 the queue (the median of several runs), and for all who acted, as after a flip. The last line is the
 seconds of the former.
 """
@@ -47,7 +47,7 @@ def main(
     users: Annotated[int, typer.Option(help="Users of the log.")] = 50_000,
     items: Annotated[int, typer.Option(help="Items of the log.")] = 10_000,
     events: Annotated[int, typer.Option(help="Events of the log.")] = 2_000_000,
-    told: Annotated[int, typer.Option(help="Events of the morning after.")] = 50_000,
+    tracked: Annotated[int, typer.Option(help="Events of the morning after.")] = 50_000,
     waiting: Annotated[int, typer.Option(help="Users in the queue.")] = 10,
     rounds: Annotated[int, typer.Option(help="Runs for those.")] = 5,
 ) -> None:
@@ -60,7 +60,7 @@ def main(
         root = Path(folder)
         log = make_log(root, LogSize(users, items, events))
         run = _night(client, log, root / "runs")
-        asked = _morning(log, root / "events", told)
+        asked = _morning(log, root / "events", tracked)
         seconds, done = _timed(client, root)
         print(f"everyone who acted: {done.n_lists:,} lists in {seconds:.2f} s")
         times = []

@@ -1,4 +1,4 @@
-"""What each step of the night costs, in time and memory, as the log grows.
+"""Time and memory of each step of the night as the log grows.
 
 From a base (a hundredth of the large log in every direction) users, items, events and then all
 three grow by 2, 4 and 8. Each size is a night in a process of its own, without Prefect, against one

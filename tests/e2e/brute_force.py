@@ -1,4 +1,4 @@
-"""What a user's list must be, by the definition alone: a walk over all scores."""
+"""A user's list by the definition alone: a walk over all scores."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What a step becomes under Prefect: a named task with log lines, progress and patience."""
+"""Steps as Prefect tasks: a name, log lines, progress, retries."""
 
 import subprocess
 import sys

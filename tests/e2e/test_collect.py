@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 from redis import Redis
 
-from tests.tasks.collector.event_streams import KEY, event_ids, tell, told
+from tests.tasks.collector.event_streams import KEY, entry_fields, event_ids, track
 
 
 def collect(env: dict[str, str], log: Path) -> subprocess.CompletedProcess[str]:
@@ -26,8 +26,8 @@ def test_a_minute_and_another_after_a_loss(
     prefect_env: dict[str, str], redis_url: str, redis_client: Redis, tmp_path: Path
 ) -> None:
     env, log = prefect_env | {"REDIS_URL": redis_url}, tmp_path / "events"
-    tell(redis_client, "a", "b")
-    redis_client.xadd(KEY, told("bad", ts="soon"))
+    track(redis_client, "a", "b")
+    redis_client.xadd(KEY, entry_fields("bad", ts="soon"))
     done = collect(env, log)
     assert (done.returncode, event_ids(log)) == (0, ["a", "b"]), done.stderr
     assert "events collected: 2 (files: 2)" in done.stdout
@@ -37,7 +37,7 @@ def test_a_minute_and_another_after_a_loss(
     (artifact,) = artifacts(prefect_env, "shop-collected")
     assert json.loads(artifact["data"])[0]["what"] == "events collected"
 
-    tell(redis_client, *"cdefg")
+    track(redis_client, *"cdefg")
     redis_client.xtrim(KEY, maxlen=1, approximate=False)
     done = collect(env, log)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""What `examples/` shows, run against a real server and compared with `Shelf.get`."""
+"""The code in `examples/`, run against a real server and compared with `Shelf.get`."""
 
 import asyncio
 import json

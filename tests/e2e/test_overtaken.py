@@ -74,7 +74,7 @@ def test_a_night_goes_live_though_a_later_number_of_an_earlier_date_did(
 def test_a_night_that_slept_stays_fenced_where_a_later_number_has_seen_as_much(
     night: Night, redis_client: Redis
 ) -> None:
-    """Whoever rolled that one back does not want it again, made by another."""
+    """After a rollback nobody wants the same lists again from another night."""
     done = night("2026-03-03T00:00:00+00:00")
     assert done.returncode == 1
     assert "a newer one has been live already" in done.stderr

@@ -1,4 +1,4 @@
-"""What an app installs: one package, that needs redis and cachetools alone."""
+"""The package that an app installs needs redis and cachetools alone."""
 
 import subprocess
 import sys

@@ -152,9 +152,9 @@ def test_the_night_and_the_collection_start_by_themselves_and_no_log_holds_an_er
             collected = waited(lambda: runs_of(env, "collect", *over), logs)[0]
             night = waited(lambda: runs_of(env, "nightly", *over), logs)[0]
             refreshed = waited(lambda: runs_of(env, "refresh", *over), logs)[0]
-            for told in (collected, night, refreshed):
-                assert told["auto_scheduled"]
-                assert told["state"]["type"] == "COMPLETED", told["state"]["message"]
+            for each in (collected, night, refreshed):
+                assert each["auto_scheduled"]
+                assert each["state"]["type"] == "COMPLETED", each["state"]["message"]
             due = datetime.fromisoformat(collected["expected_start_time"])
             assert due - deployed < timedelta(minutes=2)
             live = Shelf(redis_client, "shop").status().live

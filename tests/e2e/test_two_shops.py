@@ -145,8 +145,8 @@ def test_each_shop_has_its_settings_and_own_names_close_the_loop(
 def act(redis_url: str, shelf: Shelf, user: str, n_before: int) -> list[str]:
     """Lend three items, by each way that there is; return them. One other action is unknown."""
     first, second, third, fourth = ids(shelf.get(user, 4))
-    told = shelf.acted(user, "lend", first)
-    assert (told.recorded, told.unknown_types) == (True, ())
+    receipt = shelf.acted(user, "lend", first)
+    assert (receipt.recorded, receipt.unknown_types) == (True, ())
     assert first not in ids(shelf.get(user, 12))
     settings = ServiceSettings(redis_url=SecretStr(redis_url), namespace="books", deadline_s=5)
     with calling(settings) as client:

@@ -34,7 +34,7 @@ Reached = Callable[[str], None]
 
 
 def dying_at(point: str, times: int) -> Reached:
-    """Return what kills its process when it is told of a point for the nth time."""
+    """Return a hook that kills its process the nth time it reaches a point."""
     passed: list[str] = []
 
     def reached(at: str) -> None:

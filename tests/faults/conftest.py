@@ -1,4 +1,4 @@
-"""What each fault test measured: printed with the test, as a table at the end, and for the page.
+"""Measurements of fault tests: printed with each test, as a table at the end, and for the page.
 
 `python -m pytest tests/faults --write-reliability docs/reliability.md` rewrites the page's table.
 """
@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[int, str], None]:
-    """Record what a fault's test measured, by the fault's number, with the server it ran on."""
+    """Record a measurement of a fault's test, by the fault's number, with the server it ran on."""
     url = next((n for n in _FIXTURES if n in request.fixturenames), None)
     server = _server(request.getfixturevalue(url)) if url else ""
 

@@ -87,12 +87,12 @@ def say(step: str, code: int) -> None:
 
 def _telling(name: str, task: Callable[..., Any], done: Done) -> Callable[..., Any]:
     @wraps(task)
-    def told(*args: Any, **kwargs: Any) -> Any:
+    def reported(*args: Any, **kwargs: Any) -> Any:
         record = task(*args, **kwargs)
         done(name)
         return record
 
-    return told
+    return reported
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Made-up nights whose lists tell which generation they are of, and what must then be so."""
+"""Made-up nights whose lists name their generation, and checks of them."""
 
 import time
 from collections.abc import Callable

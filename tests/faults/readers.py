@@ -18,8 +18,8 @@ _THREADS = 4
 
 
 @dataclass
-class Tally:
-    """What one thread has been answered; `seen` are generations, in the order of their coming."""
+class Answers:
+    """The answers to one thread; `seen` are their generations in order."""
 
     n_answers: int = 0
     missed: list[str] = field(default_factory=list)
@@ -31,34 +31,34 @@ class Tally:
 class Readers:
     """Threads, each with a pointer cache of its own."""
 
-    tallies: list[Tally]
+    by_thread: list[Answers]
     started: float = field(default_factory=time.monotonic)
 
     @property
     def per_s(self) -> float:
-        """How many reads a second there have been."""
+        """Reads a second."""
         return self.n_answers / (time.monotonic() - self.started)
 
     @property
     def n_answers(self) -> int:
-        return sum(tally.n_answers for tally in self.tallies)
+        return sum(answers.n_answers for answers in self.by_thread)
 
     @property
     def missed(self) -> list[str]:
-        return [each for tally in self.tallies for each in tally.missed]
+        return [each for answers in self.by_thread for each in answers.missed]
 
     @property
     def mixed(self) -> list[str]:
-        return [each for tally in self.tallies for each in tally.mixed]
+        return [each for answers in self.by_thread for each in answers.mixed]
 
     @property
     def seen(self) -> set[int]:
-        return {generation for tally in self.tallies for generation in tally.seen}
+        return {generation for answers in self.by_thread for generation in answers.seen}
 
     def all_at(self, generation: int) -> bool:
         """Tell whether the latest answer of every thread is of this generation."""
         assert not self.mixed, self.mixed[:3]
-        return all(tally.seen[-1:] == [generation] for tally in self.tallies)
+        return all(answers.seen[-1:] == [generation] for answers in self.by_thread)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def reading(url: str, n_users: int, per_s: int) -> Iterator[Readers]:
     Each read asks for a few users' whole lists at once. Timeouts are long: what is proven is what
     the lists hold, on however busy a machine.
     """
-    readers = Readers([Tally() for _ in range(_THREADS)])
+    readers = Readers([Answers() for _ in range(_THREADS)])
     done = threading.Event()
 
     def read(number: int) -> None:
@@ -78,7 +78,7 @@ def reading(url: str, n_users: int, per_s: int) -> Iterator[Readers]:
             due = time.monotonic()
             while not done.is_set():
                 someone = choose.sample(range(n_users), _N_USERS_AT_ONCE)
-                _look(shelf, someone, n_users, readers.tallies[number])
+                _look(shelf, someone, n_users, readers.by_thread[number])
                 due += _THREADS / per_s
                 time.sleep(max(0.0, due - time.monotonic()))
 
@@ -92,15 +92,15 @@ def reading(url: str, n_users: int, per_s: int) -> Iterator[Readers]:
             thread.result()
 
 
-def _look(shelf: Shelf, someone: list[int], n_users: int, tally: Tally) -> None:
+def _look(shelf: Shelf, someone: list[int], n_users: int, answers: Answers) -> None:
     results = shelf.get_many([user(at) for at in someone])
     first = results[0].generation
     for at, result in zip(someone, results, strict=True):
         items = [item.item_id for item in result.items]
         if result.source != "list" or result.generation is None:
-            tally.missed.append(f"{user(at)}: {result.source}")
+            answers.missed.append(f"{user(at)}: {result.source}")
         elif result.generation != first or items != items_of(result.generation, at, n_users):
-            tally.mixed.append(f"{user(at)} of {result.generation}, beside {first}: {items}")
-        elif tally.seen[-1:] != [result.generation]:
-            tally.seen.append(result.generation)
-    tally.n_answers += 1
+            answers.mixed.append(f"{user(at)} of {result.generation}, beside {first}: {items}")
+        elif answers.seen[-1:] != [result.generation]:
+            answers.seen.append(result.generation)
+    answers.n_answers += 1

@@ -53,7 +53,7 @@ from tests.faults.nights import (
 from tests.lookup.shelves import settle
 from tests.nightshelf_ops.night import make_night
 from tests.tasks.refresh.collected_events import Action, refresh, wait, waiting
-from tests.tasks.refresh.collected_events import at as told_at
+from tests.tasks.refresh.collected_events import at as event_at
 from tests.tasks.refresh.collected_events import collect as leave_collected
 from tests.tasks.small_models import AS_OF
 
@@ -299,8 +299,8 @@ def test_the_service_tells_what_users_do_and_nothing_else(
     settings = ReadSettings(max_bytes=0, deadline_s=5.0)
     shelf = Shelf.from_url(login(own_redis_url, "service"), SHOP, settings=settings)
     first = shelf.get(user(1), 3)
-    told = shelf.acted(user(1), "purchase", first.items[0].item_id)
-    assert (told.recorded, told.cause) == (True, None)
+    receipt = shelf.acted(user(1), "purchase", first.items[0].item_id)
+    assert (receipt.recorded, receipt.cause) == (True, None)
     assert shelf.shown(user(1), first).recorded
     assert admin.exists(KEYS.recent(user(1)), KEYS.recent_item(first.items[0].item_id)) == 2
     elsewhere = Shelf.from_url(login(own_redis_url, "reader"), SHOP, settings=settings)
@@ -317,7 +317,7 @@ def test_the_service_tells_what_users_do_and_nothing_else(
     assert allowed(admin, "service", "dangerous")[0] == set()
     figure(
         11,
-        f"service: actions and impressions told, 0 of {len(SERVICE_TRIES)} tries let through",
+        f"service: actions and impressions tracked, 0 of {len(SERVICE_TRIES)} tries let through",
     )
 
 
@@ -398,7 +398,7 @@ def test_the_refresher_refreshes_and_nothing_else(
     make_night(publisher, tmp_path)
     make_night(publisher, tmp_path, live=False)
     release(publisher, SHOP, 2, 50)
-    new: Action = ("new", "i05", "like", told_at(5))
+    new: Action = ("new", "i05", "like", event_at(5))
     leave_collected(tmp_path / "events", new)
     wait(admin, new)
     with closing(connect_publisher(login(own_redis_url, "refresher"), SETTINGS)) as refresher:
@@ -520,7 +520,7 @@ def test_the_operator_operates(
 
 
 def test_scan_shows_names_but_gives_no_values(own_redis_url: str, admin: Redis) -> None:
-    """What Redis cannot restrict, so that nobody relies on it."""
+    """Redis cannot restrict these; nobody may rely on it."""
     with closing(connect(login(own_redis_url, "publisher"))) as client:
         assert THEIRS.encode() in set(client.scan_iter())
         with pytest.raises(NoPermissionError):
@@ -568,32 +568,34 @@ def test_no_password_is_repeated(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secrets = {role: password(role) if right else f"wr0ng-of-the-{role}" for role in ROLES}
-    texts: list[str] = []
+    outputs: list[str] = []
     for role, secret in secrets.items():
         url = login(own_redis_url, role, secret)
         monkeypatch.setenv("REDIS_URL", url)
         for args in TOLD:
             for form in ([], ["--json"]):
-                texts.append(told(cli.app, [*args, *form]))
-        texts += [told(cli_doctor.app, []), told(cli_doctor.app, ["--json"])]
+                outputs.append(printed(cli.app, [*args, *form]))
+        outputs += [printed(cli_doctor.app, []), printed(cli_doctor.app, ["--json"])]
         shelf = Shelf.from_url(url, SHOP)
-        texts += [repr(shelf), repr(shelf.get("ann")), repr(shelf.status()), repr(Settings())]
-        texts += [said(act) for act in calls(url, tmp_path / f"{role}-{right}")]
-        texts.append(script(url))
-    n_texts = len(texts)
-    texts += [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
+        outputs += [repr(shelf), repr(shelf.get("ann")), repr(shelf.status()), repr(Settings())]
+        outputs += [said(act) for act in calls(url, tmp_path / f"{role}-{right}")]
+        outputs.append(script(url))
+    n_outputs = len(outputs)
+    outputs += [
+        f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records
+    ]
     out, err = capfd.readouterr()
-    everything = "\n".join([*texts, out, err])
+    everything = "\n".join([*outputs, out, err])
     assert ("invalid username-password pair" in everything) is not right
     leaks = [secret for secret in secrets.values() if secret in everything]
     hashes = [hashlib.sha256(secret.encode()).hexdigest() for secret in secrets.values()]
     leaks += [hashed for hashed in hashes if hashed in everything]
     assert leaks == []
     kind = "right" if right else "wrong"
-    figure(11, f"{kind} passwords: 0 repeated by {n_texts} commands and calls, and their logs")
+    figure(11, f"{kind} passwords: 0 repeated by {n_outputs} commands and calls, and their logs")
 
 
-def told(app: object, args: list[str]) -> str:
+def printed(app: object, args: list[str]) -> str:
     done = CliRunner().invoke(app, args)  # type: ignore[arg-type]
     assert done.exit_code in (0, 1, 2)
     assert done.exception is None or isinstance(done.exception, SystemExit)
@@ -601,7 +603,7 @@ def told(app: object, args: list[str]) -> str:
 
 
 def calls(url: str, root: Path) -> list[Callable[[], object]]:
-    """What apps and nights call with a login."""
+    """Calls of apps and nights with a login."""
     patient = PublishSettings(timeout_s=2)
     client, writer = connect(url), connect_publisher(url, patient)
     return [

@@ -36,15 +36,15 @@ KILLS = [
 ]
 
 
-def tell(client: Redis, batch: int) -> list[str]:
+def track(client: Redis, batch: int) -> list[str]:
     """Tell of events of yesterday and of the day before; return their ids."""
     now = datetime.now(UTC)
-    told = [
+    tracked = [
         Event(f"u{n}", "view", "i1", at=now - timedelta(days=1 + n % 2), event_id=f"{batch}-{n:02}")
         for n in range(N_EVENTS)
     ]
-    assert Shelf(client, SHOP).record(told).recorded
-    return [event.event_id for event in told]
+    assert Shelf(client, SHOP).record(tracked).recorded
+    return [event.event_id for event in tracked]
 
 
 @pytest.fixture
@@ -68,26 +68,26 @@ def kill_at(redis_url: str, tmp_path: Path) -> Iterator[KillAt]:
 def test_a_collector_may_die_anywhere(
     redis_client: Redis, kill_at: KillAt, tmp_path: Path, figure: Callable[[int, str], None]
 ) -> None:
-    log, told = tmp_path / "log", list[str]()
+    log, tracked = tmp_path / "log", list[str]()
     for batch, (point, times) in enumerate(KILLS):
-        told += tell(redis_client, batch)
+        tracked += track(redis_client, batch)
         kill_at(point, times)
         safe = set(event_ids(log)) | streamed(redis_client)
-        assert safe == set(told), f"an event was in neither, killed when {point}"
+        assert safe == set(tracked), f"an event was in neither, killed when {point}"
 
     assert gather(redis_client, log).n_lost == 0
     n_rows = len(event_ids(log))
-    assert set(event_ids(log)) == set(told)
-    assert n_counted(log, tmp_path / "night") == len(told)
+    assert set(event_ids(log)) == set(tracked)
+    assert n_counted(log, tmp_path / "night") == len(tracked)
     soon = datetime.now(UTC) + timedelta(days=2)
     for _ in range(2):
         compact(log, CompactSettings(keep_replaced_s=0), now=soon)
-    assert event_ids(log) == sorted(told), "compacted, each stands there once"
+    assert event_ids(log) == sorted(tracked), "compacted, each stands there once"
     assert not list(log.rglob(".*")), "nothing unfinished is left"
     figure(
         13,
-        f"{len(KILLS)} kills, {len(told)} events told, 0 lost; {n_rows - len(told)} rows there "
-        "twice, 0 counted twice by the night, none left after compaction",
+        f"{len(KILLS)} kills, {len(tracked)} events tracked, 0 lost; {n_rows - len(tracked)} rows "
+        "there twice, 0 counted twice by the night, none left after compaction",
     )
 
 
@@ -98,8 +98,8 @@ def streamed(client: Redis) -> set[str]:
 def test_killed_again_and_again_it_writes_the_same_files(
     redis_client: Redis, kill_at: KillAt, tmp_path: Path
 ) -> None:
-    told = tell(redis_client, 0)
+    tracked = track(redis_client, 0)
     for _ in range(2):
         kill_at("before the acknowledgement", 1)
     assert gather(redis_client, tmp_path / "log").n_claimed == N_EVENTS
-    assert event_ids(tmp_path / "log") == told
+    assert event_ids(tmp_path / "log") == tracked

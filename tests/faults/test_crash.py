@@ -27,7 +27,7 @@ _READ_EVERY_S = 0.01
 
 
 class Answer(NamedTuple):
-    """What a reader was given for one user."""
+    """A reader's answer for one user."""
 
     user: str
     source: str

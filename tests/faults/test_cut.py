@@ -69,7 +69,7 @@ def cuts(choose: random.Random) -> list[int]:
 
 
 def client_of(proxy: Proxy, tries: int) -> Redis:
-    """Return a publisher's client that tries as often as told, without its waits in between."""
+    """Return a publisher's client that tries so often, without its waits in between."""
     client = connect(f"redis://127.0.0.1:{proxy.port}/0", SETTINGS)
     client.set_retry(Retry(NoBackoff(), tries - 1))
     return client

@@ -23,7 +23,7 @@ from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 from tests.faults.disks import Disk, mounted
 from tests.faults.nights import SETTINGS, SHOP, night, shelves_of
-from tests.tasks.collector.event_streams import KEY, event_ids, gather, tell
+from tests.tasks.collector.event_streams import KEY, event_ids, gather, track
 from tests.tasks.small_models import AS_OF
 
 LOG = ShopSettings(n_users=120, n_items=150, n_days=14)
@@ -141,10 +141,10 @@ def test_a_collection_with_no_room_loses_nothing(
     disk: Disk, redis_client: Redis, closed: bool
 ) -> None:
     log = disk.path / "log"
-    tell(redis_client, "first")
+    track(redis_client, "first")
     assert gather(redis_client, log).n_events == 1
     before = sorted(disk.path.rglob("*"))
-    tell(redis_client, *map(str, range(500)), ts="2026-03-01T00:00:00+00:00")
+    track(redis_client, *map(str, range(500)), ts="2026-03-01T00:00:00+00:00")
     disk.close() if closed else disk.resize(disk.n_used)
     said = refused(lambda: gather(redis_client, log))
     assert "No event is lost" in said
@@ -159,7 +159,7 @@ def test_a_collection_with_no_room_loses_nothing(
 def test_merging_with_no_room_leaves_the_log(disk: Disk, redis_client: Redis, closed: bool) -> None:
     log, now = disk.path / "log", datetime.now(UTC) + timedelta(days=2)
     for part in range(5):
-        tell(redis_client, *(f"{part}-{at}" for at in range(200)))
+        track(redis_client, *(f"{part}-{at}" for at in range(200)))
         gather(redis_client, log, CollectSettings(claim_after_s=0))
     before = sorted(disk.path.rglob("*"))
     disk.close() if closed else disk.resize(disk.n_used)

@@ -24,7 +24,7 @@ from nightshelf import ReadSettings
 from nightshelf.contract.keys import Keys
 from tests.conftest import process_id
 from tests.faults.servers import serving
-from tests.lookup.clients import COLOURS, ShelfOf, opening
+from tests.lookup.clients import CLIENTS, ShelfOf, opening
 from tests.lookup.shelves import SHOP, ids, publish
 
 KEYS = Keys(SHOP)
@@ -34,7 +34,7 @@ ROOM_S = 0.4
 RECOVERED_S = 2.0
 
 
-@pytest.fixture(params=COLOURS)
+@pytest.fixture(params=CLIENTS)
 def shelf_of(request: pytest.FixtureRequest) -> Iterator[ShelfOf]:
     with opening(request.param) as open_one:
         yield open_one
@@ -162,9 +162,9 @@ def test_the_deadline_is_of_the_whole_call(own_redis_url: str, own_redis_client:
     port = int(own_redis_url.rpartition(":")[2].partition("/")[0])
     with slow(port, 0.0) as proxy:
         url = f"redis://127.0.0.1:{proxy.port}/0"
-        for colour in COLOURS:
+        for kind in CLIENTS:
             proxy.by_s = 0.0
-            with opening(colour) as shelf_of:
+            with opening(kind) as shelf_of:
                 shelf = warmed(shelf_of, url, max_bytes=0)
                 proxy.by_s = 0.03
                 sources = set()

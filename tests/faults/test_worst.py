@@ -1,4 +1,4 @@
-"""What each login can do at worst (docs/how-to/lock-down-redis.md)."""
+"""The worst that each login can do (docs/how-to/lock-down-redis.md)."""
 # ruff: noqa: F811
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from nightshelf.contract.keys import Keys
 from tasks.collector.collect import collect
 from tests.faults.nights import SHOP, night
 from tests.faults.test_acl import admin, login, own_redis_url, publisher  # noqa: F401
-from tests.tasks.collector.event_streams import AT_ONCE, event_ids, told
+from tests.tasks.collector.event_streams import AT_ONCE, entry_fields, event_ids
 
 KEYS = Keys(SHOP)
 END = 2**64 - 1
@@ -50,21 +50,21 @@ def test_the_service_may_hide_show_and_drop_what_is_told(
     """And the collector says so each time, mends what it can, and goes on."""
     log = tmp_path / "log"
     with as_role(own_redis_url, "service") as service, as_role(own_redis_url, "collector") as own:
-        service.xadd(KEYS.events, told("first"))
+        service.xadd(KEYS.events, entry_fields("first"))
         assert collect(own, SHOP, log, AT_ONCE).n_events == 1
 
         for name in ("a", "b", "c"):
-            service.xadd(KEYS.events, told(name))
+            service.xadd(KEYS.events, entry_fields(name))
         says(service, f"XADD {KEYS.events} MAXLEN 0 * a b")
         collected = collect(own, SHOP, log, AT_ONCE)
         assert (collected.n_events, collected.n_lost) == (0, 4)
 
-        service.xadd(KEYS.events, told("last"), id=f"{END}-{END}")
+        service.xadd(KEYS.events, entry_fields("last"), id=f"{END}-{END}")
         with pytest.raises(ResponseError, match=r"exhausted|equal or smaller"):
-            service.xadd(KEYS.events, told("refused"))
+            service.xadd(KEYS.events, entry_fields("refused"))
         collected = collect(own, SHOP, log, AT_ONCE)
         assert (collected.n_malformed, collected.mended) == (1, True)
-        service.xadd(KEYS.events, told("after"))
+        service.xadd(KEYS.events, entry_fields("after"))
         collected = collect(own, SHOP, log, AT_ONCE)
         assert (collected.n_events, collected.n_lost, collected.mended) == (1, 0, False)
         assert event_ids(log) == ["after", "first"]
@@ -91,7 +91,7 @@ def test_a_stream_that_was_deleted_is_noticed(own_redis_url: str, tmp_path: Path
 
 
 def test_a_collectors_worst_is_to_drop_what_was_told(own_redis_url: str, admin: Redis) -> None:
-    admin.xadd(KEYS.events, told("a"))
+    admin.xadd(KEYS.events, entry_fields("a"))
     with as_role(own_redis_url, "collector") as own:
         assert says(own, f"XTRIM {KEYS.events} MAXLEN 0") == 1
         says(own, f"XSETID {KEYS.events} {END}-{END}")

@@ -18,7 +18,7 @@ from tests.conftest import run_valkey
 from tests.fuzz.ledger import Ledger
 from tests.fuzz.sayings import READS, TELLS
 from tests.fuzz.service_calls import CONFIG, Service
-from tests.fuzz.shelf_calls import Colours, both
+from tests.fuzz.shelf_calls import Clients, both
 from tests.fuzz.standing import running
 from tests.lookup.shelves import publish
 
@@ -33,7 +33,7 @@ def main(
     share: Annotated[float, typer.Option(min=0, max=1, help="Of them, requests.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Another number draws other words.")] = 1,
 ) -> None:
-    """Fuzz a service with keys, one without, and both colours of the client, over one Valkey."""
+    """Fuzz a service with keys, one without, and both clients, over one Valkey."""
     began = time.perf_counter()
     n_requests = round(share * n)
     numbers, findings = count(seed * 1_000_000), []
@@ -53,7 +53,7 @@ def main(
             _call(shelves, ledger, part * (n - n_requests), numbers, reads_alone=reads_alone)
             findings += ledger.findings()
         _show(services, shelves, ledger)
-    made: list[Service | Colours] = [*services, *shelves]
+    made: list[Service | Clients] = [*services, *shelves]
     findings += [f"{at}:\n{what}" for each in made for at, what in each.findings.items()]
     typer.echo(f"{time.perf_counter() - began:,.0f} s; {len(findings)} findings")
     for finding in findings[:_MAX_SHOWN]:
@@ -74,7 +74,7 @@ def _ask(services: list[Service], n: float, numbers: Iterator[int], *, reads_alo
 
 
 def _call(
-    shelves: list[Colours], ledger: Ledger, n: float, numbers: Iterator[int], *, reads_alone: bool
+    shelves: list[Clients], ledger: Ledger, n: float, numbers: Iterator[int], *, reads_alone: bool
 ) -> None:
     while True:
         for shelf in shelves:
@@ -83,11 +83,11 @@ def _call(
             shelf.fuzz(READS if reads_alone else READS | TELLS, ledger, _CALLS, next(numbers))
 
 
-def _done(all_of: Iterable[Service | Colours]) -> int:
+def _done(all_of: Iterable[Service | Clients]) -> int:
     return sum(each.outcomes.total() for each in all_of)
 
 
-def _show(services: list[Service], shelves: list[Colours], ledger: Ledger) -> None:
+def _show(services: list[Service], shelves: list[Clients], ledger: Ledger) -> None:
     for title, some in (("requests", services), ("calls", shelves)):
         outcomes = sum((each.outcomes for each in some), Counter[tuple[str, str]]())
         typer.echo(f"{outcomes.total():,} {title}: {_words(outcomes)}")

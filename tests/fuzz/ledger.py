@@ -1,4 +1,4 @@
-"""What Redis has taken, in the contract's own words, and what it must hold after that."""
+"""The events Redis has taken, and the keys it must hold after that, by the contract."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -32,49 +32,50 @@ def _is_ours(key: str) -> bool:
 
 
 class Ledger:
-    """What was there when it was opened, and all that Redis has said to have taken since."""
+    """The keys of the start, and the events that Redis has acknowledged since."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._before = self._values(keys_of(client))
-        self._told: Counter[frozenset[tuple[str, str]]] = Counter()
+        self._tracked: Counter[frozenset[tuple[str, str]]] = Counter()
         self._made: set[str] = set()
         client.config_resetstat()
 
     def took(self, fields: Fields) -> None:
         """Note an event that was recorded; fields that are `None` are not there."""
-        told = {name: str(value) for name, value in fields.items() if value is not None}
-        self._told[frozenset(told.items())] += 1
+        event = {name: str(value) for name, value in fields.items() if value is not None}
+        self._tracked[frozenset(event.items())] += 1
         self._made.add(KEYS.events)
-        kind = told["event_type"]
-        if kind in _MASKING and "item_id" in told:
-            self._made.add(KEYS.masked(told["user_id"]))
-        if kind != "impression" and "item_id" in told and 0 <= float(told.get("value", 0)) <= 1e12:
-            self._made |= {KEYS.recent(told["user_id"]), KEYS.recent_item(told["item_id"])}
+        kind = event["event_type"]
+        if kind in _MASKING and "item_id" in event:
+            self._made.add(KEYS.masked(event["user_id"]))
+        counts = kind != "impression" and "item_id" in event
+        if counts and 0 <= float(event.get("value", 0)) <= 1e12:
+            self._made |= {KEYS.recent(event["user_id"]), KEYS.recent_item(event["item_id"])}
         if kind not in _MASKING_NOTHING:
             self._made.add(KEYS.refresh_queue)
 
     def findings(self) -> list[str]:
-        """Return what Redis holds, or was told to do, that it should not."""
+        """Return what Redis holds, or has done, that it should not."""
         stats = self._client.info("commandstats")
         keys = keys_of(self._client)
         after = self._values(self._before.keys() & keys)
         entries = self._entries()
-        allowed = READS | _AROUND | (TELLS if self._told else set())
+        allowed = READS | _AROUND | (TELLS if self._tracked else set())
         return [
             *(f"no key of the contract: {key!r}" for key in keys if not _is_ours(key)),
             *(f"changed: {key!r}" for key, was in self._before.items() if after.get(key) != was),
-            *(f"not told of: {key!r}" for key in keys - self._before.keys() - self._made),
+            *(f"unexpected key: {key!r}" for key in keys - self._before.keys() - self._made),
             *(f"missing: {key!r}" for key in self._made - keys),
-            *(f"not told: {set(entry)}" for entry in entries - self._told),
-            *(f"not in the stream: {set(entry)}" for entry in self._told - entries),
-            *_strange(stats, allowed, self._told.total()),
+            *(f"not tracked: {set(entry)}" for entry in entries - self._tracked),
+            *(f"not in the stream: {set(entry)}" for entry in self._tracked - entries),
+            *_strange(stats, allowed, self._tracked.total()),
         ]
 
     def words(self) -> str:
         """Say what is there."""
         made = len(keys_of(self._client) - self._before.keys())
-        return f"{self._told.total():,} events as they were told; {made:,} keys made, all expected"
+        return f"{self._tracked.total():,} events, all as tracked; {made:,} keys made, all expected"
 
     def _values(self, keys: set[str]) -> dict[str, bytes | None]:
         return {key: self._client.dump(key) for key in keys}
@@ -85,8 +86,8 @@ class Ledger:
         stream: Any = self._client.xrange(KEYS.events)
         for _, raw in stream:
             entry = {name.decode(): value.decode() for name, value in raw.items()}
-            told_at = datetime.fromisoformat(entry.pop("ts"))
-            assert told_at.isoformat().endswith("+00:00")
+            tracked_at = datetime.fromisoformat(entry.pop("ts"))
+            assert tracked_at.isoformat().endswith("+00:00")
             found[frozenset(entry.items())] += 1
         return found
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nightshelf import Filters, Item, Result
-from tests.fuzz.words import CURSORS, IDS, SEGMENTS
+from tests.fuzz.inputs import CURSORS, IDS, SEGMENTS
 
 _COUNTS = st.integers(-1, 200) | st.integers()
 _FLOATS = st.floats()

@@ -1,4 +1,4 @@
-"""What schemathesis makes of the service's own document, asked of a service, and judged by it."""
+"""Requests that schemathesis makes from the service's own document, and checks of their answers."""
 
 import json
 from collections import Counter
@@ -15,8 +15,8 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
+from tests.fuzz.inputs import BODIES, HEADERS, IDS, SEGMENTS, TYPES, drawing
 from tests.fuzz.ledger import Fields, Ledger
-from tests.fuzz.words import BODIES, HEADERS, IDS, SEGMENTS, TYPES, drawing
 
 load_all_checks()
 _CHECKS: list[Any] = [
@@ -45,7 +45,7 @@ _PATH_IDS = {"user_id": IDS, "item_id": IDS, "segment": SEGMENTS}
 
 @dataclass
 class Service:
-    """Where a service is, how to ask it, whether it has keys; and what came of asking."""
+    """A service's address and keys, and the answers so far."""
 
     base_url: str
     session: requests.Session
@@ -100,8 +100,8 @@ class Service:
         self._judge_key(case, authorization, answer.status_code)
         if answer.status_code == 202:
             sent = answer.request.body if body is None else body
-            for told in _told(case.operation.path, sent, answer.json()["event_ids"]):
-                self.ledger.took(told)
+            for event in _tracked(case.operation.path, sent, answer.json()["event_ids"]):
+                self.ledger.took(event)
         case.validate_response(answer, _CHECKS)
 
     def _judge_key(self, case: "Case[Any]", authorization: str | None, status: int) -> None:
@@ -124,7 +124,7 @@ def _scope(path: str) -> str | None:
     return "track" if path.startswith("/track/") else "read"
 
 
-def _told(path: str, sent: Any, event_ids: list[str]) -> Iterator[Fields]:
+def _tracked(path: str, sent: Any, event_ids: list[str]) -> Iterator[Fields]:
     """Yield the fields of what was sent, as the stream should have them."""
     said = json.loads(sent)
     kind = path.rpartition("/")[2]

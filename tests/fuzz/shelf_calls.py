@@ -1,4 +1,4 @@
-"""Calls of the client, each made of both of its colours, which must say the same."""
+"""Calls of the client, each made of the blocking and the async one, which must answer the same."""
 
 import asyncio
 from collections import Counter
@@ -20,15 +20,15 @@ from nightshelf import (
     TrackingReceipt,
 )
 from nightshelf.client.transport.connection import connect, connect_async
+from tests.fuzz.inputs import drawing
 from tests.fuzz.ledger import Ledger
 from tests.fuzz.sayings import Said
-from tests.fuzz.words import drawing
 from tests.lookup.shelves import SHOP
 
 _DEADLINE_S = 10.0
 
 
-class Colours:
+class Clients:
     """A `Shelf` and an `AsyncShelf` of one server; and what came of calling them."""
 
     def __init__(self, shelf: Shelf, other: AsyncShelf, runner: asyncio.Runner) -> None:
@@ -39,7 +39,7 @@ class Colours:
         self.findings: dict[str, str] = {}
 
     def fuzz(self, calls: SearchStrategy[Said], ledger: Ledger, n: int, number: int) -> None:
-        """Make `n` calls of each colour; what is drawn follows from `number`."""
+        """Make `n` calls of each; their arguments follow from `number`."""
 
         @seed(number)
         @drawing(n)
@@ -82,19 +82,19 @@ class Colours:
 
 
 @contextmanager
-def both(url: str, *, keeping: bool) -> Iterator[Colours]:
-    """Open both colours, that keep what they read or ask Redis each time."""
+def both(url: str, *, keeping: bool) -> Iterator[Clients]:
+    """Open both clients, with or without a cache."""
     how = ReadSettings() if keeping else ReadSettings(max_bytes=0)
     with asyncio.Runner() as runner, connect(url, timeout_s=_DEADLINE_S) as client:
         other = AsyncShelf(connect_async(url, timeout_s=_DEADLINE_S), SHOP, settings=how)
         try:
-            yield Colours(Shelf(client, SHOP, settings=how), other, runner)
+            yield Clients(Shelf(client, SHOP, settings=how), other, runner)
         finally:
             runner.run(other.aclose())
 
 
 def _judged(answer: Any, n: int) -> Any:
-    """Return what both colours must agree on, once it is seen to be an answer."""
+    """Check that it is an answer, and return all that both must agree on."""
     if isinstance(answer, list):
         return [_judged(each, n) for each in answer]
     if isinstance(answer, TrackingReceipt):
@@ -107,7 +107,7 @@ def _judged(answer: Any, n: int) -> Any:
 
 
 def _told(name: str, said: dict[str, Any], event_ids: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Yield the fields of what was told, as the stream should have them."""
+    """Yield the fields of tracked events, as the stream should have them."""
     about = dict(said)
     events: list[dict[str, Any]] = [{}]
     about.pop("at", None)

@@ -1,4 +1,4 @@
-"""Both colours of the client, asked alike, and the line between them and Redis."""
+"""The blocking and the async client, called alike, and their round trips to Redis."""
 
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ from nightshelf.client.transport import exchange as wire
 from nightshelf.client.transport.connection import connect, connect_async
 from tests.lookup.shelves import SHOP
 
-COLOURS = ("threads", "asyncio")
+CLIENTS = ("threads", "asyncio")
 
 
 class Blocking:
@@ -38,7 +38,7 @@ class Blocking:
 
 
 class ShelfOf(Protocol):
-    """Opens a shelf of one colour."""
+    """Opens a shelf."""
 
     def __call__(
         self, url: str, namespace: str = SHOP, *, timeout_s: float = 5.0, **kwargs: Any
@@ -46,13 +46,13 @@ class ShelfOf(Protocol):
 
 
 @contextmanager
-def opening(colour: str) -> Iterator[ShelfOf]:
-    """Open shelves of a colour; they are closed at the end."""
+def opening(kind: str) -> Iterator[ShelfOf]:
+    """Open shelves of threads or of asyncio; they are closed at the end."""
     opened: list[Blocking] = []
     clients: list[Any] = []
 
     def open_one(url: str, namespace: str = SHOP, *, timeout_s: float = 5.0, **kwargs: Any) -> Any:
-        if colour == "threads":
+        if kind == "threads":
             client = connect(url, timeout_s=timeout_s)
             clients.append(client)
             return Shelf(client, namespace, **kwargs)
@@ -85,7 +85,7 @@ class Line:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
-    """Watch the lines of both colours."""
+    """Watch the round trips of both clients."""
     line = Line()
     ask: Callable[..., Any] = wire.ask
     ask_async: Callable[..., Any] = wire.ask_async

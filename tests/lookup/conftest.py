@@ -1,4 +1,4 @@
-"""Clients that act at the worst moment."""
+"""Fixtures of both clients, and a client that acts late."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.lookup.clients import COLOURS, Line, ShelfOf, opening, watched
+from tests.lookup.clients import CLIENTS, Line, ShelfOf, opening, watched
 
 
 class Sleeper(Redis):
-    """A client that sleeps through `others` between reading the world and changing it."""
+    """A client that runs `others` between reading the namespace's state and changing it."""
 
     others: Callable[[], object] = staticmethod(lambda: None)
 
@@ -28,15 +28,15 @@ def sleeper(redis_url: str, redis_client: Redis) -> Iterator[Any]:
         yield client
 
 
-@pytest.fixture(params=COLOURS)
-def colour(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=CLIENTS)
+def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def shelf_of(colour: str) -> Iterator[ShelfOf]:
+def shelf_of(kind: str) -> Iterator[ShelfOf]:
     """Opens shelves, of threads and of asyncio in turn."""
-    with opening(colour) as open_one:
+    with opening(kind) as open_one:
         yield open_one
 
 

@@ -22,7 +22,7 @@ UNKEPT = ReadSettings(max_bytes=0)
 
 
 class Clock:
-    """A monotonic clock that moves when told."""
+    """A monotonic clock set by hand."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -69,7 +69,7 @@ def values(keys: Keys, generation: int) -> dict[str, bytes]:
 
 
 def staged(client: Redis, generation: int | None = None, *, namespace: str = SHOP) -> int:
-    """Write and stage a generation (the next one unless told); return its number."""
+    """Write and stage a generation (the next one by default); return its number."""
     number = generation or allot(client, namespace)
     keys = Keys(namespace)
     contents = values(keys, number)

@@ -1,4 +1,4 @@
-"""The command as a person and a script run it."""
+"""Running the command as a person and a script do."""
 
 import json
 import re

@@ -23,10 +23,10 @@ from tests.conftest import run_prefect
 from tests.faults.conftest import rewritten
 from tests.faults.servers import Server, serving
 from tests.soak.checks import breaches, figures
+from tests.soak.faults import Operator, inject_faults
 from tests.soak.jobs import Jobs
 from tests.soak.journal import Journal, Line, load
 from tests.soak.shop import NAMESPACE, available_in, item_ids, open_shop
-from tests.soak.torment import Operator, torment
 
 _N_READERS = 2
 _TELL_EVERY_S = 30
@@ -36,11 +36,11 @@ _MARKS = ("<!-- soak: begin -->", "<!-- soak: end -->")
 
 def main(
     minutes: Annotated[float, typer.Option(min=0.5, help="How long readers read.")] = 10,
-    seed: Annotated[int, typer.Option(help="Another number torments at other times.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another number injects faults at other times.")] = 1,
     server: Annotated[str, typer.Option(help="valkey or redis.")] = "valkey",
     write: Annotated[Path | None, typer.Option(help="Write the figures into this page.")] = None,
 ) -> None:
-    """Do everything at once, and torment it; then look at every answer and every event."""
+    """Do everything at once under faults; then check every answer and every event."""
     folder = Path(mkdtemp(prefix="nightshelf-soak-"))
     typer.echo(f"journals, logs and runs: {folder}")
     with ExitStack() as stack:
@@ -65,11 +65,11 @@ def main(
 def _do_everything(
     folder: Path, redis: Server, jobs: Jobs, journal: Journal, minutes: float, seed: int
 ) -> None:
-    """Run readers, jobs, the operator and the torment side by side for so many minutes."""
+    """Run readers, jobs, the operator and the faults side by side for so many minutes."""
     done, seconds = Event(), 60 * minutes
     operator = Operator(redis.url, journal, random.Random(seed), item_ids(folder))
     threads = [
-        Thread(target=torment, args=(redis, journal, random.Random(seed + 1), done)),
+        Thread(target=inject_faults, args=(redis, journal, random.Random(seed + 1), done)),
         Thread(target=operator.work, args=(done,)),
         *(
             Thread(target=jobs.loop, args=(name, done, random.Random(f"{seed}-{name}"), share))

@@ -103,7 +103,7 @@ def blocked_items(lines: list[Line], answers: list[Line], outages: Outages) -> I
 def acted_items(lines: list[Line], answers: list[Line], outages: Outages) -> Iterator[str]:
     """Yield the answers with an item that the user had bought.
 
-    The reader that told of it masks it at once, the others once they have heard of it; a reader
+    The reader that tracked it masks it at once, the others once they are notified; a reader
     that never asked for this user's masks before can't while Redis is away.
     """
     bought: dict[tuple[str, str], list[Line]] = {}
@@ -122,8 +122,8 @@ def acted_items(lines: list[Line], answers: list[Line], outages: Outages) -> Ite
 
 def lost_or_doubled(lines: list[Line], stored: Counter[str]) -> Iterator[str]:
     """Yield the acknowledged events that the log lacks, and those that it holds twice."""
-    told = [line for line in lines if line["kind"] == "acted"]
-    for line in told:
+    actions = [line for line in lines if line["kind"] == "acted"]
+    for line in actions:
         for event_id in line["event_ids"]:
             if line["recorded"] and not stored[event_id]:
                 yield f"event {event_id} was acknowledged and is not in the log: {line}"
@@ -137,8 +137,8 @@ def figures(lines: list[Line]) -> dict[str, str]:
     outages = Counter(line["what"] for line in lines if line["kind"] == "outage")
     acts = [line for line in lines if line["kind"] == "operator"]
     done = Counter(line["act"] for line in acts if line["outcome"] == "done")
-    told = [line for line in lines if line["kind"] == "acted"]
-    n_ids = sum(len(line["event_ids"]) for line in told if line["recorded"])
+    actions = [line for line in lines if line["kind"] == "acted"]
+    n_ids = sum(len(line["event_ids"]) for line in actions if line["recorded"])
     sources = Counter(
         ":".join(line["source"].split(":")[:2]) for line in lines if line["kind"] == "answer"
     )

@@ -88,12 +88,12 @@ class Reader:
         action = self._choose.choice(["purchase", "view", "add_to_cart", "shown"])
         began = time.monotonic()
         if action == "shown":
-            told = self._shelf.shown(user, result)
+            receipt = self._shelf.shown(user, result)
         else:
-            told = self._shelf.acted(user, action, item)
+            receipt = self._shelf.acted(user, action, item)
         self._journal.note(
             "acted", began, reader=self._name, user=user, item=item, action=action,
-            recorded=told.recorded, event_ids=list(told.event_ids),
+            recorded=receipt.recorded, event_ids=list(receipt.event_ids),
         )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def main(url: str, folder: Path, number: str, seconds: float) -> None:
     shelf = Shelf.from_url(url, NAMESPACE, settings=ReadSettings(deadline_s=DEADLINE_S))
 
     def read(_: int) -> None:
-        # All threads of a process are one reader: they share what it was told.
+        # All threads of a process are one reader: they share what it was receipt.
         reader, due = Reader(shelf, journal, folder, number), time.monotonic()
         while time.monotonic() < until:
             reader.once()

@@ -63,7 +63,7 @@ def test_each_breach_is_found() -> None:
     assert found(answer(0, "i0", "i0")), "an item twice"
     assert found(answer(0, "i0", generation=None))
     assert found(line("block", 0, item="i0"), answer(2.2, "i0"))
-    assert found(purchase(0, "i0"), answer(0.2, "i0")), "by the reader that told of it"
+    assert found(purchase(0, "i0"), answer(0.2, "i0")), "by the reader that tracked it"
     assert found(purchase(0, "i0", reader="1"), answer(2.2, "i0")), "by another"
     assert found(purchase(0, "i0", recorded=False), answer(0.2, "i0"))
     assert found(purchase(0, "i0"), stored=()), "acknowledged and lost"

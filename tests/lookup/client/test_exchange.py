@@ -37,13 +37,13 @@ def port_of(url: str) -> int:
 
 
 @pytest.fixture
-def asks_of(colour: str) -> Iterator[Callable[..., Asks]]:
-    """Opens clients of a colour, each as a function that asks, and waits `within_s` at most."""
+def asks_of(kind: str) -> Iterator[Callable[..., Asks]]:
+    """Opens clients of a kind, each as a function that asks, and waits `within_s` at most."""
     runner = asyncio.Runner()
     closing_down: list[Callable[[], Any]] = []
 
     def open_one(url: str, **changes: Any) -> Asks:
-        if colour == "threads":
+        if kind == "threads":
             client = Redis.from_url(url, **changes) if changes else connect(url, timeout_s=5)
             closing_down.append(client.close)
             return lambda *batch, within_s=5.0: ask(client, [*batch], time.monotonic() + within_s)

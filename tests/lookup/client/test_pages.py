@@ -70,10 +70,10 @@ sizes = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 @settings(max_examples=25)
 @given(order=orders, sizes=sizes, kept=st.booleans())
 def test_pages_together_are_the_list(
-    redis_client: Redis, redis_url: str, colour: str, order: list[str], sizes: list[int], kept: bool
+    redis_client: Redis, redis_url: str, kind: str, order: list[str], sizes: list[int], kept: bool
 ) -> None:
     write(redis_client, {"list:als:{ann}": order})
-    with opening(colour) as shelf_of:
+    with opening(kind) as shelf_of:
         shelf = shelf_of(redis_url, settings=ReadSettings() if kept else UNKEPT)
         assert paged(shelf, sizes) == order
 
@@ -81,7 +81,7 @@ def test_pages_together_are_the_list(
 @settings(max_examples=25)
 @given(order=orders, sizes=sizes, off=st.lists(st.sampled_from(CATALOGUE), min_size=1, max_size=12))
 def test_no_repeats_whatever_is_acted_on_or_blocked_in_between(
-    redis_client: Redis, redis_url: str, colour: str, order: list[str], sizes: list[int],
+    redis_client: Redis, redis_url: str, kind: str, order: list[str], sizes: list[int],
     off: list[str],
 ) -> None:  # fmt: skip
     write(redis_client, {"list:als:{ann}": order})
@@ -98,7 +98,7 @@ def test_no_repeats_whatever_is_acted_on_or_blocked_in_between(
             block(redis_client, SHOP, [item])
             unblock(redis_client, SHOP, [item] if item in seen else [])
 
-    with opening(colour) as shelf_of:
+    with opening(kind) as shelf_of:
         shelf = shelf_of(redis_url, clock=clock)
         seen = paged(shelf, sizes, change)
     assert len(seen) == len(set(seen))
@@ -205,7 +205,7 @@ def passes(item: str, asked: Filters) -> bool:
 @settings(max_examples=60)
 @given(asked=filters, own=orders, toys=orders, everyone=orders, sizes=sizes)
 def test_filters_against_brute_force(
-    redis_client: Redis, redis_url: str, colour: str, asked: Filters, own: list[str],
+    redis_client: Redis, redis_url: str, kind: str, asked: Filters, own: list[str],
     toys: list[str], everyone: list[str], sizes: list[int],
 ) -> None:  # fmt: skip
     lists = {"list:als:{ann}": own, "popular:category:Toys": toys, "popular:all": everyone}
@@ -216,7 +216,7 @@ def test_filters_against_brute_force(
     if asked != Filters():
         chain += [item for name in asked.categories if name == "Toys" for item in toys] + everyone
     expected = [item for item in dict.fromkeys(chain) if passes(item, asked)]
-    with opening(colour) as shelf_of:
+    with opening(kind) as shelf_of:
         shelf = shelf_of(redis_url)
         assert paged(shelf, sizes, filters=asked) == expected
         whole = shelf.get("ann", 100, filters=asked)

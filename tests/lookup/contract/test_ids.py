@@ -1,4 +1,4 @@
-"""Ids as apps have them: numbers, UUIDs, bytes, nothing; the same in both colours."""
+"""Ids as apps have them: numbers, UUIDs, bytes, nothing; the same in both clients."""
 
 import logging
 from typing import Any

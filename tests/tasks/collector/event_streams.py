@@ -1,4 +1,4 @@
-"""A stream that apps tell to, what a collector makes of it, and what the night then counts."""
+"""A stream of tracked events, the files collected from it, and the night's count."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,11 @@ from tests.tasks.logs import Row, clean, item, read
 
 SHOP = "shop"
 KEY = Keys(SHOP).events
-#: What was taken and not acknowledged is taken over at once.
+#: Entries taken and not acknowledged are claimed at once.
 AT_ONCE = CollectSettings(claim_after_s=0)
 
 
-def told(event_id: str, **changes: Any) -> dict[Any, Any]:
+def entry_fields(event_id: str, **changes: Any) -> dict[Any, Any]:
     """Return the fields of a good entry of now, but for the changes."""
     fields = {
         "event_id": event_id,
@@ -32,11 +32,11 @@ def told(event_id: str, **changes: Any) -> dict[Any, Any]:
     return fields | changes
 
 
-def tell(client: Redis, *event_ids: str, **changes: Any) -> list[bytes]:
+def track(client: Redis, *event_ids: str, **changes: Any) -> list[bytes]:
     """Add an entry for each id; return the entries' ids."""
     with client.pipeline(transaction=False) as pipe:
         for event_id in event_ids:
-            pipe.xadd(KEY, told(event_id, **changes))
+            pipe.xadd(KEY, entry_fields(event_id, **changes))
         ids: list[bytes] = pipe.execute()
         return ids
 
@@ -66,7 +66,7 @@ def n_counted(log: Path, root: Path) -> int:
 
 
 def put(path: Path, event_ids_at: Mapping[str, datetime], schema: pa.Schema) -> Path:
-    """Write a file of events that arrived when they were told."""
+    """Write a file of events that arrived when they were tracked."""
     rows = [
         {"event_id": event_id, "user_id": "u1", "event_type": "view", "item_id": "i1"}
         | {"ts": at, "arrived_at": at}

@@ -1,4 +1,4 @@
-"""Collecting: all that was told is in the log; what is no event stands apart."""
+"""Collecting: every tracked event is in the log, every invalid entry in a file of its own."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -29,12 +29,12 @@ from tests.tasks.collector.event_streams import (
     KEY,
     SHOP,
     entries_of,
+    entry_fields,
     event_ids,
     gather,
     n_counted,
     rows_of,
-    tell,
-    told,
+    track,
 )
 from tests.tasks.logs import YESTERDAY, clean, event, item, read, write
 
@@ -86,7 +86,7 @@ def test_what_apps_told_is_what_the_log_holds(
 
 def test_files_are_sorted_checked_and_of_one_schema(redis_client: Redis, tmp_path: Path) -> None:
     for event_id, late_s in (("b", 2), ("a", 2), ("c", 1)):
-        tell(redis_client, event_id, ts=(AT - timedelta(seconds=10 - late_s)).isoformat())
+        track(redis_client, event_id, ts=(AT - timedelta(seconds=10 - late_s)).isoformat())
     gather(redis_client, tmp_path / "log")
     (path,) = (tmp_path / "log").rglob("*.parquet")
     assert [row["event_id"] for row in read(path)] == ["c", "a", "b"]
@@ -124,9 +124,9 @@ def test_what_is_no_event_is_kept_apart_with_its_reason(
 ) -> None:
     log = tmp_path / "log"
     for changes, _ in MALFORMED:
-        redis_client.xadd(KEY, told("bad") | changes)
+        redis_client.xadd(KEY, entry_fields("bad") | changes)
     redis_client.xadd(KEY, {b"\xff\x00": b"\xfe", "x": "y"})
-    tell(redis_client, "good")
+    track(redis_client, "good")
     given = {entry_id.decode(): fields for entry_id, fields in entries_of(redis_client)}
 
     collected = gather(redis_client, log)
@@ -144,8 +144,8 @@ def test_what_is_no_event_is_kept_apart_with_its_reason(
 
 
 def test_an_id_beyond_all_time_stops_nothing(own_redis_client: Redis, tmp_path: Path) -> None:
-    own_redis_client.xadd(KEY, told("late"), id=f"{2**63}-{2**64 - 1}")
-    tell(own_redis_client, "later")
+    own_redis_client.xadd(KEY, entry_fields("late"), id=f"{2**63}-{2**64 - 1}")
+    track(own_redis_client, "later")
     assert gather(own_redis_client, tmp_path / "log").malformed == {"entry id beyond all time": 2}
     assert own_redis_client.xlen(KEY) == 0
 
@@ -160,7 +160,7 @@ def test_a_batch_ends_at_either_bound_and_a_run_at_its_time(
     redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collecting, "_READ", 10)
-    tell(redis_client, *map(str, range(100)))
+    track(redis_client, *map(str, range(100)))
     by_count = CollectSettings(max_batch_entries=30, max_s=1e-9)
     for log, bounds, n_events in (
         ("a", by_count, 0),  # the first batch is what was left behind: nothing
@@ -169,21 +169,21 @@ def test_a_batch_ends_at_either_bound_and_a_run_at_its_time(
         collected = gather(redis_client, tmp_path / log, bounds)
         assert collected.n_events == n_events
     assert collected.n_files == 4
-    tell(redis_client, *map(str, range(100)), model="m" * 500)
+    track(redis_client, *map(str, range(100)), model="m" * 500)
     assert gather(redis_client, tmp_path, CollectSettings(max_batch_bytes=10_000)).n_files == 5
 
 
 def test_what_a_dead_collector_took_gives_the_same_file_again(
     redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(redis_client, *"abc", ts=AT.isoformat())
+    track(redis_client, *"abc", ts=AT.isoformat())
     with monkeypatch.context() as dying:
         dying.setattr(EventStream, "acknowledge", _die)
         with pytest.raises(RuntimeError, match="died"):
             gather(redis_client, tmp_path / "log")
     (path,) = (tmp_path / "log").rglob("*.parquet")
     before = path.read_bytes()
-    tell(redis_client, "d")
+    track(redis_client, "d")
     alive = gather(redis_client, tmp_path / "log", CollectSettings(claim_after_s=60))
     assert (alive.n_events, alive.n_claimed, alive.n_trimmed) == (1, 0, 0)  # it may still be at it
     dead = gather(redis_client, tmp_path / "log")
@@ -202,7 +202,9 @@ def test_other_entries_never_take_a_files_name(redis_client: Redis, tmp_path: Pa
         redis_client.delete(KEY)
         for at, event_id in enumerate("abc"):
             if event_id != drop:
-                redis_client.xadd(KEY, told(event_id, ts=AT.isoformat()), id=f"{STAMP_MS}-{at}")
+                redis_client.xadd(
+                    KEY, entry_fields(event_id, ts=AT.isoformat()), id=f"{STAMP_MS}-{at}"
+                )
         gather(redis_client, tmp_path / "log")
     assert event_ids(tmp_path / "log") == list("aabcc")
 
@@ -212,8 +214,8 @@ def test_two_collectors_share_the_work(
 ) -> None:
     monkeypatch.setattr(collecting, "_READ", 10)
     few = CollectSettings(max_batch_entries=10)
-    told_ids = [f"{n:03}" for n in range(100)]
-    tell(redis_client, *told_ids)
+    event_ids_sent = [f"{n:03}" for n in range(100)]
+    track(redis_client, *event_ids_sent)
     holds, go_on = threading.Event(), threading.Event()
     acknowledge = EventStream.acknowledge
 
@@ -231,14 +233,14 @@ def test_two_collectors_share_the_work(
     assert (quick.n_events, quick.n_trimmed) == (90, 0)  # what the slow one holds is not trimmed
     go_on.set()
     slow.join()
-    assert event_ids(tmp_path / "log") == told_ids
+    assert event_ids(tmp_path / "log") == event_ids_sent
     assert (redis_client.xlen(KEY), pending(redis_client)) == (0, 0)
 
 
 def test_who_is_taken_for_dead_does_no_harm(
     redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(redis_client, *"abc")
+    track(redis_client, *"abc")
     acknowledge = EventStream.acknowledge
 
     def overtaken(stream: EventStream, entries: list[Any]) -> None:
@@ -258,7 +260,7 @@ def test_nothing_is_trimmed_that_another_group_needs(
     own_redis_client: Redis, tmp_path: Path
 ) -> None:
     client, log = own_redis_client, tmp_path / "log"
-    ids = tell(client, *"abcde")
+    ids = track(client, *"abcde")
     client.xgroup_create(KEY, "other", "0")
     assert gather(client, log).n_trimmed == 0
     client.xreadgroup("other", "one", {KEY: ">"}, count=4)
@@ -292,7 +294,7 @@ def test_what_is_dropped_uncollected_is_counted(
 
 
 steps = st.one_of(
-    st.tuples(st.just("tell"), st.integers(1, 6)),
+    st.tuples(st.just("track"), st.integers(1, 6)),
     st.tuples(st.just("drop"), st.integers(0, 6)),
     st.tuples(st.just("read"), st.integers(1, 3)),
 )
@@ -311,8 +313,8 @@ def test_every_loss_is_counted_once(
     unread: list[bytes] = []
     lost = found_lost = 0
     for step, n in [*plan, ("read", 100)]:
-        if step == "tell":
-            unread += tell(client, *map(str, range(n)))
+        if step == "track":
+            unread += track(client, *map(str, range(n)))
         elif step == "drop":
             client.xtrim(KEY, maxlen=n, approximate=False)
             lost += max(0, len(unread) - n)
@@ -329,14 +331,14 @@ def test_every_loss_is_counted_once(
 
 def test_what_was_erased_is_no_loss(own_redis_client: Redis, tmp_path: Path) -> None:
     client, log = own_redis_client, tmp_path / "log"
-    tell(client, "a")
+    track(client, "a")
     gather(client, log)
-    tell(client, "b", user_id="eve")
-    tell(client, "c")
+    track(client, "b", user_id="eve")
+    track(client, "c")
     forget(client, SHOP, "eve")
     collected = gather(client, log)
     assert (collected.n_lost, collected.n_unsure) == (0, 1)
-    tell(client, "d")
+    track(client, "d")
     collected = gather(client, log)
     assert (collected.n_lost, collected.n_unsure) == (0, 0)
     assert event_ids(log) == list("acd")
@@ -344,7 +346,7 @@ def test_what_was_erased_is_no_loss(own_redis_client: Redis, tmp_path: Path) -> 
 
 def test_what_left_a_dead_collectors_hands_is_said(own_redis_client: Redis, tmp_path: Path) -> None:
     EventStream(own_redis_client, KEY).join()
-    tell(own_redis_client, *"abc")
+    track(own_redis_client, *"abc")
     own_redis_client.xreadgroup(GROUP, "dead", {KEY: ">"})
     own_redis_client.xtrim(KEY, maxlen=1, approximate=False)
     collected = gather(own_redis_client, tmp_path / "log")
@@ -355,7 +357,7 @@ def test_what_left_a_dead_collectors_hands_is_said(own_redis_client: Redis, tmp_
 def test_what_left_before_the_first_collector_is_not_its_loss(
     own_redis_client: Redis, tmp_path: Path
 ) -> None:
-    tell(own_redis_client, *"abcde")
+    track(own_redis_client, *"abcde")
     own_redis_client.xtrim(KEY, maxlen=2, approximate=False)
     assert gather(own_redis_client, tmp_path / "log").n_lost == 0
     assert event_ids(tmp_path / "log") == ["d", "e"]
@@ -367,8 +369,8 @@ def test_the_night_reads_the_shops_log_and_this_from_one_folder(
     log, now = tmp_path / "log", datetime.now(UTC)
     shops = [event(item_id="i1", ts=YESTERDAY, event_type="purchase") | {"session_id": "s"}]
     write(log / f"date={YESTERDAY.date()}" / "0.parquet", shops)
-    tell(redis_client, "a", "b", "a", item_id="i2")
-    tell(redis_client, "c", ts=YESTERDAY.isoformat())
+    track(redis_client, "a", "b", "a", item_id="i2")
+    track(redis_client, "c", ts=YESTERDAY.isoformat())
     gather(redis_client, log)
     cleaned = clean(
         tmp_path, log, [item("i1"), item("i2")], as_of=now + timedelta(minutes=1), now=now
@@ -380,7 +382,7 @@ def test_the_night_reads_the_shops_log_and_this_from_one_folder(
 
 
 def test_a_run_that_cannot_write_acknowledges_nothing(redis_client: Redis, tmp_path: Path) -> None:
-    tell(redis_client, "a")
+    track(redis_client, "a")
     (tmp_path / "log").write_text("in the way")
     with pytest.raises(OSError, match="log"):
         gather(redis_client, tmp_path / "log")
@@ -394,7 +396,7 @@ def test_events_of_types_that_no_setting_names_are_collected_and_counted(
     redis_client: Redis, tmp_path: Path
 ) -> None:
     for name in ("order", "ordr", "ordr", *(f"made-up-{at}" for at in range(9)), "view"):
-        tell(redis_client, f"{name}-{redis_client.xlen(KEY)}", event_type=name)
+        track(redis_client, f"{name}-{redis_client.xlen(KEY)}", event_type=name)
     own = FeatureSettings(weights={"order": 5.0}, seen=("order",))
     counting = counting_of(EventSettings(), own)
     collected = collecting.collect(redis_client, SHOP, tmp_path / "log", AT_ONCE, counting)

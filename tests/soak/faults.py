@@ -1,4 +1,4 @@
-"""What is done to the server, and what an operator does meanwhile."""
+"""Faults injected into the server, and an operator at work meanwhile."""
 
 import os
 import random
@@ -21,7 +21,7 @@ from tests.soak.journal import Journal
 from tests.soak.shop import NAMESPACE
 
 
-def torment(server: Server, journal: Journal, choose: random.Random, done: Event) -> None:
+def inject_faults(server: Server, journal: Journal, choose: random.Random, done: Event) -> None:
     """Freeze, pause or kill the server now and then; a killed one comes back with its AOF."""
     while not done.wait(choose.uniform(6, 15)):
         what = choose.choice([_freeze, _pause, _kill])
@@ -58,7 +58,7 @@ class Operator:
         self._blocked: list[str] = []
 
     def work(self, done: Event) -> None:
-        """Act until told that it is over."""
+        """Act until `done` is set."""
         acts = [
             self._block, self._block, self._unblock,
             self._roll_back, self._pin, self._unpin, self._canary, self._promote,

@@ -1,4 +1,4 @@
-"""What is said: ids, cursors, headers and bodies, most of them hostile."""
+"""Ids, cursors, headers and bodies, most of them hostile."""
 
 import json
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from tests.faults.test_ids import PIECES
 
 KNOWN = ["ann", "bob", "cid", "dot", "A1", "B1", "C1"]
 _STRANGE = st.lists(st.sampled_from(PIECES) | st.characters(), max_size=6).map("".join)
-#: Names that are there, other keys and commands in disguise, any text at all, texts that are huge.
+#: Names that are there, other keys and commands in disguise, any text at all, huge ones.
 IDS = st.one_of(st.sampled_from(KNOWN), *[_STRANGE] * 5, st.integers(60, 2_000).map("é".__mul__))
 SEGMENTS = st.one_of(
     st.sampled_from(["all", "trending", "new", "segment:gold", "category:Lamps"]),
@@ -20,13 +20,13 @@ SEGMENTS = st.one_of(
 )
 _NUMBERS = st.sampled_from(["1", "0", "2", "-1", "1e3", "9" * 18, "9" * 19, "\u0661", ""])
 _FILTERS = st.sampled_from(["-", "0" * 8, "*"])
-_RUNGS = st.builds(
+_LEVELS = st.builds(
     "{}:{}".format, st.sampled_from(["list", "popular", "similar", "user", ""]), SEGMENTS | IDS
 )
 CURSORS = st.one_of(
     st.sampled_from(["1.1.-.list%3Aals", "1.1.-.popular%3Aall", "1.0.-.popular%3Afavorites"]),
     st.tuples(
-        _NUMBERS, _NUMBERS, _FILTERS, _RUNGS.map(lambda rung: quote(rung, errors="replace"))
+        _NUMBERS, _NUMBERS, _FILTERS, _LEVELS.map(lambda level: quote(level, errors="replace"))
     ).map(".".join),
     IDS,
 )
