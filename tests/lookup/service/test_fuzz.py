@@ -67,15 +67,9 @@ def test_calls(redis_url: str, ledger: Ledger, keeping: bool) -> None:
 
 def test_the_ledger_finds_what_it_is_there_for(redis_client: Redis, ledger: Ledger) -> None:
     assert ledger.findings() == []
-<<<<<<< HEAD
     sent = {"event_id": "e1", "user_id": "ann", "event_type": "click", "item_id": "A1"}
     ledger.took(sent)
     other: Any = sent | {"ts": "2026-03-01T00:00:00+00:00", "item_id": "B1"}
-=======
-    event = {"event_id": "e1", "user_id": "ann", "event_type": "click", "item_id": "A1"}
-    ledger.took(event)
-    other: Any = event | {"ts": "2026-03-01T00:00:00+00:00", "item_id": "B1"}
->>>>>>> 7f787c6 (Plain words in the helpers of faults, soak, fuzz and benchmarks: faults, clients, tracked events)
     redis_client.xadd(KEYS.events, other)
     redis_client.set("sentinel", "x")
     redis_client.set(KEYS.list(1, "als", "ann"), "x")
