@@ -61,7 +61,6 @@ NOT_YET: set[str] = {
     "flows",
     "lookup/nightshelf/admin",
     "lookup/nightshelf/cli",
-    "lookup/nightshelf/client",
     "lookup/nightshelf/contract",
     "lookup/nightshelf/diff",
     "lookup/nightshelf/doctor",

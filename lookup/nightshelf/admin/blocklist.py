@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from redis import Redis
 
+from nightshelf.admin.batches import batched
 from nightshelf.admin.notify import tell
 from nightshelf.contract.keys import Keys, encode_id
 
@@ -16,13 +17,12 @@ from nightshelf.contract.keys import Keys, encode_id
 _ADD = """#!lua flags=allow-oom
 return redis.call('SADD', KEYS[1], unpack(ARGV))
 """
-_BATCH = 1_000
 
 
 def block(client: Redis, namespace: str, items: Collection[str]) -> int:
     """Take items off every path; return how many were not off before. `InvalidKey` for no id."""
     key, n_new = Keys(namespace).blocked, 0
-    for batch in _batches(items):
+    for batch in batched(_checked(items)):
         n_new += int(client.eval(_ADD, 1, key, *batch))
     tell(client, namespace, "masks")
     return n_new
@@ -31,7 +31,7 @@ def block(client: Redis, namespace: str, items: Collection[str]) -> int:
 def unblock(client: Redis, namespace: str, items: Collection[str]) -> int:
     """Let items be shown again; return how many were blocked. `InvalidKey` for no id."""
     key = Keys(namespace).blocked
-    n_freed = sum(int(client.srem(key, *batch)) for batch in _batches(items))
+    n_freed = sum(int(client.srem(key, *batch)) for batch in batched(_checked(items)))
     tell(client, namespace, "masks")
     return n_freed
 
@@ -42,8 +42,9 @@ def blocked(client: Redis, namespace: str) -> list[str]:
     return sorted(member.decode(errors="replace") for member in members)
 
 
-def _batches(items: Collection[str]) -> list[list[str]]:
+def _checked(items: Collection[str]) -> list[str]:
+    """Return the distinct items; `InvalidKey` for an invalid id."""
     distinct = list(dict.fromkeys(items))
     for item in distinct:
         encode_id(item)
-    return [distinct[at : at + _BATCH] for at in range(0, len(distinct), _BATCH)]
+    return distinct

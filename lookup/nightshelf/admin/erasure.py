@@ -11,8 +11,8 @@ from typing import Any
 
 from redis import Redis
 
+from nightshelf.admin.batches import BATCH_KEYS, batched
 from nightshelf.admin.notify import tell
-from nightshelf.admin.retention import BATCH_KEYS
 from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id, parse
 
 #: KEYS: refreshed, generations. ARGV: how many keys, TTL, generation.
@@ -69,10 +69,10 @@ def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
     queued = client.zrem(keys.refresh_queue, user) > 0
     client.delete(token)
     found = replace(traces(client, namespace, user), waiting=queued)
-    for names in _batches(found.keys):
+    for names in batched(found.keys):
         client.unlink(*names)
     _note(client, namespace, found.keys)
-    for names in _batches(found.entries):
+    for names in batched(found.entries):
         client.xdel(keys.events, *names)
     tell(client, namespace, f"forget:{encode_id(user)}")
     return found, traces(client, namespace, user)
@@ -85,11 +85,6 @@ def _note(client: Redis, namespace: str, erased: tuple[str, ...]) -> None:
         keys = Keys(namespace)
         names = keys.refreshed(generation), keys.generations
         client.eval(_NOTE, 2, *names, n, FALLBACK_TTL_FACTOR * DEFAULT_TTL_S, generation)
-
-
-def _batches(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for at in range(0, len(names), BATCH_KEYS):
-        yield names[at : at + BATCH_KEYS]
 
 
 def _entries(client: Redis, stream: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:

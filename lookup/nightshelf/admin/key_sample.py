@@ -6,13 +6,12 @@ sample.
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from redis import Redis
 from redis.utils import str_if_bytes
 
-from nightshelf.admin.retention import BATCH_KEYS
+from nightshelf.admin.batches import BATCH_KEYS, batched
 from nightshelf.contract.keys import KeyFamily, family_in
 
 #: A big server's whole walk would take minutes.
@@ -71,7 +70,7 @@ def walk(
 def lives_ms(client: Redis, sample: Sample) -> list[int]:
     """Return what is left of some keys' lives; -1: they never expire, -2: they are gone."""
     found: list[int] = []
-    for keys in _batches(sample.spread(_LIVES)):
+    for keys in batched(sample.spread(_LIVES)):
         with client.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.pttl(key)
@@ -90,7 +89,3 @@ def key_bytes(client: Redis, sample: Sample) -> dict[str, float]:
         if sizes:
             means[family] = sum(sizes) / len(sizes)
     return means
-
-
-def _batches(keys: list[str]) -> Iterator[list[str]]:
-    return (keys[at : at + BATCH_KEYS] for at in range(0, len(keys), BATCH_KEYS))

@@ -6,10 +6,10 @@ server, and every reader with it, for a fifth of a second.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 
 from redis import Redis
 
+from nightshelf.admin.batches import BATCH_KEYS, batched
 from nightshelf.admin.namespace_state import Rule, World, change, look, server_time
 from nightshelf.contract.keys import (
     FALLBACK_TTL_FACTOR,
@@ -23,8 +23,6 @@ from nightshelf.contract.keys import (
 from nightshelf.contract.values import Manifest, instant
 from nightshelf.errors import TransitionRefused
 
-#: Keys a round trip: few enough to hold no reader up.
-BATCH_KEYS = 1_000
 #: No night stages for so long: who began earlier has died.
 STAGING_S = 6 * 3600
 #: Generations, and days, of which the hash remembers all.
@@ -179,5 +177,5 @@ def _extended(generation: int, extended_at: str, ttl_s: int) -> Rule:
 def _batches(client: Redis, every: KeyFamily) -> Iterator[list[tuple[str, str]]]:
     """Yield a generation's keys with their families, up to `BATCH_KEYS` at a time."""
     found = client.scan_iter(match=every.pattern, count=BATCH_KEYS)
-    while keys := [bytes(key).decode() for key in islice(found, BATCH_KEYS)]:
-        yield [(key, family_in(key)) for key in keys]
+    for batch in batched(bytes(key).decode() for key in found):
+        yield [(key, family_in(key)) for key in batch]

@@ -77,8 +77,8 @@ and expire.
 All times that a publisher or an operator writes are by Redis's own clock.
 
 **Recent events** stand beside the rows, and a reader adds them by the manifest's ``counting``
-(docs/decisions/0027-lately.md; without ``counting`` nothing is added). Types in ``idle`` never
-count, and of entries with one ``event_id`` only the first does.
+(docs/decisions/0027-recent-events.md; without ``counting`` nothing is added). Types in ``idle``
+never count, and of entries with one ``event_id`` only the first does.
 
 - A user's row holds all events up to its own ``last_seen``. An entry of ``recent:{<id>}``, scored
   with its time in Unix seconds, is compact JSON: ``["<event_id>","<event_type>","<item>"]``, and

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from heapq import nsmallest
-from itertools import islice
 
 from redis import Redis
 
+from nightshelf.admin.batches import BATCH_KEYS, batched
 from nightshelf.admin.namespace_state import World
-from nightshelf.admin.retention import BATCH_KEYS
 from nightshelf.admin.wholeness import lack, whole
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, RankedList
@@ -64,7 +63,7 @@ def find_users(
     for manifest in (a, b):
         lists = keys.lists(manifest.generation, manifest.default_model)
         found = client.scan_iter(match=lists.pattern, count=BATCH_KEYS)
-        while batch := list(islice(found, BATCH_KEYS)):
+        for batch in batched(found):
             # No reader can ask for another key.
             users.update(user for key in batch if (user := lists.id_in(key)) is not None)
             n_found += len(batch)
@@ -86,8 +85,7 @@ def read_pairs(
     """Yield the users' lists of both generations, up to `BATCH_KEYS` users at a time."""
     keys = Keys(namespace)
     newest_first = (b.generation, a.generation)
-    for start in range(0, len(users), BATCH_KEYS):
-        batch = users[start : start + BATCH_KEYS]
+    for batch in batched(users):
         sides = [_lists(client, keys, manifest, batch) for manifest in (a, b)]
         segments = _field_by_id(client, keys.user, newest_first, batch, "segment")
         yield [
@@ -134,16 +132,16 @@ def _field_by_id(
             with suppress(InvalidKey):  # an item of a list that was written by hand
                 if raw not in fields:
                     missing[raw] = key_of(generation, raw)
-        wanted = iter(missing.items())
-        while batch := dict(islice(wanted, BATCH_KEYS)):
-            for raw, value in zip(batch, _values(client, batch.values()), strict=True):
+        for batch in batched(missing):
+            found = _values(client, [missing[raw] for raw in batch])
+            for raw, value in zip(batch, found, strict=True):
                 if value is not None:
                     fields[raw] = _field(value, name)
     return {raw: value for raw, value in fields.items() if value}
 
 
-def _values(client: Redis, keys: Iterable[str]) -> list[bytes | None]:
-    return client.mget(list(keys))  # type: ignore[return-value]  # never text: it decodes nothing
+def _values(client: Redis, keys: list[str]) -> list[bytes | None]:
+    return client.mget(keys)  # type: ignore[return-value]  # never text: it decodes nothing
 
 
 def _field(row: bytes, name: str) -> str | None:

@@ -10,8 +10,8 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from nightshelf import Shelf
+from nightshelf.admin.batches import BATCH_KEYS
 from nightshelf.admin.erasure import Traces, forget, traces
-from nightshelf.admin.retention import BATCH_KEYS
 from nightshelf.contract.keys import Keys, encode_id
 from nightshelf.errors import InvalidKey
 from tests.lookup.shelves import SHOP, publish, ranked

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from nightshelf import Shelf
+from nightshelf.admin.batches import BATCH_KEYS
 from nightshelf.admin.generations import allot, current, flip, listing, stage
 from nightshelf.admin.lifecycle import mark_bad, pin, rollback, unpin
 from nightshelf.admin.retention import (
-    BATCH_KEYS,
     KEPT,
     STAGING_S,
     extend,

@@ -1,7 +1,7 @@
 """Recent events: stored by tracking, and read with the feature rows.
 
 A user's events are stored one by one, as a row may hold some of them already; an item's, of which
-there may be thousands, are counted by quarter of an hour (docs/decisions/0027-lately.md).
+there may be thousands, are counted by quarter of an hour (docs/decisions/0027-recent-events.md).
 """
 
 import json
