@@ -72,7 +72,7 @@ def main(
 ) -> None:
     """Time all contestants, and print the ratio."""
     with ValkeyServer() as server, closing(connect(server.connection_url, timeout_s=5)) as client:
-        names = stock(client, users)
+        names = publish_lists(client, users)
         kept = Shelf(client, SHOP, settings=ReadSettings(list_ttl_s=3600, mask_ttl_s=3600))
         read = Shelf(client, SHOP, settings=UNKEPT)
         ratio = _costs(client, names, kept, read, rounds, calls)
@@ -80,7 +80,7 @@ def main(
     typer.echo(f"ratio: {ratio:.3f}")
 
 
-def stock(client: Redis, n_users: int) -> list[str]:
+def publish_lists(client: Redis, n_users: int) -> list[str]:
     """Publish a generation with a list for each user and one for everyone; return the users."""
     at = allot(client, SHOP)
     names = [f"user-{number:06d}" for number in range(n_users)]

@@ -1,4 +1,4 @@
-"""Nights that start from the night before, against nights that train anew: time, and foresight.
+"""Nights that start from the night before, against nights that train from scratch: time, and NDCG.
 
 On each log a chain of nights, a day apart, ends a month before the log does: the first trains anew,
 each later one starts from the one before it, as many as follow one another by default. Beside each,
@@ -60,7 +60,7 @@ def main(
     days: Annotated[int, typer.Option(help="Days that lists are judged by.")] = 30,
     seeds: Annotated[int, typer.Option(help="Chains on each log, of other first factors.")] = 1,
 ) -> None:
-    """Print foresight and seconds of both, and the ratio."""
+    """Print NDCG and seconds of both, and the ratio."""
     times, figures = [], []
     with TemporaryDirectory() as name:
         for log, as_of in logs(Path(name)):

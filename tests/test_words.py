@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 #: Terms that stand nowhere, in code, prose, settings or output, with what is said in their place.
 TERMS = {
-    r"\bTold\b|\btold_\w+|\w_told\b": "TrackingReceipt, tracked events, totals",
+    r"\bTold\b|\btold_\w+": "TrackingReceipt, tracked events, totals",
     r"lately": "recent events, recent_*_ttl_s",
     r"\b[Mm]ind\b": "ClientState",
     r"\b[Tt]alk\b|\b[Ll]anding\b|\b[Uu]nanswered\b": "Exchange, InFlight, NoReply",

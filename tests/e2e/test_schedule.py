@@ -32,18 +32,21 @@ Env = dict[str, str]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder that links to this checkout, with a small shop, and a night due in three minutes."""
+    """A folder that links to this checkout, with a small shop."""
     for name in ("flows", "tasks", "data"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     make_shop(tmp_path / ".nightshelf/shop", ShopSettings(n_users=300, n_items=200, n_days=30))
-    due = datetime.now(UTC) + timedelta(minutes=3)
+    return tmp_path
+
+
+def schedule_soon(checkout: Path) -> None:
+    """Write `prefect.yaml` with a night due in one to two minutes, and a refresh every minute."""
+    due = datetime.now(UTC) + timedelta(minutes=2)
     deployments = (ROOT / "prefect.yaml").read_text()
     assert deployments.count('cron: "0 2 * * *"') == 1
-    near = deployments.replace('"0 2 * * *"', f'"{due.minute} {due.hour} * * *"')
-    often = near.replace('"*/5 * * * *"', '"* * * * *"')  # the refresh comes before the night
-    (tmp_path / "prefect.yaml").write_text(often)
-    return tmp_path
+    soon = deployments.replace('"0 2 * * *"', f'"{due.minute} {due.hour} * * *"')
+    (checkout / "prefect.yaml").write_text(soon.replace('"*/5 * * * *"', '"* * * * *"'))
 
 
 @pytest.fixture
@@ -143,6 +146,7 @@ def test_the_night_and_the_collection_start_by_themselves_and_no_log_holds_an_er
     with running("server start", checkout, env) as (server, _):
         waited(lambda: healthy(env), [server])
         run("work-pool create", checkout, env)
+        schedule_soon(checkout)
         run("deploy --all", checkout, env)
         deployed = datetime.now(UTC)
         with running("worker start", checkout, env) as (worker, worker_pid):

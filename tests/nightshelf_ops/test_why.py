@@ -308,7 +308,7 @@ def test_what_cannot_be_asked_or_read(shop: Shop, dead_url: str) -> None:
 
 
 def test_a_list_of_another_hand_is_served_and_traced_apart(shop: Shop) -> None:
-    """What stands in Redis is told as it stands, the night beside it as it was."""
+    """Redis is described as it stands, the night beside it as it was."""
     user, item, _ = shop.find("below")
     ours = RankedList((item,), (1.0,), (("taste",),)).to_json()
     shop.client.set(KEYS.list(1, "als", user), ours)
