@@ -55,7 +55,6 @@ NOT_YET: set[str] = {
     "data",
     "deploy",
     "docs",
-    "docs/decisions",
     "docs/how-to",
     "examples",
     "flows",

@@ -2,7 +2,7 @@
 
 A key costs more than its bytes: the allocator rounds up, and every key has an entry in two hash
 tables, its own and that of the times to live. The constants were fitted to Redis 7.0 and Valkey 9.1
-(docs/decisions/0010-forecast.md); the forecast lies within 10 % of what the server then reports.
+(docs/decisions/0010-memory-estimate.md); the estimate is within 10 % of what the server reports.
 """
 
 from collections.abc import Callable
