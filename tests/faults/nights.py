@@ -8,6 +8,7 @@ from pathlib import Path
 from redis import Redis
 
 from nightshelf.admin import generations
+from nightshelf.contract.values import Manifest
 from tasks.publish.go_live import clear_orphans, flip
 from tasks.publish.keyspace import Family
 from tasks.publish.settings import PublishSettings
@@ -66,6 +67,11 @@ def n_lost(client: Redis, values: dict[str, bytes]) -> int:
 def live(client: Redis) -> int | None:
     manifest = generations.current(client, SHOP)
     return manifest.generation if manifest else None
+
+
+def manifest_of(client: Redis, generation: int) -> Manifest:
+    known = generations.listing(client, SHOP)
+    return next(each for each in known if each.generation == generation)
 
 
 def limit_memory(client: Redis, policy: str, headroom_bytes: int) -> None:

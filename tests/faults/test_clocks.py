@@ -16,18 +16,13 @@ from nightshelf.doctor.examine import examine
 from tasks.publish.go_live import clear_orphans, flip
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
-from tests.faults.nights import SETTINGS, SHOP, night, shelves_of
+from tests.faults.nights import SETTINGS, SHOP, manifest_of, night, shelves_of
 from tests.faults.skewed import skew
 from tests.lookup.shelves import settle
 from tests.tasks.small_models import AS_OF
 
 N_USERS = 20
 SKEWS = [-7, 7, -24 * 400]
-
-
-def manifest_of(client: Redis, generation: int) -> Manifest:
-    known = generations.listing(client, SHOP)
-    return next(each for each in known if each.generation == generation)
 
 
 def off_s(text: str) -> float:

@@ -18,6 +18,7 @@ from flows import nightly
 from nightshelf import Shelf
 from tasks.runs.run_folder import Run, highest_generation
 from tests.faults.crash_night import CRASHING, SHOP, WHOLE
+from tests.tasks.runs.test_resume import names
 from tests.tasks.small_models import read_lists
 
 EVE, NIGHT = 1, 2  # the generations that are live when the crashes begin, and that nothing disturbs
@@ -112,12 +113,6 @@ def went_on(root: Path) -> None:
 def runs(root: Path) -> list[Run]:
     newest = highest_generation(root, CRASHING)
     return [Run(CRASHING, number, SHOP.end, root) for number in range(EVE, newest + 1)]
-
-
-def names(run: Run, *, taken: bool) -> list[str]:
-    """Return the computed steps of a run's journal: those taken over, or its own."""
-    lines = [line for line in run.journal() if "record" in line]
-    return [line["step"] for line in lines if ("taken_from" in line) == taken]
 
 
 def digest_of(run: Run) -> str | None:

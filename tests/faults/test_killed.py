@@ -5,10 +5,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
-from nightshelf.contract.values import Manifest
-from tests.faults.nights import SHOP, eventually, live, next_night, night
+from tests.faults.nights import SHOP, eventually, live, manifest_of, next_night, night
 from tests.faults.processes import Publisher, publishing
 from tests.faults.readers import reading
 
@@ -27,10 +25,6 @@ KILLS: dict[str, tuple[Callable[[Publisher], None], bool]] = {
 
 def n_keys(client: Redis, generation: int) -> int:
     return sum(1 for _ in client.scan_iter(Keys(SHOP).generation(generation).pattern, count=1_000))
-
-
-def manifest_of(client: Redis, generation: int) -> Manifest:
-    return next(m for m in generations.listing(client, SHOP) if m.generation == generation)
 
 
 def test_a_killed_publisher(

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from nightshelf.admin import generations
 from nightshelf.admin.canary import release
 from nightshelf.admin.erasure import forget
 from nightshelf.admin.lifecycle import pin, promote, rollback
@@ -17,7 +16,7 @@ from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
 from tasks.evaluation.gate_step import overlap_with
 from tasks.publish.stage import open_run, stage
-from tests.faults.nights import SETTINGS, SHOP, night, shelves_of, user
+from tests.faults.nights import SETTINGS, SHOP, manifest_of, night, shelves_of, user
 from tests.lookup.shelves import record
 from tests.tasks.small_models import AS_OF
 
@@ -27,11 +26,6 @@ KEYS = Keys(SHOP)
 
 def keys_of(client: Redis, generation: int, family: str = "") -> list[bytes]:
     return sorted(client.scan_iter(f"{KEYS.prefix(generation)}{family}*"))
-
-
-def manifest_of(client: Redis, generation: int) -> Manifest:
-    known = generations.listing(client, SHOP)
-    return next(each for each in known if each.generation == generation)
 
 
 def refused(act: Callable[[], object]) -> str:

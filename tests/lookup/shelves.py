@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -130,6 +131,12 @@ def states(client: Redis, *, namespace: str = SHOP) -> dict[int, str]:
     fields = client.hvals(Keys(namespace).generations)
     manifests = [Manifest.from_json(value) for value in fields]
     return {manifest.generation: manifest.state for manifest in manifests}
+
+
+def entries(client: Redis) -> list[dict[str, str]]:
+    """Return the tracked events that wait to be collected."""
+    found: list[Any] = client.xrange(Keys(SHOP).events)  # type: ignore[assignment]
+    return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in found]
 
 
 def live(client: Redis) -> int | None:

@@ -18,16 +18,11 @@ from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.keys import DEFAULT_TTL_S, MAX_ID_BYTES, MAX_MASKED, Keys
 from nightshelf.errors import CorruptValue, InvalidKey
 from tests.lookup.clients import ShelfOf
-from tests.lookup.shelves import SHOP, TTL_S, Clock, ids, publish, ranked
+from tests.lookup.shelves import SHOP, TTL_S, Clock, entries, ids, publish, ranked
 
 KEYS = Keys(SHOP)
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 TOLD_S = 3.0
-
-
-def entries(client: Redis) -> list[dict[str, str]]:
-    found: list[Any] = client.xrange(KEYS.events)  # type: ignore[assignment]
-    return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in found]
 
 
 def test_an_action_in_one_round_trip(

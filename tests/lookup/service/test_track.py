@@ -14,7 +14,7 @@ from nightshelf.service.schemas.track import MAX_EVENTS
 from tests.lookup.client.test_recent_events import live
 from tests.lookup.client.test_tracking import own_names
 from tests.lookup.service.calling import Caller, calling
-from tests.lookup.shelves import SHOP, publish
+from tests.lookup.shelves import SHOP, entries, publish
 
 KEYS = Keys(SHOP)
 CLICK = {"user_id": "ann", "item_id": "A1"}
@@ -31,11 +31,6 @@ def app(redis_url: str) -> Iterator[Caller]:
 def client(app: Caller, redis_client: Redis) -> Caller:
     publish(redis_client)
     return app
-
-
-def entries(client: Redis) -> list[dict[str, str]]:
-    found: list[Any] = client.xrange(KEYS.events)  # type: ignore[assignment]
-    return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in found]
 
 
 def test_an_impression_and_what_goes_with_it(client: Caller, redis_client: Redis) -> None:

@@ -26,6 +26,7 @@ from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect, open_run, read_back, stage
 from tasks.runs.run_folder import Run
 from tests.conftest import run_redis
+from tests.faults.nights import limit_memory
 from tests.tasks.small_models import AS_OF, make_shelves
 
 TTL_S = 3_600
@@ -266,12 +267,6 @@ def test_a_failure_at_any_point_of_staging_leaves_the_live_generation(
         assert_live(redis_client, 1, before)
     after = publish(redis_client, tmp_path, "new")
     assert_live(redis_client, run.generation + 1, after)
-
-
-def limit_memory(client: Redis, policy: str, headroom_bytes: int) -> None:
-    used = client.info("memory")["used_memory"]
-    client.config_set("maxmemory-policy", policy)
-    client.config_set("maxmemory", used + headroom_bytes)
 
 
 def test_a_full_redis_refuses_and_the_live_generation_stays(

@@ -73,6 +73,7 @@ def work(run: Run, inputs: Inputs, n_steps: int = len(STEPS)) -> dict[str, bytes
 
 
 def names(run: Run, *, taken: bool) -> list[str]:
+    """Return the computed steps of a run's journal: those taken over, or its own."""
     lines = [line for line in run.journal() if "record" in line]
     return [line["step"] for line in lines if ("taken_from" in line) == taken]
 
