@@ -29,8 +29,8 @@ Each step of the night has a table in `nightshelf.toml`, such as `[topn]`, or, f
 one, and that before the default. In the environment a list or a table is JSON, as
 `NIGHTSHELF_FEATURES__SEEN='["purchase"]'`. A name that is not on this page is refused.
 
-The address of Redis is `NIGHTSHELF_REDIS_URL`, `REDIS_URL`, or `redis_url` at the top of the file or
-under a namespace; `redis://127.0.0.1:6379/0` otherwise.
+The address of Redis is `NIGHTSHELF_REDIS_URL`, `REDIS_URL`, or `redis_url` at the top of the file
+or under a namespace; `redis://127.0.0.1:6379/0` otherwise.
 """
 _SERVICE = "Read from the environment alone, as the service starts."
 _CLIENT = "Arguments of `nightshelf.ReadSettings`, which a `Shelf` takes."
