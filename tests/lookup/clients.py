@@ -69,8 +69,8 @@ def opening(kind: str) -> Iterator[ShelfOf]:
             client.close()
 
 
-class Line:
-    """Notes each round trip, and raises `fault` once `good_for` have gone well."""
+class RoundTrips:
+    """Records each round trip, and raises `fault` after `good_for` of them."""
 
     def __init__(self) -> None:
         self.batches: list[str] = []
@@ -84,21 +84,21 @@ class Line:
 
 
 @contextmanager
-def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[RoundTrips]:
     """Watch the round trips of both clients."""
-    line = Line()
+    trips = RoundTrips()
     ask: Callable[..., Any] = wire.ask
     ask_async: Callable[..., Any] = wire.ask_async
 
     def asked(client: Any, batch: Any, until: float) -> Any:
-        line.note(batch)
+        trips.note(batch)
         return ask(client, batch, until)
 
     async def asked_async(client: Any, batch: Any, until: float) -> Any:
-        line.note(batch)
+        trips.note(batch)
         return await ask_async(client, batch, until)
 
     with monkeypatch.context() as patched:
         patched.setattr("nightshelf.client.shelf.ask", asked)
         patched.setattr("nightshelf.client.async_shelf.ask_async", asked_async)
-        yield line
+        yield trips

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.lookup.clients import CLIENTS, Line, ShelfOf, opening, watched
+from tests.lookup.clients import CLIENTS, RoundTrips, ShelfOf, opening, watched
 
 
 class Sleeper(Redis):
@@ -41,6 +41,6 @@ def shelf_of(kind: str) -> Iterator[ShelfOf]:
 
 
 @pytest.fixture
-def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+def trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[RoundTrips]:
     with watched(monkeypatch) as watching:
         yield watching

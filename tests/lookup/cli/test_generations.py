@@ -1,4 +1,4 @@
-"""The commands that change something: said first, asked for, done once, or not at all."""
+"""Commands that change generations: a plan first, a question, then one change or none."""
 
 import os
 import pty

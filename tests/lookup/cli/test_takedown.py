@@ -1,4 +1,4 @@
-"""Taking out at the command line: said first, asked for, and what is left is told."""
+"""Commands that remove items and users: a plan first, a question, and the remaining traces."""
 
 import json
 from typing import Any

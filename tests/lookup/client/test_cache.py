@@ -158,12 +158,12 @@ def _mean_lead(took_s: float, step_s: float) -> float:
     return mean
 
 
-def test_one_reads_early_and_the_rest_have_the_copy(redis_client: Redis, line: Any) -> None:
+def test_one_reads_early_and_the_rest_have_the_copy(redis_client: Redis, trips: Any) -> None:
     publish(redis_client)
     clock = Clock()
     shelf = Shelf(redis_client, SHOP, clock=clock, chance=lambda: 1e-300)
     shelf.popular()
-    line.batches.clear()
+    trips.batches.clear()
     clock.now_s = 0.9
     assert shelf.popular().cached  # it took no time by this clock, so there is nothing to spread
     for copy in list(shelf._state.cache._entries.items()):
@@ -171,7 +171,7 @@ def test_one_reads_early_and_the_rest_have_the_copy(redis_client: Redis, line: A
     clock.now_s = 29.5
     redis_client.set(KEYS.popular(1, "all"), ranked("N1").to_json())
     assert ids(shelf.popular()) == ("N1",)
-    assert line.batches == ["GET+SMEMBERS+SMEMBERS", "MGET"]
+    assert trips.batches == ["GET+SMEMBERS+SMEMBERS", "MGET"]
 
 
 def test_the_breaker_opens_probes_and_closes() -> None:

@@ -1,4 +1,4 @@
-"""Failures of real servers in words: frozen, a cluster, a replica, no Redis at all."""
+"""Messages for failures of real servers: frozen, a cluster, a replica, no Redis."""
 
 import os
 import shutil

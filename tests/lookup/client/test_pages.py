@@ -1,4 +1,4 @@
-"""Pages, cursors and filters against what a brute force over the stored lists gives."""
+"""Pages, cursors and filters against a brute force over the stored lists."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from nightshelf.client.core.cursor import Cursor
 from nightshelf.client.core.masking import blend
 from nightshelf.client.core.stored_list import StoredList
 from nightshelf.contract.keys import Keys
-from tests.lookup.clients import Line, ShelfOf, opening
+from tests.lookup.clients import RoundTrips, ShelfOf, opening
 from tests.lookup.shelves import SHOP, UNKEPT, Clock, ids, publish, ranked
 
 KEYS = Keys(SHOP)
@@ -291,7 +291,7 @@ def test_a_model_of_its_own(redis_client: Redis, shelf_of: ShelfOf, redis_url: s
 
 
 def test_a_page_that_redis_fails_is_asked_for_again(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: RoundTrips
 ) -> None:
     """Neither a list nor its items' rows can be read: paging does not end by mistake."""
     write(redis_client, {"list:als:{ann}": CATALOGUE})
@@ -300,9 +300,12 @@ def test_a_page_that_redis_fails_is_asked_for_again(
         first = shelf.get("ann", 3, filters=asked)
         expected = shelf.get("ann", 3, filters=asked, cursor=first.cursor)
         for good_for in range(3):
-            line.fault, line.good_for = OSError("reset"), len(line.batches) + good_for
+            trips.fault, trips.good_for = (
+                OSError("reset"),
+                len(trips.batches) + good_for,
+            )
             failed = shelf.get("ann", 3, filters=asked, cursor=first.cursor)
-            line.fault = None
+            trips.fault = None
             if not failed.items:
                 assert failed.cursor
                 again = shelf.get("ann", 3, filters=asked, cursor=failed.cursor)

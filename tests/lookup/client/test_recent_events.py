@@ -74,7 +74,7 @@ def clock_at(now: datetime) -> Iterator[None]:
 
 
 def test_a_user_and_an_item_within_the_call(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Any
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: Any
 ) -> None:
     live(redis_client)
     put(redis_client, KEYS.item(1, "A1"), ITEM)
@@ -91,7 +91,7 @@ def test_a_user_and_an_item_within_the_call(
     shelf.acted("ann", "rating", "A1", 5, at=NINE + timedelta(seconds=2))
     shelf.acted("ann", "purchase", "A1", 9.5, at=NINE + timedelta(seconds=3, microseconds=7))
     shelf.acted("ann", "profile_update")
-    line.batches.clear()
+    trips.batches.clear()
     with clock_at(NINE):
         for each in (shelf, other):
             assert each.user_features("ann") == {
@@ -111,7 +111,7 @@ def test_a_user_and_an_item_within_the_call(
                 "avg_rating": 13 / 3,
                 "num_ratings": 3,
             }
-    assert line.batches == [
+    assert trips.batches == [
         "MGET+ZRANGE",
         "MGET+HGETALL+HGETALL",
         "GET+SMEMBERS+SMEMBERS",
@@ -154,17 +154,17 @@ def test_golden_bytes(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) ->
 
 
 def test_told_twice_counts_once(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Any
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: Any
 ) -> None:
     live(redis_client)
     put(redis_client, KEYS.item(1, "A1"), ITEM)
     first, again = shelf_of(redis_url), shelf_of(redis_url)
     first.acted("ann", "rating", "A1", 1.0, at=NINE, event_id="e1")
     assert again.counting() == COUNTING
-    line.batches.clear()
+    trips.batches.clear()
     for shelf in (first, again):  # also by another process, and by another clock
         assert shelf.acted("ann", "rating", "A1", 1.0, event_id="e1").recorded
-    assert line.batches[1::2] == ["HINCRBY+HINCRBY+HINCRBY+EXPIRE"] * 2
+    assert trips.batches[1::2] == ["HINCRBY+HINCRBY+HINCRBY+EXPIRE"] * 2
     again.acted("ann", "rating", "A1", 1.5, at=NINE + timedelta(seconds=1), event_id="e1")
     click = Event("ann", "click", "A1", at=NINE)
     assert again.record([click, click, click]).recorded

@@ -1,4 +1,4 @@
-"""Redis URLs: one that no client can be made of is refused at once, everywhere."""
+"""Redis URLs: an invalid one is refused at once, everywhere."""
 
 import subprocess
 from pathlib import Path

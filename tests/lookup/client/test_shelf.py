@@ -27,7 +27,7 @@ from nightshelf.admin.lifecycle import pin, rollback
 from nightshelf.client.core.failures import failure
 from nightshelf.contract.keys import POINTER_CACHE_S, Keys
 from nightshelf.errors import InvalidKey
-from tests.lookup.clients import Line, ShelfOf
+from tests.lookup.clients import RoundTrips, ShelfOf
 from tests.lookup.shelves import SHOP, UNKEPT, Clock, ids, publish, ranked, record, staged
 
 KEYS = Keys(SHOP)
@@ -131,14 +131,16 @@ def test_many_is_each(
     assert all(len(result.items) <= n for result in together)
 
 
-def test_round_trips(redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line) -> None:
+def test_round_trips(
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: RoundTrips
+) -> None:
     publish(redis_client)
     shelf = shelf_of(redis_url, settings=UNKEPT, clock=Clock())
 
     def commands(users: list[str]) -> list[str]:
-        line.batches.clear()
+        trips.batches.clear()
         shelf.get_many(users)
-        return line.batches
+        return trips.batches
 
     # The pointer and the excluded items, the last good copy, the list and its masks.
     assert commands(["ann"]) == ["GET+SMEMBERS+SMEMBERS", "MGET", "MGET+ZRANGE"]
@@ -267,14 +269,14 @@ def test_an_answer_is_of_one_generation(redis_client: Redis) -> None:
 
 
 def test_what_the_process_has_is_not_asked_for(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: RoundTrips
 ) -> None:
     publish(redis_client)
     shelf = shelf_of(redis_url, clock=Clock())
     first = {user: shelf.get(user) for user in ("ann", "bob", "eve")}
-    line.batches.clear()
+    trips.batches.clear()
     again = {user: shelf.get(user) for user in first}
-    assert line.batches == []
+    assert trips.batches == []
     assert {user: replace(timeless(result), cached=False) for user, result in again.items()} == {
         user: timeless(result) for user, result in first.items()
     }
@@ -299,7 +301,7 @@ def test_the_last_good_copy_serves_where_the_generation_has_left(
 
 
 def test_the_last_good_copy_follows_the_pointer(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Line
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: RoundTrips
 ) -> None:
     clock = Clock()
     shelf = shelf_of(redis_url, settings=UNKEPT, clock=clock)
@@ -307,7 +309,7 @@ def test_the_last_good_copy_follows_the_pointer(
         publish(redis_client)
         clock.now_s = 10.0 * number
         assert shelf.get("ann").generation == number
-    line.fault = NoConnection("gone")
+    trips.fault = NoConnection("gone")
     assert ids(shelf.get("ann")) == ("B2", "C2", "A2")
 
 
@@ -332,18 +334,18 @@ def test_no_fault_reaches_the_reader(
     redis_client: Redis,
     shelf_of: ShelfOf,
     redis_url: str,
-    line: Line,
+    trips: RoundTrips,
     fault: Exception,
     good_for: int,
 ) -> None:
     """Redis fails after `good_for` commands; a failure costs one command, the rest is not tried."""
     publish(redis_client)
-    line.fault, line.good_for = fault, good_for
+    trips.fault, trips.good_for = fault, good_for
     shelf = shelf_of(redis_url, settings=UNKEPT, clock=Clock())
     sources = [result.source for result in shelf.get_many(["ann", "bob"])]
     missing = "none" if good_for < 2 else "last-good"
     assert sources == ["list" if good_for > 2 else missing, missing]
-    assert len(line.batches) == good_for + 1
+    assert len(trips.batches) == good_for + 1
     for result in (shelf.get("ann"), shelf.popular(), shelf.similar("A1")):
         assert result.source == missing
     assert shelf.item_features(["A1"]) == {}

@@ -26,19 +26,19 @@ TOLD_S = 3.0
 
 
 def test_an_action_in_one_round_trip(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Any
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: Any
 ) -> None:
     publish(redis_client)
     shelf = shelf_of(redis_url)
     shelf.get("ann")
-    line.batches.clear()
+    trips.batches.clear()
     receipt = shelf.acted(
         "ann", "purchase", "A1", 9.5, at=AT, event_id="e1", position=2, model="als"
     )
     assert receipt == TrackingReceipt(("e1",), recorded=True)
     counted = "ZADD+ZREMRANGEBYRANK+EXPIRE+HINCRBY+HINCRBY+HINCRBY+EXPIRE"
     felt = "ZADD+ZREMRANGEBYRANK+EXPIRE+ZADD+EXPIRE+PUBLISH"
-    assert line.batches == [f"XADD+XLEN+{counted}+{felt}"]
+    assert trips.batches == [f"XADD+XLEN+{counted}+{felt}"]
     assert entries(redis_client) == [
         {
             "event_id": "e1",
@@ -189,7 +189,7 @@ OWN = Counting(
 
 
 def own_names(client: Redis, counting: Counting | None = OWN) -> None:
-    """Publish a generation whose night knows types of its own."""
+    """Publish a generation with event types of its own."""
     live = publish(client)
     client.set(KEYS.current, replace(live, counting=counting).to_json())
 
@@ -266,7 +266,7 @@ def test_where_no_night_says_so_the_usual_names_hold(
 
 
 def test_a_process_that_only_tracks_hears_of_new_names(
-    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, line: Any
+    redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: Any
 ) -> None:
     publish(redis_client)
     clock = Clock()
@@ -274,9 +274,9 @@ def test_a_process_that_only_tracks_hears_of_new_names(
     assert shelf.acted("ann", "order", "A1").unknown_types == ("order",)
     own_names(redis_client)
     clock.now_s = 59.0
-    line.batches.clear()
+    trips.batches.clear()
     assert shelf.acted("ann", "order", "A1").unknown_types == ("order",)
-    assert len(line.batches) == 1  # an action stays one round trip
+    assert len(trips.batches) == 1  # an action stays one round trip
     clock.now_s = 61.0
     assert shelf.acted("ann", "order", "A1").unknown_types == ()
 
@@ -351,7 +351,7 @@ def test_a_login_that_may_not_ask_how_many_wait_is_held_to_a_hard_bound(
 
 
 def until(done: Callable[[], bool], within_s: float = TOLD_S) -> float:
-    """Ask again and again; return the seconds until the answer was yes."""
+    """Poll; return the seconds until the answer was true."""
     started = time.monotonic()
     while not done():
         assert time.monotonic() - started < within_s, "it never came"

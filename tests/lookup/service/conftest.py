@@ -1,4 +1,4 @@
-"""A log whose questions are slow, and what is asked of it."""
+"""An event log with slow queries, and the queries that reach it."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ WHERE a.range % 7 = b.range AND $hourly AND $model IS NULL AND len($files) < $ma
 
 @pytest.fixture
 def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A log of two events, whose questions by the hour (and for all models) never end."""
+    """A log of two events, whose hourly queries (for all models) never end."""
     statement = tmp_path / "endless.sql"
     statement.write_text(ENDLESS)
     write(tmp_path, [LoggedEvent("e1"), LoggedEvent("e2", event_type="click")])

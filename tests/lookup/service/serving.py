@@ -1,4 +1,4 @@
-"""`nightshelf serve` as a process, and what it has written."""
+"""`nightshelf serve` as a process, and its log."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""API keys: what opens with which, and what is said to those it does not open for."""
+"""API keys: the routes of each scope, and refusals."""
 
 from collections.abc import Iterator
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Bounds on connections and on what they send, held while other callers are answered."""
+"""Bounds on connections and requests, held while other callers are answered."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Asking the event log from an event loop: one question at a time, answers kept."""
+"""Queries on the event log from an event loop: one at a time, results cached."""
 
 import asyncio
 import time

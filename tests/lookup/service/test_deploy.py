@@ -30,7 +30,7 @@ TARGET = {"job", "instance"}
 
 
 async def _rendered() -> bytes:
-    """Return what a process says that has served one request and been told one event."""
+    """Return the metrics of a process after one request and one event."""
     shelf = AsyncShelf(connect_async("redis://127.0.0.1:1/0", timeout_s=1), "shop")
     metrics = Metrics(shelf)
     metrics.served("/recommendations", 200, 0.001, model="als", source="list")
@@ -43,7 +43,7 @@ async def _rendered() -> bytes:
 
 @pytest.fixture(scope="module")
 def exposed() -> dict[str, set[str]]:
-    """The labels of every series that there can be, by name."""
+    """Labels of all possible series, by name."""
     families = list(text_string_to_metric_families(asyncio.run(_rendered()).decode()))
     names: dict[str, set[str]] = {"up": set(TARGET)}
     for family in families:
@@ -118,7 +118,7 @@ def test_the_board_has_its_rows() -> None:
 
 
 def promtool(*arguments: str) -> None:
-    """Run promtool in the rules' folder; it says what is wrong."""
+    """Run promtool in the rules' folder."""
     binary = shutil.which("promtool")
     if binary is None:
         pytest.skip("promtool is not installed: PromQL itself was not checked, nor the alerts")

@@ -1,4 +1,4 @@
-"""Lists and rows over HTTP: the shelf's own answers, in the shape that the document tells."""
+"""Lists and feature rows over HTTP: the client's results in the shape of OpenAPI."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def client(redis_url: str, redis_client: Redis) -> Iterator[Caller]:
 
 
 def checked(answer: Any, model: type[BaseModel]) -> Any:
-    """Hold an answer to the model that the document tells of it."""
+    """Check a response against its OpenAPI model."""
     assert answer.status_code == 200, answer.text
     model.model_validate_json(answer.content, strict=True, extra="forbid")
     return answer.json()

@@ -1,4 +1,4 @@
-"""Requests as people make them: HEAD, slashes, a proxy's path, bodies that say too little."""
+"""Unusual requests: HEAD, slashes, a proxy's path, incomplete bodies."""
 
 import json
 from collections.abc import Iterator

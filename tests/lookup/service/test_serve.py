@@ -25,7 +25,7 @@ def server(redis_url: str, redis_client: Redis, tmp_path: Path) -> Iterator[Serv
 
 
 def wait_closed(server: Server) -> None:
-    """Return once nobody is let in any more: the process has been told to end."""
+    """Return once the stopping process accepts no connection."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         try:

@@ -94,7 +94,7 @@ def _made(
     made: Callable[[Row | None, Row | None, Sequence[Any]], Row | None],
 ) -> Exchange[Rows]:
     """Read the keys of all ids in one round trip, and return the rows made of them."""
-    wanted = {key: kind for *rows_of, _ in places.values() for key in rows_of}
+    wanted = {key: kind for update, night, _ in places.values() for key in (update, night)}
     if call.pointer.live and call.pointer.live.counting:
         wanted |= {key: recent for _, _, key in places.values()}
     values = yield from fetch(state, call, wanted)
