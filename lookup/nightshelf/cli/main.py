@@ -17,8 +17,8 @@ and nothing else, errors included; its fields are stable:
 - extend, retire: ``namespace``, ``generation``, ``keys`` (how many were extended or deleted),
   ``dry_run``
 - block, unblock: ``namespace``, ``items``, ``blocked`` (all that are, afterwards), ``dry_run``
-- forget: ``namespace``, ``user``, ``keys``, ``entries`` and ``waiting`` (what was found), ``left``
-  (the same, read back), ``staging`` (generations that a publisher is writing), ``dry_run``
+- forget: ``namespace``, ``user``, fields of `nightshelf.admin.erasure.Traces` (what was found),
+  ``left`` (the same, read back), ``staging`` (generations being written), ``dry_run``
 - diff, doctor: see `nightshelf.diff.document`, `nightshelf.cli.doctor`; republish, why:
   `nightshelf_ops`
 - on exit codes 1 and 2 from Redis or its answer: ``error``, and ``reason`` for a refusal
