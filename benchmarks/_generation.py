@@ -11,7 +11,7 @@ from benchmarks._load import Verdict
 from benchmarks._log import AS_OF
 from benchmarks._night_files import LENGTH, make_night
 from tasks.publish.go_live import flip
-from tasks.publish.keyspace import families
+from tasks.publish.keyspace import Family
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect, open_run, read_back, stage
 from tasks.runs.run_folder import Run
@@ -21,16 +21,16 @@ PAGE = 10
 _SETTINGS = PublishSettings()
 
 
-def prepare(url: str, root: Path, n_users: int) -> tuple[Run, list[Path]]:
+def prepare(url: str, root: Path, n_users: int) -> tuple[Run, tuple[Family, ...]]:
     """Write the next generation's files, and return them; Redis has its number and no more."""
     with closing(connect(url, _SETTINGS)) as client:
         run = open_run(client, SHOP, AS_OF, root)
-    return run, [family.path for family in make_night(run, n_users)]
+    return run, make_night(run, n_users)
 
 
-def publish(url: str, run: Run, paths: list[Path]) -> tuple[float, float]:
+def publish(url: str, run: Run, shelves: tuple[Family, ...]) -> tuple[float, float]:
     """Stage, read back, flip; return when it began and when it ended, by the monotonic clock."""
-    began, shelves = time.monotonic(), families(run, *paths)
+    began = time.monotonic()
     with closing(connect(url, _SETTINGS)) as client:
         staged = stage(run, client, shelves, _SETTINGS, LENGTH, "")
         read_back(run, client, shelves, staged, _SETTINGS)

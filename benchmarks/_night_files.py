@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.artifacts.list_tables import list_batch
-from tasks.artifacts.records import LIST_SCHEMA
+from tasks.artifacts.records import LIST_SCHEMA, GenerationFiles
 from tasks.io.parquet import write_parquet, write_table
 from tasks.publish.keyspace import Family, families
 from tasks.runs.run_folder import Run
@@ -33,7 +33,7 @@ def make_night(run: Run, n_users: int) -> tuple[Family, ...]:
     for name, table in rows.items():
         paths[name] = run.path(f"features/{name}.parquet")
         write_table(paths[name], table)
-    return families(run, *paths.values())
+    return families(run, GenerationFiles({"als": paths.pop("lists")}, **paths))
 
 
 def _lists(

@@ -64,25 +64,18 @@ def whole_night(
     clock(live.clear_orphans, run, redis)
     clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
     made = Pipeline(run, clean, settings.recipe, clock).whole()
-    built, model = made.features, made.model
-    similar = made.similar.path if made.similar else None
-    shelves = families(run, made.lists.path, made.popular.path, similar, built.users, built.items)
+    shelves = families(run, made.files)
     clock(forecast.forecast, run, redis, shelves)
     staged = clock(
         publish.stage,
         run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
-        model_hash=model.digest, inputs=found.digests,
+        model_hash=made.model.digest, inputs=found.digests,
     )  # fmt: skip
-    served = clock(publish.read_back, run, redis, shelves, staged, settings.publish)
-    metrics = clock(measure.measure, run, clean, built, model, served, settings.topn)
-    verdict = clock(
-        admit.check_gates, run, redis, clean, built, metrics, None, served, settings.gates
-    )
+    clock(publish.read_back, run, redis, shelves, staged, settings.publish)
+    metrics = clock(measure.measure, run, made, settings.topn)
+    verdict = clock(admit.check_gates, run, redis, made, metrics, None, settings.gates)
     state = clock(live.flip, run, redis).state
-    clock(
-        report.write_report,
-        run, clean, built, model, staged,
-        metrics=metrics, quality=None, verdict=verdict, targets=settings.targets, state=state,
-    )  # fmt: skip
+    outcome = report.Outcome(metrics, None, verdict, state)
+    clock(report.write_report, run, made, staged, outcome, settings.targets)
     if state != "live":
         raise SystemExit(f"the night did not go live: {state}, {verdict.reasons()}")

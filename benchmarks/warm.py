@@ -27,15 +27,16 @@ from data.importers.movielens import import_movielens
 from data.importers.online_retail import import_online_retail
 from data.sample_shop.shop import Shop, ShopSettings, make_shop
 from data.schema import Imported
-from tasks.artifacts.records import CleanLog, Features, Made, Model
+from tasks.artifacts.records import CleanLog, Features, Made, TrainedModel
 from tasks.evaluation.ground_truth import outcome
 from tasks.evaluation.past_run import log_until
 from tasks.evaluation.ranking_metrics import ndcg
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
+from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import Start, train_als
+from tasks.models.base import Start
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.topn import top_n
 from tasks.runs.run_folder import Run
@@ -120,7 +121,7 @@ def chain(
         warm = judge(run.inside("warm", run.as_of), log, then, built, training, start)
         if start:
             pairs.append((anew[0], warm[0]))
-        start = Start(run.generation, n_warm, warm[1].user_factors, warm[1].item_factors)
+        start = Start(run.generation, n_warm, warm[1].settings.parent)
     return pairs
 
 
@@ -131,15 +132,17 @@ def judge(
     built: Features,
     training: TrainSettings,
     start: Start | None,
-) -> tuple[Judged, Model]:
+) -> tuple[Judged, TrainedModel]:
     """Train, make lists, and hold them against what came after."""
     settings = Settings()
     began = time.perf_counter()
     model = train_als(run, built, training, start)
     seconds = time.perf_counter() - began
-    lists = top_n(run, built, model, settings.topn, training)
+    lists = top_n(run, built, model, settings.topn)
     popular = popular_lists(run, then, built, settings.popularity, settings.topn, settings.features)
-    found = outcome(run, Made(then, built, model, lists, popular), log, settings.features)
+    found = outcome(
+        run, Made(then, built, {"als": model}, {"als": lists}, popular), log, settings.features
+    )
     return Judged(
         float(ndcg(found.own[lists.path], found.n_relevant, _DEPTH).mean()), seconds
     ), model

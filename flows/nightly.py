@@ -56,7 +56,7 @@ from tasks.features.build import build_features
 from tasks.features.serving_rules import counting_of
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
-from tasks.models.als.train import train_als
+from tasks.models.registry import MODELS
 from tasks.pipeline import Pipeline
 from tasks.publish import go_live as live
 from tasks.publish import memory_estimate as memory
@@ -88,13 +88,18 @@ newer_night = as_task(live.newer_night, **PATIENT)
 given_up = as_task(live.given_up, **PATIENT)
 clear_orphans = as_task(live.clear_orphans, **PATIENT)
 clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
-#: Steps of the pipeline as tasks, each with its limit.
+#: Limits of the pipeline's steps in hours.
+_LIMITS_H: dict[Callable[..., Any], int] = {
+    build_features: 2,
+    **{model.train: 4 for model in MODELS.values()},
+    top_n: 2,
+    popular_lists: 1,
+    similar_items: 1,
+}
+#: Steps of the pipeline as tasks.
 PIPELINE: dict[Callable[..., Any], Callable[..., Any]] = {
-    step: as_task(step, timeout_seconds=hours * HOUR_S)
-    for step, hours in (
-        (build_features, 2), (train_als, 4), (top_n, 2), (popular_lists, 1), (similar_items, 1),
-    )
-}  # fmt: skip
+    step: as_task(step, timeout_seconds=limit_h * HOUR_S) for step, limit_h in _LIMITS_H.items()
+}
 evaluate = as_task(foresight.evaluate, timeout_seconds=6 * HOUR_S)
 forecast = as_task(memory.forecast, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
@@ -175,8 +180,8 @@ def make_night(
     features = pipeline.features()
     if newer := newer_night(run, redis):
         return superseded(run, newer)
-    model = pipeline.model(features, bad=given_up(run, redis))
-    made = pipeline.lists(features, model)
+    models = pipeline.models(features, bad=given_up(run, redis))
+    made = pipeline.lists(features, models)
 
     quality = None
     if settings.evaluate.holdout_days:
@@ -199,27 +204,21 @@ def publish_made(
 
     `force` lets it go live in place of what has seen more. Raises `GateBlocked` once all is told.
     """
-    log, built, model = made.log, made.features, made.model
-    similar = made.similar.path if made.similar else None
-    shelves = families(run, made.lists.path, made.popular.path, similar, built.users, built.items)
+    shelves = families(run, made.files)
     forecast(run, redis, shelves)
     staged = stage(
         run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
-        model_hash=model.digest, inputs=checked.digests,
+        model_hash=made.model.digest, inputs=checked.digests,
         counting=counting_of(settings.events, settings.features),
     )  # fmt: skip
-    served = read_back(run, redis, shelves, staged, settings.publish)
-    metrics = measure_lists(
-        run, log, built, model, served, settings.topn, score_kept=made.lists.score_kept
-    )
-    verdict = check_gates(run, redis, log, built, metrics, quality, served, settings.gates)
+    read_back(run, redis, shelves, staged, settings.publish)
+    metrics = measure_lists(run, made, settings.topn)
+    verdict = check_gates(run, redis, made, metrics, quality, settings.gates)
     kept = keep_live(run, redis) if verdict.blocked else None
     state = "blocked" if verdict.blocked else flip(run, redis, force=force).state
 
-    page = write_report(
-        run, log, built, model, staged,
-        metrics=metrics, quality=quality, verdict=verdict, targets=settings.targets, state=state,
-    )  # fmt: skip
+    outcome = report.Outcome(metrics, quality, verdict, state)
+    page = write_report(run, made, staged, outcome, settings.targets)
     show(page, run.namespace)
     if kept:
         serves = "the live one goes on serving" if kept.n_keys else "and nothing is live"

@@ -109,7 +109,7 @@ def _traced(
                 f"{folder} is of other lists (digest {there.digest[:12]}) than those that are "
                 f"served (digest {manifest.digest[:12]})"
             )
-        return *trace(load_night(folder), user, item), None
+        return *trace(load_night(folder, there.default_model), user, item), None
     except RunFolderError as error:
         return None, None, f"{error}; name the folder of the runs with --run-root"
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.artifacts.records import CleanLog, Made, Served
+from tasks.artifacts.records import CleanLog, Made
 from tasks.errors import SettingsError
 from tasks.evaluation.backtest import Quality, evaluate
 from tasks.evaluation.gates import Verdict
@@ -21,7 +21,7 @@ from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
 from tasks.pipeline import Pipeline
-from tasks.report.build import write_report
+from tasks.report.build import Outcome, write_report
 from tasks.runs.resume import find_done, take_over
 from tasks.runs.run_folder import Run, computed, highest_generation
 from tasks.settings import Settings
@@ -79,10 +79,10 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
     features = pipeline.features()
     if make == "features":
         return
-    model = pipeline.model(features, warm=False)  # no date depends on another
+    models = pipeline.models(features, warm=False)  # no date depends on another
     if make == "model":
         return
-    made = pipeline.lists(features, model)
+    made = pipeline.lists(features, models)
     if make == "report":
         _report(run, made, settings)
 
@@ -91,7 +91,7 @@ def make_lists(run: Run, inputs: Inputs, settings: Settings) -> Made:
     """Compute all that is published of a date, less what the run has taken over already."""
     pipeline = open_pipeline(run, inputs, settings)
     features = pipeline.features()
-    return pipeline.lists(features, pipeline.model(features, warm=False))
+    return pipeline.lists(features, pipeline.models(features, warm=False))
 
 
 def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:
@@ -160,14 +160,6 @@ def summarise(run: Run) -> Summary:
 def _report(run: Run, made: Made, settings: Settings) -> None:
     """Write the report of lists that nobody has published: measured as they were computed."""
     quality = foresee(run, made, settings)
-    assert made.similar
-    computed_lists = Served(made.lists.path, made.popular.path, made.similar.path, 0, "")
-    metrics = measure(
-        run, made.log, made.features, made.model, computed_lists, settings.topn,
-        score_kept=made.lists.score_kept,
-    )  # fmt: skip
-    write_report(
-        run, made.log, made.features, made.model, None,
-        metrics=metrics, quality=quality, verdict=Verdict(()), targets=settings.targets,
-        state="not published",
-    )  # fmt: skip
+    metrics = measure(run, made, settings.topn)
+    outcome = Outcome(metrics, quality, Verdict(()), state="not published")
+    write_report(run, made, None, outcome, settings.targets)

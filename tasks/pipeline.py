@@ -1,19 +1,17 @@
-"""One chain for night, backfill, backtest and benchmark: features -> model -> lists.
+"""One chain for night, backfill, backtest and benchmark: features -> models -> lists.
 
 Each step is called through `Call`, so that a flow can run it as a Prefect task and a benchmark can
 time it.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-from tasks.artifacts.records import CleanLog, Features, Made, Model
+from tasks.artifacts.records import CleanLog, Features, Made, TrainedModel
 from tasks.features.build import build_features
 from tasks.features.settings import FeatureSettings
-from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import train_als
-from tasks.models.als.warm_start import starting_point
+from tasks.models.registry import MODELS
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
@@ -39,10 +37,14 @@ def direct(step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every setting that the lists of a run follow from; without `similar` no similar items."""
+    """Every setting that the lists of a run follow from.
+
+    `models` are the settings of each model to train, by its name, the default first. Without
+    `similar` no similar items are computed.
+    """
 
     features: FeatureSettings
-    train: TrainSettings
+    models: Mapping[str, Any]
     topn: TopNSettings
     popularity: PopularitySettings
     similar: SimilarSettings | None
@@ -61,28 +63,34 @@ class Pipeline:
         """Build the features; `NothingToLearn` where no event says anything for any item."""
         return self.call(build_features, self.run, self.log, self.recipe.features)
 
-    def model(
+    def models(
         self, features: Features, *, warm: bool = True, bad: Collection[int] = frozenset()
-    ) -> Model:
-        """Train, where `warm` from the factors of an earlier run that is not among the `bad`."""
-        training = self.recipe.train
-        start = starting_point(self.run, training, bad) if warm else None
-        return self.call(train_als, self.run, features, training, start)
+    ) -> Mapping[str, TrainedModel]:
+        """Train each model, where `warm` from an earlier run's that is not among the `bad`."""
+        trained = {}
+        for name, settings in self.recipe.models.items():
+            model = MODELS[name]
+            start = model.starting_point(self.run, settings, bad) if warm else None
+            trained[name] = self.call(model.train, self.run, features, settings, start)
+        return trained
 
-    def lists(self, features: Features, model: Model) -> Made:
-        """Make the users' lists, the popular ones and the similar items."""
+    def lists(self, features: Features, models: Mapping[str, TrainedModel]) -> Made:
+        """Make each model's lists for users, the popular lists and the default's similar items."""
         call, run, recipe = self.call, self.run, self.recipe
-        lists = call(top_n, run, features, model, recipe.topn, recipe.train)
+        lists = {
+            name: call(top_n, run, features, model, recipe.topn) for name, model in models.items()
+        }
         popular = call(
             popular_lists,
             run, self.log, features, recipe.popularity, recipe.topn, recipe.features,
         )  # fmt: skip
-        similar = None
-        if recipe.similar:
-            similar = call(similar_items, run, features, model, recipe.similar, recipe.topn)
-        return Made(self.log, features, model, lists, popular, similar)
+        made = Made(self.log, features, models, lists, popular)
+        if recipe.similar is None:
+            return made
+        similar = call(similar_items, run, features, made.model, recipe.similar, recipe.topn)
+        return replace(made, similar=similar)
 
     def whole(self) -> Made:
         """Take all steps, training from an earlier run where there is one."""
         features = self.features()
-        return self.lists(features, self.model(features))
+        return self.lists(features, self.models(features))

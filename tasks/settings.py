@@ -31,6 +31,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.ingest.contract import InputSettings
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import MODELS
 from tasks.pipeline import Recipe
 from tasks.publish.settings import PublishSettings
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
@@ -121,7 +122,8 @@ class Settings(BaseSettings):
     @property
     def recipe(self) -> Recipe:
         """Settings that the lists of a run follow from."""
-        return Recipe(self.features, self.train, self.topn, self.popularity, self.similar)
+        models = {name: getattr(self, model.section) for name, model in MODELS.items()}
+        return Recipe(self.features, models, self.topn, self.popularity, self.similar)
 
     def save(self, path: Path) -> None:
         """Write the public settings to a run's folder."""

@@ -26,9 +26,8 @@ def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:
     return table.column("id").chunk(0), flat.reshape(-1, column.type.list_size)
 
 
-def save_factors(path: Path, ids: Path, factors: Factors) -> Path:
-    """Write factors beside the ids (column `id`) of another file, and return the path."""
+def save_factors(path: Path, ids: pa.StringArray, factors: Factors) -> None:
+    """Write factors (n x k) beside their ids (n)."""
     flat = pa.array(np.ascontiguousarray(factors).reshape(-1))
     column = pa.FixedSizeListArray.from_arrays(flat, factors.shape[1])
-    write_table(path, pq.read_table(ids).append_column("factors", column))
-    return path
+    write_table(path, pa.table({"id": ids, "factors": column}))

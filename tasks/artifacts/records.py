@@ -1,5 +1,6 @@
 """What the steps hand to one another: paths, counts and ids, never the data itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,13 +93,15 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Model:
-    """ALS factors as Parquet: `id` and `factors` (k float32), in the order of `Features`.
+class TrainedModel:
+    """Factors of a model as Parquet: `id` and `factors` (k float32), in the order of `Features`.
 
-    `settings` is what they were trained with, `digest` SHA-256 over both files. `started_from` is
-    the generation whose factors training started from; none where it began anew.
+    `name` is the model's in the registry, `settings` those that it was trained with, `digest`
+    SHA-256 over both files. `started_from` is the generation whose factors training started from;
+    none where it began anew.
     """
 
+    name: str
     user_factors: Path
     item_factors: Path
     n_users: int
@@ -126,15 +129,58 @@ class Lists:
 
 
 @dataclass(frozen=True)
+class GenerationFiles:
+    """Parquet files that a generation is published from; kinds that it lacks are none.
+
+    `lists` are by name of the model, the default first.
+    """
+
+    lists: Mapping[str, Path]
+    popular: Path | None
+    similar: Path | None
+    users: Path | None
+    items: Path | None
+
+
+@dataclass(frozen=True)
 class Made:
-    """All that is computed of a run before Redis; without `similar` where none were asked for."""
+    """All that is computed of a run before Redis; without `similar` where none were asked for.
+
+    `models` and their `lists` are by name, the default first.
+    """
 
     log: CleanLog
     features: Features
-    model: Model
-    lists: Lists
+    models: Mapping[str, TrainedModel]
+    lists: Mapping[str, Lists]
     popular: Lists
     similar: Lists | None = None
+
+    @property
+    def default(self) -> str:
+        """Name of the default model."""
+        return next(iter(self.models))
+
+    @property
+    def model(self) -> TrainedModel:
+        """The default model."""
+        return self.models[self.default]
+
+    @property
+    def own(self) -> Lists:
+        """The default model's lists."""
+        return self.lists[self.default]
+
+    @property
+    def files(self) -> GenerationFiles:
+        """Files to publish."""
+        return GenerationFiles(
+            lists={name: lists.path for name, lists in self.lists.items()},
+            popular=self.popular.path,
+            similar=self.similar.path if self.similar else None,
+            users=self.features.users,
+            items=self.features.items,
+        )
 
 
 @dataclass(frozen=True)
@@ -148,11 +194,8 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Served:
-    """A staged generation's lists (`LIST_SCHEMA`), whose digest Redis has returned key by key."""
+class ReadBack:
+    """A staged generation whose keys Redis has returned, each byte, as the digest proves."""
 
-    lists: Path
-    popular: Path
-    similar: Path
     n_keys: int
     digest: str

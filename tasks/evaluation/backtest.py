@@ -78,9 +78,9 @@ def _judged(blank: Quality, run: Run, then: Made, log: CleanLog, recipe: Recipe)
     others = []
     if bare != recipe.topn:
         aside = run.inside("plain", run.as_of)
-        others.append(top_n(aside, then.features, then.model, bare, recipe.train).path)
+        others.append(top_n(aside, then.features, then.model, bare).path)
     found = outcome(run, then, log, recipe.features, *others)
-    n_relevant, own = found.n_relevant, found.own[then.lists.path]
+    n_relevant, own = found.n_relevant, found.own[then.own.path]
     if not len(n_relevant):
         return blank
     depths = sorted({DEPTH, recipe.topn.n})

@@ -16,7 +16,7 @@ from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.diff.overlap import jaccard, rank_biased_overlap
 from tasks.artifacts.list_tables import read_lists
-from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, Served
+from tasks.artifacts.records import LIST_SCHEMA, Made
 from tasks.evaluation.backtest import Quality
 from tasks.evaluation.gates import Verdict, figures, judge
 from tasks.evaluation.measure import Metrics
@@ -35,17 +35,15 @@ _SHOWN = pa.schema([LIST_SCHEMA.field(name) for name in ("key", "item_ids")])
 def check_gates(
     run: Run,
     client: Redis,
-    log: CleanLog,
-    features: Features,
+    made: Made,
     metrics: Metrics,
     quality: Quality | None,
-    served: Served,
     settings: GateSettings,
 ) -> Verdict:
     """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes."""
     live = generations.current(client, run.namespace)
-    tonight = figures(log, features, metrics, quality)
-    overlap = overlap_with(live, run, client, served.lists) if live else {}
+    tonight = figures(made.log, made.features, metrics, quality)
+    overlap = overlap_with(live, run, client, made.own.path) if live else {}
     verdict = judge(tonight, live.metrics if live else {}, overlap, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}
     manifest = Manifest.from_json(run.path("manifest.json").read_bytes())

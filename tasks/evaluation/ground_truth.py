@@ -45,7 +45,7 @@ def outcome(
     since: dict[str, Any] = {"cut": run.as_of, "seen": list(weighing.seen)}
     with connect(run.folder) as db:
         open_log(db, log, weighing)
-        db.read_parquet(one_file(then.lists.path)).create_view("own_lists")
+        db.read_parquet(one_file(then.own.path)).create_view("own_lists")
         db.execute(f"CREATE TEMP TABLE relevant AS {query('evaluation/relevant')}", since)
         counts = db.execute(query("evaluation/count_relevant")).fetchnumpy()
         n_relevant = np.asarray(counts["n"], np.int64)
@@ -56,7 +56,7 @@ def outcome(
             popularity=_hits(db, "offered_popular", popular, n_users),
             own={
                 path: _hits(db, "offered_lists", {"path": one_file(path)}, n_users)
-                for path in (then.lists.path, *others)
+                for path in (then.own.path, *others)
             },
         )
 

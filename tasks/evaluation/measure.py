@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 import pyarrow.parquet as pq
 
-from tasks.artifacts.records import CleanLog, Features, Model, Served
+from tasks.artifacts.records import Features, Made
 from tasks.evaluation import list_metrics
 from tasks.evaluation.curves import curves
 from tasks.evaluation.reach import count_candidates, count_in_log, lengths_of
@@ -80,20 +80,14 @@ class Metrics:
 @step
 def measure(
     run: Run,
-    clean: CleanLog,
-    features: Features,
-    model: Model,
-    served: Served,
+    made: Made,
     listing: TopNSettings,
-    *,
-    score_kept: float | None = None,
 ) -> Metrics:
-    """Measure the lists as served, and count every place that breaks a rule of theirs.
+    """Measure the default model's lists, and count every place that breaks a rule of theirs.
 
     Where lists are reranked without the category rule, it still binds what was explored.
-    `score_kept` is as it was computed.
     """
-    evidence = load_evidence(features, model, served)
+    features, evidence = made.features, load_evidence(made)
     exposure, counts = evidence.exposure, evidence.exposure.counts
     n_users = features.n_known_users
     entropies = list_metrics.category_entropies(
@@ -103,7 +97,7 @@ def measure(
     modelled = np.arange(len(evidence.available)) < features.n_items
     reach = lengths_of(exposure.lengths, count_candidates(evidence, modelled), listing.n)
     path = run.path("curves.json")
-    path.write_bytes(orjson.dumps(curves(clean, evidence, entropies), option=_OPTIONS))
+    path.write_bytes(orjson.dumps(curves(made.log, evidence, entropies), option=_OPTIONS))
     return Metrics(
         coverage=list_metrics.coverage(counts, evidence.available),
         diversity=float(entropies.mean()) if len(entropies) else 0.0,
@@ -138,19 +132,20 @@ def measure(
         filled_share=reach.filled,
         n_in_log=count_in_log(features.users, run.as_of, listing.active_within_days),
         families={
-            family: pq.read_metadata(path).num_rows
-            for family, path in (
-                ("list", served.lists),
-                ("popular", served.popular),
-                ("similar", served.similar),
+            family: pq.read_metadata(lists.path).num_rows
+            for family, lists in (
+                ("list", made.own),
+                ("popular", made.popular),
+                ("similar", made.similar),
             )
+            if lists
         },
         curves=path,
         n_over_ceiling=(
             _over_ceiling(evidence, run, features, listing) if listing.max_item_share < 1 else None
         ),
         explored_share=_explored_share(evidence) if listing.explore_slots else None,
-        score_kept=score_kept,
+        score_kept=made.own.score_kept,
     )
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from tasks.artifacts.catalogue import UNKNOWN
 from tasks.artifacts.list_tables import read_lists
-from tasks.artifacts.records import Features, Model, Served
+from tasks.artifacts.records import Made, TrainedModel
 from tasks.evaluation.list_metrics import Bools, Exposure, Floats, Ints
 
 
@@ -63,11 +63,12 @@ class Evidence:
         return int(self.exposure.counts[~self.available].sum())
 
 
-def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
+def load_evidence(made: Made) -> Evidence:
     """Read the night's files into arrays that share one numbering of items and of users."""
+    features = made.features
     catalogue = _read(features.items, ["item_id", "category", "available"])
     known = pc.unique(pa.concat_arrays([_ids(features.item_ids), _one(catalogue["item_id"])]))
-    users, exposure, explored, universe = _served(served, _ids(features.user_ids), known)
+    users, exposure, explored, universe = _lists(made.own.path, _ids(features.user_ids), known)
     at = pc.index_in(universe, value_set=catalogue["item_id"])
     category = pc.fill_null(_one(catalogue["category"]), UNKNOWN)
     named = pc.fill_null(category.take(at), UNKNOWN).dictionary_encode()
@@ -83,14 +84,14 @@ def load_evidence(features: Features, model: Model, served: Served) -> Evidence:
         n_categories=pc.count_distinct(category).as_py(),
         available=available.to_numpy(zero_copy_only=False),
         popularity=np.bincount(interactions.indices, minlength=len(universe)),
-        factors=_factors(model, universe),
+        factors=_factors(made.model, universe),
         seen=seen,
         explored=explored,
     )
 
 
-def _served(
-    served: Served, user_ids: pa.Array, universe: pa.Array
+def _lists(
+    path: Path, user_ids: pa.Array, universe: pa.Array
 ) -> tuple[Ints, Exposure, Bools, pa.Array]:
     """Read the lists as numbers: the distinct texts of each row group are looked up, no other.
 
@@ -100,7 +101,7 @@ def _served(
     keys, names = [pa.array([], pa.string())], [pa.array([], pa.string())]
     lengths, items, explored = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, bool)]
     n_names = 0
-    for rows in read_lists(served.lists, ["key", "item_ids", "codes"]):
+    for rows in read_lists(path, ["key", "item_ids", "codes"]):
         listed, codes = rows["item_ids"].flatten(), rows["codes"].flatten()
         keys.append(rows["key"])
         lengths.append(pc.list_value_length(rows["item_ids"]).to_numpy())
@@ -121,7 +122,7 @@ def _served(
     return users, exposure, np.concatenate(explored), universe
 
 
-def _factors(model: Model, universe: pa.Array) -> Floats:
+def _factors(model: TrainedModel, universe: pa.Array) -> Floats:
     """Return the item factors in the order of `universe`, zeros where there are none."""
     table = _read(model.item_factors, ["id", "factors"])
     factors = np.zeros((len(universe), model.n_factors))

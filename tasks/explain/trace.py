@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from tasks.artifacts.factors import Factors
 from tasks.explain.saved_model import Night
-from tasks.models.als.train import confidence
 
 #: History items that are named for an item.
 _NAMED = 5
@@ -44,7 +43,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Because:
-    """An item of the user's history, and the part of a score that ALS owes to it.
+    """An item of the user's history, and the part of a score that the model owes to it.
 
     `share`, 0 to 1, is its part of all that speaks for the item. Points add up to the score but
     roughly: the items' factors were fitted once more after the users'.
@@ -87,10 +86,10 @@ class Place:
 
 def trace(night: Night, user: str, item: str | None) -> tuple[Person | None, Place | None]:
     """Trace a user's list, and an item in it or not; `None` for a user without factors."""
-    u, i = _find(night.user_ids, user), _find(night.item_ids, item)
+    u, i = _find(night.model.user_ids, user), _find(night.model.item_ids, item)
     if u is None:
         return None, None
-    scores = _scores(night.users[u], night.items)
+    scores = _scores(night.model.users[u], night.model.items)
     seen = np.zeros(len(scores), bool)
     seen[night.seen[u].indices] = True
     candidates = ~seen & night.catalogue.available
@@ -179,7 +178,7 @@ def _rivals(
     first, n_most = (page - 1) * night.rules.page_size, night.rules.max_per_category
     categories = night.catalogue.categories
     alike = [
-        Rival(night.item_ids[at].as_py(), position, float(scores[at]))
+        Rival(night.model.item_ids[at].as_py(), position, float(scores[at]))
         for position, at in enumerate(listed[first : first + night.rules.page_size], first + 1)
         if categories[at] == categories[item]
     ]
@@ -187,18 +186,14 @@ def _rivals(
 
 
 def _because(night: Night, user: int, item: int) -> tuple[Because, ...]:
-    """Decompose a score over the history (Hu, Koren, Volinsky 2008, section 5), largest first."""
-    wide = night.items.astype(np.float64)
-    gram = wide.T @ wide + night.training.regularization * np.eye(wide.shape[1])
-    row = confidence(night.interactions, night.training.alpha)[user]
-    taken, weight = wide[row.indices], row.data.astype(np.float64)
-    system = gram + taken.T @ (taken * (np.abs(weight) - 1)[:, None])
-    points = np.maximum(weight, 0) * (taken @ np.linalg.solve(system, wide[item]))
+    """Return the entries of the history that add most to a score, largest first."""
+    row = night.interactions[user]
+    points = night.model.contributions(row, item)
     largest = [at for at in np.lexsort((row.indices, -points)) if points[at] > 0]
     total = float(points[largest].sum())
     return tuple(
         Because(
-            night.item_ids[int(row.indices[at])].as_py(),
+            night.model.item_ids[int(row.indices[at])].as_py(),
             float(points[at]),
             float(points[at] / total),
         )

@@ -14,14 +14,13 @@ from blake3 import blake3
 
 from nightshelf.contract.keys import MAX_ID_BYTES, KeyFamily, Keys, encode_id
 from tasks.artifacts.list_tables import read_lists
+from tasks.artifacts.records import GenerationFiles
 from tasks.io.byte_strings import Buffer, ByteStrings, byte_ranges
 from tasks.io.parquet import row_groups
 from tasks.publish.commands import framed
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
 from tasks.runs.run_folder import Run
 
-#: The one model that a night trains; apps find its name in the manifest.
-MODEL = "als"
 _BATCH_ROWS = 5_000
 _SAMPLED_GROUPS = 8
 #: Bytes that an id must have encoded in a key (RFC 3986, 2.3).
@@ -55,12 +54,13 @@ class Entries:
 
 @dataclass(frozen=True)
 class Family:
-    """Where the keys of one family come from: a Parquet file, a row a key."""
+    """Where the keys of one family come from: a Parquet file, a row a key; a user's by `model`."""
 
     name: str
     path: Path
     id_column: str
     keys: KeyFamily
+    model: str = ""
 
     @property
     def holds_lists(self) -> bool:
@@ -132,19 +132,23 @@ class Family:
         return Entry(self.name, key, (encode_list if self.holds_lists else encode_row)(values))
 
 
-def families(
-    run: Run, lists: Path, popular: Path, similar: Path | None, users: Path, items: Path
-) -> tuple[Family, ...]:
+def families(run: Run, files: GenerationFiles) -> tuple[Family, ...]:
     """Return the families of a generation, in the order in which they are written and read back."""
-    keys, generation = Keys(run.namespace), run.generation
-    found = (
-        Family("list", lists, "key", keys.lists(generation, MODEL)),
-        Family("popular", popular, "key", keys.family(generation, "popular")),
-        Family("similar", similar or Path(), "key", keys.family(generation, "similar")),
-        Family("user", users, "user_id", keys.family(generation, "user")),
-        Family("item", items, "item_id", keys.family(generation, "item")),
+    keys, at = Keys(run.namespace), run.generation
+    lists = [
+        Family("list", path, "key", keys.lists(at, model), model)
+        for model, path in files.lists.items()
+    ]
+    others = (
+        ("popular", files.popular, "key"),
+        ("similar", files.similar, "key"),
+        ("user", files.users, "user_id"),
+        ("item", files.items, "item_id"),
     )
-    return tuple(family for family in found if similar or family.name != "similar")
+    found = (
+        Family(name, path, column, keys.family(at, name)) for name, path, column in others if path
+    )
+    return (*lists, *found)
 
 
 class Digest:

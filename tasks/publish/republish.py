@@ -15,6 +15,7 @@ from nightshelf.admin import generations
 from nightshelf.admin.lifecycle import mark_bad
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
+from tasks.artifacts.records import GenerationFiles
 from tasks.errors import RunFolderError, VerificationError
 from tasks.publish.go_live import flip, newer_night
 from tasks.publish.keyspace import Family, families
@@ -78,12 +79,12 @@ def republish(
     no longer those that were published, and what forecast, staging and flip raise. Whatever is
     raised, what is live stays so.
     """
-    _shelves(source)
+    _shelves(source, manifest.default_model)
     run = open_run(client, source.namespace, source.as_of, source.root)
     with run.writing("files"):
         for name in _kept(source):
             link(source.folder / name, run.path(name))
-    shelves = _shelves(run)
+    shelves = _shelves(run, manifest.default_model)
     settings = replace(settings, ttl_s=manifest.ttl_s)
     with _reading(source):
         forecast(run, client, shelves)
@@ -113,15 +114,15 @@ def _kept(source: Run) -> list[str]:
     return [name.as_posix() for name in names if name.parts[0] in _KEPT]
 
 
-def _shelves(run: Run) -> tuple[Family, ...]:
-    lists = [run.folder / "lists" / f"{name}.parquet" for name in ("lists", "popular", "similar")]
-    rows = [run.folder / "features" / f"{name}.parquet" for name in ("users", "items")]
-    for path in (*lists, *rows):
+def _shelves(run: Run, model: str) -> tuple[Family, ...]:
+    names = ("lists/lists", "lists/popular", "lists/similar", "features/users", "features/items")
+    lists, *others = paths = [run.folder / f"{name}.parquet" for name in names]
+    for path in paths:
         if not path.is_file():
             raise RunFolderError(f"{path} is missing: the run did not finish its lists")
         with _reading(run):
             pq.read_metadata(path)
-    return families(run, *lists, *rows)
+    return families(run, GenerationFiles({model: lists}, *others))
 
 
 @contextmanager

@@ -22,10 +22,10 @@ from nightshelf.client.transport.redis_url import check_url
 from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import Served, Staged
+from tasks.artifacts.records import ReadBack, Staged
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.publish.connection import wire
-from tasks.publish.keyspace import MODEL, Digest, Family
+from tasks.publish.keyspace import Digest, Family
 from tasks.publish.send import encoded, read_again, written
 from tasks.publish.settings import PublishSettings
 from tasks.publish.verify import check_sample
@@ -97,12 +97,13 @@ def stage(
     progress: Progress = no_progress,
 ) -> Staged:
     """Write every key of the generation with its TTL; readers do not see it yet."""
+    models = [family.model for family in shelves if family.model]
     manifest = Manifest(
         generation=run.generation,
         as_of=run.as_of.isoformat(),
         staged_at=server_time(client).isoformat(timespec="seconds"),
-        models=[MODEL],
-        default_model=MODEL,
+        models=models,
+        default_model=models[0],
         list_length=list_length,
         ttl_s=settings.ttl_s,
         config_hash=config_hash,
@@ -142,7 +143,7 @@ def read_back(
     settings: PublishSettings,
     *,
     progress: Progress = no_progress,
-) -> Served:
+) -> ReadBack:
     """Read every staged key, prove the digest, and decode a sample of the lists as readers do.
 
     Raises `VerificationError` where a key is missing, a value differs, or a list of the sample is
@@ -164,5 +165,4 @@ def read_back(
     for family in shelves:
         if family.holds_lists:
             check_sample(client, family, first=run.generation)
-    paths = {family.name: family.path for family in shelves}
-    return Served(paths["list"], paths["popular"], paths["similar"], n_keys, staged.digest)
+    return ReadBack(n_keys, staged.digest)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from tasks.artifacts.catalogue import load_catalogue
 from tasks.artifacts.factors import Factors, load_factors
 from tasks.artifacts.list_tables import list_batch, named
-from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, Model
+from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
 from tasks.io.parquet import write_parquet
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import SimilarSettings, TopNSettings
@@ -23,7 +23,7 @@ _CODES = pa.array(["similar"])
 def similar_items(
     run: Run,
     features: Features,
-    model: Model,
+    model: TrainedModel,
     settings: SimilarSettings,
     listing: TopNSettings,
     *,

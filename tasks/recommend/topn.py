@@ -14,13 +14,13 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.catalogue import Catalogue, load_catalogue
-from tasks.artifacts.factors import load_factors, load_matrix
+from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.list_tables import list_batch, named
-from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, Model
+from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
 from tasks.io.parallel import parallel_map
 from tasks.io.parquet import write_parquet
-from tasks.models.als.explain import NOTHING, Explainer
-from tasks.models.als.settings import TrainSettings
+from tasks.models.base import NOTHING, Model
+from tasks.models.registry import load
 from tasks.recommend.active_users import active_rows
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.rerank.exploration import Flags
@@ -37,9 +37,8 @@ _CODES = pa.array(["taste", "again", "because", "discover"])
 def top_n(
     run: Run,
     features: Features,
-    model: Model,
+    model: TrainedModel,
     settings: TopNSettings,
-    training: TrainSettings,
     *,
     progress: Progress = no_progress,
 ) -> Lists:
@@ -47,9 +46,20 @@ def top_n(
 
     A user for whom no item is left has none, nor has one who is inactive by the settings.
     """
-    user_ids, users = load_factors(model.user_factors)
-    item_ids, items = load_factors(model.item_factors)
-    catalogue = load_catalogue(features.items, item_ids)
+    return make_lists(run, features, load(model), settings, progress=progress)
+
+
+def make_lists(
+    run: Run,
+    features: Features,
+    model: Model,
+    settings: TopNSettings,
+    *,
+    progress: Progress = no_progress,
+) -> Lists:
+    """Make the lists as `top_n` does, of a model in memory."""
+    user_ids, users, items = model.user_ids, model.users, model.items
+    catalogue = load_catalogue(features.items, model.item_ids)
     seen, history = load_matrix(features.seen), load_matrix(features.interactions)
     if days := settings.active_within_days:
         active = active_rows(features.users, user_ids, run.as_of, days)
@@ -65,7 +75,7 @@ def top_n(
 
     def explained(part: tuple[Block, Flags | None]) -> tuple[Block, pa.RecordBatch]:
         block, explored = part
-        because = explainer.result()(block.first, block.items, block.lengths)
+        because = reasons.result()(block.first, block.items, block.lengths)
         return block, _batch(user_ids, catalogue, block, because, explored)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -79,9 +89,9 @@ def top_n(
     path = run.path("lists/lists.parquet")
     # BLAS is held here: threads that begin and end when they like must not each give it back.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
-        explainer = beside.submit(Explainer.of, history, items, training)
+        reasons = beside.submit(model.reasons, history)
         write_parquet(path, LIST_SCHEMA, batches())
-    return Lists(path, n_lists, n_full, kept, n_inactive=model.n_users - len(users))
+    return Lists(path, n_lists, n_full, kept, n_inactive=len(model.user_ids) - len(users))
 
 
 def _batch(

@@ -13,7 +13,6 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.contract.keys import FALLBACK_TTL_FACTOR, Keys, encode_id, key_ttl_s
-from tasks.publish.keyspace import MODEL
 from tasks.refresh.recompute import Fresh
 from tasks.refresh.served_generation import Served
 
@@ -109,7 +108,7 @@ def without_list(client: Redis, served: Served, users: Collection[str]) -> list[
     for batch in _batches(users):
         with client.pipeline(transaction=False) as pipe:
             for user in batch:
-                pipe.exists(keys.list(generation, MODEL, user))
+                pipe.exists(keys.list(generation, served.manifest.default_model, user))
             found += [user for user, there in zip(batch, pipe.execute(), strict=True) if not there]
     return found
 
@@ -160,12 +159,12 @@ def _arguments(
 ) -> list[Any]:
     """Return the script's KEYS, their number first, and its ARGV."""
     keys, generation = Keys(served.run.namespace), served.run.generation
-    base_s = served.manifest.ttl_s
+    base_s, model = served.manifest.ttl_s, served.manifest.default_model
     names = [keys.current, keys.fence, _refreshed(served), keys.refresh_queue]
     ttl_s = FALLBACK_TTL_FACTOR * base_s
     given: list[Any] = [generation, served.moved_at, keys.invalidate, ttl_s, row_ttl_s]
     for user, score in due.items():
-        listed, row = keys.list(generation, MODEL, user), keys.user(generation, user)
+        listed, row = keys.list(generation, model, user), keys.user(generation, user)
         names += [listed, row, keys.row_update(user)]
         given += [user, f"user:{encode_id(user)}", "" if score is None else repr(score)]
         given += [fresh.lists.get(user, b""), key_ttl_s("list", listed, base_s)]

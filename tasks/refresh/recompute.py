@@ -15,13 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from tasks.artifacts.factors import load_factors, load_matrix, save_factors
-from tasks.artifacts.records import Features, Lists, Model
+from tasks.artifacts.factors import load_matrix
+from tasks.artifacts.records import Features, GenerationFiles, Lists
 from tasks.features.build import build_features
-from tasks.io.parquet import write_table
-from tasks.models.als.fold_in import fold_in
+from tasks.models.registry import load_items
 from tasks.publish.keyspace import Family, families
-from tasks.recommend.topn import top_n
+from tasks.recommend.topn import make_lists
 from tasks.refresh.new_events import NOBODY, Told
 from tasks.runs.run_folder import Run
 
@@ -48,45 +47,29 @@ def relist(told: Told, users: Collection[str]) -> Fresh:
     with TemporaryDirectory(dir=served.run.folder, prefix=".refresh-") as folder:
         run = Run(served.run.namespace, served.run.generation, told.now, Path(folder))
         built = build_features(run, told.history(users, run), served.weighing)
-        lists = _lists(told, run, built)
-        path, items = lists.path, run.path("features/acted_on.parquet")
+        items = run.path("features/acted_on.parquet")
         told.items_of(users, items)
-        listed, _, _, rows, acted_on = families(run, path, path, path, built.users, items)
-        return Fresh(_values(listed), _values(rows), _values(acted_on))
+        model = served.manifest.default_model
+        lists = {model: _lists(told, run, built).path}
+        files = GenerationFiles(lists, None, None, built.users, items)
+        return Fresh(*map(_values, families(run, files)))
 
 
 def _lists(told: Told, run: Run, built: Features) -> Lists:
     """Fold the users in and make their lists."""
     served = told.served
-    item_ids, items = load_factors(served.file("model/item_factors.parquet"))
-    ids, strengths, seen = _of_model(built, item_ids)
-    users = pa.table({"id": ids})
-    write_table(run.path("features/folded_ids.parquet"), users)
+    model = load_items(served.manifest.default_model, served.file("model"))
+    ids, strengths, seen = _of_model(built, model.item_ids)
     features = replace(
         built,
-        user_ids=run.path("features/folded_ids.parquet"),
-        item_ids=served.file("features/item_ids.parquet"),
         items=served.file("features/items.parquet"),
         interactions=_save(run.path("features/strengths.npz"), strengths),
         seen=_save(run.path("features/masked.npz"), seen),
-        n_users=len(ids),
-        n_items=len(item_ids),
     )
-    factors = fold_in(strengths, items, served.training)
-    model = Model(
-        user_factors=save_factors(
-            run.path("model/user_factors.parquet"), features.user_ids, factors
-        ),
-        item_factors=served.file("model/item_factors.parquet"),
-        n_users=len(ids),
-        n_items=len(item_ids),
-        n_factors=items.shape[1],
-        settings=served.file("model/settings.json"),
-        digest="",
-    )
-    # Ceiling and exploration weigh all users' lists against one another: they rest until the night.
+    # The exposure cap and exploration weigh all users' lists against one another: not until the
+    # next night.
     listing = replace(served.listing, max_item_share=1.0, explore_slots=0)
-    return top_n(run, features, model, listing, served.training)
+    return make_lists(run, features, model.with_users(ids, strengths), listing)
 
 
 def _of_model(

@@ -16,7 +16,6 @@ from tasks.artifacts.records import CleanLog
 from tasks.errors import RunFolderError
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.settings import EventSettings
-from tasks.models.als.settings import TrainSettings
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import open_source, settings_of
@@ -30,6 +29,7 @@ _FILES = (
     "features/item_ids.parquet",
     "features/user_ids.parquet",
     "model/item_factors.parquet",
+    "model/settings.json",
 )
 
 
@@ -47,7 +47,6 @@ class Served:
     canary: Canary | None
     events: EventSettings
     weighing: FeatureSettings
-    training: TrainSettings
     listing: TopNSettings
 
     def serves(self, user: str) -> bool:
@@ -134,6 +133,5 @@ def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> 
         canary=canary,
         events=rules(EventSettings, "events"),
         weighing=rules(FeatureSettings, "features"),
-        training=rules(TrainSettings, "train"),
         listing=rules(TopNSettings, "topn"),
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import CleanLog, Features, Model, Staged
+from tasks.artifacts.records import CleanLog, Features, Made, Staged
 from tasks.evaluation.backtest import Quality
 from tasks.evaluation.gates import Verdict
 from tasks.evaluation.measure import Metrics
@@ -34,6 +34,19 @@ class Headline(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """Figures and gates of a generation, and its state.
+
+    `state` is "live", "staged", "blocked" or "not published".
+    """
+
+    metrics: Metrics
+    quality: Quality | None
+    verdict: Verdict
+    state: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Where the report stands, its figures that have targets, and what became of the generation."""
 
@@ -47,22 +60,17 @@ class Report:
 @step
 def write_report(
     run: Run,
-    clean: CleanLog,
-    features: Features,
-    model: Model,
+    made: Made,
     staged: Staged | None,
-    *,
-    metrics: Metrics,
-    quality: Quality | None,
-    verdict: Verdict,
+    outcome: Outcome,
     targets: Targets,
-    state: str,
 ) -> Report:
     """Write report.json, report.md and report.html; equal nights of equal seconds give equal bytes.
 
-    `state` is what became of the generation: "live", "staged" or "blocked"; "not published" where
-    nothing was `staged`, and the lists were measured as they were computed.
+    Nothing was `staged` of a past date that is not published.
     """
+    clean, features, model = made.log, made.features, made.model
+    metrics, quality, verdict = outcome.metrics, outcome.quality, outcome.verdict
     headline = judge(metrics, quality, targets)
     facts = {
         "format": _FORMAT,
@@ -70,7 +78,7 @@ def write_report(
             "namespace": run.namespace,
             "generation": run.generation,
             "as_of": run.as_of.isoformat(),
-            "state": state,
+            "state": outcome.state,
         },
         "headline": [row._asdict() for row in headline],
         "targets": asdict(targets),
@@ -100,7 +108,7 @@ def write_report(
     paths = {ending: run.path(f"report.{ending}") for ending in written}
     for ending, content in written.items():
         paths[ending].write_bytes(content)
-    return Report(**paths, headline=headline, state=state)
+    return Report(**paths, headline=headline, state=outcome.state)
 
 
 def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:

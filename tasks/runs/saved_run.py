@@ -1,8 +1,11 @@
-"""What a run's folder must hold, checked when it is opened."""
+"""The one check of what a run's folder must hold for others to go on from it."""
 
-from dataclasses import fields
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from nightshelf.contract.values import Manifest, instant
 from nightshelf.errors import CorruptValue
@@ -11,29 +14,85 @@ from tasks.runs.run_folder import Run
 
 T = TypeVar("T")
 
+SETTINGS = "settings.json"
+#: The clean log.
+LOG = ("events.parquet", "items.parquet", "users.parquet")
+#: Lists and feature rows: what is published.
+PUBLISHED = tuple(
+    f"{name}.parquet"
+    for name in ("lists/lists", "lists/popular", "lists/similar", "features/users", "features/items")
+)
+#: A trained model; `ITEM_MODEL` is enough to fold users in.
+ITEM_MODEL = ("model/settings.json", "model/item_factors.parquet")
+MODEL = (*ITEM_MODEL, "model/user_factors.parquet")
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run whose generation was staged whole, and its manifest."""
+
+    run: Run
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open a folder `<root>/<namespace>/<generation>`.
+
+        Raises `RunFolderError` where it is none, or its generation was never staged whole.
+        """
+        path = folder.resolve()
+        if not path.name.isdecimal() or not (path / "manifest.json").is_file():
+            raise RunFolderError(
+                f"{folder} holds no manifest.json of a staged generation: expected the folder of a "
+                "run, runs/<namespace>/<generation>"
+            )
+        try:
+            manifest = Manifest.from_json((path / "manifest.json").read_bytes())
+        except CorruptValue as error:
+            raise RunFolderError(f"{path / 'manifest.json'} cannot be read: {error}") from error
+        as_of = instant(manifest.as_of)
+        if as_of is None or not manifest.digest:
+            raise RunFolderError(
+                f"{path / 'manifest.json'} lacks what a staged one has: {manifest}"
+            )
+        return cls(Run(path.parent.name, int(path.name), as_of, path.parent.parent), manifest)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.run.folder
+
+    @property
+    def passed(self) -> bool:
+        """Whether gates have judged the generation and none blocked it."""
+        return bool(self.manifest.gates) and "block" not in self.manifest.gates.values()
+
+
+def saved_runs(root: Path, namespace: str) -> Iterator[SavedRun]:
+    """Yield a namespace's saved runs; folders of anything else are passed over."""
+    for folder in (root / namespace).glob("*"):
+        with suppress(RunFolderError, OSError):
+            yield SavedRun.open(folder)
+
+
+def missing(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return the files that a folder lacks."""
+    return [name for name in names if not (folder / name).is_file()]
+
+
+def require(folder: Path, names: Iterable[str], otherwise: str) -> None:
+    """Raise `RunFolderError`, which says `otherwise`, where a folder lacks a file."""
+    if absent := missing(folder, names):
+        raise RunFolderError(f"{folder} lacks {', '.join(absent)}: {otherwise}")
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of a run by section."""
+    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text())
+    return settings
+
 
 def settings_of(kind: type[T], given: dict[str, Any]) -> T:
     """Return a step's settings as a run recorded them; what this version does not know is left."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in given.items() if name in known})
-
-
-def open_source(folder: Path) -> tuple[Run, Manifest]:
-    """Return the run of a folder `<root>/<namespace>/<generation>`, and its manifest.
-
-    Raises `RunFolderError` where it is none, or its generation was never staged whole.
-    """
-    path = folder.resolve()
-    if not path.name.isdecimal() or not (path / "manifest.json").is_file():
-        raise RunFolderError(
-            f"{folder} holds no manifest.json of a staged generation: expected the folder of a "
-            "run, runs/<namespace>/<generation>"
-        )
-    try:
-        manifest = Manifest.from_json((path / "manifest.json").read_bytes())
-    except CorruptValue as error:
-        raise RunFolderError(f"{path / 'manifest.json'} cannot be read: {error}") from error
-    as_of = instant(manifest.as_of)
-    if as_of is None or not manifest.digest:
-        raise RunFolderError(f"{path / 'manifest.json'} lacks what a staged one has: {manifest}")
-    return Run(path.parent.name, int(path.name), as_of, path.parent.parent), manifest

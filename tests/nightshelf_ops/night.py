@@ -15,10 +15,11 @@ from redis import Redis
 from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
+from tasks.artifacts.records import GenerationFiles
 from tasks.features.serving_rules import counting_of
 from tasks.ingest.settings import EventSettings
+from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import train_als
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import families
 from tasks.publish.settings import PublishSettings
@@ -74,12 +75,15 @@ def make_night(
     features = learnt.features
     model = train_als(run, features, TRAINING)
     weighs = weighing(SEEN, WEIGHTS)
-    lists = top_n(run, features, model, RULES, TRAINING)
+    lists = top_n(run, features, model, RULES)
     popular = popular_lists(run, learnt.log, features, PopularitySettings(), RULES, weighs)
     like = similar_items(run, features, model, SimilarSettings(n=4), RULES)
     settings = {"topn": asdict(RULES), "train": asdict(TRAINING), "features": asdict(weighs)}
     run.path("settings.json").write_text(json.dumps(settings))
-    shelves = families(run, lists.path, popular.path, like.path, features.users, features.items)
+    files = GenerationFiles(
+        {"als": lists.path}, popular.path, like.path, features.users, features.items
+    )
+    shelves = families(run, files)
     publishing = PublishSettings(ttl_s=TTL_S)
     staged = stage(
         run, client, shelves, publishing, RULES.n, "c0ffee",

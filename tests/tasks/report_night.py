@@ -12,7 +12,15 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, Model, Served, Staged
+from tasks.artifacts.records import (
+    LIST_SCHEMA,
+    CleanLog,
+    Features,
+    Lists,
+    Made,
+    Staged,
+    TrainedModel,
+)
 from tasks.ingest.daily_log import TEXTS, write_log
 from tasks.runs.run_folder import Run
 
@@ -26,9 +34,17 @@ class Night:
     run: Run
     clean: CleanLog
     features: Features
-    model: Model
-    served: Served
+    model: TrainedModel
+    lists: Lists
+    popular: Lists
+    similar: Lists
     staged: Staged
+
+    @property
+    def made(self) -> Made:
+        """All that was computed."""
+        models, lists = {"als": self.model}, {"als": self.lists}
+        return Made(self.clean, self.features, models, lists, self.popular, self.similar)
 
 
 def make_night(
@@ -97,8 +113,8 @@ def make_night(
         clean,
         features,
         _model(run, users, factors),
-        _served(run, lists, explored or {}),
-        _staged(run),
+        *_lists(run, lists, explored or {}),
+        staged=_staged(run),
     )
 
 
@@ -147,20 +163,27 @@ def _matrix(
     return path
 
 
-def _model(run: Run, users: list[str], factors: Mapping[str, Sequence[float]]) -> Model:
+def _model(run: Run, users: list[str], factors: Mapping[str, Sequence[float]]) -> TrainedModel:
     n_factors = len(next(iter(factors.values()), (0.0, 0.0)))
     vectors = pa.array(list(factors.values()), pa.list_(pa.float32(), n_factors))
     table = {"id": pa.array(list(factors), pa.string()), "factors": vectors}
     path = _table(run, "model/item_factors", table)
-    return Model(
-        run.path("model/user_factors.parquet"), path, len(users), len(factors), n_factors, path, ""
+    return TrainedModel(
+        "als",
+        path,
+        path,
+        len(users),
+        len(factors),
+        n_factors,
+        path,
+        "",
     )
 
 
-def _served(
+def _lists(
     run: Run, lists: Mapping[str, Sequence[str]], explored: Mapping[str, Collection[str]]
-) -> Served:
-    paths = {}
+) -> tuple[Lists, Lists, Lists]:
+    made = []
     for family, content in (("lists", lists), ("popular", {"all": ["a"]}), ("similar", {})):
         rows = [
             {
@@ -176,10 +199,9 @@ def _served(
         ]
         path = run.path(f"lists/{family}.parquet")
         pq.write_table(pa.Table.from_pylist(rows, LIST_SCHEMA), path)
-        paths[family] = path
-    return Served(
-        paths["lists"], paths["popular"], paths["similar"], n_keys=len(lists) + 1, digest="d1"
-    )
+        made.append(Lists(path, len(rows), 0))
+    own, popular, similar = made
+    return own, popular, similar
 
 
 def _staged(run: Run) -> Staged:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
-from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features
+from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, GenerationFiles
 from tasks.features.build import build_features
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.daily_log import write_log
@@ -228,7 +228,7 @@ def make_shelves(run: Run, n_users: int = 20, *, mark: str = "m") -> tuple[Famil
     for name, content in rows.items():
         paths[name] = run.path(f"features/{name}.parquet")
         pq.write_table(pa.Table.from_pylist(content), paths[name])
-    return families(run, *paths.values())
+    return families(run, GenerationFiles({"als": paths.pop("lists")}, **paths))
 
 
 def _list_row(key: str, items: list[str], code: str, because: str) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def test_lists_that_were_adopted_are_not_computed_again(
         "tasks.models.als.train.AlternatingLeastSquares", None
     )  # to train would fail
     lists = make_lists(run, log.checked(tmp_path), SETTINGS)
-    assert lists.lists.path == run.folder / "lists/lists.parquet"
+    assert lists.own.path == run.folder / "lists/lists.parquet"
     assert lists.log.items == run.folder / "known/items.parquet"
     assert run.steps()[-1]["taken_from"] == source.generation
 

@@ -16,7 +16,7 @@ from typing import Any
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import CorruptValue
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import Start
+from tasks.models.base import Start
 from tasks.runs.run_folder import Run
 
 #: The gate that says how well a night foresaw, against the one that was live before it.
@@ -44,8 +44,7 @@ def starting_point(
         n_warm = _load(folder / "model/start.json").get("n_warm", 0) + 1
         if n_warm >= settings.cold_every or _foresaw(folder) < settings.cold_below:
             return None
-        users, items = (folder / f"model/{side}_factors.parquet" for side in ("user", "item"))
-        return Start(night.generation, n_warm, users, items)
+        return Start(night.generation, n_warm, folder / "model")
     return None
 
 

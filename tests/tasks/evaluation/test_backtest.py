@@ -33,7 +33,7 @@ CUT = AS_OF - DAYS * DAY
 WEIGHTS = {"view": 1.0, "purchase": 5.0, "return": -5.0}
 RECIPE = Recipe(
     features=weighing(("purchase", "return"), WEIGHTS),
-    train=TrainSettings(factors=16, iterations=10),
+    models={"als": TrainSettings(factors=16, iterations=10)},
     topn=TopNSettings(n=12, max_per_category=10),
     popularity=PopularitySettings(),
     similar=None,
@@ -112,7 +112,7 @@ def test_what_follows_no_taste_is_foreseen_no_better_than_by_popularity(tmp_path
 def by_definition(night: Night, recipe: Recipe) -> dict[str, dict[str, float]]:
     """Judge the past night's files with sets and loops."""
     then = past_night(night.run.inside("again", CUT), night.log, recipe)
-    lists, popular = read_lists(then.lists.path), read_lists(then.popular.path)["all"]["item_ids"]
+    lists, popular = read_lists(then.own.path), read_lists(then.popular.path)["all"]["item_ids"]
     seen, took = defaultdict(set), defaultdict(set)
     for user, item, kind, ts in night.events:
         if ts <= CUT and kind in recipe.features.seen:
@@ -184,7 +184,7 @@ def test_an_item_of_after_the_cut_is_not_to_be_had_then(tmp_path: Path) -> None:
     }
     log = make_log(run, [("u", name, "view", CUT - DAY) for name in ages], items)
     then = past_night(run.inside("holdout", CUT), log, RECIPE)
-    assert set(read_lists(then.lists.path)["u"]["item_ids"]) == {"old", "ageless"}
+    assert set(read_lists(then.own.path)["u"]["item_ids"]) == {"old", "ageless"}
 
 
 @pytest.mark.parametrize(

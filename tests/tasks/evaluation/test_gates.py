@@ -152,9 +152,7 @@ def test_foresight_is_compared_only_with_its_like_and_where_enough_users_judge(
 
 def test_what_was_foreseen_is_a_figure_where_it_was_measured(tmp_path: Path) -> None:
     night = make_night(tmp_path, catalogue={}, history={}, lists={})
-    metrics = measure(
-        *(night.run, night.clean, night.features, night.model, night.served), TopNSettings()
-    )
+    metrics = measure(night.run, night.made, TopNSettings())
     blank = Quality(7, "2026-02-22T00:00:00+00:00", tmp_path)
     judged = replace(blank, n_users=3, lists={"ndcg_at_10": 0.25})
     plain = figures(night.clean, night.features, metrics, None)

@@ -23,7 +23,7 @@ HISTORY = {"u1": ["a", "b"], "u2": ["a"], "u3": ["c", "a"]}
 
 def measured(night: Night, **settings: Any) -> Metrics:
     listing = TopNSettings(**{"n": 2, "page_size": 2, "max_per_category": 1} | settings)
-    return measure(night.run, night.clean, night.features, night.model, night.served, listing)
+    return measure(night.run, night.made, listing)
 
 
 def night_of(root: Path, lists: dict[str, list[str]], **changes: Any) -> Night:

@@ -29,7 +29,7 @@ HISTORY = {"u1": ["a"], "u2": ["a", "b"], "u3": ["c", "d"], "u4": ["b"]}
 def measured(root: Path, lists: dict[str, list[str]]) -> Metrics:
     night = make_night(root, catalogue=CATALOGUE, history=HISTORY, lists=lists, only_in_file=3)
     listing = TopNSettings(n=2, page_size=2, max_per_category=1)
-    return measure(night.run, night.clean, night.features, night.model, night.served, listing)
+    return measure(night.run, night.made, listing)
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12))), st.integers(1, 9))
@@ -68,7 +68,7 @@ def test_shares_are_of_who_and_what_could_be(tmp_path: Path) -> None:
         tmp_path, catalogue=CATALOGUE, history=HISTORY, lists={"u1": ["b", "c"]}, only_in_file=3
     )
     listing = TopNSettings(n=2)
-    metrics = measure(night.run, night.clean, night.features, night.model, night.served, listing)
+    metrics = measure(night.run, night.made, listing)
     found = figures(night.clean, night.features, metrics, None)
     assert found["own_share"] == 1 / 4
     assert (found["coverage"], found["coverage_of_possible"]) == (2 / 4, 1.0)

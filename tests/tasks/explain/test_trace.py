@@ -1,6 +1,7 @@
 """The trace against the definition of a list, against `rank`, and against implicit's reasons."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from tasks.artifacts.factors import Factors
 from tasks.errors import RunFolderError
 from tasks.explain.saved_model import Night, load_night
 from tasks.explain.trace import Person, Place, Rival, trace
-from tasks.models.als.explain import NOTHING, Explainer
+from tasks.models.als.explain import Explainer
+from tasks.models.als.model import Als
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import confidence
+from tasks.models.base import NOTHING
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import TopNSettings
 from tests.nightshelf_ops.night import USERS, make_night
@@ -57,21 +60,20 @@ def problems(draw: st.DrawFn) -> Problem:
     )
 
 
-def night_of(problem: Problem, rules: TopNSettings) -> Night:
+TRAINING = TrainSettings()
+
+
+def night_of(problem: Problem, rules: TopNSettings, training: TrainSettings = TRAINING) -> Night:
     """Make a night of a problem, in which nobody has a history."""
     users = pa.array([f"u{at}" for at in range(len(problem.users))])
     nothing = matrix([{} for _ in problem.users], len(problem.items))
     catalogue = problem.catalogue
     return Night(
-        user_ids=users,
-        item_ids=catalogue.ids,
-        users=problem.users,
-        items=problem.items,
+        model=Als(training, users, catalogue.ids, problem.users, problem.items),
         catalogue=catalogue,
         seen=problem.seen_matrix,
         interactions=nothing,
         rules=rules,
-        training=TrainSettings(factors=problem.users.shape[1]),
         seen_types=("like",),
     )
 
@@ -199,8 +201,8 @@ def test_contributions_are_those_of_implicit(alpha: float) -> None:
         np.ones(30, bool),
         [set() for _ in range(20)],
     )
-    night = night_of(problem, TopNSettings(n=30, page_size=30, max_per_category=30))
-    night = Night(**{**vars(night), "interactions": taken, "training": training})
+    night = night_of(problem, TopNSettings(n=30, page_size=30, max_per_category=30), training)
+    night = replace(night, interactions=taken)
     listed = np.tile(np.arange(30, dtype=np.int32), (20, 1))
     reasons = Explainer.of(taken, als.item_factors, training)(0, listed, np.full(20, 30))
     n_named = 0
@@ -225,7 +227,7 @@ def test_contributions_are_those_of_implicit(alpha: float) -> None:
 
 def test_a_night_on_disk_is_traced_as_its_lists_are(redis_client: Redis, tmp_path: Path) -> None:
     run = make_night(redis_client, tmp_path)
-    night = load_night(run.folder)
+    night = load_night(run.folder, "als")
     lists = read_lists(run.folder / "lists/lists.parquet")
     codes: set[str] = set()
     for user in USERS:
@@ -280,7 +282,7 @@ def test_a_folder_that_is_half_or_damaged(
         copy = tmp_path / path
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes((whole / path).read_bytes())
-    load_night(tmp_path)
+    load_night(tmp_path, "als")
     content = (whole / name).read_bytes()
     if damage == "gone":
         (tmp_path / name).unlink()
@@ -288,7 +290,7 @@ def test_a_folder_that_is_half_or_damaged(
         left = {"empty": b"", "cut": content[: len(content) // 2], "other": b"[]"}[damage]
         (tmp_path / name).write_bytes(left)
     with pytest.raises(RunFolderError) as refused:
-        load_night(tmp_path)
+        load_night(tmp_path, "als")
     where = tmp_path / name if damage == "gone" else tmp_path
     assert str(where) in str(refused.value)
 
@@ -299,7 +301,7 @@ def test_a_folder_that_is_none(tmp_path: Path, made: bool) -> None:
     if made:
         folder.mkdir()
     with pytest.raises(RunFolderError, match=r"settings\.json is missing"):
-        load_night(folder)
+        load_night(folder, "als")
 
 
 def test_settings_of_a_later_version_are_passed_over(whole: Path, tmp_path: Path) -> None:
@@ -310,5 +312,5 @@ def test_settings_of_a_later_version_are_passed_over(whole: Path, tmp_path: Path
     settings = json.loads((whole / "settings.json").read_text())
     settings["topn"]["to_come"] = 1
     (tmp_path / "settings.json").write_text(json.dumps(settings))
-    assert load_night(tmp_path).rules == load_night(whole).rules
-    assert sp.issparse(load_night(tmp_path).seen)
+    assert load_night(tmp_path, "als").rules == load_night(whole, "als").rules
+    assert sp.issparse(load_night(tmp_path, "als").seen)

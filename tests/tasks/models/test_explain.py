@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
 from tasks.models.als._jit.explain import solve
-from tasks.models.als.explain import NOTHING, Explainer
+from tasks.models.als.explain import Explainer
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import confidence
+from tasks.models.base import NOTHING
 from tests.tasks.small_models import matrix
 
 

@@ -12,10 +12,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tasks.artifacts.factors import load_factors
-from tasks.artifacts.records import Model
+from tasks.artifacts.records import TrainedModel
 from tasks.errors import ModelError
+from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import train_als
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n
 from tests.tasks.small_models import AS_OF, Event, Learnt, learn, read_lists
@@ -36,7 +36,7 @@ def checkerboard(root: Path, *, generation: int = 1) -> Learnt:
     return learn(root, events, items, seen=("view",), generation=generation)
 
 
-def trained(night: Learnt, settings: TrainSettings = SETTINGS) -> Model:
+def trained(night: Learnt, settings: TrainSettings = SETTINGS) -> TrainedModel:
     return train_als(night.run, night.features, settings)
 
 
@@ -44,7 +44,7 @@ def test_on_a_checkerboard_each_group_is_given_what_is_its_own(tmp_path: Path) -
     night = checkerboard(tmp_path)
     training = TrainSettings(factors=2, iterations=10)
     listing = TopNSettings(n=3, max_per_category=10)
-    path = top_n(night.run, night.features, trained(night, training), listing, training).path
+    path = top_n(night.run, night.features, trained(night, training), listing).path
     lists = read_lists(path)
     assert len(lists) == 20
     for user, row in lists.items():

@@ -13,9 +13,10 @@ import pytest
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.factors import load_factors
 from tasks.evaluation.gates import Gate, Verdict
+from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import Start, train_als
 from tasks.models.als.warm_start import starting_point
+from tasks.models.base import Start
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import AS_OF, Event, Learnt, learn
 

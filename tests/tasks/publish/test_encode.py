@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightshelf.errors import InvalidKey
-from tasks.artifacts.records import LIST_SCHEMA
+from tasks.artifacts.records import LIST_SCHEMA, GenerationFiles
 from tasks.publish._jit.score_text import score_texts
 from tasks.publish._jit.wide import SLACK, put_roomy
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
@@ -158,7 +158,9 @@ def test_every_entry_of_a_night_is_its_definition(tmp_path: Path) -> None:
 def list_family(root: Path, rows: list[dict[str, Any]], **writing: Any) -> Family:
     path = root / "lists.parquet"
     pq.write_table(pa.Table.from_pylist(rows, LIST_SCHEMA), path, **writing)
-    return families(Run("shop", 1, AS_OF, root), path, path, path, path, path)[0]
+    return families(
+        Run("shop", 1, AS_OF, root), GenerationFiles({"als": path}, None, None, None, None)
+    )[0]
 
 
 ROWS = [

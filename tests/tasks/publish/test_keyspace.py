@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.artifacts.records import LIST_SCHEMA
+from tasks.artifacts.records import LIST_SCHEMA, GenerationFiles
 from tasks.publish.keyspace import Digest, Entry, families
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import AS_OF, make_shelves
@@ -20,7 +20,7 @@ def entries_of(root: Path, name: str, table: pa.Table) -> list[Entry]:
     """Encode a table as the family that it is a file of."""
     path = root / "one.parquet"
     pq.write_table(table, path)
-    shelves = families(RUN, path, path, path, path, path)
+    shelves = families(RUN, GenerationFiles({"als": path}, path, path, path, path))
     return list(next(family for family in shelves if family.name == name).entries())
 
 

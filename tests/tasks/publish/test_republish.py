@@ -93,7 +93,7 @@ def test_the_new_folder_is_a_run_like_the_old(redis_client: Redis, tmp_path: Pat
     redis_client.flushdb()
 
     copy = tmp_path / "shop/2"
-    _, place = trace(load_night(copy), "u00", "i00")
+    _, place = trace(load_night(copy, "als"), "u00", "i00")
     assert place is not None
     source, manifest = open_source(copy)
     assert manifest.gates == PASSED
@@ -245,7 +245,7 @@ def test_the_model_may_be_gone(redis_client: Redis, tmp_path: Path) -> None:
     shutil.rmtree(run.folder / "model")
     assert again(redis_client, run.folder).state == "live"
     with pytest.raises(RunFolderError, match="item_factors"):
-        load_night(tmp_path / "shop/2")
+        load_night(tmp_path / "shop/2", "als")
 
 
 def test_folders_that_are_no_run_s(redis_client: Redis, tmp_path: Path) -> None:

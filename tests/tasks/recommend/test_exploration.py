@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tasks.artifacts.records import Lists
+from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import train_als
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend._jit.exploration import Places
 from tasks.recommend.exact_search import rank
@@ -279,7 +279,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Learnt:
 
 def listed(night: Learnt, settings: TopNSettings) -> tuple[Lists, dict[str, dict[str, list[Any]]]]:
     model = train_als(night.run, night.features, TRAINING)
-    lists = top_n(night.run, night.features, model, settings, TRAINING)
+    lists = top_n(night.run, night.features, model, settings)
     return lists, read_lists(lists.path)
 
 

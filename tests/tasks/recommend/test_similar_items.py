@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.artifacts.factors import Factors
-from tasks.artifacts.records import Model
+from tasks.artifacts.records import TrainedModel
 from tasks.io.parquet import write_table
 from tasks.recommend.settings import SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
@@ -25,12 +25,14 @@ def night_of(root: Path, factors: Factors, *, unavailable: frozenset[int] = froz
     return learn(root, events, items | {"unloved": {"category": "c0"}}, seen=("view",))
 
 
-def model_of(night: Learnt, factors: Factors) -> Model:
+def model_of(night: Learnt, factors: Factors) -> TrainedModel:
     ids = [f"i{at:03}" for at in range(len(factors))]
     column = pa.FixedSizeListArray.from_arrays(pa.array(factors.reshape(-1)), factors.shape[1])
     path = night.run.path("model/item_factors.parquet")
     write_table(path, pa.table({"id": pa.array(ids), "factors": column}))
-    return Model(path.with_name("none"), path, 1, len(ids), factors.shape[1], path, "")
+    return TrainedModel(
+        "als", path.with_name("none"), path, 1, len(ids), factors.shape[1], path, ""
+    )
 
 
 def cosine(left: Factors, right: Factors) -> float:

@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_info
 
 from tasks.artifacts.factors import Factors, load_factors
 from tasks.artifacts.records import Lists
+from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import train_als
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend._jit import item_blocks as kernel_bounds
 from tasks.recommend._jit import search_state as kernel_desk
@@ -331,7 +331,6 @@ def test_the_file_holds_every_list_by_definition(
         night.features,
         model,
         TopNSettings(n=12, page_size=4, max_per_category=2),
-        training,
         progress=lambda done, total: steps.append((done, total)),
     )
 
@@ -394,7 +393,7 @@ def test_who_was_not_here_lately_has_no_list_and_changes_no_other(
 
     def made(days: int | None) -> tuple[Lists, dict[str, dict[str, list[Any]]]]:
         settings = TopNSettings(n=12, active_within_days=days, **rules)
-        lists = top_n(night.run, night.features, model, settings, training)
+        lists = top_n(night.run, night.features, model, settings)
         return lists, read_lists(lists.path)
 
     everybody, all_lists = made(None)

@@ -23,14 +23,14 @@ from nightshelf.admin.lifecycle import rollback
 from nightshelf.contract.assignment import in_canary
 from nightshelf.contract.keys import key_ttl_s
 from nightshelf.doctor.examine import examine
-from tasks.artifacts.factors import load_factors, load_matrix, save_factors
-from tasks.artifacts.records import Model
+from tasks.artifacts.factors import load_matrix
+from tasks.artifacts.records import GenerationFiles
 from tasks.errors import InputError, RunFolderError
-from tasks.models.als.fold_in import fold_in
+from tasks.models.als.model import Als
 from tasks.publish.keyspace import families
 from tasks.publish.republish import republish
 from tasks.publish.settings import PublishSettings
-from tasks.recommend.topn import top_n
+from tasks.recommend.topn import make_lists
 from tasks.refresh import refresh as refreshing
 from tasks.refresh.new_events import Told
 from tasks.refresh.recompute import Fresh, relist
@@ -44,7 +44,6 @@ from tests.nightshelf_ops.night import (
     RULES,
     SEEN,
     SEGMENTS,
-    TRAINING,
     TTL_S,
     USERS,
     WEIGHTS,
@@ -127,16 +126,16 @@ def by_the_night(root: Path, night: Run) -> dict[str, bytes]:
         weights=WEIGHTS,
     )
     features = full.features
-    item_ids, items = load_factors(night.path("model/item_factors.parquet"))
-    assert pq.read_table(features.item_ids).column("id").to_pylist() == item_ids.to_pylist()
-    factors = fold_in(load_matrix(features.interactions), items, TRAINING)
-    model = Model(
-        save_factors(full.run.path("model/user_factors.parquet"), features.user_ids, factors),
-        night.path("model/item_factors.parquet"),
-        len(factors), len(items), items.shape[1], full.run.path("x"), "",
-    )  # fmt: skip
-    path = top_n(full.run, features, model, RULES, TRAINING).path
-    family = families(full.run, path, path, path, features.users, features.items)[0]
+    model = Als.load(night.path("model"), with_users=False)
+    item_ids, user_ids = (
+        pq.read_table(path).column("id").combine_chunks()
+        for path in (features.item_ids, features.user_ids)
+    )
+    assert item_ids.equals(model.item_ids)
+    folded = model.with_users(user_ids, load_matrix(features.interactions))
+    path = make_lists(full.run, features, folded, RULES).path
+    files = GenerationFiles({"als": path}, None, None, None, None)
+    (family,) = families(full.run, files)
     return {str(family.keys.id_in(e.key.encode())): e.value for e in family.entries()}
 
 

@@ -14,7 +14,7 @@ from redis import Redis
 from nightshelf import Effect, ReadSettings, Shelf
 from nightshelf.contract.keys import Keys, parse
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import Features
+from tasks.artifacts.records import Features, GenerationFiles
 from tasks.features.serving_rules import counting_of
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.settings import EventSettings
@@ -52,8 +52,8 @@ def made(root: Path, events: Sequence[Row], as_of: datetime) -> Features:
 
 def values(features: Features) -> dict[str, bytes]:
     """Return the rows as they are published, by key."""
-    run, none = Run(SHOP, 1, AS_OF, Path()), features.users
-    kinds = families(run, none, none, none, features.users, features.items)[-2:]
+    run = Run(SHOP, 1, AS_OF, Path())
+    kinds = families(run, GenerationFiles({}, None, None, features.users, features.items))
     return {entry.key: entry.value for family in kinds for entry in family.entries()}
 
 

@@ -16,7 +16,7 @@ from tasks.evaluation.backtest import Quality
 from tasks.evaluation.gates import Gate, Verdict
 from tasks.evaluation.measure import Metrics, measure
 from tasks.recommend.settings import TopNSettings
-from tasks.report.build import Report, judge, write_report
+from tasks.report.build import Outcome, Report, judge, write_report
 from tasks.report.charts import all_pictures
 from tasks.report.markdown import escape
 from tasks.report.settings import Targets
@@ -46,10 +46,7 @@ def hostile_night(root: Path) -> Night:
 
 
 def measured(night: Night) -> Metrics:
-    return measure(
-        *(night.run, night.clean, night.features, night.model, night.served),
-        TopNSettings(n=2, page_size=2, max_per_category=2),
-    )
+    return measure(night.run, night.made, TopNSettings(n=2, page_size=2, max_per_category=2))
 
 
 PASSES = Gate("lists_ratio", 1.0, "at least 0.7", "pass", "lists, against the live generation")
@@ -78,14 +75,9 @@ def written(
     *gates: Gate,
     quality: Quality | None = None,
 ) -> Report:
-    return write_report(
-        *(night.run, night.clean, night.features, night.model, night.staged),
-        metrics=metrics or measured(night),
-        quality=quality,
-        verdict=Verdict(gates or (PASSES, ALONE)),
-        targets=Targets(),
-        state=state,
-    )
+    verdict = Verdict(gates or (PASSES, ALONE))
+    outcome = Outcome(metrics or measured(night), quality, verdict, state)
+    return write_report(night.run, night.made, night.staged, outcome, Targets())
 
 
 class Page(HTMLParser):
