@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from tasks.errors import RunFolderError
-from tasks.runs.saved_run import open_source
+from tasks.runs.saved_run import saved_runs
 
 
 def newest_good(root: Path, namespace: str) -> Path | None:
@@ -11,12 +10,6 @@ def newest_good(root: Path, namespace: str) -> Path | None:
 
     Of runs as of one time it is the latest. Folders that hold no staged generation are passed over.
     """
-    good = []
-    for folder in (root / namespace).glob("*"):
-        try:
-            run, manifest = open_source(folder)
-        except (RunFolderError, OSError):
-            continue
-        if manifest.gates and "block" not in manifest.gates.values():
-            good.append((run.as_of, run.generation, folder))
-    return max(good)[2] if good else None
+    good = [each for each in saved_runs(root, namespace) if each.passed]
+    newest = max(good, key=lambda each: (each.run.as_of, each.run.generation), default=None)
+    return root / namespace / str(newest.run.generation) if newest else None

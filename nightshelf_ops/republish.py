@@ -16,7 +16,7 @@ from tasks.publish.republish import refuse_unless_good, republish
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect
 from tasks.runs.run_folder import Run
-from tasks.runs.saved_run import open_source
+from tasks.runs.saved_run import SavedRun
 from tasks.settings import load_settings
 
 
@@ -24,13 +24,14 @@ def carry_out(
     context: Context, redis_url: str, folder: Path, config: Path | None, *, force: bool
 ) -> None:
     """Say what will be published, ask, and do it with the patience of a publisher."""
-    source, manifest = open_source(folder)
+    saved = SavedRun.open(folder)
+    source, manifest = saved.run, saved.manifest
     settings = load_settings(source.namespace, config).publish
-    refuse_unless_good(context.client, source, manifest, force=force)
+    refuse_unless_good(context.client, saved, force=force)
     plan = _plan(source, manifest, look(context.client, source.namespace))
     live = None
     if context.confirm(plan):
-        live = _republish(redis_url, source, manifest, settings, force=force)
+        live = _republish(redis_url, saved, settings, force=force)
     if context.as_json:
         context.document(
             source=source.generation,
@@ -44,7 +45,7 @@ def carry_out(
 
 
 def _republish(
-    redis_url: str, source: Run, manifest: Manifest, settings: PublishSettings, *, force: bool
+    redis_url: str, saved: SavedRun, settings: PublishSettings, *, force: bool
 ) -> Manifest:
     with closing(connect(redis_url, settings)) as client, _bar() as bar:
         job = bar.add_task("keys")
@@ -52,7 +53,7 @@ def _republish(
         def tell(done: int, total: int) -> None:
             bar.update(job, completed=done, total=total)
 
-        return republish(client, source, manifest, settings, force=force, progress=tell)
+        return republish(client, saved, settings, force=force, progress=tell)
 
 
 def _plan(source: Run, manifest: Manifest, world: World) -> str:

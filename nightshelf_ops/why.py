@@ -22,7 +22,7 @@ from nightshelf_ops.answer import Answer
 from tasks.errors import RunFolderError
 from tasks.explain.saved_model import load_night
 from tasks.explain.trace import Person, Place, trace
-from tasks.runs.saved_run import open_source
+from tasks.runs.saved_run import SavedRun
 
 #: As many as a list can hold.
 _ALL = 1_000
@@ -103,7 +103,7 @@ def _traced(
 ) -> tuple[Person | None, Place | None, str | None]:
     """Trace in the generation's folder, or say why that cannot be."""
     try:
-        _, there = open_source(folder)
+        there = SavedRun.open(folder).manifest
         if there.digest != manifest.digest:
             raise RunFolderError(
                 f"{folder} is of other lists (digest {there.digest[:12]}) than those that are "

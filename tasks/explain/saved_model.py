@@ -1,6 +1,5 @@
 """What a run's folder holds of how its lists were made."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,13 +11,11 @@ from tasks.errors import RunFolderError
 from tasks.models.base import Model
 from tasks.models.registry import MODELS
 from tasks.recommend.settings import TopNSettings
-from tasks.runs.saved_run import settings_of
+from tasks.runs.saved_run import MODEL, SETTINGS, read_settings, require, settings_of
 
 _FILES = (
-    "settings.json",
-    "model/settings.json",
-    "model/item_factors.parquet",
-    "model/user_factors.parquet",
+    SETTINGS,
+    *MODEL,
     "features/items.parquet",
     "features/seen.npz",
     "features/interactions.npz",
@@ -44,13 +41,9 @@ class Night:
 
 def load_night(folder: Path, name: str) -> Night:
     """Load a model by its name and the rules; `RunFolderError` where the folder lacks them."""
-    for file in _FILES:
-        if not (folder / file).is_file():
-            raise RunFolderError(
-                f"{folder / file} is missing: no night has trained its model there"
-            )
+    require(folder, _FILES, "no night has trained its model there")
     try:
-        settings = json.loads((folder / "settings.json").read_text())
+        settings = read_settings(folder)
         model = MODELS[name].kind.load(folder / "model")
         return Night(
             model=model,

@@ -24,24 +24,21 @@ from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.resume import link
 from tasks.runs.run_folder import Progress, Run, no_progress
+from tasks.runs.saved_run import LOG, PUBLISHED, SETTINGS, SavedRun, require
 
 #: What a run is made live from, and what `nightshelf why` and the refresh read.
-_KEPT = (
-    *("settings.json", "features", "model", "lists"),
-    *("events.parquet", "items.parquet", "users.parquet"),
-)
+_KEPT = (SETTINGS, "features", "model", "lists", *LOG)
 
 
-def refuse_unless_good(
-    client: Redis, source: Run, manifest: Manifest, *, force: bool = False
-) -> None:
+def refuse_unless_good(client: Redis, source: SavedRun, *, force: bool = False) -> None:
     """Raise `TransitionRefused` for a run that should not be live.
 
     It was marked `bad`; or a gate held it back, or none has judged it (`blocked`), or what is live
     has seen more (`superseded`). `force` passes all but the first.
     """
-    of = f"generation {source.generation} of {source.namespace}"
-    known = generations.listing(client, source.namespace)
+    run, manifest = source.run, source.manifest
+    of = f"generation {run.generation} of {run.namespace}"
+    known = generations.listing(client, run.namespace)
     if any(each.state == "bad" and each.digest == manifest.digest for each in known):
         raise TransitionRefused("bad", f"{of} is marked bad: it never goes live")
     if force:
@@ -55,7 +52,7 @@ def refuse_unless_good(
         raise TransitionRefused(
             "blocked", f"{of}: held back by {', '.join(blocked)}; --force goes on"
         )
-    if newer := newer_night(source, client):
+    if newer := newer_night(run, client):
         raise TransitionRefused(
             "superseded",
             f"{of} is as of {manifest.as_of}, and generation {newer.generation}, as of "
@@ -65,8 +62,7 @@ def refuse_unless_good(
 
 def republish(
     client: Redis,
-    source: Run,
-    manifest: Manifest,
+    source: SavedRun,
     settings: PublishSettings,
     *,
     force: bool = False,
@@ -79,14 +75,15 @@ def republish(
     no longer those that were published, and what forecast, staging and flip raise. Whatever is
     raised, what is live stays so.
     """
-    _shelves(source, manifest.default_model)
-    run = open_run(client, source.namespace, source.as_of, source.root)
+    old, manifest = source.run, source.manifest
+    _shelves(old, manifest.default_model)
+    run = open_run(client, old.namespace, old.as_of, old.root)
     with run.writing("files"):
-        for name in _kept(source):
-            link(source.folder / name, run.path(name))
+        for name in _kept(old):
+            link(old.folder / name, run.path(name))
     shelves = _shelves(run, manifest.default_model)
     settings = replace(settings, ttl_s=manifest.ttl_s)
-    with _reading(source):
+    with _reading(old):
         forecast(run, client, shelves)
         staged = stage(
             run, client, shelves, settings, manifest.list_length, manifest.config_hash,
@@ -96,7 +93,7 @@ def republish(
     if staged.digest != manifest.digest:
         mark_bad(client, run.namespace, run.generation)  # whole, so it could be promoted
         raise VerificationError(
-            f"{source.folder} holds other lists than were published from it: digest "
+            f"{old.folder} holds other lists than were published from it: digest "
             f"{staged.digest[:12]}, expected {manifest.digest[:12]}. Nothing went live, and "
             f"generation {run.generation} is marked bad; take an older run's folder, or a backup"
         )
@@ -115,11 +112,9 @@ def _kept(source: Run) -> list[str]:
 
 
 def _shelves(run: Run, model: str) -> tuple[Family, ...]:
-    names = ("lists/lists", "lists/popular", "lists/similar", "features/users", "features/items")
-    lists, *others = paths = [run.folder / f"{name}.parquet" for name in names]
+    require(run.folder, PUBLISHED, "the run did not finish its lists")
+    lists, *others = paths = [run.folder / name for name in PUBLISHED]
     for path in paths:
-        if not path.is_file():
-            raise RunFolderError(f"{path} is missing: the run did not finish its lists")
         with _reading(run):
             pq.read_metadata(path)
     return families(run, GenerationFiles({model: lists}, *others))

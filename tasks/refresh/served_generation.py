@@ -1,6 +1,5 @@
 """The generations that readers are served, and what their nights left on disk."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,23 @@ from tasks.features.settings import FeatureSettings
 from tasks.ingest.settings import EventSettings
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
-from tasks.runs.saved_run import open_source, settings_of
+from tasks.runs.saved_run import (
+    ITEM_MODEL,
+    LOG,
+    SETTINGS,
+    SavedRun,
+    read_settings,
+    require,
+    settings_of,
+)
 
 _FILES = (
-    "settings.json",
-    "events.parquet",
-    "items.parquet",
-    "users.parquet",
+    SETTINGS,
+    *LOG,
     "features/items.parquet",
     "features/item_ids.parquet",
     "features/user_ids.parquet",
-    "model/item_factors.parquet",
-    "model/settings.json",
+    *ITEM_MODEL,
 )
 
 
@@ -58,7 +62,7 @@ class Served:
     @property
     def log(self) -> CleanLog:
         """The clean log that the night was made from."""
-        return bare_log(*(self.file(f"{name}.parquet") for name in ("events", "items", "users")))
+        return bare_log(*map(self.file, LOG))
 
     def file(self, name: str) -> Path:
         """Return the path of one of the night's artifacts."""
@@ -109,19 +113,19 @@ def bare_log(events: Path, items: Path, users: Path) -> CleanLog:
 
 
 def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> Served:
-    run, manifest = open_source(folder)
+    saved = SavedRun.open(folder)
+    run, manifest = saved.run, saved.manifest
     if manifest.digest != digest:
         raise RunFolderError(
             f"{folder} holds another generation {run.generation} than the one that is served: "
             "name the folder of its runs in --run-root"
         )
-    missing = [name for name in _FILES if not (run.folder / name).is_file()]
-    if missing:
-        raise RunFolderError(
-            f"{folder} lacks {', '.join(missing)}, which its lists were made from: refreshing "
-            "goes on with the next night"
-        )
-    given = json.loads((run.folder / "settings.json").read_text())
+    require(
+        folder,
+        _FILES,
+        "its lists were made from them, and refreshing goes on with the next night",
+    )
+    given = read_settings(run.folder)
 
     def rules(kind: type[Any], step: str) -> Any:
         return settings_of(kind, given.get(step, {}))

@@ -20,7 +20,13 @@ LOG = ("events.parquet", "items.parquet", "users.parquet")
 #: Lists and feature rows: what is published.
 PUBLISHED = tuple(
     f"{name}.parquet"
-    for name in ("lists/lists", "lists/popular", "lists/similar", "features/users", "features/items")
+    for name in (
+        "lists/lists",
+        "lists/popular",
+        "lists/similar",
+        "features/users",
+        "features/items",
+    )
 )
 #: A trained model; `ITEM_MODEL` is enough to fold users in.
 ITEM_MODEL = ("model/settings.json", "model/item_factors.parquet")

@@ -10,7 +10,7 @@ from redis import Redis
 from nightshelf import Shelf
 from nightshelf.admin import generations
 from tasks.publish.republish import republish
-from tasks.runs.saved_run import open_source
+from tasks.runs.saved_run import SavedRun
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of, user
 from tests.faults.processes import publishing
 from tests.faults.servers import serving
@@ -52,7 +52,7 @@ def test_a_server_lost_in_mid_publish(
                 assert (live(client), n_lost(client, values)) == (first.generation, 0)
 
         assert live(client) is None
-        again = republish(client, *open_source(first.folder), SETTINGS)
+        again = republish(client, SavedRun.open(first.folder), SETTINGS)
         assert again.generation > first.generation + 2, "numbers of the dead are not given again"
         assert digest_of(client) == digest
         old, new = (f":{number}:" for number in (first.generation, again.generation))

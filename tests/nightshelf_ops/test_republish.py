@@ -156,7 +156,7 @@ def test_a_folder_that_is_none(redis_url: str, redis_client: Redis, folder: Path
     (folder / "lists/similar.parquet").unlink()
     result = run(redis_url, "republish", str(folder), "--yes", "--json")
     assert result.exit_code == 1
-    assert "similar.parquet is missing" in document(result)["error"]
+    assert "lacks lists/similar.parquet" in document(result)["error"]
     assert not contents(redis_client, 2)
     assert not redis_client.dbsize()
 

@@ -6,18 +6,16 @@ often, and after one whose lists did worse (docs/decisions/0026-warm-start.md).
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nightshelf.contract.values import Manifest
-from nightshelf.errors import CorruptValue
 from tasks.models.als.settings import TrainSettings
 from tasks.models.base import Start
 from tasks.runs.run_folder import Run
+from tasks.runs.saved_run import MODEL, SavedRun, missing, saved_runs
 
 #: The gate that says how well a night foresaw, against the one that was live before it.
 _FORESIGHT = "ndcg_ratio"
@@ -36,35 +34,26 @@ def starting_point(
     """
     if not settings.warm_iterations:
         return None
-    nights = ((folder, night) for folder, night in _earlier(run) if night.generation not in bad)
-    for folder, night in nights:
-        passed = night.gates and "block" not in night.gates.values()
-        if not passed or not _fits(folder, settings):
+    for saved in _earlier(run):
+        generation, folder = saved.run.generation, saved.folder
+        if generation in bad or not saved.passed or not _fits(folder, settings):
             continue
         n_warm = _load(folder / "model/start.json").get("n_warm", 0) + 1
         if n_warm >= settings.cold_every or _foresaw(folder) < settings.cold_below:
             return None
-        return Start(night.generation, n_warm, folder / "model")
+        return Start(generation, n_warm, folder / "model")
     return None
 
 
-def _earlier(run: Run) -> Iterator[tuple[Path, Manifest]]:
-    """Yield the nights with an earlier `as_of`, the latest first."""
-    found = []
-    for path in (run.root / run.namespace).glob("*/manifest.json"):
-        with suppress(CorruptValue, OSError):
-            found.append((path.parent, Manifest.from_json(path.read_bytes())))
-    found.sort(key=lambda each: (each[1].as_of, each[1].generation), reverse=True)
-    return (each for each in found if datetime.fromisoformat(each[1].as_of) < run.as_of)
+def _earlier(run: Run) -> list[SavedRun]:
+    """Return the saved runs with an earlier `as_of`, the latest first."""
+    found = [each for each in saved_runs(run.root, run.namespace) if each.run.as_of < run.as_of]
+    return sorted(found, key=lambda each: (each.run.as_of, each.run.generation), reverse=True)
 
 
 def _fits(folder: Path, settings: TrainSettings) -> bool:
-    files = [folder / f"model/{side}_factors.parquet" for side in ("user", "item")]
-    then = _load(folder / "model/settings.json")
-    ours = asdict(settings)
-    return all(file.is_file() for file in files) and all(
-        then.get(name) == ours[name] for name in _SHARED
-    )
+    then, ours = _load(folder / "model/settings.json"), asdict(settings)
+    return not missing(folder, MODEL) and all(then.get(name) == ours[name] for name in _SHARED)
 
 
 def _foresaw(folder: Path) -> float:

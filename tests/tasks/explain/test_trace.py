@@ -265,6 +265,7 @@ def whole(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 NEEDED = [
     "settings.json",
+    "model/settings.json",
     "model/user_factors.parquet",
     "model/item_factors.parquet",
     "features/items.parquet",
@@ -291,8 +292,7 @@ def test_a_folder_that_is_half_or_damaged(
         (tmp_path / name).write_bytes(left)
     with pytest.raises(RunFolderError) as refused:
         load_night(tmp_path, "als")
-    where = tmp_path / name if damage == "gone" else tmp_path
-    assert str(where) in str(refused.value)
+    assert (f"{tmp_path} lacks {name}" if damage == "gone" else str(tmp_path)) in str(refused.value)
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -300,7 +300,7 @@ def test_a_folder_that_is_none(tmp_path: Path, made: bool) -> None:
     folder = tmp_path / "1"
     if made:
         folder.mkdir()
-    with pytest.raises(RunFolderError, match=r"settings\.json is missing"):
+    with pytest.raises(RunFolderError, match=r"lacks settings\.json"):
         load_night(folder, "als")
 
 

@@ -66,7 +66,7 @@ def leave(
         run.path("model/start.json").write_text(json.dumps({"n_warm": start.n_warm}))
     gate = Gate("ndcg_ratio", ndcg, "", outcome, "")  # type: ignore[arg-type]
     run.path("gates.json").write_text(Verdict((gate,)).to_json())
-    manifest = Manifest(generation, as_of.isoformat(), gates={gate.name: gate.outcome})
+    manifest = Manifest(generation, as_of.isoformat(), digest="d", gates={gate.name: gate.outcome})
     run.path("manifest.json").write_bytes(manifest.to_json())
 
 
@@ -108,7 +108,9 @@ def test_what_a_gate_held_back_and_what_is_broken_is_passed_over(
             tmp_path, trained, generation, TONIGHT - timedelta(days=9 - generation), outcome=outcome
         )
     leave(tmp_path, trained, 6, TONIGHT - timedelta(days=2))
-    unjudged = Manifest(6, (TONIGHT - timedelta(days=2)).isoformat())  # it died before its gates
+    unjudged = Manifest(
+        6, (TONIGHT - timedelta(days=2)).isoformat(), digest="d"
+    )  # it died before its gates
     (tmp_path / "shop/6/manifest.json").write_bytes(unjudged.to_json())
     (tmp_path / "shop/4/manifest.json").write_text('{"gener')
     (tmp_path / "shop/3/model/item_factors.parquet").unlink()

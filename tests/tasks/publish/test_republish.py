@@ -22,7 +22,7 @@ from tasks.publish.republish import refuse_unless_good, republish
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import open_run, stage
 from tasks.runs.run_folder import Run
-from tasks.runs.saved_run import open_source
+from tasks.runs.saved_run import SavedRun
 from tests.lookup.shelves import record, refusal, staged, states
 from tests.nightshelf_ops.night import PASSED, TTL_S, contents, make_night
 from tests.tasks.small_models import AS_OF, make_shelves
@@ -44,8 +44,8 @@ KEPT = (
 
 
 def again(client: Redis, folder: Path) -> Manifest:
-    source, manifest = open_source(folder)
-    return republish(client, source, manifest, SETTINGS)
+    source = SavedRun.open(folder)
+    return republish(client, source, SETTINGS)
 
 
 def live(client: Redis) -> int | None:
@@ -95,11 +95,11 @@ def test_the_new_folder_is_a_run_like_the_old(redis_client: Redis, tmp_path: Pat
     copy = tmp_path / "shop/2"
     _, place = trace(load_night(copy, "als"), "u00", "i00")
     assert place is not None
-    source, manifest = open_source(copy)
-    assert manifest.gates == PASSED
-    refuse_unless_good(redis_client, source, manifest)
+    source = SavedRun.open(copy)
+    assert source.manifest.gates == PASSED
+    refuse_unless_good(redis_client, source)
     after = again(redis_client, copy)
-    assert (after.generation, after.state, after.digest) == (3, "live", manifest.digest)
+    assert (after.generation, after.state, after.digest) == (3, "live", source.manifest.digest)
 
 
 def test_the_number_is_above_all_that_redis_and_the_folders_have(
@@ -119,15 +119,15 @@ def test_a_pin_leaves_it_staged(redis_client: Redis, tmp_path: Path) -> None:
     after = again(redis_client, run.folder)
     assert (after.generation, after.state, after.gates) == (2, "staged", PASSED)
     assert live(redis_client) == 1
-    source, manifest = open_source(run.folder)
-    assert republish(redis_client, source, manifest, SETTINGS, force=True).state == "staged"
+    source = SavedRun.open(run.folder)
+    assert republish(redis_client, source, SETTINGS, force=True).state == "staged"
     assert live(redis_client) == 1
     assert promote(redis_client, "shop", 2, force=True).metrics == after.metrics
 
 
 def judged(client: Redis, run: Run, *, force: bool = False) -> None:
-    source, manifest = open_source(run.folder)
-    refuse_unless_good(client, source, manifest, force=force)
+    source = SavedRun.open(run.folder)
+    refuse_unless_good(client, source, force=force)
 
 
 def test_bad_lists_stay_off_whatever_the_force(redis_client: Redis, tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_what_is_live_has_seen_more(redis_client: Redis, tmp_path: Path) -> None
     judged(redis_client, older, force=True)
     assert again(redis_client, older.folder).state == "staged"
     assert live(redis_client) == 2
-    source, manifest = open_source(older.folder)
-    after = republish(redis_client, source, manifest, SETTINGS, force=True)
+    source = SavedRun.open(older.folder)
+    after = republish(redis_client, source, SETTINGS, force=True)
     assert (after.generation, after.state) == (4, "live") == (live(redis_client), "live")
 
 
@@ -267,7 +267,7 @@ def test_folders_that_are_no_run_s(redis_client: Redis, tmp_path: Path) -> None:
             (folder / "manifest.json").write_text(text)
     for folder in (tmp_path, tmp_path / "nowhere/1", *(tmp_path / name for name in contents)):
         with pytest.raises(RunFolderError, match=str(folder)):
-            open_source(folder)
+            SavedRun.open(folder)
 
 
 def test_a_folder_is_known_by_its_place_however_it_is_named(
@@ -275,8 +275,7 @@ def test_a_folder_is_known_by_its_place_however_it_is_named(
 ) -> None:
     run = make_night(redis_client, tmp_path)
     monkeypatch.chdir(run.folder)
-    source, _ = open_source(Path())
-    assert source == Run("shop", 1, AS_OF, tmp_path)
+    assert SavedRun.open(Path()).run == Run("shop", 1, AS_OF, tmp_path)
 
 
 def test_lists_of_another_maker_are_left_alone(redis_client: Redis, tmp_path: Path) -> None:

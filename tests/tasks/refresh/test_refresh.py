@@ -37,7 +37,7 @@ from tasks.refresh.recompute import Fresh, relist
 from tasks.refresh.served_generation import open_served
 from tasks.refresh.settings import RefreshSettings
 from tasks.runs.run_folder import Run
-from tasks.runs.saved_run import open_source
+from tasks.runs.saved_run import SavedRun
 from tests.lookup.shelves import settle
 from tests.nightshelf_ops.night import (
     ITEMS,
@@ -401,9 +401,9 @@ def test_doctor_and_republish_know_of_it(redis_client: Redis, tmp_path: Path, ni
 
     refreshed = {user: lists(redis_client, 1)[user] for user in ACTORS}
     redis_client.flushdb()
-    source, manifest = open_source(night.folder)
-    again = republish(redis_client, source, manifest, PublishSettings())
-    assert again.digest == manifest.digest
+    source = SavedRun.open(night.folder)
+    again = republish(redis_client, source, PublishSettings())
+    assert again.digest == source.manifest.digest
     assert "new" not in lists(redis_client, again.generation)
     (done,) = refresh(redis_client, tmp_path)
     assert (done.generation, done.n_lists) == (again.generation, 3)
