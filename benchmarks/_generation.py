@@ -10,6 +10,7 @@ import orjson
 from benchmarks._load import Verdict
 from benchmarks._log import AS_OF
 from benchmarks._night_files import LENGTH, make_night
+from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Family
 from tasks.publish.settings import PublishSettings
@@ -32,7 +33,7 @@ def publish(url: str, run: Run, shelves: tuple[Family, ...]) -> tuple[float, flo
     """Stage, read back, flip; return when it began and when it ended, by the monotonic clock."""
     began = time.monotonic()
     with closing(connect(url, _SETTINGS)) as client:
-        staged = stage(run, client, shelves, _SETTINGS, LENGTH, "")
+        staged = stage(run, client, shelves, _SETTINGS, Provenance(LENGTH, ""))
         read_back(run, client, shelves, staged, _SETTINGS)
         flip(run, client)
     return began, time.monotonic()

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from redis import Redis
 
 from benchmarks._log import AS_OF, MadeLog
+from tasks.artifacts.records import Provenance
 from tasks.evaluation import gate_step as admit
 from tasks.evaluation import measure
 from tasks.ingest import clean as events
@@ -66,11 +67,8 @@ def whole_night(
     made = Pipeline(run, clean, settings.recipe, clock).whole()
     shelves = families(run, made.files)
     clock(forecast.forecast, run, redis, shelves)
-    staged = clock(
-        publish.stage,
-        run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
-        model_hash=made.model.digest, inputs=found.digests,
-    )  # fmt: skip
+    made_from = Provenance(settings.topn.n, settings.digest(), made.model.digest, found.digests)
+    staged = clock(publish.stage, run, redis, shelves, settings.publish, made_from)
     clock(publish.read_back, run, redis, shelves, staged, settings.publish)
     metrics = clock(measure.measure, run, made, settings.topn)
     verdict = clock(admit.check_gates, run, redis, made, metrics, None, settings.gates)

@@ -37,6 +37,7 @@ from benchmarks._night_files import LENGTH, make_night
 from benchmarks._publish_peers import as_people_write_it, pipe, processor_s
 from benchmarks._server import serving
 from nightshelf.contract.keys import Keys
+from tasks.artifacts.records import Provenance
 from tasks.io.byte_strings import Buffer, Bytes
 from tasks.publish.batches import cut
 from tasks.publish.commands import set_commands, ttls_of
@@ -94,7 +95,7 @@ def compare(
     ready.write_bytes(b"".join(each.tobytes() for each in commands(rows)))
     acts: dict[str, Callable[[], Any]] = {
         "encode alone": lambda: sum(map(len, commands(rows))),
-        "stage": lambda: stage(run, client, shelves, _SETTINGS, LENGTH, ""),
+        "stage": lambda: stage(run, client, shelves, _SETTINGS, Provenance(LENGTH, "")),
     }
     staged = acts["stage"]()
     acts["read_back"] = lambda: read_back(run, client, shelves, staged, _SETTINGS)

@@ -46,7 +46,7 @@ from flows._night_summary import show_summary
 from flows._overtaken import later_night_waits, superseded, waited_for
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import NightshelfError, TransitionRefused
-from tasks.artifacts.records import Made
+from tasks.artifacts.records import Made, Provenance
 from tasks.errors import GateBlocked
 from tasks.evaluation import backtest as foresight
 from tasks.evaluation import gate_step as admit
@@ -206,11 +206,11 @@ def publish_made(
     """
     shelves = families(run, made.files)
     forecast(run, redis, shelves)
-    staged = stage(
-        run, redis, shelves, settings.publish, settings.topn.n, settings.digest(),
-        model_hash=made.model.digest, inputs=checked.digests,
-        counting=counting_of(settings.events, settings.features),
-    )  # fmt: skip
+    counting = counting_of(settings.events, settings.features)
+    made_from = Provenance(
+        settings.topn.n, settings.digest(), made.model.digest, checked.digests, counting
+    )
+    staged = stage(run, redis, shelves, settings.publish, made_from)
     read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, made, settings.topn)
     verdict = check_gates(run, redis, made, metrics, quality, settings.gates)

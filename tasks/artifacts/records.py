@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from nightshelf.contract.feature_rules import Counting
+
 #: The three list files. Grain: one key of the family.
 #: `key` is a user id, a segment or an item id; the four list columns have equal lengths,
 #: best first; `because` is empty where the reason's code needs nothing.
@@ -181,6 +183,17 @@ class Made:
             users=self.features.users,
             items=self.features.items,
         )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Input, settings and model that a generation was made from, as its manifest names them."""
+
+    list_length: int
+    config_hash: str
+    model_hash: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    counting: Counting | None = None
 
 
 @dataclass(frozen=True)

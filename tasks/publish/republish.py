@@ -15,7 +15,7 @@ from nightshelf.admin import generations
 from nightshelf.admin.lifecycle import mark_bad
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
-from tasks.artifacts.records import GenerationFiles
+from tasks.artifacts.records import GenerationFiles, Provenance
 from tasks.errors import RunFolderError, VerificationError
 from tasks.publish.go_live import flip, newer_night
 from tasks.publish.keyspace import Family, families
@@ -85,11 +85,14 @@ def republish(
     settings = replace(settings, ttl_s=manifest.ttl_s)
     with _reading(old):
         forecast(run, client, shelves)
-        staged = stage(
-            run, client, shelves, settings, manifest.list_length, manifest.config_hash,
-            model_hash=manifest.model_hash, inputs=manifest.inputs, counting=manifest.counting,
-            progress=progress,
-        )  # fmt: skip
+        made_from = Provenance(
+            manifest.list_length,
+            manifest.config_hash,
+            manifest.model_hash,
+            manifest.inputs,
+            manifest.counting,
+        )
+        staged = stage(run, client, shelves, settings, made_from, progress=progress)
     if staged.digest != manifest.digest:
         mark_bad(client, run.namespace, run.generation)  # whole, so it could be promoted
         raise VerificationError(

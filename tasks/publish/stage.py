@@ -3,7 +3,6 @@
 Until the flip nothing that a reader sees has changed, whatever fails (contract: `nightshelf`).
 """
 
-from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -19,10 +18,9 @@ from nightshelf.admin.namespace_state import server_time
 from nightshelf.client.core.failures import failure
 from nightshelf.client.transport.connection import address, deadline_s
 from nightshelf.client.transport.redis_url import check_url
-from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import ReadBack, Staged
+from tasks.artifacts.records import Provenance, ReadBack, Staged
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.publish.connection import wire
 from tasks.publish.keyspace import Digest, Family
@@ -88,12 +86,8 @@ def stage(
     client: Redis,
     shelves: tuple[Family, ...],
     settings: PublishSettings,
-    list_length: int,
-    config_hash: str,
+    made_from: Provenance,
     *,
-    model_hash: str = "",
-    inputs: Mapping[str, str] | None = None,
-    counting: Counting | None = None,
     progress: Progress = no_progress,
 ) -> Staged:
     """Write every key of the generation with its TTL; readers do not see it yet."""
@@ -104,12 +98,12 @@ def stage(
         staged_at=server_time(client).isoformat(timespec="seconds"),
         models=models,
         default_model=models[0],
-        list_length=list_length,
+        list_length=made_from.list_length,
         ttl_s=settings.ttl_s,
-        config_hash=config_hash,
-        model_hash=model_hash,
-        inputs=dict(inputs or {}),
-        counting=counting,
+        config_hash=made_from.config_hash,
+        model_hash=made_from.model_hash,
+        inputs=dict(made_from.inputs),
+        counting=made_from.counting,
     )
     generations.stage(client, run.namespace, manifest)
     total = sum(pq.read_metadata(family.path).num_rows for family in shelves)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import nightly as night
+from tasks.artifacts.records import Provenance
 from tasks.features.build import build_features
 from tasks.publish.go_live import flip
 from tasks.publish.settings import PublishSettings
@@ -28,7 +29,7 @@ def overtaken(task: Callable[..., Any]) -> Callable[..., Any]:
         settings = PublishSettings()
         client = connect(os.environ["REDIS_URL"], settings)
         newer = open_run(client, run.namespace, run.as_of + timedelta(days=1), run.root)
-        stage(newer, client, make_shelves(newer), settings, list_length=10, config_hash="")
+        stage(newer, client, make_shelves(newer), settings, Provenance(10, ""))
         flip(newer, client)
         return task(run, *args, **kwargs)
 

@@ -9,6 +9,7 @@ from redis import Redis
 
 from nightshelf.admin import generations
 from nightshelf.contract.values import Manifest
+from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import clear_orphans, flip
 from tasks.publish.keyspace import Family
 from tasks.publish.settings import PublishSettings
@@ -25,7 +26,7 @@ def night(client: Redis, root: Path, n_users: int, settings: PublishSettings = S
     """Publish a generation of `n_users` users, and as many items."""
     run = open_run(client, SHOP, AS_OF, root)
     shelves = shelves_of(run, n_users)
-    staged = stage(run, client, shelves, settings, list_length=10, config_hash="")
+    staged = stage(run, client, shelves, settings, Provenance(10, ""))
     read_back(run, client, shelves, staged, settings)
     flip(run, client)
     return run

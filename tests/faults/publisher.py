@@ -13,6 +13,7 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.errors import TransitionRefused
+from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import flip
 from tasks.publish.stage import connect, open_run, read_back, stage
 from tests.faults.nights import SETTINGS, SHOP, shelves_of
@@ -49,7 +50,7 @@ def main(url: str, root: Path, n_users: int) -> None:
     client = connect(url, _SMALL)
     run = open_run(client, SHOP, AS_OF, root)
     shelves = shelves_of(run, n_users)
-    staged = stage(run, client, shelves, _SMALL, list_length=10, config_hash="", progress=written)
+    staged = stage(run, client, shelves, _SMALL, Provenance(10, ""), progress=written)
     read_back(run, client, shelves, staged, _SMALL)
     reached("before the flip")
     flip(run, Flipper.from_pool(client.connection_pool))

@@ -29,6 +29,7 @@ from nightshelf.cli import main as cli
 from nightshelf.client.transport.connection import address, connect
 from nightshelf.contract.keys import Keys
 from nightshelf.doctor.examine import examine
+from tasks.artifacts.records import Provenance
 from tasks.collector.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
 from tasks.publish.go_live import clear_orphans, flip, keep_live
@@ -428,7 +429,14 @@ def test_the_publisher_publishes_and_touches_nothing_else(
     night(publisher, tmp_path, N_USERS)
     orphan = open_run(publisher, SHOP, AS_OF, tmp_path)
     with pytest.raises(RuntimeError, match="died"):
-        stage(orphan, publisher, shelves_of(orphan, N_USERS), SETTINGS, 10, "", progress=_die)
+        stage(
+            orphan,
+            publisher,
+            shelves_of(orphan, N_USERS),
+            SETTINGS,
+            Provenance(10, ""),
+            progress=_die,
+        )
     next_night(publisher, tmp_path, N_USERS)  # clears the orphan away
     assert not list(admin.scan_iter(f"{KEYS.prefix(orphan.generation)}*"))
 
@@ -436,7 +444,7 @@ def test_the_publisher_publishes_and_touches_nothing_else(
     shelves = shelves_of(run, N_USERS)
     assert clear_orphans(run, publisher).n_generations == 0
     assert forecast(run, publisher, shelves).policy == "noeviction"
-    staged = stage(run, publisher, shelves, SETTINGS, list_length=10, config_hash="")
+    staged = stage(run, publisher, shelves, SETTINGS, Provenance(10, ""))
     read_back(run, publisher, shelves, staged, SETTINGS)
     assert keep_live(run, publisher).n_keys > N_USERS
     flip(run, publisher)
@@ -496,7 +504,7 @@ def test_the_operator_operates(
     for _ in range(3):
         night(publisher, tmp_path, 20)
     waiting = open_run(publisher, SHOP, AS_OF, tmp_path)
-    stage(waiting, publisher, shelves_of(waiting, 20), SETTINGS, 10, "")
+    stage(waiting, publisher, shelves_of(waiting, 20), SETTINGS, Provenance(10, ""))
     admin.xadd(KEYS.events, {"user_id": "u0001"})
     for args in OPERATIONS:
         settle(admin)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tasks.artifacts.records import Provenance
 from tasks.errors import VerificationError
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Entry
@@ -57,7 +58,7 @@ def test_one_among_thousands(
     before = contents(shelves_of(night(client, tmp_path, N_USERS), N_USERS))
     run = open_run(client, SHOP, AS_OF, tmp_path)
     shelves = shelves_of(run, N_USERS)
-    written = stage(run, client, shelves, SETTINGS, list_length=10, config_hash="")
+    written = stage(run, client, shelves, SETTINGS, Provenance(10, ""))
     entries = [entry for family in shelves for entry in family.entries()]
     right = {entry.key: entry.value for entry in entries}
     n_refused = 0

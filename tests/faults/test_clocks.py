@@ -13,6 +13,7 @@ from nightshelf.admin.lifecycle import rollback
 from nightshelf.admin.retention import extend, orphans, retire
 from nightshelf.contract.values import Manifest, instant
 from nightshelf.doctor.examine import examine
+from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import clear_orphans, flip
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
@@ -47,7 +48,9 @@ def test_what_a_publisher_with_a_wrong_clock_stages_is_let_be(
         cleared.append(clear_orphans(Run(SHOP, 0, AS_OF, tmp_path), redis_client))
 
     skew(monkeypatch, hours)
-    staged = stage(run, redis_client, shelves, SETTINGS, 10, "", progress=another_night_begins)
+    staged = stage(
+        run, redis_client, shelves, SETTINGS, Provenance(10, ""), progress=another_night_begins
+    )
     assert cleared
     assert {each.n_generations for each in cleared} == {0}
     read_back(run, redis_client, shelves, staged, SETTINGS)
@@ -80,7 +83,7 @@ def test_every_time_in_a_manifest_is_by_the_clock_of_redis(
     for _ in range(3):
         night(redis_client, tmp_path, N_USERS)
     waiting = open_run(redis_client, SHOP, AS_OF, tmp_path)
-    stage(waiting, redis_client, shelves_of(waiting, N_USERS), SETTINGS, 10, "")
+    stage(waiting, redis_client, shelves_of(waiting, N_USERS), SETTINGS, Provenance(10, ""))
     release(redis_client, SHOP, waiting.generation, 50)
     settle(redis_client)
     extend(redis_client, SHOP, 2, ttl_s=2 * SETTINGS.ttl_s)

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
+from tasks.artifacts.records import Provenance
 from tasks.errors import RedisUnavailable
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Digest
@@ -46,9 +47,7 @@ def patient_night(client: Redis, root: Path) -> Run:
     """Publish as the flow does, each step tried again where Redis failed it."""
     run = patiently(lambda: open_run(client, SHOP, AS_OF, root))
     shelves = shelves_of(run, N_USERS)
-    staged = patiently(
-        lambda: stage(run, client, shelves, SETTINGS, list_length=10, config_hash="")
-    )
+    staged = patiently(lambda: stage(run, client, shelves, SETTINGS, Provenance(10, "")))
     patiently(lambda: read_back(run, client, shelves, staged, SETTINGS))
     patiently(lambda: flip(run, client))
     return run
@@ -130,7 +129,7 @@ def test_a_flip_cut_at_every_stage(
     """The one step that readers see: cut all along, and at each byte of its last answer."""
     night(redis_client, tmp_path, N_USERS)
     run = open_run(redis_client, SHOP, AS_OF, tmp_path)
-    stage(run, redis_client, shelves_of(run, N_USERS), SETTINGS, list_length=10, config_hash="")
+    stage(run, redis_client, shelves_of(run, N_USERS), SETTINGS, Provenance(10, ""))
     keys = Keys(SHOP)
     before = {
         key: redis_client.dump(key) or b"" for key in (keys.current, keys.generations, keys.fence)

@@ -13,6 +13,7 @@ from redis import Redis
 
 from data.sample_shop.shop import ShopSettings, make_shop
 from nightshelf.admin import generations
+from tasks.artifacts.records import Provenance
 from tasks.backfill import make_date, open_date
 from tasks.collector.collect import CollectSettings
 from tasks.collector.compact import CompactSettings, compact
@@ -126,7 +127,7 @@ def test_reading_back_with_no_room_leaves_the_live_generation(
     night(redis_client, tmp_path, 50)
     run = open_run(redis_client, SHOP, AS_OF, disk.path)
     shelves = shelves_of(run, 50)
-    staged = stage(run, redis_client, shelves, SETTINGS, 10, "")
+    staged = stage(run, redis_client, shelves, SETTINGS, Provenance(10, ""))
     disk.resize(disk.n_used)
     said = refused(lambda: read_back(run, redis_client, shelves, staged, SETTINGS))
     assert said.startswith("read_back of shop: the disk under ")

@@ -8,6 +8,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from nightshelf.errors import TransitionRefused
+from tasks.artifacts.records import Provenance
 from tasks.errors import NoRoom, VerificationError
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Family
@@ -57,7 +58,7 @@ def attempt(client: Redis, root: Path, forecast: Callable[..., object]) -> str:
     shelves = shelves_of(run, N_USERS)
     try:
         forecast(run, client, shelves)
-        staged = stage(run, client, shelves, SETTINGS, list_length=10, config_hash="")
+        staged = stage(run, client, shelves, SETTINGS, Provenance(10, ""))
         read_back(run, client, shelves, staged, SETTINGS)
         flip(run, client)
     except (NoRoom, OutOfMemoryError, TransitionRefused, VerificationError) as error:

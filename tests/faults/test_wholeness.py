@@ -14,6 +14,7 @@ from nightshelf.admin.wholeness import lack, whole
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
+from tasks.artifacts.records import Provenance
 from tasks.evaluation.gate_step import overlap_with
 from tasks.publish.stage import open_run, stage
 from tests.faults.nights import SETTINGS, SHOP, manifest_of, night, shelves_of, user
@@ -40,7 +41,7 @@ def nights(redis_client: Redis, tmp_path: Path) -> Redis:
     for _ in range(2):
         night(redis_client, tmp_path, N_USERS)
     run = open_run(redis_client, SHOP, AS_OF, tmp_path)
-    stage(run, redis_client, shelves_of(run, N_USERS), SETTINGS, 10, "")
+    stage(run, redis_client, shelves_of(run, N_USERS), SETTINGS, Provenance(10, ""))
     return redis_client
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import GenerationFiles
+from tasks.artifacts.records import GenerationFiles, Provenance
 from tasks.features.serving_rules import counting_of
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.model import train_als
@@ -85,11 +85,9 @@ def make_night(
     )
     shelves = families(run, files)
     publishing = PublishSettings(ttl_s=TTL_S)
-    staged = stage(
-        run, client, shelves, publishing, RULES.n, "c0ffee",
-        model_hash=model.digest, inputs={"events": "5eed"},
-        counting=counting_of(EventSettings(), weighs),
-    )  # fmt: skip
+    counting = counting_of(EventSettings(), weighs)
+    made_from = Provenance(RULES.n, "c0ffee", model.digest, {"events": "5eed"}, counting)
+    staged = stage(run, client, shelves, publishing, made_from)
     read_back(run, client, shelves, staged, publishing)
     manifest = Manifest.from_json(staged.manifest.read_bytes())
     judged = replace(manifest, metrics={"coverage": 0.5}, gates=dict(gates))

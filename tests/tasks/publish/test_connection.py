@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
 
 from nightshelf.contract.keys import Keys
+from tasks.artifacts.records import Provenance
 from tasks.io.byte_strings import ByteStrings
 from tasks.publish.connection import Line, carried, getting, setting, wire
 from tasks.publish.keyspace import Digest, Entries
@@ -221,7 +222,7 @@ def test_any_number_of_connections_and_cores(
     run = Run("shop", 1, AS_OF, tmp_path)
     shelves = make_shelves(run)
     settings = replace(PublishSettings(max_batch_keys=7), n_connections=n_connections)
-    staged = stage(run, redis_client, shelves, settings, 10, "")
+    staged = stage(run, redis_client, shelves, settings, Provenance(10, ""))
     assert read_back(run, redis_client, shelves, staged, settings).n_keys == 82
     digest = Digest(PREFIX)
     for entry in (entry for family in shelves for entry in family.entries()):
@@ -242,7 +243,11 @@ def test_a_unix_socket_and_a_login(tmp_path: Path) -> None:
             shelves = make_shelves(run)
             try:
                 read_back(
-                    run, client, shelves, stage(run, client, shelves, settings, 10, ""), settings
+                    run,
+                    client,
+                    shelves,
+                    stage(run, client, shelves, settings, Provenance(10, "")),
+                    settings,
                 )
             finally:
                 server.kill()

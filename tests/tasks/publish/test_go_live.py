@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from nightshelf.admin.lifecycle import pin
+from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import flip, newer_night
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import open_run, stage
@@ -61,6 +62,6 @@ def test_a_forced_flip_passes_what_has_seen_more_and_never_a_pin(
     if held:
         pin(redis_client, "shop", 1)
     run = open_run(redis_client, "shop", AS_OF - timedelta(days=1), tmp_path)
-    stage(run, redis_client, make_shelves(run), PublishSettings(), list_length=10, config_hash="")
+    stage(run, redis_client, make_shelves(run), PublishSettings(), Provenance(10, ""))
     assert flip(run, redis_client).state == "staged"
     assert flip(run, redis_client, force=True).state == ("staged" if held else "live")

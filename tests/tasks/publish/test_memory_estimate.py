@@ -8,6 +8,7 @@ from redis import Redis
 
 from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
+from tasks.artifacts.records import Provenance
 from tasks.errors import NoRoom
 from tasks.publish.memory_estimate import forecast
 from tasks.publish.settings import PublishSettings
@@ -26,7 +27,7 @@ def test_the_forecast_is_within_ten_percent(own_redis_client: Redis, tmp_path: P
     shelves = make_shelves(run, N_USERS)
     found = forecast(run, own_redis_client, shelves)
     before = used(own_redis_client)
-    stage(run, own_redis_client, shelves, PublishSettings(), list_length=10, config_hash="")
+    stage(run, own_redis_client, shelves, PublishSettings(), Provenance(10, ""))
     taken = used(own_redis_client) - before
     print(f"forecast {found.n_bytes:,}, taken {taken:,}: {found.n_bytes / taken - 1:+.1%}")
     assert found.n_bytes == pytest.approx(taken, rel=0.1)

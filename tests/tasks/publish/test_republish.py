@@ -15,6 +15,7 @@ from nightshelf.admin import generations
 from nightshelf.admin.lifecycle import mark_bad, pin, promote
 from nightshelf.contract.keys import Keys, key_ttl_s
 from nightshelf.contract.values import Manifest
+from tasks.artifacts.records import Provenance
 from tasks.errors import NoRoom, RunFolderError, VerificationError
 from tasks.explain.saved_model import load_night
 from tasks.explain.trace import trace
@@ -231,7 +232,7 @@ def test_a_page_that_is_damaged_goes_nowhere(redis_client: Redis, tmp_path: Path
 
 def test_a_server_without_room_says_so(own_redis_client: Redis, tmp_path: Path) -> None:
     run = open_run(own_redis_client, "shop", AS_OF, tmp_path)
-    stage(run, own_redis_client, make_shelves(run, 3_000), SETTINGS, 10, "c0ffee")
+    stage(run, own_redis_client, make_shelves(run, 3_000), SETTINGS, Provenance(10, "c0ffee"))
     used = own_redis_client.info("memory")["used_memory"]
     own_redis_client.config_set("maxmemory", used + 2**20)
     with pytest.raises(NoRoom, match="generation 2 of shop needs"):

@@ -18,7 +18,7 @@ from nightshelf.admin import generations
 from nightshelf.admin.lifecycle import pin
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
-from tasks.artifacts.records import Staged
+from tasks.artifacts.records import Provenance, Staged
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.publish.go_live import clear_orphans, flip, keep_live
 from tasks.publish.keyspace import Entry, Family
@@ -37,7 +37,7 @@ SMALL = replace(SETTINGS, max_batch_keys=7)
 def staged(
     client: Redis, run: Run, shelves: tuple[Family, ...], settings: PublishSettings = SETTINGS
 ) -> Staged:
-    return stage(run, client, shelves, settings, list_length=10, config_hash="c0ffee")
+    return stage(run, client, shelves, settings, Provenance(10, "c0ffee"))
 
 
 def publish(client: Redis, root: Path, mark: str = "m", n_users: int = 20) -> dict[str, bytes]:
@@ -118,10 +118,8 @@ def test_the_manifest_tells_what_the_lists_were_made_from(
 ) -> None:
     run = open_run(redis_client, "shop", AS_OF, tmp_path)
     inputs = {"events": "e" * 64, "items": "1" * 64}
-    stage(
-        run, redis_client, make_shelves(run), SETTINGS, list_length=10, config_hash="c0ffee",
-        model_hash="feed", inputs=inputs,
-    )  # fmt: skip
+    made_from = Provenance(10, "c0ffee", "feed", inputs)
+    stage(run, redis_client, make_shelves(run), SETTINGS, made_from)
     (found,) = generations.listing(redis_client, "shop")
     assert (found.model_hash, found.inputs) == ("feed", inputs)
     assert Manifest.from_json(run.path("manifest.json").read_bytes()) == found
@@ -146,8 +144,7 @@ def test_pipelines_are_bounded_by_keys_and_by_bytes(
         redis_client,
         shelves,
         replace(SETTINGS, max_batch_keys=max_batch_keys, max_batch_bytes=max_batch_bytes),
-        10,
-        "",
+        Provenance(10, ""),
         progress=lambda done, total: ends.append(done),
     )
     assert ends[-1] == len(sizes) == record.n_keys
@@ -173,7 +170,14 @@ def test_few_batches_more_than_were_told_of_are_on_their_way(
 
     settings = replace(SETTINGS, max_batch_keys=5, n_connections=n_connections)
     with pytest.raises(InterruptedError):
-        stage(run, redis_client, make_shelves(run), settings, 10, "", progress=stop_at_the_third)
+        stage(
+            run,
+            redis_client,
+            make_shelves(run),
+            settings,
+            Provenance(10, ""),
+            progress=stop_at_the_third,
+        )
     n_there = sum(1 for _ in redis_client.scan_iter(Keys("shop").generation(1).pattern))
     assert told[-1] <= n_there <= told[-1] + 5 * (2 * n_connections - 1) < 82
 
@@ -262,7 +266,7 @@ def test_a_failure_at_any_point_of_staging_leaves_the_live_generation(
         run = open_run(redis_client, "shop", AS_OF, tmp_path)
         shelves = make_shelves(run, mark="half")
         with pytest.raises(RuntimeError, match="the power went"):
-            stage(run, redis_client, shelves, SMALL, 10, "", progress=fail)
+            stage(run, redis_client, shelves, SMALL, Provenance(10, ""), progress=fail)
         assert_live(redis_client, 1, before)
     after = publish(redis_client, tmp_path, "new")
     assert_live(redis_client, run.generation + 1, after)

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from nightshelf.contract.values import RankedList
-from tasks.artifacts.records import LIST_SCHEMA
+from tasks.artifacts.records import LIST_SCHEMA, Provenance
 from tasks.errors import VerificationError
 from tasks.io.byte_strings import ByteStrings
 from tasks.publish import keyspace, verify
@@ -184,7 +184,7 @@ def test_a_bug_in_the_encoder_is_caught_where_the_digest_agrees(
     shelves = make_shelves(run)
     with monkeypatch.context() as patch:
         patch.setattr(keyspace, "encode_lists", reversed_lists)
-        staged = stage(run, redis_client, shelves, settings, list_length=10, config_hash="")
+        staged = stage(run, redis_client, shelves, settings, Provenance(10, ""))
         patch.setattr("tasks.publish.stage.check_sample", lambda *_, **__: None)
         assert read_back(run, redis_client, shelves, staged, settings).digest == staged.digest
     with pytest.raises(VerificationError, match=r"the list of u\d+ as read back is not the one in"):
@@ -196,7 +196,7 @@ def test_a_file_written_again_after_it_was_staged_is_caught(
 ) -> None:
     run, settings = Run("shop", 1, AS_OF, tmp_path), PublishSettings()
     shelves = make_shelves(run)
-    staged = stage(run, redis_client, shelves, settings, list_length=10, config_hash="")
+    staged = stage(run, redis_client, shelves, settings, Provenance(10, ""))
     lists = pq.read_table(shelves[0].path).to_pylist()
     swap_items(lists[3])
     pq.write_table(pa.Table.from_pylist(lists, LIST_SCHEMA), shelves[0].path)
