@@ -77,6 +77,11 @@ def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
     return task(name=function.__name__, cache_policy=NO_CACHE, **policy)(run)
 
 
+def artifact_key(namespace: str, name: str) -> str:
+    """Return the key of a namespace's artifact, which Prefect lets hold letters, digits and -."""
+    return f"{namespace.replace('.', '-').replace('_', '-')}-{name}"
+
+
 def redis_failed(_task: object, _run: object, state: State[Any]) -> bool:
     """Tell whether a task failed for Redis, which may come back, and not for what it found."""
     cause = state.result(raise_on_failure=False)

@@ -1,11 +1,9 @@
-"""The nightly command around its flow: the check before Prefect starts, and errors said once."""
+"""One way for the flows' commands to start, and to print an error once."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import typer
 from redis import RedisError
@@ -13,44 +11,40 @@ from rich.console import Console
 from rich.markup import escape
 
 from nightshelf.errors import NightshelfError
-from tasks.check import check
-from tasks.errors import SettingsError
-from tasks.publish.stage import connect, refuse_cluster
-from tasks.settings import load_settings
 
 
-def fail(said: str) -> NoReturn:
-    """Say on stderr why there is no night, a line a finding, and end with exit code 1."""
-    console = Console(stderr=True)
-    for line in said.splitlines():
-        text = f"[bold red]The night failed:[/] {escape(line)}"
-        console.print(text, soft_wrap=True, highlight=False)  # a path stays whole
+def run_command(main: Callable[..., Any]) -> None:
+    """Run a flow's command line."""
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(main)
+    command()
+
+
+@contextmanager
+def plain_errors(name: str, *others: type[Exception]) -> Iterator[None]:
+    """Print a known error, or one of the `others`, as `The <name> failed: ...`; exit with 1."""
+    known: tuple[type[Exception], ...] = (NightshelfError, RedisError, *others)
+    try:
+        yield
+    except known as error:
+        fail(name, str(error))
+
+
+def fail(name: str, text: str) -> NoReturn:
+    """Print on stderr why a command failed, a line a finding, and exit with 1."""
+    for line in text.splitlines():
+        print_error(f"The {name} failed:", line)
     raise typer.Exit(1) from None
 
 
-def check_first(
-    events: Path,
-    items: Path,
-    users: Path | None,
-    namespace: str,
-    as_of: datetime | None,
-    config: Path | None,
-) -> None:
-    """End the command where inputs or settings let no night run; the night itself logs warnings."""
-    with Console(stderr=True).status("checking inputs and settings ..."):
-        checked = check(events, items, users, namespace, as_of, config)
-    if checked.errors:
-        fail("\n".join(checked.errors))
-    settings = load_settings(namespace, config)
-    with closing(connect(settings.redis_url.get_secret_value(), settings.publish)) as client:
-        try:
-            refuse_cluster(client)
-        except SettingsError as error:
-            fail(str(error))
+def print_error(heading: str, text: str) -> None:
+    """Print a line on stderr, a path in it whole."""
+    line = f"[bold red]{heading}[/] {escape(text)}"
+    Console(stderr=True).print(line, soft_wrap=True, highlight=False)
 
 
-class _SaidAtTheEnd(logging.Filter):
-    """Drops what Prefect logs of an error that the command itself says at its end."""
+class _PrintedAtTheEnd(logging.Filter):
+    """Drops what Prefect logs of an error that the command prints at its end."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -62,12 +56,12 @@ class _SaidAtTheEnd(logging.Filter):
 @contextmanager
 def errors_once() -> Iterator[None]:
     """Keep known errors out of Prefect's log while the block runs."""
-    said = _SaidAtTheEnd()
+    printed = _PrintedAtTheEnd()
     loggers = [logging.getLogger(f"prefect.{name}") for name in ("task_runs", "flow_runs")]
     for logger in loggers:
-        logger.filters.insert(0, said)
+        logger.filters.insert(0, printed)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(said)
+            logger.removeFilter(printed)

@@ -14,9 +14,8 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from redis import RedisError
 
-from flows import as_task
+from flows import artifact_key, as_task
 from flows._dates_table import Row
-from flows.nightly import artifact_key
 from nightshelf.errors import NightshelfError
 from tasks import backfill as past
 from tasks.backfill import Make
@@ -48,7 +47,7 @@ class Job:
 
 def make_all(job: Job, dates: Sequence[datetime]) -> list[Row]:
     """Make every date, `parallel` at a time, the earliest first; none stops another."""
-    key = f"{artifact_key(job.namespace)}-backfill-progress"
+    key = artifact_key(job.namespace, "backfill-progress")
     made = create_progress_artifact(0.0, key=key, description=f"{len(dates)} dates")
     progress = cast("UUID", made)  # a coroutine only where an event loop runs
     runner: ThreadPoolTaskRunner[Row] = ThreadPoolTaskRunner(max_workers=job.parallel)

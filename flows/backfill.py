@@ -23,12 +23,12 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 from redis import Redis, RedisError
 from rich.console import Console
-from rich.markup import escape
 
-from flows import as_task
+from flows import artifact_key, as_task
+from flows._command import plain_errors, print_error, run_command
 from flows._dates import Job, make_all
 from flows._dates_table import BackfillFailed, Row, to_table
-from flows.nightly import artifact_key, check_inputs, clear_orphans, open_run, publish_made
+from flows.nightly import check_inputs, clear_orphans, open_run, publish_made
 from nightshelf.contract.keys import Keys
 from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import backfill as past
@@ -150,7 +150,7 @@ def show(rows: Sequence[Row], namespace: str) -> None:
     """Put the summary into the Prefect UI."""
     create_table_artifact(
         [row.cells() | {"why": row.why} for row in rows],
-        key=f"{artifact_key(namespace)}-backfill",
+        key=artifact_key(namespace, "backfill"),
         description="What became of each date",
     )
 
@@ -193,18 +193,15 @@ def main(
 
     Started again it goes on where it stopped. Settings are the night's.
     """
-    try:
-        rows = backfill(
-            events, items, start.date(), end.date(), users, step, make, publish, namespace,
-            parallel, run_root, config, force=force, return_state=True,
-        ).result()  # fmt: skip
-    except BackfillFailed as failed:
-        _print(failed.rows)
-        raise typer.Exit(1) from None
-    except (NightshelfError, RedisError) as error:
-        said = f"[bold red]The backfill failed:[/] {escape(str(error))}"
-        Console(stderr=True).print(said, soft_wrap=True)  # a path stays whole
-        raise typer.Exit(1) from None
+    with plain_errors("backfill"):
+        try:
+            rows = backfill(
+                events, items, start.date(), end.date(), users, step, make, publish, namespace,
+                parallel, run_root, config, force=force, return_state=True,
+            ).result()  # fmt: skip
+        except BackfillFailed as failed:
+            _print(failed.rows)
+            raise typer.Exit(1) from None
     _print(rows)
 
 
@@ -213,11 +210,8 @@ def _print(rows: Sequence[Row]) -> None:
     Console(width=_WIDE).print(to_table(rows))
     for row in rows:
         if row.why:
-            said = f"[bold red]{row.day} {row.state}:[/] {escape(row.why)}"
-            Console(stderr=True).print(said, soft_wrap=True)
+            print_error(f"{row.day} {row.state}:", row.why)
 
 
 if __name__ == "__main__":
-    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    command.command()(main)
-    command()
+    run_command(main)

@@ -17,12 +17,11 @@ from typing import Annotated
 import typer
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
-from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from flows import as_task, redis_failed
-from nightshelf.errors import NightshelfError
+from flows import artifact_key, as_task, redis_failed
+from flows._command import plain_errors, run_command
 from tasks.collector import collect as collecting
 from tasks.collector import compact as compacting
 from tasks.collector.collect import Collected
@@ -123,10 +122,9 @@ def show(lines: list[Line], namespace: str) -> None:
         if line.what in _WARNED:
             get_run_logger().warning("%s", line)
     if lines:
-        key = namespace.replace(".", "-").replace("_", "-")
         create_table_artifact(
             [asdict(line) for line in lines],
-            key=f"{key}-collected",
+            key=artifact_key(namespace, "collected"),
             description="Tracked events, collected into the log",
         )
 
@@ -145,17 +143,11 @@ def main(
     Redis is REDIS_URL, settings are NIGHTSHELF_COLLECT__<NAME>, NIGHTSHELF_COMPACT__<NAME> or
     the settings file.
     """
-    try:
+    with plain_errors("collection", OSError):
         lines = collect(events_dir, namespace, config)
-    except (NightshelfError, RedisError, OSError) as error:
-        said = f"[bold red]The collection failed:[/] {escape(str(error))}"
-        Console(stderr=True).print(said, soft_wrap=True)  # a path stays whole
-        raise typer.Exit(1) from None
     for line in lines or [Line("events collected", 0, "there was nothing new")]:
         Console().print(escape(str(line)), soft_wrap=True)
 
 
 if __name__ == "__main__":
-    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    command.command()(main)
-    command()
+    run_command(main)

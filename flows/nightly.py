@@ -36,16 +36,17 @@ import typer
 from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
-from redis import Redis, RedisError
+from redis import Redis
 from rich.console import Console
 from rich.markup import escape
 
-from flows import as_task, redis_failed
-from flows._command import check_first, errors_once, fail
+from flows import artifact_key, as_task, redis_failed
+from flows._check_first import check_first
+from flows._command import errors_once, plain_errors, run_command
 from flows._night_summary import show_summary
 from flows._overtaken import later_night_waits, superseded, waited_for
 from nightshelf.admin.namespace_state import server_time
-from nightshelf.errors import NightshelfError, TransitionRefused
+from nightshelf.errors import TransitionRefused
 from tasks.artifacts.records import Made, Provenance
 from tasks.errors import GateBlocked
 from tasks.evaluation import backtest as foresight
@@ -231,20 +232,16 @@ def publish_made(
 
 def show(page: report.Report, namespace: str) -> None:
     """Put the report and its headline figures into the Prefect UI."""
-    key = artifact_key(namespace)
     create_markdown_artifact(
-        page.md.read_text(), key=f"{key}-report", description="The night's report"
+        page.md.read_text(),
+        key=artifact_key(namespace, "report"),
+        description="The night's report",
     )
     create_table_artifact(
         [row._asdict() for row in page.headline],
-        key=f"{key}-headline",
+        key=artifact_key(namespace, "headline"),
         description="Headline figures and targets",
     )
-
-
-def artifact_key(namespace: str) -> str:
-    """Return a namespace as the keys of Prefect's artifacts can hold it."""
-    return namespace.replace(".", "-").replace("_", "-")
 
 
 def _utc(instant: datetime) -> datetime:
@@ -272,14 +269,9 @@ def main(
     Redis is REDIS_URL, settings are NIGHTSHELF_<STEP>__<NAME> or the settings file.
     """
     check_first(events, items, users, namespace, _utc(as_of) if as_of else None, config)
-    try:
-        with errors_once():
-            night = nightly(
-                events, items, users, namespace, as_of, run_root, config, return_state=True
-            )
-            page = night.result()
-    except (NightshelfError, RedisError) as error:
-        fail(str(error))
+    with plain_errors("night"), errors_once():
+        night = nightly(events, items, users, namespace, as_of, run_root, config, return_state=True)
+        page = night.result()
     if not isinstance(page, report.Report):
         Console(stderr=True).print(f"Superseded: {escape(str(night.message))}", soft_wrap=True)
         raise typer.Exit(1)
@@ -289,6 +281,4 @@ def main(
 
 
 if __name__ == "__main__":
-    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    command.command()(main)
-    command()
+    run_command(main)

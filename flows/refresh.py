@@ -19,14 +19,13 @@ from typing import Annotated
 import typer
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_table_artifact
-from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from flows import as_task, redis_failed
+from flows import artifact_key, as_task, redis_failed
+from flows._command import plain_errors, run_command
 from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
-from nightshelf.errors import NightshelfError
 from nightshelf.text import age_text
 from tasks.publish.stage import connect
 from tasks.refresh import refresh as refreshing
@@ -81,7 +80,7 @@ def show(done: list[Refreshed], namespace: str) -> None:
     if any(each.n_lists or each.n_waiting for each in done):
         create_table_artifact(
             [asdict(each) for each in done],
-            key=f"{namespace.replace('.', '-').replace('_', '-')}-refreshed",
+            key=artifact_key(namespace, "refreshed"),
             description="Lists brought up to date since the night",
         )
 
@@ -112,17 +111,11 @@ def main(
 
     Redis is REDIS_URL, settings are NIGHTSHELF_REFRESH__<NAME> or the settings file.
     """
-    try:
+    with plain_errors("refresh"):
         done = refresh(events_dir, namespace, run_root, config)
-    except (NightshelfError, RedisError) as error:
-        told = f"[bold red]The refresh failed:[/] {escape(str(error))}"
-        Console(stderr=True).print(told, soft_wrap=True)  # a path stays whole
-        raise typer.Exit(1) from None
     for each in done:
         Console().print(escape(said(each)), soft_wrap=True)
 
 
 if __name__ == "__main__":
-    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    command.command()(main)
-    command()
+    run_command(main)
