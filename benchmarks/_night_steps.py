@@ -12,8 +12,7 @@ from redis import Redis
 
 from benchmarks._log import AS_OF, MadeLog
 from tasks.artifacts.records import Provenance
-from tasks.evaluation import gate_step as admit
-from tasks.evaluation import measure
+from tasks.evaluation import gate_step, measure
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
 from tasks.pipeline import Pipeline
@@ -71,7 +70,7 @@ def whole_night(
     staged = clock(publish.stage, run, redis, shelves, settings.publish, made_from)
     clock(publish.read_back, run, redis, shelves, staged, settings.publish)
     metrics = clock(measure.measure, run, made, settings.topn)
-    verdict = clock(admit.check_gates, run, redis, made, metrics, None, settings.gates)
+    verdict = clock(gate_step.check_gates, run, redis, made, metrics, None, settings.gates)
     state = clock(live.flip, run, redis).state
     outcome = report.Outcome(metrics, None, verdict, state)
     clock(report.write_report, run, made, staged, outcome, settings.targets)

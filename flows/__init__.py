@@ -1,4 +1,4 @@
-"""Prefect flows, one a file. Here: how a plain step of `tasks/` becomes a Prefect task."""
+"""Prefect flows, one a file; a plain step of `tasks/` wrapped as a Prefect task."""
 
 import atexit
 import logging
@@ -52,7 +52,7 @@ _COMPILING_EVERY_S = 10.0
 
 
 def as_task(function: Callable[P, R], **policy: Any) -> Task[P, R]:
-    """Wrap a step as a Prefect task that logs what came of it and shows its progress.
+    """Wrap a step as a Prefect task that logs its counts and seconds and shows its progress.
 
     `policy` is Prefect's: retries, retry_delay_seconds, timeout_seconds. Nothing is cached: a night
     that runs again computes again, under a new generation.
@@ -83,13 +83,13 @@ def artifact_key(namespace: str, name: str) -> str:
 
 
 def redis_failed(_task: object, _run: object, state: State[Any]) -> bool:
-    """Tell whether a task failed for Redis, which may come back, and not for what it found."""
+    """Tell whether a task failed for Redis, and may succeed when tried again."""
     cause = state.result(raise_on_failure=False)
     return isinstance(cause, RedisError | RedisUnavailable)
 
 
 class _Progress:
-    """Tells the Prefect UI and the log how far a step is."""
+    """Progress of a step in the Prefect UI and the log."""
 
     def __init__(self, step: str) -> None:
         self._step = step
@@ -116,17 +116,17 @@ class _Progress:
 
 
 def _compiling(log: "logging.Logger | logging.LoggerAdapter[Any]") -> Callable[[int, int], None]:
-    """Return what logs that the inner loops compile: the first time at once, then now and then."""
+    """Return a callback that logs the compiling of kernels, at once and then every ten seconds."""
     due = time.monotonic()
 
-    def tell(ready: int, total: int) -> None:
+    def log_progress(ready: int, total: int) -> None:
         nonlocal due
         if time.monotonic() >= due:
             due = time.monotonic() + _COMPILING_EVERY_S
             done = f"{ready} of up to {total} functions are ready"
             log.info("compiling the inner loops, once after each change of code: %s", done)
 
-    return tell
+    return log_progress
 
 
 def _summary(record: object) -> str:
@@ -142,13 +142,13 @@ def _summary(record: object) -> str:
 
 
 def _warnings(record: object) -> Sequence[str]:
-    """Return what a step warns of: a record's findings, or a verdict's gates that warn."""
+    """Return a step's warnings: a record's findings, or a verdict's gates that warn."""
     found = getattr(record, "warnings", ())
     return found() if callable(found) else found
 
 
 class _PlainErrors(logging.Filter):
-    """Drops the traceback of errors whose message already says what happened and what to do."""
+    """A filter that drops the traceback of known errors, whose message says enough."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], NightshelfError | RedisError):

@@ -1,4 +1,4 @@
-"""The check of inputs and settings before Prefect starts."""
+"""Check inputs and settings before Prefect starts."""
 
 from contextlib import closing
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""One way for the flows' commands to start, and to print an error once."""
+"""Start a flow's command, and print its error once."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def print_error(heading: str, text: str) -> None:
 
 
 class _PrintedAtTheEnd(logging.Filter):
-    """Drops what Prefect logs of an error that the command prints at its end."""
+    """A filter that drops Prefect's log of an error that the command prints at its end."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""The dates of a backfill: a Prefect task each, some at a time, each in a process of its own."""
+"""Dates of a backfill: a Prefect task each, some at a time, each in a child process."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -30,7 +30,7 @@ _LOOK_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class Job:
-    """What all dates of a backfill share."""
+    """Settings and inputs that all dates of a backfill share."""
 
     namespace: str
     inputs: Inputs
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def root(self) -> Path:
-        """Where dates lie that are not published: a night's folder has a number of Redis's."""
+        """Folder of unpublished dates; a night's own has a number that Redis gave."""
         return self.run_root / "backfill"
 
 
@@ -80,7 +80,7 @@ make_date = as_task(one_date, task_run_name="{as_of:%Y-%m-%d}")
 
 
 def _row(as_of: datetime, result: object) -> Row:
-    """Return what a date's task returned, or tell why it failed."""
+    """Return the row of a date's task, made from its error where it failed."""
     return result if isinstance(result, Row) else Row(as_of, "failed", why=_reason(result))
 
 
@@ -90,16 +90,16 @@ def _reason(error: object) -> str:
 
 
 def _telling(run: Run) -> Callable[[Future[Any]], None]:
-    """Return what logs a run's steps as its journal has them, until the run ends."""
+    """Return a callback that logs a run's steps from its journal until the run ends."""
     log = get_run_logger()
 
-    def tell(future: Future[Any]) -> None:
-        n_told, done = 0, False
+    def log_steps(future: Future[Any]) -> None:
+        n_logged, done = 0, False
         while not done:
             done = bool(wait([future], _LOOK_EVERY_S).done)
             steps = run.steps()
-            for step in steps[n_told:]:
+            for step in steps[n_logged:]:
                 log.info("%s (%.1f s)", step["step"], step["seconds"])
-            n_told = len(steps)
+            n_logged = len(steps)
 
-    return tell
+    return log_steps

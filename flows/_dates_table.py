@@ -1,4 +1,4 @@
-"""The summary of a backfill: a line a date, for the Prefect UI and for a terminal."""
+"""Summary of a backfill: a line a date, for the Prefect UI and for a terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _RIGHT = ("events", "users", "items", "coverage", "diversity", "ndcg@10", "secon
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a date: its run where it has one, and why where something went wrong.
+    """Outcome of a date: its run where it has one, and `why` where something went wrong.
 
     `state` is "made", "kept" (made by an earlier backfill), "failed", or that of the generation
     that was published: "live", "staged", "blocked".
@@ -58,7 +58,7 @@ class Row:
 
 
 class BackfillFailed(NightshelfError):  # noqa: N818 - reads better at the call site
-    """A date was not made, or the last one not published; `rows` has all of them."""
+    """Error for dates that were not made, or not published; `rows` has all dates."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = tuple(rows)
@@ -67,7 +67,7 @@ class BackfillFailed(NightshelfError):  # noqa: N818 - reads better at the call 
 
 
 def to_table(rows: Sequence[Row]) -> Table:
-    """Return the summary for a terminal; the reasons are told beside it."""
+    """Return the summary for a terminal, without the reasons of failures."""
     table = Table(box=None, pad_edge=False)
     for head in rows[0].cells():
         table.add_column(head, justify="right" if head in _RIGHT else "left", no_wrap=True)

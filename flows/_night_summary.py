@@ -1,4 +1,4 @@
-"""The end of the nightly command: figures, three users' lists, and what to type next."""
+"""Output of the nightly command: figures, three users' lists, commands to type next."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ _SHOWN = 5
 
 
 def show_summary(page: Report, namespace: str, client: Redis) -> None:
-    """Print what came of a night, as readers see it."""
+    """Print a night's figures and lists as readers see them."""
     console, folder = Console(), page.json.parent
     facts: dict[str, Any] = json.loads(page.json.read_text())
     console.rule("[bold]The report")

@@ -1,4 +1,4 @@
-"""A night that need not run: a later one waits already, or has gone live."""
+"""Nights that are skipped: a later one waits already, or has gone live."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -45,7 +45,7 @@ def later_night_waits(namespace: str) -> bool:
 
 
 def waited_for() -> State[None]:
-    """End a late night that a later one will make up for."""
+    """Return the state of a late night that a later one replaces."""
     return Completed(
         name="Superseded",
         message="a later night of this deployment waits already and sees more: nothing was done",
@@ -53,7 +53,7 @@ def waited_for() -> State[None]:
 
 
 def superseded(run: Run, newer: Manifest) -> State[None]:
-    """End a night that would take readers back in time; nothing is wrong with it."""
+    """Return the state of a night that would take readers back in time."""
     return Completed(
         name="Superseded",
         message=f"generation {newer.generation} of {run.namespace}, as of {newer.as_of}, is live "

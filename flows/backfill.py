@@ -1,4 +1,4 @@
-"""Past dates, each computed as if it were that day, by the night's own steps. Read it downwards.
+"""Past dates, each computed as if it were that day, by the night's own steps.
 
     step            what it does                                what it leaves
     check_inputs    every file readable, every column there     (nothing: it fails before all else)
@@ -7,9 +7,9 @@
     publish_date    the last date only, and only if asked: as   runs/<ns>/<generation>/
                     the night does, gates included
 
-No date sees what happened or arrived after its midnight (`tasks/backfill.py`). A date that fails
-stops no other; in the end the flow fails, and says which and why. Without `publish` Redis is not
-needed (docs/decisions/0025-backfill.md).
+No date sees an event that happened or arrived after its midnight (`tasks/backfill.py`). A date
+that fails stops no other; in the end the flow fails, and says which and why. Without `publish`
+Redis is not needed (docs/decisions/0025-backfill.md).
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ _WIDE = 1_000
 
 adopt_date = as_task(adopt)
 make_lists = as_task(past.make_lists)
-foresee = as_task(past.foresee)
+backtest = as_task(past.backtest)
 
 
 def _run_name() -> str:
@@ -113,7 +113,7 @@ def backfill(
 def refuse_unless_publishable(
     client: Redis, namespace: str, as_of: datetime, make: Make, *, force: bool
 ) -> None:
-    """Refuse a last date that has no lists, or that would take readers back, before any work.
+    """Refuse, before any work, a last date without lists or older than the live generation.
 
     Raises `SettingsError`; `TransitionRefused` (`superseded`), unless `force`.
     """
@@ -130,7 +130,7 @@ def refuse_unless_publishable(
 
 
 def publish_date(job: Job, client: Redis, source: Run, *, force: bool) -> Row:
-    """Publish what a run has made as a night is published, under a number of Redis's."""
+    """Publish a date's lists as a night's are, under a generation number of Redis."""
     try:
         run = open_run(client, job.namespace, source.as_of, job.run_root)
         with run.writing("settings"):
@@ -138,7 +138,7 @@ def publish_date(job: Job, client: Redis, source: Run, *, force: bool) -> Row:
         adopt_date(run, source)
         clear_orphans(run, client)
         made = make_lists(run, job.inputs, job.settings)
-        quality = foresee(run, made, job.settings)
+        quality = backtest(run, made, job.settings)
         page = publish_made(run, client, made, quality, job.inputs, job.settings, force=force)
     except (NightshelfError, RedisError) as error:
         state = "blocked" if isinstance(error, GateBlocked) else "failed"
@@ -151,7 +151,7 @@ def show(rows: Sequence[Row], namespace: str) -> None:
     create_table_artifact(
         [row.cells() | {"why": row.why} for row in rows],
         key=artifact_key(namespace, "backfill"),
-        description="What became of each date",
+        description="Outcome of each date",
     )
 
 
@@ -206,7 +206,7 @@ def main(
 
 
 def _print(rows: Sequence[Row]) -> None:
-    """Print the summary, each line whole, and the reasons of what failed."""
+    """Print the summary, each line whole, and the reasons of failures."""
     Console(width=_WIDE).print(to_table(rows))
     for row in rows:
         if row.why:

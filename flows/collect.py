@@ -1,4 +1,4 @@
-"""Tracked events into the event log: every minute, what apps have told since. Read it downwards.
+"""Tracked events into the event log, every minute.
 
     step            what it does                                     what it leaves
     collect_events  from the stream into files, then acknowledged    <events_dir>/date=.../tracked-*
@@ -62,7 +62,7 @@ class Line:
 
 @flow(name="collect", flow_run_name="{namespace}")
 def collect(events_dir: Path, namespace: str = "shop", config: Path | None = None) -> list[Line]:
-    """Move what apps have told into the event log.
+    """Move tracked events into the event log.
 
     Args:
         events_dir: folder of `date=YYYY-MM-DD/` partitions, made where it is not there.
@@ -95,7 +95,7 @@ def collect(events_dir: Path, namespace: str = "shop", config: Path | None = Non
 
 
 def summary(collected: Collected, compacted: Compacted) -> list[Line]:
-    """Return what there is to say of a run: nothing of what did not happen."""
+    """Return the counts of a run that are not 0, a line each."""
     reasons = ", ".join(f"{reason}: {count}" for reason, count in collected.malformed.items())
     unknown = ", ".join(f"{name}: {count}" for name, count in collected.unknown.items())
     broken = "; ".join(f"{folder}: {reason}" for folder, reason in compacted.broken.items())
@@ -117,7 +117,7 @@ def summary(collected: Collected, compacted: Compacted) -> list[Line]:
 
 
 def show(lines: list[Line], namespace: str) -> None:
-    """Put the summary into the Prefect UI, and what should not be into the log as a warning."""
+    """Put the summary into the Prefect UI, and its warnings into the log."""
     for line in lines:
         if line.what in _WARNED:
             get_run_logger().warning("%s", line)
@@ -136,7 +136,7 @@ def main(
         Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")
     ] = None,
 ) -> None:
-    """Move what apps have told into the event log.
+    """Move tracked events into the event log.
 
     Example: python -m flows.collect --events-dir log/events --namespace shop
 

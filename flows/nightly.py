@@ -1,4 +1,4 @@
-"""The night: yesterday's events in, today's lists out. Read it from top to bottom.
+"""The night: yesterday's events in, today's lists out.
 
     step            what it does                             what it leaves in runs/<ns>/<gen>/
     check_inputs    every file readable, every column there  (nothing: it fails before all else)
@@ -6,13 +6,13 @@
     take_over       what a run that broke off had finished   made_from.json
     clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
     clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
-    build_features  who took to what, and how strongly       features/
+    build_features  interactions, feature rows               features/
     train_als       factors, from the night before's on      model/
     top_n           every user's exact, diverse list         lists/lists.parquet
     popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
     similar_items   items like this one                      lists/similar.parquet
-    evaluate        how lists of days ago have done (if set)  holdout/quality.json
-    forecast        does it fit beside what Redis holds?     (a line in steps.jsonl)
+    evaluate        offline quality, where set               backtest/quality.json
+    forecast        memory that the generation will need     (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
     read_back       out of Redis again, proven by a digest
     measure         coverage, diversity, ... as served       curves.json
@@ -49,9 +49,7 @@ from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import TransitionRefused
 from tasks.artifacts.records import Made, Provenance
 from tasks.errors import GateBlocked
-from tasks.evaluation import backtest as foresight
-from tasks.evaluation import gate_step as admit
-from tasks.evaluation import measure
+from tasks.evaluation import backtest, gate_step, measure
 from tasks.evaluation.backtest import Quality
 from tasks.features.build import build_features
 from tasks.features.serving_rules import counting_of
@@ -101,12 +99,12 @@ _LIMITS_H: dict[Callable[..., Any], int] = {
 PIPELINE: dict[Callable[..., Any], Callable[..., Any]] = {
     step: as_task(step, timeout_seconds=limit_h * HOUR_S) for step, limit_h in _LIMITS_H.items()
 }
-evaluate = as_task(foresight.evaluate, timeout_seconds=6 * HOUR_S)
+evaluate = as_task(backtest.evaluate, timeout_seconds=6 * HOUR_S)
 forecast = as_task(memory.forecast, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
 read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
 measure_lists = as_task(measure.measure, timeout_seconds=HOUR_S)
-check_gates = as_task(admit.check_gates, timeout_seconds=HOUR_S, **PATIENT)
+check_gates = as_task(gate_step.check_gates, timeout_seconds=HOUR_S, **PATIENT)
 flip = as_task(live.flip, **PATIENT)
 keep_live = as_task(live.keep_live, **PATIENT)
 write_report = as_task(report.write_report, timeout_seconds=HOUR_S)
@@ -185,7 +183,7 @@ def make_night(
     made = pipeline.lists(features, models)
 
     quality = None
-    if settings.evaluate.holdout_days:
+    if settings.evaluate.backtest_days:
         quality = evaluate(run, log, settings.evaluate, settings.recipe)
 
     return publish_made(run, redis, made, quality, checked, settings)
@@ -201,9 +199,10 @@ def publish_made(
     *,
     force: bool = False,
 ) -> report.Report:
-    """Publish what a night has made: stage it, prove it, judge it, flip to it, tell of it.
+    """Publish a night's lists: stage, read back, measure, judge, flip, report.
 
-    `force` lets it go live in place of what has seen more. Raises `GateBlocked` once all is told.
+    `force` lets it replace a live generation that has seen more. Raises `GateBlocked` after the
+    report.
     """
     shelves = families(run, made.files)
     forecast(run, redis, shelves)

@@ -1,8 +1,8 @@
-"""What users do shows within minutes. Read it from top to bottom.
+"""The refresh: lists of users who acted are made anew within minutes.
 
     step            what it does                                    what it leaves
     open_served     the live generation, a canary, their runs       (nothing)
-    refresh_lists   for each: who waits, is new or was left behind  (the queue `waiting`)
+    refresh_lists   for each: users in the queue, new, or left behind  (the refresh queue)
                     their whole history, the model folded to it,    (a scratch folder, gone after)
                     their lists and rows, as the night makes them
                     written into the generation, if it is still     lists and rows in Redis
@@ -76,7 +76,7 @@ def refresh(
 
 
 def show(done: list[Refreshed], namespace: str) -> None:
-    """Put the summary into the Prefect UI, where there is something to say."""
+    """Put the summary into the Prefect UI, unless nothing was done."""
     if any(each.n_lists or each.n_waiting for each in done):
         create_table_artifact(
             [asdict(each) for each in done],

@@ -1,4 +1,4 @@
-"""The commands of `nightshelf` that need the pipeline: `check`, `republish` and `why`.
+"""Commands of `nightshelf` that need the pipeline: `check`, `republish` and `why`.
 
 The package `nightshelf` finds them where it is installed from a checkout, by the entry point
 `nightshelf.commands`; apps that only read lists install neither these nor the pipeline
@@ -121,7 +121,7 @@ REMEDIES["pointer"] = _republish_words
 
 @contextmanager
 def _pipeline() -> Iterator[None]:
-    """Say in one line what an install without the pipeline lacks."""
+    """Raise a one-line error where the pipeline is not installed."""
     try:
         yield
     except ModuleNotFoundError as absent:

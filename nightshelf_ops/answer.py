@@ -1,4 +1,4 @@
-"""All that `nightshelf why` finds out of a user and an item."""
+"""Answer of `nightshelf why` about a user and an item."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from tasks.explain.trace import Person, Place
 
 @dataclass(frozen=True)
 class Answer:
-    """All that is known: what Redis serves, and what the run's folder tells of how it came about.
+    """The list that Redis serves, and its trace in the run's folder.
 
     `own` says how the user's own key stands: ``served``, ``absent``, ``unreadable`` or ``blocked``
     (all of its items are). `person` is `None` for a user without factors, `place` where no item was
@@ -35,6 +35,6 @@ class Answer:
 
     @property
     def position(self) -> int | None:
-        """Where the item stands in what is served, from 1."""
+        """Place of the item in the served list, from 1."""
         ids = [item.item_id for item in self.served.items]
         return ids.index(self.item) + 1 if self.item in ids else None

@@ -1,4 +1,4 @@
-"""`nightshelf check`: what a night would read, and what is wrong with it, before any night."""
+"""`nightshelf check`: findings in inputs and settings, before any night."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The newest run of a namespace that could be live: what a server that came back empty needs."""
+"""The newest run of a namespace that may go live."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tasks.runs.saved_run import saved_runs
 
 
 def newest_good(root: Path, namespace: str) -> Path | None:
-    """Return the folder of the run that has seen the most and passed its gates; `None` without one.
+    """Return the folder of the latest run that passed its gates; `None` without one.
 
     Of runs as of one time it is the latest. Folders that hold no staged generation are passed over.
     """

@@ -1,4 +1,4 @@
-"""What `nightshelf why` says of an item: served or not, and what became of it in the night."""
+"""Output of `nightshelf why` about an item: served or not, and its way through the night."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def served_lines(answer: "Answer") -> Iterator[str]:
-    """Yield what a reader sees of the item."""
+    """Yield lines on how readers see the item."""
     row, item = answer.rows.get(str(answer.item)), answer.item
     if row is None:
         yield f"{item}: no such item in the catalogue of this generation"
@@ -30,7 +30,7 @@ def served_lines(answer: "Answer") -> Iterator[str]:
 
 
 def _filler(answer: "Answer") -> str:
-    """Say what is shown in a blocked item's stead."""
+    """Name the replacement of a blocked item."""
     if answer.own == "blocked":
         return "nothing else is left of the list, so the fallback fills in"
     return f"the tail of {_list(answer)} fills in"
@@ -41,7 +41,7 @@ def _list(answer: "Answer") -> str:
 
 
 def place_lines(answer: "Answer") -> Iterator[str]:
-    """Yield what became of the item in the night."""
+    """Yield lines on the item's way through the night."""
     place, person = answer.place, answer.person
     if place is None or person is None:
         return
@@ -77,7 +77,7 @@ def _outcome(place: Place, person: Person) -> str:
 
 
 def show_tables(answer: "Answer") -> None:
-    """Print who took the item's room, and which of the history speaks for it."""
+    """Print the items that took its room, and the history that speaks for it."""
     place, names = answer.place, titles(answer)
     if place is None:
         return

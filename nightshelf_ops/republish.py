@@ -23,7 +23,7 @@ from tasks.settings import load_settings
 def carry_out(
     context: Context, redis_url: str, folder: Path, config: Path | None, *, force: bool
 ) -> None:
-    """Say what will be published, ask, and do it with the patience of a publisher."""
+    """Print the plan, ask, and publish with a publisher's timeouts."""
     saved = SavedRun.open(folder)
     source, manifest = saved.run, saved.manifest
     settings = load_settings(source.namespace, config).publish
@@ -50,14 +50,14 @@ def _republish(
     with closing(connect(redis_url, settings)) as client, _bar() as bar:
         job = bar.add_task("keys")
 
-        def tell(done: int, total: int) -> None:
+        def show_progress(done: int, total: int) -> None:
             bar.update(job, completed=done, total=total)
 
-        return republish(client, saved, settings, force=force, progress=tell)
+        return republish(client, saved, settings, force=force, progress=show_progress)
 
 
 def _plan(source: Run, manifest: Manifest, world: World) -> str:
-    """Say what goes where, and what is there now."""
+    """Return the plan as a sentence: the keys, and the generation that they replace."""
     now = "nothing is live now"
     if live := world.live:
         now = f"in place of generation {live.generation} (as of {minute_text(live.as_of)})"
@@ -71,7 +71,7 @@ def _plan(source: Run, manifest: Manifest, world: World) -> str:
 
 
 def _result(world: World, ours: Manifest) -> str:
-    """Say what is live now, and what is to be done where it is not what was published."""
+    """Return the outcome as a sentence: the live generation, and the next command if another."""
     now, number = live_text(world), ours.generation
     if ours.state == "live":
         return now

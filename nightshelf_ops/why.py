@@ -1,4 +1,4 @@
-"""`nightshelf why`: what a user is served, and why an item is in the list or not."""
+"""`nightshelf why`: a user's served list, and why an item is in it or not."""
 
 import json
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ _ITEM = ("item_id", "score", "reason")
 
 
 def show_answer(context: Context, user: str, item: str | None, runs: Path) -> None:
-    """Find out, and say."""
+    """Print the answer, as tables or as JSON."""
     found = _answer(context, context.open_shelf(), user, item, runs)
     if context.as_json:
         about = {name: getattr(found.served, name) for name in _SERVED}
@@ -79,7 +79,7 @@ def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: P
 
 
 def _maker(served: Result, world: World) -> Manifest | None:
-    """Return the generation that answers, or should: the live one where all its keys are gone."""
+    """Return the generation that answered; the live one where all its keys have expired."""
     return world.live if served.generation is None else world.find(served.generation)
 
 
@@ -101,7 +101,7 @@ def _own(value: bytes | None, off: frozenset[str]) -> str:
 def _traced(
     folder: Path, manifest: Manifest, user: str, item: str | None
 ) -> tuple[Person | None, Place | None, str | None]:
-    """Trace in the generation's folder, or say why that cannot be."""
+    """Trace in the generation's folder, or return the reason why not."""
     try:
         there = SavedRun.open(folder).manifest
         if there.digest != manifest.digest:
@@ -115,7 +115,7 @@ def _traced(
 
 
 def _named(served: Result, item: str | None, place: Place | None) -> set[str]:
-    """Return the items that the answer names."""
+    """Return the ids of the items that the answer names."""
     found = {item} if item else set()
     if place:
         found |= {each.item_id for each in place.because} | {each.item_id for each in place.rivals}

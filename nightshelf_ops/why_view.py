@@ -1,4 +1,4 @@
-"""What `nightshelf why` says, from the user to the item."""
+"""Output of `nightshelf why`, from the user to the item."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def _user(answer: "Answer") -> str:
 
 
 def _fallback(answer: "Answer") -> Iterator[str]:
-    """Say why the own list is not served, and which rung of the ladder is."""
+    """Say why the own list is not served, and which fallback level is."""
     source = answer.served.source
     if source == "list" or answer.manifest is None:
         return

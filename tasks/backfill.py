@@ -1,4 +1,4 @@
-"""A past date, computed as if it were that day: the night's own steps, up to what is asked for.
+"""A past date, computed by the night's own steps as if it were that day.
 
 No event that happened or arrived after the date's `as_of` is seen, no user who signed up later and
 no item that was created later. The rest of the catalogue and of the users file is as it stands
@@ -51,7 +51,7 @@ def midnights(start: date, end: date, step_days: int) -> list[datetime]:
 
 
 def open_date(root: Path, namespace: str, as_of: datetime) -> Run:
-    """Make a run's folder under the next free number. Redis is not asked, and knows none of it."""
+    """Make a run's folder under the next free number, without Redis."""
     while True:
         run = Run(namespace, highest_generation(root, namespace) + 1, as_of, root)
         with run.writing("folder"), suppress(FileExistsError):  # another date was first
@@ -68,7 +68,7 @@ def find_date(
 
 
 def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
-    """Compute a date as far as `make` says; what a run that broke off has finished is taken over.
+    """Compute a date as far as `make` says, taking over an interrupted run's finished steps.
 
     Raises what the night's steps raise.
     """
@@ -101,16 +101,16 @@ def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:
     return Pipeline(run, replace(log, items=known.path, n_items=known.n_items), settings.recipe)
 
 
-def foresee(run: Run, made: Made, settings: Settings) -> Quality | None:
+def backtest(run: Run, made: Made, settings: Settings) -> Quality | None:
     """Judge the lists of some days before the date, where the settings ask for it."""
-    if not settings.evaluate.holdout_days:
+    if not settings.evaluate.backtest_days:
         return None
     return evaluate(run, made.log, settings.evaluate, settings.recipe)
 
 
 @dataclass(frozen=True)
 class KnownItems:
-    """The catalogue as far as it was known: relation `items` of `CleanLog`."""
+    """The catalogue as it was known at a date: relation `items` of `CleanLog`."""
 
     path: Path
     n_items: int
@@ -118,7 +118,7 @@ class KnownItems:
 
 @computed
 def known_items(run: Run, log: CleanLog) -> KnownItems:
-    """Leave out of the catalogue what was created after `as_of`."""
+    """Leave items created after `as_of` out of the catalogue."""
     path = run.path("known/items.parquet")
     with connect(run.folder) as db:
         for name, source in (("events", log.events), ("items", log.items)):
@@ -130,7 +130,7 @@ def known_items(run: Run, log: CleanLog) -> KnownItems:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a date came to; what was not made, or not measured, is none."""
+    """Figures of a date; none where not made or not measured."""
 
     events: int | None = None
     users: int | None = None
@@ -142,7 +142,7 @@ class Summary:
 
 
 def summarise(run: Run) -> Summary:
-    """Read from the journal what a run came to; seconds are of all its steps, taken over or not."""
+    """Read a run's figures from its journal; seconds are of all its steps, taken over or not."""
     journal = run.steps()
     steps: dict[str, dict[str, Any]] = {line["step"]: line for line in journal}
     features, lists = steps.get("build_features", {}), steps.get("measure", {})
@@ -158,8 +158,8 @@ def summarise(run: Run) -> Summary:
 
 
 def _report(run: Run, made: Made, settings: Settings) -> None:
-    """Write the report of lists that nobody has published: measured as they were computed."""
-    quality = foresee(run, made, settings)
+    """Write the report of lists that are not published."""
+    quality = backtest(run, made, settings)
     metrics = measure(run, made, settings.topn)
     outcome = Outcome(metrics, quality, Verdict(()), state="not published")
     write_report(run, made, None, outcome, settings.targets)

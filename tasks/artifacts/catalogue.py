@@ -16,7 +16,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the walk needs to know of the items that it ranks, by position.
+    """Ids, categories and availability of the items to rank, by position.
 
     `categories` are numbers from 0 to `n_categories` - 1.
     """
@@ -28,7 +28,7 @@ class Catalogue:
 
     @property
     def n_categories(self) -> int:
-        """How many categories there are."""
+        """Number of categories."""
         return len(self.category_names)
 
     @property
@@ -37,8 +37,8 @@ class Catalogue:
         return self.category_names.index(UNKNOWN) if UNKNOWN in self.category_names else -1
 
     @cached_property
-    def texts(self) -> pa.StringArray:
-        """All that a list can name: the items, the categories, and last the empty text."""
+    def names(self) -> pa.StringArray:
+        """Item ids, category names, and last the empty string: all that a list can name."""
         return pa.concat_arrays([self.ids, pa.array([*self.category_names, ""], pa.string())])
 
 

@@ -1,4 +1,4 @@
-"""Factors and matrices as files: how steps save and load them."""
+"""Save and load factors and matrices."""
 
 from pathlib import Path
 

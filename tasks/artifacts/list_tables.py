@@ -1,4 +1,4 @@
-"""Lists as columns, and the catalogue that they are made of."""
+"""Lists as Arrow columns."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -10,7 +10,7 @@ import pyarrow as pa
 from tasks.artifacts.records import LIST_SCHEMA
 from tasks.io.parquet import row_groups
 
-#: The texts of lists, of which there are few distinct ones.
+#: The strings of lists, of which there are few distinct ones.
 _REPETITIVE = [f"{name}.list.element" for name in ("item_ids", "codes", "because")]
 
 
@@ -20,14 +20,14 @@ Positions = npt.NDArray[np.integer]
 def read_lists(
     path: Path, columns: list[str] | None = None
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Yield a file's lists, a row group at a time, their texts as positions among the distinct."""
+    """Yield a file's lists, a row group at a time, their strings dictionary-encoded."""
     return row_groups(path, columns, _REPETITIVE)
 
 
-def named(texts: pa.Array, positions: Positions) -> pa.DictionaryArray:
-    """Return the texts at `positions`, each distinct one once: texts cost more than numbers do."""
+def named(strings: pa.Array, positions: Positions) -> pa.DictionaryArray:
+    """Return the strings at `positions`, dictionary-encoded."""
     coded = pa.array(positions).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(coded.indices, texts.take(coded.dictionary))
+    return pa.DictionaryArray.from_arrays(coded.indices, strings.take(coded.dictionary))
 
 
 def list_batch(
@@ -40,7 +40,7 @@ def list_batch(
 ) -> pa.RecordBatch:
     """Put flat columns together as rows of `LIST_SCHEMA`; keys without items are left out.
 
-    `lengths` gives the items a key; the other arrays hold sum(lengths) values, texts as they are
+    `lengths` gives the items a key; the other arrays hold sum(lengths) values, strings as they are
     or as dictionaries.
     """
     filled = lengths > 0

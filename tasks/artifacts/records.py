@@ -1,4 +1,4 @@
-"""What the steps hand to one another: paths, counts and ids, never the data itself."""
+"""Records that steps hand over: paths, counts and ids, never the data itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ LIST_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class CleanLog:
-    """The night's input once checked: three relations that later steps can trust.
+    """Cleaned input of a night: three relations.
 
     - `events`: user_id, item_id, event_type, ts, value, session_id; grain: one distinct event with
       ts (and arrival) not after `as_of`.
@@ -52,7 +52,7 @@ class CleanLog:
 
 @dataclass(frozen=True)
 class Features:
-    """What the model learns from and readers look up.
+    """Interactions to learn from, and feature rows to publish.
 
     - `interactions`: scipy CSR (npz), users x items, float32; the decayed, weighted sum of a
       user's events with an item. Rows are in the order of `user_ids`, columns of `item_ids`.

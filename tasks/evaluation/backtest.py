@@ -1,6 +1,6 @@
-"""How well the night foresees: lists as of some days ago, judged by what users have done since.
+"""Offline quality: lists as of some days ago, judged by the events since.
 
-The night is computed once more, as it was `holdout_days` ago (`tasks/evaluation/past_run.py`), and
+The night is computed once more, as it was `backtest_days` ago (`tasks/evaluation/past_run.py`), and
 held against the days that followed (`tasks/evaluation/ground_truth.py`). Why so:
 docs/decisions/0017-offline-metric.md.
 """
@@ -30,7 +30,7 @@ DEPTH = 10
 
 @dataclass(frozen=True)
 class Quality:
-    """How lists as of `cut` (ISO 8601), `holdout_days` ago, have done.
+    """Offline quality of lists as of `cut` (ISO 8601), `backtest_days` ago.
 
     - `n_users`, `n_relevant`: judged users, and items that they were to be shown; where there are
       none, there are no figures.
@@ -43,7 +43,7 @@ class Quality:
     - `path`: all this as JSON.
     """
 
-    holdout_days: int
+    backtest_days: int
     cut: str
     path: Path
     n_users: int = 0
@@ -57,12 +57,12 @@ class Quality:
 
 @computed
 def evaluate(run: Run, log: CleanLog, settings: EvaluateSettings, recipe: Recipe) -> Quality:
-    """Judge the lists of `holdout_days` ago (1 at least); `holdout/` keeps figures and journal.
+    """Judge the lists of `backtest_days` ago (1 at least); `backtest/` keeps figures and journal.
 
     A log that is younger than that gives no figures, and is no reason to fail the night.
     """
-    past = run.inside("holdout", run.as_of - timedelta(days=settings.holdout_days))
-    quality = Quality(settings.holdout_days, past.as_of.isoformat(), past.path("quality.json"))
+    past = run.inside("backtest", run.as_of - timedelta(days=settings.backtest_days))
+    quality = Quality(settings.backtest_days, past.as_of.isoformat(), past.path("quality.json"))
     with suppress(NothingToLearn):
         quality = _judged(quality, past, past_night(past, log, recipe), log, recipe)
     facts = {name: value for name, value in asdict(quality).items() if name != "path"}
@@ -73,7 +73,7 @@ def evaluate(run: Run, log: CleanLog, settings: EvaluateSettings, recipe: Recipe
 
 
 def _judged(blank: Quality, run: Run, then: Made, log: CleanLog, recipe: Recipe) -> Quality:
-    """Fill in what the past night's lists came to."""
+    """Fill in the figures of the past night's lists."""
     bare = recipe.topn.plain
     others = []
     if bare != recipe.topn:

@@ -1,4 +1,4 @@
-"""What the report's pictures show, as small tables of numbers."""
+"""Tables of numbers behind the report's pictures."""
 
 from math import ceil
 from typing import Any

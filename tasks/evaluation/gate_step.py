@@ -1,4 +1,4 @@
-"""Whether a staged generation may go live: its figures and lists against the live one's."""
+"""The gate step: a staged generation's figures and lists against the live one's."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Gates: what a generation must show before it may go live, by itself and against the live one."""
+"""Gates: limits that a generation must keep to go live, absolute and against the live one."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ class Gate:
     says: str
 
     def words(self) -> str:
-        """Say what the gate looks at, its figure and its limit, and what may help."""
+        """Return the gate as a sentence: subject, figure, limit, remedy."""
         value = "none" if self.value is None else f"{self.value:.3g}"
         remedy = REMEDIES.get(self.name)
         helps = f" ({remedy})" if remedy else ""
@@ -39,15 +39,15 @@ class Verdict:
 
     @property
     def blocked(self) -> bool:
-        """Whether any gate keeps the generation from going live."""
+        """True where a gate blocks the generation."""
         return any(gate.outcome == "block" for gate in self.gates)
 
     def reasons(self) -> str:
-        """Say in one line which gates block, with figure and limit, and what may help."""
+        """Return the gates that block as one line of sentences."""
         return "; ".join(gate.words() for gate in self.gates if gate.outcome == "block")
 
     def warnings(self) -> tuple[str, ...]:
-        """Say the same of the gates that warn, a line each."""
+        """Return the gates that warn, a sentence each."""
         return tuple(gate.words() for gate in self.gates if gate.outcome == "warn")
 
     def to_json(self) -> str:
@@ -99,10 +99,10 @@ _FEWEST_JUDGED = 200
 def figures(
     log: CleanLog, features: Features, metrics: Metrics, quality: Quality | None
 ) -> dict[str, float]:
-    """Return what tonight's gates look at, and the next night's will compare with.
+    """Return the figures of tonight's gates, which the next night compares with.
 
     `shortest_list` and `median_list` are items, for `nightshelf status`. `full_of_fillable` and
-    `filled_share` are there where any list could be full, or is; `ndcg_at_10`, its `holdout_days`
+    `filled_share` are there where any list could be full, or is; `ndcg_at_10`, its `backtest_days`
     and `judged_users` where it was measured.
     """
     own = metrics.full_share + metrics.short_share
@@ -123,7 +123,7 @@ def figures(
         "top_item_share": metrics.top_item_share,
         "quarantined_share": log.n_quarantined / max(judged, 1),
         "events": log.n_events + log.n_duplicates,
-        **_foresight(quality),
+        **_offline_quality(quality),
         **{f"{_MIX}{kind}": n for kind, n in log.event_types.items()},
     }
 
@@ -172,7 +172,7 @@ def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:
 
 
 def _of_possible(metrics: Metrics) -> float:
-    """Return the coverage over the most that could be: a few lists cannot show all that there is.
+    """Return the coverage over the highest possible: few lists cannot show all items.
 
     An item stands in a list once, so the lists could show as many as they have places.
     """
@@ -180,20 +180,20 @@ def _of_possible(metrics: Metrics) -> float:
     return metrics.coverage * metrics.n_available / most if most else 0.0
 
 
-def _foresight(quality: Quality | None) -> dict[str, float]:
+def _offline_quality(quality: Quality | None) -> dict[str, float]:
     if quality is None or not quality.n_users:
         return {}
     return {
         "ndcg_at_10": quality.lists["ndcg_at_10"],
-        "holdout_days": quality.holdout_days,
+        "backtest_days": quality.backtest_days,
         "judged_users": quality.n_users,
     }
 
 
 def _ndcg_ratio(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:
-    """Compare what enough users and as many days have judged: more days hold more to foresee."""
+    """Return the ratio, where enough users and equally many days judged both nights."""
     few = min(night.get("judged_users", 0) for night in (tonight, live)) < _FEWEST_JUDGED
-    if few or tonight["holdout_days"] != live["holdout_days"] or not live["ndcg_at_10"]:
+    if few or tonight["backtest_days"] != live.get("backtest_days") or not live["ndcg_at_10"]:
         return None
     return tonight["ndcg_at_10"] / live["ndcg_at_10"]
 

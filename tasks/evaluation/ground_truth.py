@@ -1,4 +1,4 @@
-"""What users have done since a past night, and which places of its lists had foreseen it.
+"""Backtest ground truth: items taken after the cut-off, and the ranks at which the lists held them.
 
 Relevant to a user is each item that the user took to after the cut, by an event of positive weight,
 and had not seen by then. Judged are the users with a list and a relevant item at least. What no
@@ -23,7 +23,7 @@ from tasks.runs.run_folder import Run
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How a past night's lists did, users in ascending order of their ids.
+    """Relevant items and hits of a past night's lists, users in ascending order of ids.
 
     - `n_relevant`: (users,), relevant items each.
     - `popularity`: (users x places), hits of the list `all`, less what each user had seen.
@@ -38,7 +38,7 @@ class Outcome:
 def outcome(
     run: Run, then: Made, log: CleanLog, weighing: FeatureSettings, *others: Path
 ) -> Outcome:
-    """Hold a past night's lists, and `others` for the same users, against what came after.
+    """Compare a past night's lists, and `others` for the same users, with the events since.
 
     `run` and `then` are of the cut; `log` is tonight's, with what came after it.
     """

@@ -1,4 +1,4 @@
-"""How good a night's lists are: pure functions over numpy arrays.
+"""List metrics: pure functions over numpy arrays.
 
 Symbols: `L` lists over `n` items; `c[i]` the number of lists that show item i (its exposure);
 `h[i]` the number of users who interacted with item i (its popularity); `U` the number of known
@@ -77,7 +77,7 @@ def coverage(counts: Ints, available: Bools) -> float:
 
 
 def category_entropies(exposure: Exposure, categories: Ints, n_categories: int) -> Floats:
-    """Return how evenly each list is spread over categories: 0 one category, 1 as even as can be.
+    """Return each list's normalised category entropy: 0 one category, 1 as even as possible.
 
     With s[g] the share of category g in a list of length m::
 
@@ -178,7 +178,7 @@ def personalisation(counts: Ints, n_lists: int) -> float:
 
 
 def novelty(counts: Ints, popularity: Ints, n_users: int) -> float:
-    """Return the mean self-information of what the lists show, in bits.
+    """Return the mean self-information of the listed items, in bits.
 
     ``sum_i c[i] * -log2 p[i] / sum_i c[i]`` with ``p[i] = h[i] / U``; an item that nobody touched
     has ``p = 1 / (U + 1)``, rarer than any that somebody did. In [0, log2(U + 1)]: 0 everybody
@@ -196,7 +196,7 @@ def novelty(counts: Ints, popularity: Ints, n_users: int) -> float:
 
 
 def gini(counts: Ints) -> float:
-    """Return how unequally the lists' places are shared among the items given.
+    """Return the Gini coefficient of the lists' places over the items given: 0 equal, to 1.
 
     With counts in ascending order and ranks k = 1..n: ``sum_k (2k - n - 1) c[k] / (n sum c)``,
     twice the area between the Lorenz curve and the diagonal. In [0, 1 - 1/n]: 0 all are shown as
@@ -255,7 +255,7 @@ def list_shares(lengths: Ints, n_users: int, list_length: int) -> ListShares:
 
 
 def popularity_lift(counts: Ints, popularity: Ints) -> float:
-    """Return the mean popularity of what is shown over that of what users took by themselves.
+    """Return the mean popularity of listed items over that of the items in users' histories.
 
     ``(sum_i c[i] h[i] / sum_i c[i]) / (sum_i h[i] h[i] / sum_i h[i])``: above 1 the lists lean on
     hits more than people do, below 1 on the long tail; 0.0 where lists or histories are empty.
@@ -292,7 +292,7 @@ def category_breaches(
     pages = Exposure(exposure.items, np.append(starts, len(ranks)), exposure.n_items)
     bound = np.ones(len(ranks), np.bool_) if bound is None else bound
 
-    def crowd(first: int) -> Floats:
+    def block_of_pages(first: int) -> Floats:
         block = pages.block(first)
         binding = bound[pages.offsets[first] :][: len(block.items)].astype(np.int32)
         shown = _by_category(block, categories, np.ones_like(binding)).data
@@ -300,7 +300,7 @@ def category_breaches(
         excess = np.minimum(np.maximum(shown - max_per_category, 0), most)
         return np.asarray(excess, np.float64)
 
-    return int(_in_blocks(crowd, pages).sum())
+    return int(_in_blocks(block_of_pages, pages).sum())
 
 
 def _by_category(lists: Exposure, categories: Ints, weights: Ints) -> csr_array:
@@ -312,7 +312,7 @@ def _by_category(lists: Exposure, categories: Ints, weights: Ints) -> csr_array:
 
 
 def _in_blocks(measure: Callable[[int], Floats], lists: Exposure) -> Floats:
-    """Concatenate what `measure` returns for each block of lists; blocks are measured in threads.
+    """Concatenate the results of `measure` for each block of lists, computed in threads.
 
     `measure` is given the number of a block's first list.
     """

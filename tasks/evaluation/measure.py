@@ -1,4 +1,4 @@
-"""Measure a night's lists once Redis has returned their digest, before anybody sees them."""
+"""Measure a night's lists before they go live."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,14 +32,14 @@ class Metrics:
     - `n_fallback`: known users without a list of their own; `n_distinct`: items in some list.
     - `n_seen`, `n_unavailable`, `n_breaches`: places in the lists that show what the user has
       seen, what is not available, and more of a category than a page has room for. All must be 0.
-    - `n_over_ceiling`: items that stand in more lists than the ceiling allows; must be 0.
+    - `n_over_cap`: items that stand in more lists than the exposure cap allows; must be 0.
       `explored_share`: places that explore, 0 to 1. `score_kept`: scores of the lists over those of
       the plain exact ones. Each is none where its rule is not in force.
     - `n_places`: of all lists. `shortest_list`, `median_list`: items. `n_fillable` lists could be
       full, having as many candidates as places; `full_of_fillable`: those of them that are, 0 to 1.
       `filled_share`: of the places that candidates could fill, 0 to 1. The last two are none where
       there is no such list (`tasks/evaluation/reach.py`).
-    - `n_in_log`: users with an event, lately where inactive ones get no list.
+    - `n_in_log`: users with an event, a recent one where inactive users get no list.
     - `families`: lists by family of keys.
     - `curves`: JSON, what the report's pictures show.
     """
@@ -72,7 +72,7 @@ class Metrics:
     n_in_log: int
     families: dict[str, int]
     curves: Path
-    n_over_ceiling: int | None = None
+    n_over_cap: int | None = None
     explored_share: float | None = None
     score_kept: float | None = None
 
@@ -141,16 +141,16 @@ def measure(
             if lists
         },
         curves=path,
-        n_over_ceiling=(
-            _over_ceiling(evidence, run, features, listing) if listing.max_item_share < 1 else None
+        n_over_cap=(
+            _over_cap(evidence, run, features, listing) if listing.max_item_share < 1 else None
         ),
         explored_share=_explored_share(evidence) if listing.explore_slots else None,
         score_kept=made.own.score_kept,
     )
 
 
-def _over_ceiling(evidence: Evidence, run: Run, features: Features, listing: TopNSettings) -> int:
-    """Count the items in more lists than the ceiling allows; the model has the first of them."""
+def _over_cap(evidence: Evidence, run: Run, features: Features, listing: TopNSettings) -> int:
+    """Count the items in more lists than the exposure cap allows."""
     modelled = np.arange(len(evidence.available)) < features.n_items
     seen = evidence.seen
     if days := listing.active_within_days:

@@ -1,4 +1,4 @@
-"""The night as it was some days ago: what it would have learnt, and the lists it would have made.
+"""A past night, computed again from tonight's log up to a cut-off.
 
 Everything is computed by the night's own steps, from the clean log up to the cut. Two things are as
 they are known tonight, since the log does not tell what was known then: an event of before the cut

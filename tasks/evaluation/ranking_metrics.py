@@ -1,4 +1,4 @@
-"""How well lists foresee what users take to: pure functions over a row of places a user.
+"""Ranking metrics: pure functions over a row of hits (bool, by place) a user.
 
 `hits` (users x places, bool) says which places of a list hold a relevant item, best place first,
 False where a list has ended; `n_relevant` (users, whole numbers of 1 at least) how many items are
@@ -71,6 +71,6 @@ def at_depth(hits: Hits, n_relevant: Ints, k: int) -> dict[str, Floats]:
 
 
 def _first(hits: Hits, k: int) -> Hits:
-    """Return the first k places, those that are not there as no hits."""
+    """Return the first k places, padded with misses."""
     cut = hits[:, :k]
     return np.pad(cut, ((0, 0), (0, k - cut.shape[1])))

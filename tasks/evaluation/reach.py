@@ -1,4 +1,4 @@
-"""How long the lists are against what they could be, and whom of the log they reach."""
+"""Lengths of lists against the possible, and the share of users that have one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,7 +60,7 @@ def lengths_of(lengths: Ints, candidates: Ints, n: int) -> Lengths:
 
 
 def count_candidates(evidence: Evidence, modelled: Bools) -> Ints:
-    """Count what each list could name: available items of the model that its user has not seen."""
+    """Count each list's candidates: available items of the model that its user has not seen."""
     walked = evidence.available & modelled
     gone = (evidence.seen != 0).astype(np.int64) @ walked.astype(np.int64)
     of_users = np.append(np.count_nonzero(walked) - gone, np.count_nonzero(walked))
@@ -74,5 +74,5 @@ def count_in_log(user_features: Path, as_of: datetime, active_within_days: int |
         return int(len(last_seen) - last_seen.null_count)
     since = (as_of - timedelta(days=active_within_days)).replace(tzinfo=None)
     stamp = pa.timestamp("us")
-    lately = pc.sum(pc.greater_equal(last_seen.cast(stamp), pa.scalar(since, stamp)))
-    return int(lately.as_py() or 0)
+    recent = pc.sum(pc.greater_equal(last_seen.cast(stamp), pa.scalar(since, stamp)))
+    return int(recent.as_py() or 0)

@@ -1,4 +1,4 @@
-"""What is measured, as arrays: the lists as readers get them, and all that they are judged by."""
+"""Lists and all that they are measured by, as arrays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from tasks.evaluation.list_metrics import Bools, Exposure, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """One night's lists beside what is known of items and users.
+    """One night's lists, its items and its users as arrays.
 
     Items are numbered by `Features.item_ids` first, then whatever else the catalogue or a list
     names: `n_items` in all.
@@ -45,7 +45,7 @@ class Evidence:
 
     @property
     def n_seen(self) -> int:
-        """Places that show a user what the user has seen."""
+        """Number of places that show an item its user has seen."""
         lists, known = self.exposure, self.users >= 0
         ones = np.ones(len(lists.items), np.bool_)
         shown = sparse.csr_array((ones, lists.items, lists.offsets), (len(known), lists.n_items))
@@ -53,13 +53,13 @@ class Evidence:
 
     @property
     def capped(self) -> Bools:
-        """Which entries of the lists name an item of known category: those that the cap binds."""
+        """Flags of the entries whose category is known, and so capped."""
         known = np.array([name != UNKNOWN for name in self.category_names], np.bool_)
         return known[self.categories[self.exposure.items]]
 
     @property
     def n_unavailable(self) -> int:
-        """Places that show what is not available, or not in the catalogue."""
+        """Number of places that show an item not available, or not in the catalogue."""
         return int(self.exposure.counts[~self.available].sum())
 
 
@@ -93,7 +93,7 @@ def load_evidence(made: Made) -> Evidence:
 def _lists(
     path: Path, user_ids: pa.Array, universe: pa.Array
 ) -> tuple[Ints, Exposure, Bools, pa.Array]:
-    """Read the lists as numbers: the distinct texts of each row group are looked up, no other.
+    """Read the lists as positions, looking up each row group's distinct strings.
 
     Returns `Evidence.users`, `.exposure` and `.explored`, and the universe with whatever else the
     lists name at its end.

@@ -67,8 +67,8 @@ class GateSettings:
 class EvaluateSettings:
     """The backtest of each night.
 
-    - `holdout_days`: last days by which lists made without them are judged; 0: no backtest. It
+    - `backtest_days`: last days by which lists made without them are judged; 0: no backtest. It
       costs training and lists a second time.
     """
 
-    holdout_days: NonNegativeInt = 0
+    backtest_days: NonNegativeInt = 0

@@ -1,4 +1,4 @@
-"""What a run's folder holds of how its lists were made."""
+"""A run's saved model and rules."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Why a user's list is as it is: the walk of one night, taken again step by step for one user."""
+"""Trace of a user's list: the night's walk repeated for one user."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Person:
-    """What the model knows of a user, and how many items each rule left.
+    """Counts for a user: history, candidates, and items that each rule left out.
 
     - `n_history`: items whose events say something; `n_seen`: not to be shown again, for an event
       of `seen_types`.
@@ -65,7 +65,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an item stands for a user.
+    """Outcome of an item for a user.
 
     `outcome` is ``listed``, ``seen``, ``unavailable``, ``no room`` (its category was full on
     `page`), ``below`` (the list was complete before its turn) or ``not in the model``. `rank`
@@ -157,7 +157,7 @@ def _walk(order: npt.NDArray[np.int64], night: Night) -> Iterator[tuple[int, int
 def _outcome(
     item: int, steps: list[tuple[int, int, bool]], *, seen: bool, candidate: bool
 ) -> tuple[str, int | None]:
-    """Say what became of an item, and on which page."""
+    """Return an item's outcome and its page."""
     if not candidate:
         return ("seen" if seen else "unavailable"), None
     for at, page, taken in steps:
@@ -173,7 +173,7 @@ def _rivals(
     listed: list[int],
     scores: npt.NDArray[np.float64],
 ) -> tuple[Rival, ...]:
-    """Return who had taken the room of an item's category on its page."""
+    """Return the items that had taken the room of an item's category on its page."""
     assert page is not None, "who finds no room was on a page"
     first, n_most = (page - 1) * night.rules.page_size, night.rules.max_per_category
     categories = night.catalogue.categories

@@ -1,4 +1,4 @@
-"""Users who have been here lately: the others get no list of their own, and fall back."""
+"""Active users: those with a recent event; the others get no list of their own."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

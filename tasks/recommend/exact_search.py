@@ -1,4 +1,4 @@
-"""The exact lists of all users, as `tasks/recommend/topn.py` defines them, block by block."""
+"""Exact lists of all users, as `tasks/recommend/topn.py` defines them, block by block."""
 
 import os
 from collections.abc import Generator
@@ -68,6 +68,6 @@ def rank(
 
 
 def _room(max_bytes: int, stock: Stock, rules: Rules) -> int:
-    """Return how many users a block may hold."""
+    """Return the number of users that fit in a block."""
     one, two = (sum(part.nbytes for part in open_desk(n, stock, rules)) for n in (1, 2))
     return max(1, min(BLOCK_USERS, 1 + (max_bytes - one) // (two - one)))

@@ -1,4 +1,4 @@
-"""Fallback lists: what many take to, for readers whose user has no list of their own.
+"""Popular lists: the fallback of users without a list of their own.
 
 Every list that mixes categories obeys the same category rule as the users' lists; a category's own
 list cannot, and does not.

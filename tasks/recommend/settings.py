@@ -1,4 +1,4 @@
-"""Settings of lists: of users, of everybody, of items like one."""
+"""Settings of users' lists, popular lists and similar items."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -50,7 +50,7 @@ class TopNSettings:
 
     @property
     def trades(self) -> tuple[str, ...]:
-        """The rules in force by which lists give up some of the walk for something else."""
+        """Names of the rules in force that change the plain walk."""
         return tuple(name for name, off in _TRADES.items() if getattr(self, name) != off)
 
     @property

@@ -1,4 +1,4 @@
-"""Exact, diverse top-N lists: what every user gets, defined rather than approximated.
+"""Exact top-N lists under a category cap.
 
 A list walks all items in order of descending score (ties by item id), skips what the user has
 seen, what is unavailable and what its category has no room for in the page, and stops at N. Items
@@ -28,7 +28,7 @@ from tasks.recommend.rerank.pipeline import Parts, ruled
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Progress, Run, computed, no_progress
 
-#: What a reason can be; `because` names an item, and `discover` a category.
+#: Kinds of reasons; `because` names an item, and `discover` a category.
 _TASTE, _AGAIN, _BECAUSE, _DISCOVER = range(4)
 _CODES = pa.array(["taste", "again", "because", "discover"])
 
@@ -57,7 +57,7 @@ def make_lists(
     *,
     progress: Progress = no_progress,
 ) -> Lists:
-    """Make the lists as `top_n` does, of a model in memory."""
+    """Write the lists of a model in memory, as `top_n` does."""
     user_ids, users, items = model.user_ids, model.users, model.items
     catalogue = load_catalogue(features.items, model.item_ids)
     seen, history = load_matrix(features.seen), load_matrix(features.interactions)
@@ -105,7 +105,7 @@ def _batch(
     filled = np.arange(block.items.shape[1]) < block.lengths[:, None]
     listed, why = block.items[filled], because[filled]
     codes = np.where(why == NOTHING, _TASTE, np.where(why == listed, _AGAIN, _BECAUSE))
-    what = np.where(codes == _BECAUSE, why, len(catalogue.texts) - 1)
+    what = np.where(codes == _BECAUSE, why, len(catalogue.names) - 1)
     if explored is not None:
         dealt = explored[filled]
         codes[dealt] = _DISCOVER
@@ -116,5 +116,5 @@ def _batch(
         item_ids=named(catalogue.ids, listed),
         scores=block.scores[filled],
         codes=named(_CODES, codes),
-        because=named(catalogue.texts, what),
+        because=named(catalogue.names, what),
     )

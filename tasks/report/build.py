@@ -94,7 +94,7 @@ def write_report(
             "started_from": model.started_from,
         },
         "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
-        "foresight": _foresight(quality),
+        "offline_quality": _offline_quality(quality),
         "memory": _memory(staged, metrics) | _saved(run.steps()) if staged else None,
         "steps": run.steps(),
         "curves": orjson.loads(metrics.curves.read_bytes()),
@@ -114,7 +114,7 @@ def write_report(
 def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:
     """Hold the figures that have targets against them."""
     n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
-    n_broken += metrics.n_over_ceiling or 0
+    n_broken += metrics.n_over_cap or 0
     return (
         Headline(
             "Catalogue coverage",
@@ -128,17 +128,17 @@ def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[
             f"over {targets.diversity:g}",
             metrics.diversity > targets.diversity,
         ),
-        *_foreseen(quality),
+        *_offline_quality_headline(quality),
         Headline("Broken rules", count(n_broken), "none", n_broken == 0),
     )
 
 
-def _foreseen(quality: Quality | None) -> Iterator[Headline]:
+def _offline_quality_headline(quality: Quality | None) -> Iterator[Headline]:
     """Yield NDCG@10, where it was measured, against that of the popular list."""
     if quality and quality.n_users:
         lists, popular = (of["ndcg_at_10"] for of in (quality.lists, quality.popularity))
         target = f"over {figure(popular)}, the popular list's"
-        yield Headline("Foresight (NDCG@10)", figure(lists), target, lists > popular)
+        yield Headline("Offline quality (NDCG@10)", figure(lists), target, lists > popular)
 
 
 def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
     }
 
 
-def _foresight(quality: Quality | None) -> dict[str, Any] | None:
+def _offline_quality(quality: Quality | None) -> dict[str, Any] | None:
     if quality is None:
         return None
     return {name: value for name, value in asdict(quality).items() if name != "path"}

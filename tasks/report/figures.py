@@ -151,7 +151,7 @@ RULES = (
         "Places that a category has beyond its room on a page.",
     ),
     Figure(
-        "n_over_ceiling",
+        "n_over_cap",
         "Over the ceiling",
         count,
         "must be 0",

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.report.charts import COLOURS, Picture
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
-from tasks.report.quality import HEADS, foresight, foresight_rows
+from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
 from tasks.report.text import (
     GATE_HEADS,
     count,
@@ -60,7 +60,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             gate_rows(facts["gates"]),
         ),
         rules=_table(_RULES[memory is None], _FIGURES, table_of(lists, RULES)),
-        foresight=_foresight(facts["foresight"]),
+        offline_quality=_offline_quality(facts["offline_quality"]),
         input=_table(
             "What was read",
             ("Input", "Count"),
@@ -132,10 +132,10 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<div class="warnings"><b>Warnings</b><ul>{rows}</ul></div>' if rows else ""
 
 
-def _foresight(quality: Mapping[str, Any] | None) -> str:
-    rows = foresight_rows(quality)
+def _offline_quality(quality: Mapping[str, Any] | None) -> str:
+    rows = offline_quality_rows(quality)
     table = _table("How lists of days ago have done", HEADS, rows) if rows else ""
-    return f"<p>{escape(foresight(quality))}</p>{table}"
+    return f"<p>{escape(offline_quality(quality))}</p>{table}"
 
 
 def _tiles(facts: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.report.charts import Picture
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
-from tasks.report.quality import HEADS, foresight, foresight_rows
+from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
 from tasks.report.text import (
     GATE_HEADS,
     count,
@@ -59,8 +59,8 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         _table(figures, table_of(facts["lists"], QUALITY)),
         _table(figures, table_of(facts["lists"], REACH)),
         _table(figures, table_of(facts["lists"], RULES)),
-        escape(foresight(facts["foresight"])),
-        _table(HEADS, foresight_rows(facts["foresight"])),
+        escape(offline_quality(facts["offline_quality"])),
+        _table(HEADS, offline_quality_rows(facts["offline_quality"])),
         "## The log",
         *_images(pictures[3:4]),
         _table(("Input", "Count"), [(INPUT_NAMES[key], count(log[key])) for key in INPUT_NAMES]),

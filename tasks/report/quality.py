@@ -5,7 +5,7 @@ from typing import Any
 
 from tasks.report.text import count, instant
 
-HEADS = ("Foreseen", "Own lists", "Popular list", "What it says")
+HEADS = ("Offline quality", "Own lists", "Popular list", "What it says")
 
 _MEASURES = (
     ("ndcg", "NDCG", "Hits, worth less the lower they stand, of what the best list would have."),
@@ -13,7 +13,7 @@ _MEASURES = (
     ("hit_rate", "Hit rate", "The share of users for whom a place at least was a hit."),
     ("reciprocal_rank", "Reciprocal rank", "1 is a hit at the first place, 0.5 at the second."),
 )
-_SETTING = "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS"
+_SETTING = "NIGHTSHELF_EVALUATE__BACKTEST_DAYS"
 
 
 def figure(value: float) -> str:
@@ -25,29 +25,29 @@ def figure(value: float) -> str:
     return f"{value:.4f}"
 
 
-def foresight(quality: Mapping[str, Any] | None) -> str:
+def offline_quality(quality: Mapping[str, Any] | None) -> str:
     """Return in a few sentences how lists of some days ago have done.
 
-    >>> foresight(None)
-    'How well the lists foresee was not measured: NIGHTSHELF_EVALUATE__HOLDOUT_DAYS.'
+    >>> offline_quality(None)
+    'Offline quality was not measured: NIGHTSHELF_EVALUATE__BACKTEST_DAYS.'
     """
     if quality is None:
-        return f"How well the lists foresee was not measured: {_SETTING}."
+        return f"Offline quality was not measured: {_SETTING}."
     cut = instant(quality["cut"])
     if not quality["n_users"]:
         return (
-            f"How well the lists foresee was not measured: nobody had a list as of {cut} and took "
-            f"to anything new since ({_SETTING} is {quality['holdout_days']})."
+            f"Offline quality was not measured: nobody had a list as of {cut} and took "
+            f"to anything new since ({_SETTING} is {quality['backtest_days']})."
         )
     lists, popularity = (quality[name]["ndcg_at_10"] for name in ("lists", "popularity"))
     return (
         f"Lists as of {cut}, judged by what {count(quality['n_users'])} users took to in the "
-        f"{quality['holdout_days']} days since: NDCG@10 {figure(lists)} (standard error "
+        f"{quality['backtest_days']} days since: NDCG@10 {figure(lists)} (standard error "
         f"{figure(quality['ndcg_error'])}), the popular list {figure(popularity)}.{_cost(quality)}"
     )
 
 
-def foresight_rows(quality: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
+def offline_quality_rows(quality: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
     """Return rows of a measure, its figure for own lists and for the popular one, its meaning."""
     if quality is None:
         return []

@@ -12,7 +12,7 @@
         features/               interactions.npz, seen.npz, user and item feature rows
         model/                  user_factors.parquet, item_factors.parquet, settings.json
         lists/                  lists.parquet, popular.parquet, similar.parquet
-        holdout/                the night as it was some days ago, and quality.json: how it did
+        backtest/                the night as it was some days ago, and quality.json: how it did
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show
         gates.json              each gate's figure, limit and outcome

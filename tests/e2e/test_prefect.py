@@ -35,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 @pytest.fixture(scope="module")
 def deployed(prefect_env: dict[str, str], redis_url: str) -> dict[str, str]:
-    env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS": "7"}
+    env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__BACKTEST_DAYS": "7"}
     prefect(env, "work-pool", "create", "nightshelf", "--type", "process")
     prefect(env, "--no-prompt", "deploy", "--all")
     prefect(env, "deployment", "schedule", "pause", "--all")  # what runs, the tests start
@@ -108,8 +108,8 @@ def test_a_worker_runs_each_deployment(
     assert "](data:image/" in report["data"], "the pictures are in the artifact itself"
     headline = json.loads(artifacts["by-worker-headline"]["data"])
     assert [row["target"] for row in headline][:2] == ["over 50 %", "over 0.7"]
-    assert headline[2]["figure"] == "Foresight (NDCG@10)"
-    kept = {path.name for path in (tmp_path / "by-worker/1/holdout").iterdir()}
+    assert headline[2]["figure"] == "Offline quality (NDCG@10)"
+    kept = {path.name for path in (tmp_path / "by-worker/1/backtest").iterdir()}
     assert kept == {"quality.json", "steps.jsonl"}
 
     user = pq.read_table(tmp_path / "by-worker/1/lists/lists.parquet")["key"][0].as_py()

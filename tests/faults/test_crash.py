@@ -45,7 +45,7 @@ def test_a_night_goes_on_after_its_last_finished_step(
 ) -> None:
     shop, root = make_shop(tmp_path / "shop", SHOP), tmp_path / "runs"
     root.mkdir()
-    env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__HOLDOUT_DAYS": "3"}
+    env = prefect_env | {"REDIS_URL": redis_url, "NIGHTSHELF_EVALUATE__BACKTEST_DAYS": "3"}
     ends, answers = crash(env, redis_client, shop, root)
     undisturbed, crashes, last = ends[:3], ends[3:-1], ends[-1]
     assert undisturbed == ["0 the day before", "0 the day before", "0 the whole night"]

@@ -31,7 +31,7 @@ LEFT = {"features": "features", "model": "model", "lists": "lists", "report": "r
 SETTINGS = Settings(
     train=TrainSettings(factors=4, iterations=3),
     topn=TopNSettings(n=6, page_size=3, max_per_category=2, explore_slots=1),
-    evaluate=EvaluateSettings(holdout_days=3),
+    evaluate=EvaluateSettings(backtest_days=3),
 )
 
 
@@ -85,7 +85,7 @@ def files_of(run: Run) -> dict[str, bytes]:
     """Return what was computed; what was read, and counts of all rows, may differ."""
     judged = {"items.parquet", "quarantine.parquet"}
     found = [path for path in run.folder.rglob("*") if path.suffix in (".parquet", ".npz")]
-    found += [run.folder / "curves.json", run.folder / "holdout/quality.json"]
+    found += [run.folder / "curves.json", run.folder / "backtest/quality.json"]
     names = {path.relative_to(run.folder).as_posix(): path for path in found if path.exists()}
     return {name: path.read_bytes() for name, path in names.items() if name not in judged}
 
@@ -106,7 +106,7 @@ def test_nothing_after_a_date_changes_a_byte_of_it(
     assert {"features/items.parquet", "features/seen.npz", "features/users.parquet"} <= set(clean)
     assert {"model/item_factors.parquet", "lists/lists.parquet"} <= set(clean)
     assert {"lists/popular.parquet", "lists/similar.parquet"} <= set(clean)
-    assert ({"curves.json", "holdout/quality.json"} <= set(clean)) == (make == "report")
+    assert ({"curves.json", "backtest/quality.json"} <= set(clean)) == (make == "report")
     poisoned = poison(as_of)
     assert files_of(made(tmp_path / "poisoned", poisoned, as_of, make)) == clean
 

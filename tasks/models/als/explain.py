@@ -1,4 +1,4 @@
-"""Why an item is in a list: the item of the user's own history that adds most to its score."""
+"""Reasons: the item of a user's history that adds most to a listed item's score."""
 
 from dataclasses import dataclass
 

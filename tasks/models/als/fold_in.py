@@ -1,4 +1,4 @@
-"""Factors for users whom the night did not see, or not lately: ALS's own equations, solved anew.
+"""Fold-in: factors for users with new events, by ALS's own equations.
 
 The items' factors stay as they were trained. A user's are the solution of the regularised least
 squares that training solves for each user in turn (Hu, Koren and Volinsky, ICDM 2008, equation 4),

@@ -14,7 +14,7 @@ class TrainSettings:
     - `warm_iterations`: of a night that starts from the last night's factors; 0: none does.
     - `cold_every`: one in so many nights trains from scratch.
     - `cold_below`: retrain from scratch if the last night's NDCG fell below this fraction of the
-      night before (the gate `ndcg_ratio`, which needs `evaluate.holdout_days`).
+      night before (the gate `ndcg_ratio`, which needs `evaluate.backtest_days`).
     - `regularization`: weight of the factors' squared norms in the loss.
     - `alpha`: confidence a unit of interaction strength: c = 1 + alpha * |r|.
     - `seed`: of the first factors.

@@ -28,7 +28,7 @@ def fit(
     BLAS is held to one thread, as implicit asks: its own threads already fill the machine.
     """
 
-    def tell(iteration: int, *_: object) -> None:
+    def report(iteration: int, *_: object) -> None:
         progress(iteration + 1, n_iterations)
 
     with threadpool_limits(1, "blas"):
@@ -42,7 +42,7 @@ def fit(
         if start:
             als.user_factors, als.item_factors = start
         with suppress(ModelFitError):  # NaN: judged below, together with infinity
-            als.fit(confidence(strengths, settings.alpha), show_progress=False, callback=tell)
+            als.fit(confidence(strengths, settings.alpha), show_progress=False, callback=report)
     for side, factors in (("user", als.user_factors), ("item", als.item_factors)):
         if not np.isfinite(factors).all():
             raise ModelError(

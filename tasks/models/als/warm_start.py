@@ -1,4 +1,4 @@
-"""Where training starts: from the factors of an earlier night, or from nothing.
+"""Warm start: the earlier night whose factors training starts from.
 
 A day changes little of what months have taught, so ALS that starts where an earlier night ended
 needs few iterations. What it inherits it does not quite unlearn, so a night begins anew every so
@@ -17,8 +17,8 @@ from tasks.models.base import Start
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import MODEL, SavedRun, missing, saved_runs
 
-#: The gate that says how well a night foresaw, against the one that was live before it.
-_FORESIGHT = "ndcg_ratio"
+#: The gate on NDCG against the generation that was live before.
+_NDCG_GATE = "ndcg_ratio"
 #: Settings that two nights must share for the factors of one to mean something to the other.
 _SHARED = ("factors", "regularization", "alpha")
 
@@ -30,7 +30,7 @@ def starting_point(
 
     The night before is the newest with an earlier `as_of` that is not among the `bad`, passed its
     gates and trained in the same way. Training begins anew where there is none, where it is time
-    to (`cold_every`), and where that night foresaw worse than `cold_below` says.
+    to (`cold_every`), and where that night's NDCG fell below `cold_below` of the one before.
     """
     if not settings.warm_iterations:
         return None
@@ -39,7 +39,7 @@ def starting_point(
         if generation in bad or not saved.passed or not _fits(folder, settings):
             continue
         n_warm = _load(folder / "model/start.json").get("n_warm", 0) + 1
-        if n_warm >= settings.cold_every or _foresaw(folder) < settings.cold_below:
+        if n_warm >= settings.cold_every or _ndcg_ratio(folder) < settings.cold_below:
             return None
         return Start(generation, n_warm, folder / "model")
     return None
@@ -56,11 +56,11 @@ def _fits(folder: Path, settings: TrainSettings) -> bool:
     return not missing(folder, MODEL) and all(then.get(name) == ours[name] for name in _SHARED)
 
 
-def _foresaw(folder: Path) -> float:
-    """Return how well a night foresaw, as a share of the one before it; 1 where nothing says."""
+def _ndcg_ratio(folder: Path) -> float:
+    """Return a night's NDCG over that of the night before; 1 where it was not measured."""
     with suppress(OSError, ValueError):
         for gate in json.loads((folder / "gates.json").read_text()):
-            if gate["name"] == _FORESIGHT and gate["value"] is not None:
+            if gate["name"] == _NDCG_GATE and gate["value"] is not None:
                 return float(gate["value"])
     return 1.0
 

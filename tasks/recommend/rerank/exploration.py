@@ -1,10 +1,10 @@
-"""Exploration: the last places of each page go to items that few lists show, within one's tastes.
+"""Exploration: the last places of each page go to rarely listed items of favourite categories.
 
 A place takes, of the items to explore that fit, the one that the fewest lists show at that moment
 (ties by score, then item id), users in order of id, places in order. To explore are the available
 items that are new, or that stood in fewer lists than an equal share would give. Fitting is what is
-of one of the user's favourite categories, neither seen nor taken from the user by the ceiling, not
-in the list, below the ceiling, and of a category with room left on the page. Where nothing fits,
+of one of the user's favourite categories, neither seen nor taken from the user by the cap, not
+in the list, below the cap, and of a category with room left on the page. Where nothing fits,
 the list's own item stays.
 """
 
@@ -53,7 +53,7 @@ def load_favourites(
 
 
 def load_new(item_features: Path, item_ids: pa.StringArray, as_of: datetime, days: int) -> Flags:
-    """Tell which of `item_ids` came into being within `days` before `as_of`.
+    """Return flags of the `item_ids` that came into being within `days` before `as_of`.
 
     As for the list `new`, an item without `created_at` began with its first event.
     """
@@ -74,9 +74,9 @@ def explore(
     new: Flags,
     places: Places,
 ) -> tuple[Block, Flags]:
-    """Return the lists of all users with their exploring places dealt out, and which those are.
+    """Return the lists of all users with their exploring places filled, and flags of those places.
 
-    `seen` holds what each user must not be shown, the ceiling's part included; `new` (items) are
+    `seen` holds what each user must not be shown, those of the cap included; `new` (items) are
     explored however many lists show them.
     """
     listed, scores = lists.items.copy(), lists.scores.copy()

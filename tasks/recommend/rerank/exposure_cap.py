@@ -1,4 +1,4 @@
-"""A ceiling on the share of the lists that one item may enter.
+"""Exposure cap: the most lists that one item may enter.
 
 Of N lists an item may enter K = max(1, floor(share * N)). In rounds: every item that stands in
 more than K lists stays in the K whose users score it highest (ties by user id), and counts as seen
@@ -19,7 +19,7 @@ from tasks.recommend.exact_search import Block
 
 Rows = npt.NDArray[np.int64]
 #: Makes the lists of some users again: positions (r), and what they must not be shown (r x items).
-Relist = Callable[[Rows, sp.csr_matrix], Block]
+Recompute = Callable[[Rows, sp.csr_matrix], Block]
 
 
 def most_lists(share: float, n_lists: int) -> int:
@@ -35,18 +35,18 @@ def most_lists(share: float, n_lists: int) -> int:
 
 
 def count_lists(seen: sp.csr_matrix, available: npt.NDArray[np.bool_]) -> int:
-    """Count the users (rows of `seen`) for whom an available item is left: N, without a ceiling."""
+    """Count the users (rows of `seen`) for whom an available item is left: N, without a cap."""
     gone = (seen != 0).astype(np.int64) @ available.astype(np.int64)
     return int(np.count_nonzero(gone < np.count_nonzero(available)))
 
 
-def hold_down(
-    lists: Block, most: int, seen: sp.csr_matrix, relist: Relist
+def apply_cap(
+    lists: Block, most: int, seen: sp.csr_matrix, recompute: Recompute
 ) -> tuple[Block, sp.csr_matrix]:
     """Bring every item down to at most `most` lists.
 
     `lists` are those of all users (rows of `seen`). Returns them anew, and `seen` with all that
-    the ceiling took from somebody.
+    the cap took from a user.
     """
     items, scores, lengths = lists.items.copy(), lists.scores.copy(), lists.lengths.copy()
     while True:
@@ -56,7 +56,7 @@ def hold_down(
         ones = np.ones(len(users), np.float32)
         seen = sp.csr_matrix(seen + sp.csr_matrix((ones, (users, taken)), shape=seen.shape))
         again = np.unique(users)
-        fresh = relist(again, seen[again])
+        fresh = recompute(again, seen[again])
         items[again], scores[again], lengths[again] = fresh.items, fresh.scores, fresh.lengths
 
 

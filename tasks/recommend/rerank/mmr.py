@@ -1,4 +1,4 @@
-"""Lists that weigh relevance against likeness to what stands above: Maximal Marginal Relevance.
+"""Maximal Marginal Relevance: lists that weigh relevance against likeness to places above.
 
 Carbonell and Goldstein, "The use of MMR, diversity-based reranking" (SIGIR 1998). Greedily, of a
 user's best items, the next is the one with the largest

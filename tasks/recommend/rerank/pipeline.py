@@ -1,6 +1,6 @@
-"""Lists under the rules that look at all of them at once: rerank, ceiling, exploration.
+"""The rerank pipeline: MMR or none, exposure cap, exploration, over all lists at once.
 
-In this order: lists are made by the walk or by what is in its place, the ceiling holds items down,
+In this order: lists are made by the walk or by what is in its place, the exposure cap is applied,
 and exploration deals its places out (docs/decisions/0016-exposure.md).
 """
 
@@ -17,7 +17,7 @@ from tasks.artifacts.records import Features
 from tasks.recommend._jit.exploration import Places
 from tasks.recommend.exact_search import BLOCK_USERS, Block, rank
 from tasks.recommend.rerank.exploration import Flags, explore, load_favourites, load_new
-from tasks.recommend.rerank.exposure_cap import Rows, count_lists, hold_down, most_lists
+from tasks.recommend.rerank.exposure_cap import Rows, apply_cap, count_lists, most_lists
 from tasks.recommend.rerank.mmr import POOL_LISTS, diversify
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
@@ -36,21 +36,21 @@ def ruled(
     seen: sp.csr_matrix,
     settings: TopNSettings,
 ) -> tuple[float | None, Parts]:
-    """Make all lists under the rules in force: reranked, held down by the ceiling, explored.
+    """Make all lists under the rules in force: reranked, capped, explored.
 
     Returns the share of the plain lists' scores that is kept (none where theirs are not positive),
     and the lists in blocks, each with the places that explore.
     """
 
-    def relist(rows: Rows, hidden: sp.csr_matrix) -> Block:
+    def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
         return whole(_reranked(users[rows], items, catalogue, hidden, settings))
 
-    lists = relist(np.arange(len(users)), seen)
+    lists = recompute(np.arange(len(users)), seen)
     plain = lists
     if settings.rerank != "cap":
         plain = whole(rank(users, items, catalogue, seen, settings))
     most = most_lists(settings.max_item_share, count_lists(seen, catalogue.available))
-    held, seen = hold_down(lists, most, seen, relist)
+    capped, seen = apply_cap(lists, most, seen, recompute)
     explored = None
     if settings.explore_slots:
         favourites = load_favourites(features.users, user_ids, catalogue)
@@ -59,9 +59,9 @@ def ruled(
             settings.n, settings.page_size, settings.explore_slots, settings.max_per_category,
             most, catalogue.uncapped,
         )  # fmt: skip
-        held, explored = explore(users, items, catalogue, held, seen, favourites, new, places)
+        capped, explored = explore(users, items, catalogue, capped, seen, favourites, new, places)
     total = float(plain.scores.sum())
-    return float(held.scores.sum()) / total if total > 0 else None, _parts(held, explored)
+    return float(capped.scores.sum()) / total if total > 0 else None, _parts(capped, explored)
 
 
 def _reranked(
@@ -71,7 +71,7 @@ def _reranked(
     seen: sp.csr_matrix,
     settings: TopNSettings,
 ) -> Iterable[Block]:
-    """Yield what `rank` does, or what `settings.rerank` has in its place."""
+    """Yield blocks of lists by `settings.rerank`."""
     if settings.rerank == "cap":
         return rank(users, items, catalogue, seen, settings)
     free = replace(settings, max_per_category=settings.page_size)

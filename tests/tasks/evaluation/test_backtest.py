@@ -154,7 +154,7 @@ def test_figures_are_those_of_the_definition(tmp_path: Path, seed: int, n: int) 
 
 def files_of(root: Path, events: list[Event], items: Mapping[str, Item]) -> dict[str, bytes]:
     run = Run("shop", 1, AS_OF, root)
-    past = run.inside("holdout", CUT)
+    past = run.inside("backtest", CUT)
     past_night(past, make_log(run, events, items), RECIPE)
     found = (path for path in past.folder.rglob("*") if path.suffix in (".parquet", ".npz"))
     return {str(path.relative_to(past.folder)): path.read_bytes() for path in found}
@@ -183,7 +183,7 @@ def test_an_item_of_after_the_cut_is_not_to_be_had_then(tmp_path: Path) -> None:
         for name, at in ages.items()
     }
     log = make_log(run, [("u", name, "view", CUT - DAY) for name in ages], items)
-    then = past_night(run.inside("holdout", CUT), log, RECIPE)
+    then = past_night(run.inside("backtest", CUT), log, RECIPE)
     assert set(read_lists(then.own.path)["u"]["item_ids"]) == {"old", "ageless"}
 
 
@@ -207,10 +207,10 @@ def test_one_step_and_two_small_files_are_left(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in night.run.folder.iterdir()}
     quality = night.judged()
     kept = {path.relative_to(night.run.folder).as_posix() for path in quality.path.parent.iterdir()}
-    assert kept == {"holdout/quality.json", "holdout/steps.jsonl"}
+    assert kept == {"backtest/quality.json", "backtest/steps.jsonl"}
     assert all(path.read_bytes() == content for path, content in before.items())
     assert [line["step"] for line in night.run.steps()] == ["evaluate"]
-    inner = night.run.inside("holdout", CUT)
+    inner = night.run.inside("backtest", CUT)
     assert [line["step"] for line in inner.steps()] == [
         *("build_features", "train_als", "top_n", "popular_lists")
     ]
@@ -230,7 +230,7 @@ def test_a_rerun_takes_the_figures_over(tmp_path: Path, monkeypatch: pytest.Monk
     assert adopt(again.run, first.run) == 1
     monkeypatch.setattr(module, "past_night", None)  # to call it would fail
     taken = again.judged()
-    assert taken == replace(quality, path=again.run.folder / "holdout/quality.json")
+    assert taken == replace(quality, path=again.run.folder / "backtest/quality.json")
     assert taken.path.read_bytes() == quality.path.read_bytes()
 
 
@@ -242,4 +242,4 @@ def test_what_a_rule_costs_is_told_beside_the_lists_without_it(tmp_path: Path) -
     without = night_of(tmp_path / "bare", random_log(1)).judged(bare)
     assert with_rule.plain == without.lists != with_rule.lists
     assert without.plain == {}
-    assert not (tmp_path / "ruled/shop/1/holdout/plain").exists()
+    assert not (tmp_path / "ruled/shop/1/backtest/plain").exists()

@@ -12,7 +12,7 @@ from nightshelf import Manifest
 from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
 from tasks.artifacts.records import LIST_SCHEMA
-from tasks.evaluation import gate_step as admit
+from tasks.evaluation import gate_step
 from tasks.evaluation.gate_step import overlap_with
 from tasks.runs.run_folder import Run
 from tests.tasks.publish.test_stage import publish
@@ -67,11 +67,11 @@ def test_after_a_long_outage_there_is_nothing_to_compare_with(
 def test_the_sample_is_spread_evenly_whatever_the_row_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_lists: int, group_rows: int
 ) -> None:
-    monkeypatch.setattr(admit, "_SAMPLE", 10)
+    monkeypatch.setattr(gate_step, "_SAMPLE", 10)
     columns = {"item_ids": ["a", "b"], "scores": [0.2, 0.1], "codes": ["taste"] * 2}
     rows = [{"key": f"u{n}", "because": [""] * 2, **columns} for n in range(n_lists)]
     path = tmp_path / "lists.parquet"
     pq.write_table(pa.Table.from_pylist(rows, LIST_SCHEMA), path, row_group_size=group_rows)
     stride = max(1, -(-n_lists // 10))
     expected = [{"key": row["key"], "item_ids": ["a", "b"]} for row in rows[::stride]]
-    assert admit._sample(path) == expected
+    assert gate_step._sample(path) == expected

@@ -23,7 +23,7 @@ NIGHT = {
     "coverage": 0.6,
     "diversity": 0.7,
     "ndcg_at_10": 0.08,
-    "holdout_days": 7,
+    "backtest_days": 7,
     "judged_users": 200,
     "top_item_share": 0.3,
     "quarantined_share": 0.001,
@@ -31,7 +31,7 @@ NIGHT = {
     "events:view": 800.0,
     "events:purchase": 200.0,
 }
-FORESIGHT = {"ndcg_at_10": 0.01, "holdout_days": 7.0, "judged_users": 200.0}
+OFFLINE_QUALITY = {"ndcg_at_10": 0.01, "backtest_days": 7.0, "judged_users": 200.0}
 OVERLAP = {"jaccard": 0.5, "rank_biased_overlap": 0.6}
 ABSOLUTE = (
     "filled_share",
@@ -132,19 +132,19 @@ def test_where_no_list_could_be_full_none_is_asked_to_be() -> None:
 @pytest.mark.parametrize(
     ("tonight", "live"),
     [
-        ({}, FORESIGHT),
-        (FORESIGHT, {}),
+        ({}, OFFLINE_QUALITY),
+        (OFFLINE_QUALITY, {}),
         ({}, {}),
-        (FORESIGHT, FORESIGHT | {"holdout_days": 30}),
-        (FORESIGHT, FORESIGHT | {"ndcg_at_10": 0.0}),
-        (FORESIGHT | {"judged_users": 199}, FORESIGHT),
-        (FORESIGHT, FORESIGHT | {"judged_users": 199}),
+        (OFFLINE_QUALITY, OFFLINE_QUALITY | {"backtest_days": 30}),
+        (OFFLINE_QUALITY, OFFLINE_QUALITY | {"ndcg_at_10": 0.0}),
+        (OFFLINE_QUALITY | {"judged_users": 199}, OFFLINE_QUALITY),
+        (OFFLINE_QUALITY, OFFLINE_QUALITY | {"judged_users": 199}),
     ],
 )
-def test_foresight_is_compared_only_with_its_like_and_where_enough_users_judge(
+def test_offline_quality_is_compared_only_with_its_like_and_where_enough_users_judge(
     tonight: dict[str, float], live: dict[str, float]
 ) -> None:
-    bare = {name: figure for name, figure in NIGHT.items() if name not in FORESIGHT}
+    bare = {name: figure for name, figure in NIGHT.items() if name not in OFFLINE_QUALITY}
     verdict = judge(bare | tonight, bare | live, OVERLAP, STRICT)
     outcomes = {gate.name: gate.outcome for gate in verdict.gates}
     assert outcomes == dict.fromkeys(GATES, "pass") | {"ndcg_ratio": "no comparison"}
@@ -157,7 +157,7 @@ def test_what_was_foreseen_is_a_figure_where_it_was_measured(tmp_path: Path) -> 
     judged = replace(blank, n_users=3, lists={"ndcg_at_10": 0.25})
     plain = figures(night.clean, night.features, metrics, None)
     assert figures(night.clean, night.features, metrics, blank) == plain
-    foreseen = {"ndcg_at_10": 0.25, "holdout_days": 7, "judged_users": 3}
+    foreseen = {"ndcg_at_10": 0.25, "backtest_days": 7, "judged_users": 3}
     assert figures(night.clean, night.features, metrics, judged) == plain | foreseen
 
 

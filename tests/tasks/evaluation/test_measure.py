@@ -78,19 +78,19 @@ def test_only_the_rules_in_force_are_counted(tmp_path: Path) -> None:
     for rerank in ("none", "mmr"):
         assert measured(night, rerank=rerank).n_breaches == 1  # d, which the rule still binds
     off, on = measured(night), measured(night, explore_slots=1, max_item_share=0.5)
-    assert (off.explored_share, off.n_over_ceiling, off.score_kept) == (None, None, None)
+    assert (off.explored_share, off.n_over_cap, off.score_kept) == (None, None, None)
     assert on.explored_share == pytest.approx(2 / 6)
-    assert on.n_over_ceiling == 2
+    assert on.n_over_cap == 2
 
 
 def test_the_ceiling_counts_those_who_would_have_a_list(tmp_path: Path) -> None:
     """u3 has seen all that the model knows: of 3 lists there would be 2, so 60 % is one list."""
     history = HISTORY | {"u3": ["a", "b", "c"]}
     night = night_of(tmp_path, {"u1": ["c"], "u2": ["c", "b"]}, history=history)
-    assert measured(night, max_item_share=0.6).n_over_ceiling == 1
-    assert measured(night, max_item_share=0.9).n_over_ceiling == 1
+    assert measured(night, max_item_share=0.6).n_over_cap == 1
+    assert measured(night, max_item_share=0.9).n_over_cap == 1
     alone = night_of(tmp_path / "alone", {"u1": ["c"], "u2": ["b"]}, history=history)
-    assert measured(alone, max_item_share=0.6).n_over_ceiling == 0
+    assert measured(alone, max_item_share=0.6).n_over_cap == 0
 
 
 def test_seen_is_what_the_matrix_says_and_not_the_history(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend.exact_search import Block, rank
-from tasks.recommend.rerank.exposure_cap import Rows, count_lists, hold_down, most_lists
+from tasks.recommend.rerank.exposure_cap import Rows, apply_cap, count_lists, most_lists
 from tasks.recommend.rerank.pipeline import whole
 from tasks.recommend.settings import TopNSettings
 from tests.tasks.small_models import Problem, defined, unpacked
@@ -39,12 +39,12 @@ def held(problem: Problem, settings: TopNSettings) -> tuple[Lists, sp.csr_matrix
     """Hold down as the night does; returns lists and what users must not be shown."""
     catalogue, seen = problem.catalogue, problem.seen_matrix
 
-    def relist(rows: Rows, hidden: sp.csr_matrix) -> Block:
+    def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
         blocks = rank(problem.users[rows], problem.items, catalogue, hidden, settings)
         return whole(blocks)
 
     most = most_lists(settings.max_item_share, count_lists(seen, catalogue.available))
-    lists, hidden = hold_down(relist(np.arange(len(problem.users)), seen), most, seen, relist)
+    lists, hidden = apply_cap(recompute(np.arange(len(problem.users)), seen), most, seen, recompute)
     return unpacked([lists]), hidden
 
 
@@ -162,13 +162,13 @@ def test_only_those_who_lost_something_are_listed_again() -> None:
     asked: list[int] = []
     catalogue, seen = problem.catalogue, problem.seen_matrix
 
-    def relist(rows: Rows, hidden: sp.csr_matrix) -> Block:
+    def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
         asked.append(len(rows))
         return whole(rank(problem.users[rows], problem.items, catalogue, hidden, settings))
 
-    before = relist(np.arange(60), seen)
+    before = recompute(np.arange(60), seen)
     items = before.items.copy()
-    after, hidden = hold_down(before, 15, seen, relist)
+    after, hidden = apply_cap(before, 15, seen, recompute)
     assert (before.items == items).all()  # the plain lists stay as they were
     assert len(asked) > 2
     assert asked[-1] < 60

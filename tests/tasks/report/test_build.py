@@ -54,10 +54,10 @@ BLOCKS = Gate("jaccard", 0.01, "at least 0.05", "block", "what is in common")
 ALONE = Gate("rows_ratio", None, "at least 0.7", "no comparison", "rows read")
 
 
-FORESEEN = Quality(
-    holdout_days=7,
+MEASURED = Quality(
+    backtest_days=7,
     cut="2026-02-22T00:00:00+00:00",
-    path=Path("holdout/quality.json"),
+    path=Path("backtest/quality.json"),
     n_users=1_234,
     n_relevant=5_678,
     lists={f"{name}_at_10": 0.0793 for name in ("ndcg", "recall", "hit_rate", "reciprocal_rank")},
@@ -112,8 +112,8 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "blocked_by curves foresight format gates headline input lists memory model night steps "
-        "targets warnings"
+        "blocked_by curves format gates headline input lists memory model night offline_quality "
+        "steps targets warnings"
     )
     assert facts["night"] == {
         "namespace": "shop",
@@ -214,7 +214,7 @@ def test_rules_of_exposure_show_where_they_are_in_force(night: Night) -> None:
     names = ("Places that explore", "Score kept", "Over the ceiling")
     plain = Page(written(night).html.read_text()).text
     assert not any(name in plain for name in names)
-    ruled = replace(measured(night), explored_share=0.1, score_kept=0.934, n_over_ceiling=2)
+    ruled = replace(measured(night), explored_share=0.1, score_kept=0.934, n_over_cap=2)
     report = written(night, ruled)
     for text in (Page(report.html.read_text()).text, report.md.read_text()):
         assert all(name in text for name in names)
@@ -262,12 +262,12 @@ def test_a_target_is_not_called_met_beside_a_warning(night: Night) -> None:
     assert "| view | 5 |" in text
 
 
-def test_foresight_stands_beside_that_of_the_popular_list(night: Night) -> None:
-    report = written(night, quality=FORESEEN)
-    row = ("Foresight (NDCG@10)", "0.0793", "over 0.0345, the popular list's", True)
+def test_offline_quality_stands_beside_that_of_the_popular_list(night: Night) -> None:
+    report = written(night, quality=MEASURED)
+    row = ("Offline quality (NDCG@10)", "0.0793", "over 0.0345, the popular list's", True)
     assert tuple(report.headline[2]) == row
-    facts = json.loads(report.json.read_text())["foresight"]
-    assert facts["lists"] == FORESEEN.lists
+    facts = json.loads(report.json.read_text())["offline_quality"]
+    assert facts["lists"] == MEASURED.lists
     assert "path" not in facts
     page, markdown = Page(report.html.read_text()).text, report.md.read_text()
     for text in (page, markdown):
@@ -277,17 +277,17 @@ def test_foresight_stands_beside_that_of_the_popular_list(night: Night) -> None:
     assert "| Recall@10 | 0.0793 | 0.0345 |" in markdown
 
 
-def test_foresight_below_that_of_the_popular_list_is_a_missed_target(night: Night) -> None:
-    worse = replace(FORESEEN, popularity=FORESEEN.lists, lists=FORESEEN.popularity)
+def test_offline_quality_below_that_of_the_popular_list_is_a_missed_target(night: Night) -> None:
+    worse = replace(MEASURED, popularity=MEASURED.lists, lists=MEASURED.popularity)
     assert not written(night, quality=worse).headline[2].met
-    even = replace(FORESEEN, popularity=FORESEEN.lists)
+    even = replace(MEASURED, popularity=MEASURED.lists)
     assert not written(night, quality=even).headline[2].met
 
 
 def test_what_rules_cost_is_told(night: Night) -> None:
-    dear = replace(FORESEEN, plain=dict.fromkeys(FORESEEN.lists, 0.0811))
+    dear = replace(MEASURED, plain=dict.fromkeys(MEASURED.lists, 0.0811))
     cost = "NDCG@10 0.0793, 0.0811 without the exploration rules: -2.2 %."
-    nothing = replace(FORESEEN, plain=dict.fromkeys(FORESEEN.lists, 0.0))
+    nothing = replace(MEASURED, plain=dict.fromkeys(MEASURED.lists, 0.0))
     assert cost in Page(written(night, quality=dear).html.read_text()).text
     text = Page(written(night, quality=nothing).html.read_text()).text
     assert "0.0000 without the exploration rules." in text
@@ -296,15 +296,15 @@ def test_what_rules_cost_is_told(night: Night) -> None:
 @pytest.mark.parametrize(
     ("quality", "says"),
     [
-        (None, "not measured: NIGHTSHELF_EVALUATE__HOLDOUT_DAYS."),
+        (None, "not measured: NIGHTSHELF_EVALUATE__BACKTEST_DAYS."),
         (
-            Quality(7, "2026-02-22T00:00:00+00:00", Path("holdout/quality.json")),
+            Quality(7, "2026-02-22T00:00:00+00:00", Path("backtest/quality.json")),
             "not measured: nobody had a list as of Sunday 22 February 2026, 00:00 UTC and took to "
-            "anything new since (NIGHTSHELF_EVALUATE__HOLDOUT_DAYS is 7).",
+            "anything new since (NIGHTSHELF_EVALUATE__BACKTEST_DAYS is 7).",
         ),
     ],
 )
-def test_foresight_that_was_not_measured_says_why(
+def test_offline_quality_that_was_not_measured_says_why(
     night: Night, quality: Quality | None, says: str
 ) -> None:
     report = written(night, quality=quality)

@@ -39,11 +39,11 @@ def test_artifacts_have_a_folder_a_generation(run: Run, tmp_path: Path) -> None:
 
 def test_a_smaller_night_has_a_folder_and_a_journal_of_its_own(run: Run, tmp_path: Path) -> None:
     eve = AS_OF - timedelta(days=7)
-    inner = run.inside("holdout", eve)
+    inner = run.inside("backtest", eve)
     assert (inner.as_of, inner.generation, inner.namespace) == (eve, 7, "shop")
     inner.note("inner", 0.0, None)
     run.note("outer", 0.0, None)
-    assert inner.folder == tmp_path / "shop" / "7" / "holdout"
+    assert inner.folder == tmp_path / "shop" / "7" / "backtest"
     assert inner.inside("plain", eve).folder == inner.folder / "plain"
     assert [[line["step"] for line in each.steps()] for each in (run, inner)] == [
         ["outer"],
