@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from nightshelf.contract.values import RankedList
 from tasks.io.byte_strings import ByteStrings, byte_ranges
 from tasks.publish._jit.json_rows import split, write_string_lists
-from tasks.publish._jit.json_writer import ITEM_ROOM, LIST_ROOM, total, write_lists
+from tasks.publish._jit.json_writer import ITEM_ROOM, LIST_ROOM, Column, Scores, total, write_lists
 from tasks.publish._jit.score_text import score_texts
 from tasks.publish._jit.wide import SLACK
 
@@ -68,17 +68,10 @@ def encode_lists(rows: pa.RecordBatch) -> ByteStrings:
     out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     write_lists(
         rows_at,
-        items,
-        item.offsets,
-        item.data,
-        text.ravel(),
-        lengths,
-        codes,
-        code.offsets,
-        code.data,
-        because,
-        cause.offsets,
-        cause.data,
+        Column(items, item.offsets, item.data),
+        Scores(text.ravel(), lengths),
+        Column(codes, code.offsets, code.data),
+        Column(because, cause.offsets, cause.data),
         out,
         ends,
     )

@@ -93,8 +93,10 @@ def require(folder: Path, names: Iterable[str], otherwise: str) -> None:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """Return the settings of a run by section."""
-    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text())
+    """Return the settings in a folder, of a run by section; `ValueError` where there are none."""
+    settings = json.loads((folder / SETTINGS).read_text())
+    if not isinstance(settings, dict):
+        raise ValueError(f"{folder / SETTINGS} is no JSON object")
     return settings
 
 

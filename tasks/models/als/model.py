@@ -1,6 +1,5 @@
 """ALS as a `Model`: the library implicit behind the protocol."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -18,7 +17,7 @@ from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import fit, inherit
 from tasks.models.base import Interactions, Reasons, Start, save_settings, train
 from tasks.runs.run_folder import Progress, Run, computed, no_progress
-from tasks.runs.saved_run import settings_of
+from tasks.runs.saved_run import read_settings, settings_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +58,7 @@ class Als:
 
     @classmethod
     def load(cls, folder: Path, *, with_users: bool = True) -> Self:  # noqa: D102
-        settings = settings_of(TrainSettings, json.loads((folder / "settings.json").read_text()))
+        settings = settings_of(TrainSettings, read_settings(folder))
         item_ids, items = load_factors(folder / "item_factors.parquet")
         user_ids, users = pa.array([], pa.string()), items[:0]
         if with_users:

@@ -1,5 +1,7 @@
 """Lists put together from texts that are ready: what `RankedList.to_json` writes, compiled."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,25 @@ _END = literal(b"]}")
 _COMMA, _OPEN, _CLOSE, _QUOTE = b',[]"'
 
 
+class Column(NamedTuple):
+    """A column of JSON strings, dictionary-encoded.
+
+    Place i holds the string from `offsets[positions[i]]` to `offsets[positions[i] + 1]` of `text`,
+    escaped as in JSON, without its quotes.
+    """
+
+    positions: Positions
+    offsets: Offsets
+    text: Bytes
+
+
+class Scores(NamedTuple):
+    """Scores as text: `WIDTH` bytes each, of which `lengths` count."""
+
+    text: Bytes
+    lengths: npt.NDArray[np.int64]
+
+
 @compiled
 def total(positions: Positions, lengths: Offsets) -> int:
     """Return the bytes of the texts at `positions`, each as often as it stands there."""
@@ -29,27 +50,21 @@ def total(positions: Positions, lengths: Offsets) -> int:
 @compiled
 def write_lists(
     rows: Positions,
-    items: Positions,
-    item_at: Offsets,
-    item_text: Bytes,
-    score_text: Bytes,
-    score_lengths: npt.NDArray[np.int64],
-    codes: Positions,
-    code_at: Offsets,
-    code_text: Bytes,
-    because: Positions,
-    because_at: Offsets,
-    because_text: Bytes,
+    item_ids: Column,
+    scores: Scores,
+    reason_codes: Column,
+    reason_items: Column,
     out: Bytes,
     ends: Offsets,
 ) -> None:
     """Write row r's list, of places `rows[r]` to `rows[r + 1]`; it ends at `ends[r + 1]`.
 
-    `items`, `codes` and `because` are positions among texts, which stand between the offsets
-    `*_at`, escaped as in JSON, without their quotes; no code and no `because` comes twice.
-    Behind all texts, and in `out` behind the last list, are `SLACK` bytes more (`put_roomy`);
-    `score_text` has `WIDTH` bytes a score.
+    No code and no reason's item stands twice among its strings. Behind all strings, and in `out`
+    behind the last list, are `SLACK` bytes more (`put_roomy`).
     """
+    items, item_at, item_text = item_ids
+    codes, code_at, code_text = reason_codes
+    because, because_at, because_text = reason_items
     n_because = len(because_at) - 1
     # A reason's position in its own list, and the row for which that was found.
     known_at = np.full((len(code_at) - 1) * n_because, -1, np.int64)
@@ -66,7 +81,7 @@ def write_lists(
         for i in range(first, stop):
             if i > first:
                 at = put_byte(out, at, _COMMA)
-            at = put_roomy(out, at, score_text, i * WIDTH, i * WIDTH + score_lengths[i])
+            at = put_roomy(out, at, scores.text, i * WIDTH, i * WIDTH + scores.lengths[i])
         at = put_literal(out, at, _REASONS)
         n = 0
         for i in range(first, stop):

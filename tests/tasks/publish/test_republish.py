@@ -212,7 +212,9 @@ def test_a_missing_file_is_found_before_a_number_is_given_out(
     path.unlink()
     if damage != "gone":
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
-    with pytest.raises(RunFolderError, match=str(path if damage == "gone" else run.folder)):
+    with pytest.raises(
+        RunFolderError, match=f"lacks {name}" if damage == "gone" else str(run.folder)
+    ):
         again(redis_client, run.folder)
     assert (live(redis_client), allotted(redis_client)) == (1, 1)
     assert [each.name for each in (tmp_path / "shop").iterdir()] == ["1"]
