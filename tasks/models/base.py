@@ -1,10 +1,11 @@
-"""The protocol that every model follows, and the step that trains one."""
+"""The protocol that every model follows, and the training of one for a run."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from tasks.artifacts.factors import Factors, load_matrix
+from tasks.artifacts.factors import Factors, load_factors, load_matrix, save_factors
 from tasks.artifacts.records import Features, TrainedModel
 from tasks.io.parquet import digest_of
 from tasks.runs.run_folder import Progress, Run, no_progress
+from tasks.runs.saved_run import SETTINGS, read_settings, settings_of
 
 #: No single item of the history adds to the score.
 NOTHING = -1
-
 #: Positions of the reasons' items (users x n) for the lists (users x n, lengths) of users first,
 #: first + 1, ...; `NOTHING` where there is none. An answer depends on neither block nor thread.
 Reasons = Callable[[int, npt.NDArray[np.int32], npt.NDArray[np.int64]], npt.NDArray[np.int32]]
@@ -32,15 +33,6 @@ class Interactions:
     user_ids: pa.StringArray
     item_ids: pa.StringArray
     strengths: sp.csr_matrix
-
-    @classmethod
-    def load(cls, features: Features) -> Self:
-        """Load the interactions that `build_features` saved."""
-        users, items = (
-            pq.read_table(path)["id"].combine_chunks()
-            for path in (features.user_ids, features.item_ids)
-        )
-        return cls(users, items, load_matrix(features.interactions))
 
 
 @dataclass(frozen=True)
@@ -55,70 +47,74 @@ class Start:
     folder: Path
 
 
-class Model(Protocol):
+@dataclass(frozen=True, eq=False)
+class Model(ABC):
     """A model whose score of an item for a user is the product of their factors.
 
-    `users` (users x k) and `items` (items x k) are finite float32, in the order of `user_ids` and
-    `item_ids`. Equal data, settings and start give equal bytes.
+    `users` (users x k) and `items` (items x k) are finite float32, in the order of the ids, which
+    ascend. Equal data, settings and start give equal bytes. `n_iterations` is 0 once loaded.
     """
 
-    @property
-    def user_ids(self) -> pa.StringArray:
-        """Ids of the users, ascending."""
+    #: Class of the settings.
+    Settings: ClassVar[type[Any]]
 
-    @property
-    def item_ids(self) -> pa.StringArray:
-        """Ids of the items, ascending."""
-
-    @property
-    def users(self) -> Factors:
-        """Factors of the users."""
-
-    @property
-    def items(self) -> Factors:
-        """Factors of the items."""
-
-    @property
-    def settings(self) -> Any:
-        """Settings that it was trained with: a dataclass."""
-
-    @property
-    def n_iterations(self) -> int:
-        """Iterations of its training; 0 where it was loaded."""
+    settings: Any
+    user_ids: pa.StringArray
+    item_ids: pa.StringArray
+    users: Factors
+    items: Factors
+    n_iterations: int = 0
 
     @classmethod
+    @abstractmethod
     def fit(
         cls,
         data: Interactions,
         settings: Any,
-        start: Self | None = None,
+        start: "Model | None" = None,
         *,
         progress: Progress = no_progress,
     ) -> Self:
         """Learn from the data, anew or from another model; `ModelError` where it is not finite."""
 
-    def save(self, folder: Path) -> None:
-        """Write `user_factors.parquet`, `item_factors.parquet` and `settings.json`."""
-
-    @classmethod
-    def load(cls, folder: Path, *, with_users: bool = True) -> Self:
-        """Load a saved model, without any users where they are not wanted."""
-
-    def with_users(self, ids: pa.StringArray, strengths: sp.csr_matrix) -> Self:
-        """Fold users in: this model with these users (ids, strengths: users x items) for its own.
+    @abstractmethod
+    def fold_in(self, strengths: sp.csr_matrix) -> Factors:
+        """Return the factors of users (users x k) by their strengths (users x items).
 
         No user's factors depend on who else is asked for. Raises `ModelError` where one is not
         finite.
         """
 
+    @abstractmethod
     def reasons(self, strengths: sp.csr_matrix) -> Reasons:
         """Return the item of each user's history that adds most to a score, in bulk.
 
         `strengths` (users x items) are of the users whose lists are explained.
         """
 
+    @abstractmethod
     def contributions(self, strengths: sp.csr_matrix, item: int) -> npt.NDArray[np.float64]:
         """Return the part of an item's score that each entry of one user's `strengths` adds."""
+
+    def with_users(self, ids: pa.StringArray, strengths: sp.csr_matrix) -> Self:
+        """Return this model with the users `ids`, folded in, for its own."""
+        return replace(self, user_ids=ids, users=self.fold_in(strengths))
+
+    def save(self, folder: Path) -> None:
+        """Write factors and settings."""
+        (folder / SETTINGS).write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
+        save_factors(folder / "user_factors.parquet", self.user_ids, self.users)
+        save_factors(folder / "item_factors.parquet", self.item_ids, self.items)
+
+    @classmethod
+    def load(cls, folder: Path, *, with_users: bool = True) -> Self:
+        """Load a saved model, without any users where they are not wanted."""
+        settings = settings_of(cls.Settings, read_settings(folder))
+        item_ids, items = load_factors(folder / "item_factors.parquet")
+        user_ids, users = item_ids[:0], items[:0]
+        if with_users:
+            user_ids, users = load_factors(folder / "user_factors.parquet")
+        return cls(settings, user_ids, item_ids, users, items)
 
 
 def train(
@@ -131,8 +127,13 @@ def train(
     progress: Progress,
 ) -> TrainedModel:
     """Train a model on the features, from a `start` where there is one, and save it."""
+    user_ids, item_ids = (
+        pq.read_table(path)["id"].combine_chunks()
+        for path in (features.user_ids, features.item_ids)
+    )
+    data = Interactions(user_ids, item_ids, load_matrix(features.interactions))
     before = kind.load(start.folder) if start else None
-    model = kind.fit(Interactions.load(features), settings, before, progress=progress)
+    model = kind.fit(data, settings, before, progress=progress)
     folder = run.path("model/start.json").parent
     model.save(folder)
     began = {"from": start.generation if start else None, "n_warm": start.n_warm if start else 0}
@@ -145,13 +146,8 @@ def train(
         n_users=features.n_users,
         n_items=features.n_items,
         n_factors=model.items.shape[1],
-        settings=folder / "settings.json",
+        settings=folder / SETTINGS,
         digest=digest_of(folder, [users, items]),
         n_iterations=model.n_iterations,
         started_from=start.generation if start else None,
     )
-
-
-def save_settings(path: Path, settings: Any) -> None:
-    """Write a dataclass of settings as JSON."""
-    path.write_text(json.dumps(asdict(settings), indent=2) + "\n")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tasks.artifacts.records import TrainedModel
 from tasks.models.als.model import Als, train_als
@@ -21,13 +20,3 @@ class Member:
 
 
 MODELS: Mapping[str, Member] = {"als": Member(Als, "train", train_als, starting_point)}
-
-
-def load(trained: TrainedModel) -> Model:
-    """Load a trained model by its name."""
-    return MODELS[trained.name].kind.load(trained.settings.parent)
-
-
-def load_items(name: str, folder: Path) -> Model:
-    """Load a model without its users, for others to be folded in."""
-    return MODELS[name].kind.load(folder, with_users=False)

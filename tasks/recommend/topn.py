@@ -20,7 +20,7 @@ from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
 from tasks.io.parallel import parallel_map
 from tasks.io.parquet import write_parquet
 from tasks.models.base import NOTHING, Model
-from tasks.models.registry import load
+from tasks.models.registry import MODELS
 from tasks.recommend.active_users import active_rows
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.rerank.exploration import Flags
@@ -46,7 +46,8 @@ def top_n(
 
     A user for whom no item is left has none, nor has one who is inactive by the settings.
     """
-    return make_lists(run, features, load(model), settings, progress=progress)
+    saved = MODELS[model.name].kind.load(model.settings.parent)
+    return make_lists(run, features, saved, settings, progress=progress)
 
 
 def make_lists(

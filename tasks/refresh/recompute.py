@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.records import Features, GenerationFiles, Lists
 from tasks.features.build import build_features
-from tasks.models.registry import load_items
+from tasks.models.registry import MODELS
 from tasks.publish.keyspace import Family, families
 from tasks.recommend.topn import make_lists
 from tasks.refresh.new_events import NOBODY, Told
@@ -58,7 +58,8 @@ def relist(told: Told, users: Collection[str]) -> Fresh:
 def _lists(told: Told, run: Run, built: Features) -> Lists:
     """Fold the users in and make their lists."""
     served = told.served
-    model = load_items(served.manifest.default_model, served.file("model"))
+    kind = MODELS[served.manifest.default_model].kind
+    model = kind.load(served.file("model"), with_users=False)
     ids, strengths, seen = _of_model(built, model.item_ids)
     features = replace(
         built,

@@ -1,42 +1,33 @@
-"""ALS as a `Model`: the library implicit behind the protocol."""
+"""ALS as a `Model`, and the step that trains it."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import scipy.sparse as sp
 
-from tasks.artifacts.factors import Factors, load_factors, save_factors
+from tasks.artifacts.factors import Factors
 from tasks.artifacts.records import Features, TrainedModel
 from tasks.models.als.explain import Explainer, contributions
 from tasks.models.als.fold_in import fold_in
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import fit, inherit
-from tasks.models.base import Interactions, Reasons, Start, save_settings, train
+from tasks.models.base import Interactions, Model, Reasons, Start, train
 from tasks.runs.run_folder import Progress, Run, computed, no_progress
-from tasks.runs.saved_run import read_settings, settings_of
 
 
-@dataclass(frozen=True, eq=False)
-class Als:
-    """Implicit-feedback ALS (Hu, Koren and Volinsky, ICDM 2008); methods as in `Model`."""
+class Als(Model):
+    """Implicit-feedback ALS (Hu, Koren and Volinsky, ICDM 2008)."""
 
+    Settings = TrainSettings
     settings: TrainSettings
-    user_ids: pa.StringArray
-    item_ids: pa.StringArray
-    users: Factors
-    items: Factors
-    n_iterations: int = 0
 
     @classmethod
     def fit(  # noqa: D102
         cls,
         data: Interactions,
         settings: TrainSettings,
-        start: Self | None = None,
+        start: Model | None = None,
         *,
         progress: Progress = no_progress,
     ) -> Self:
@@ -51,22 +42,8 @@ class Als:
         users, items = fit(data.strengths, settings, n_iterations, first, progress)
         return cls(settings, data.user_ids, data.item_ids, users, items, n_iterations)
 
-    def save(self, folder: Path) -> None:  # noqa: D102
-        save_settings(folder / "settings.json", self.settings)
-        save_factors(folder / "user_factors.parquet", self.user_ids, self.users)
-        save_factors(folder / "item_factors.parquet", self.item_ids, self.items)
-
-    @classmethod
-    def load(cls, folder: Path, *, with_users: bool = True) -> Self:  # noqa: D102
-        settings = settings_of(TrainSettings, read_settings(folder))
-        item_ids, items = load_factors(folder / "item_factors.parquet")
-        user_ids, users = pa.array([], pa.string()), items[:0]
-        if with_users:
-            user_ids, users = load_factors(folder / "user_factors.parquet")
-        return cls(settings, user_ids, item_ids, users, items)
-
-    def with_users(self, ids: pa.StringArray, strengths: sp.csr_matrix) -> Self:  # noqa: D102
-        return replace(self, user_ids=ids, users=fold_in(strengths, self.items, self.settings))
+    def fold_in(self, strengths: sp.csr_matrix) -> Factors:  # noqa: D102
+        return fold_in(strengths, self.items, self.settings)
 
     def reasons(self, strengths: sp.csr_matrix) -> Reasons:  # noqa: D102
         return Explainer.of(strengths, self.items, self.settings)
