@@ -23,12 +23,13 @@ from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.results import as_live
 from nightshelf.contract.assignment import in_canary
 from nightshelf.contract.keys import encode_id
-from nightshelf.contract.values import Canary, Manifest
+from nightshelf.contract.values import Manifest
 from nightshelf.errors import InvalidKey
 
 #: Favourite categories of a user that are blended at most.
 _MAX_FAVORITES = 5
-_EVERYONE = "popular:all"
+#: Keys of an invalid id: no value has them.
+_NO_KEYS = ("", "")
 T = TypeVar("T")
 
 
@@ -44,27 +45,14 @@ def personal(
 
     Each list is passed to `use` at once, so that a batch holds only one list at a time.
     """
-    if live.canary:
-        return _with_canary(state, call, live, live.canary, users, model, use)
-    return _in_generation(state, call, live, users, model, use)
-
-
-def _with_canary(
-    state: ClientState,
-    call: CallState,
-    live: Manifest,
-    canary: Canary,
-    users: Sequence[str],
-    model: str | None,
-    use: Callable[[str, MaskedList], T],
-) -> Exchange[dict[str, T]]:
-    drawn = [user for user in users if in_canary(user, canary.generation, canary.share)]
     made: dict[str, T] = {}
-    if drawn:
-        made |= yield from _in_generation(state, call, as_live(live, canary), drawn, model, use)
-    rest = [user for user in users if user not in made]
-    if rest:
-        made |= yield from _in_generation(state, call, live, rest, model, use)
+    if canary := live.canary:
+        drawn = [user for user in users if in_canary(user, canary.generation, canary.share)]
+        if drawn:
+            made = yield from _in_generation(state, call, as_live(live, canary), drawn, model, use)
+        users = [user for user in users if user not in made]
+    if users:
+        made |= yield from _in_generation(state, call, live, users, model, use)
     return made
 
 
@@ -78,12 +66,12 @@ def _in_generation(
 ) -> Exchange[dict[str, T]]:
     """Find each user's list in one generation."""
     name = model or live.default_model
-    lists, masked = state.keys.lists(live.generation, name).key, state.keys.masks.key
-    ids = named(users, encode_id)
+    list_key, mask_key = state.keys.lists(live.generation, name).key, state.mask_key
+    keys = {user: (list_key(id_), mask_key(id_)) for user, id_ in named(users, encode_id).items()}
     wanted: Wanted = {}
-    for encoded in ids.values():
-        wanted[lists(encoded)] = LIST
-        wanted[masked(encoded)] = MASK
+    for of_list, of_mask in keys.values():
+        wanted[of_list] = LIST
+        wanted[of_mask] = MASK
     if len(users) == 1:
         value: Callable[[str], Any] = (yield from fetch(state, call, wanted)).get
     else:
@@ -94,9 +82,9 @@ def _in_generation(
     for user in users:
         if user in made or user in unlisted:
             continue
-        encoded = ids.get(user, "")
-        mask = masks_of(state, call, user, value(masked(encoded)))
-        own = value(lists(encoded))
+        of_list, of_mask = keys.get(user, _NO_KEYS)
+        mask = masks_of(state, call, user, value(of_mask))
+        own = value(of_list)
         if own is not None and mask.leave(own):
             made[user] = use(user, MaskedList(level, own, live, mask))
         else:

@@ -58,6 +58,7 @@ class ClientState:
         chance: Callable[[], float] | None = None,
     ) -> None:
         self.keys = Keys(namespace)
+        self.mask_key = self.keys.masks.key
         self.settings = settings
         self.clock = clock
         bounds = (settings.max_entries, settings.max_bytes, settings.stale_s, settings.beta, clock)
