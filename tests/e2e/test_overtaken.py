@@ -23,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from redis import Redis
 from flows import nightly as night
-from nightshelf import generations
+from nightshelf.admin import generations
 from tests.lookup.shelves import publish
 
 events, items, root, url, as_of = sys.argv[1:]
