@@ -53,7 +53,6 @@ NOT_YET: set[str] = {
     "benchmarks",
     "data",
     "docs",
-    "docs/how-to",
     "flows",
     "lookup/nightshelf/admin",
     "lookup/nightshelf/cli",
