@@ -17,7 +17,7 @@ from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
 from tasks.pipeline import Pipeline
 from tasks.publish import go_live as live
-from tasks.publish import memory_estimate as forecast
+from tasks.publish import memory_estimate
 from tasks.publish import stage as publish
 from tasks.publish.keyspace import families
 from tasks.report import build as report
@@ -65,7 +65,7 @@ def whole_night(
     clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
     made = Pipeline(run, clean, settings.recipe, clock).whole()
     shelves = families(run, made.files)
-    clock(forecast.forecast, run, redis, shelves)
+    clock(memory_estimate.estimate_memory, run, redis, shelves)
     made_from = Provenance(settings.topn.n, settings.digest(), made.model.digest, found.digests)
     staged = clock(publish.stage, run, redis, shelves, settings.publish, made_from)
     clock(publish.read_back, run, redis, shelves, staged, settings.publish)

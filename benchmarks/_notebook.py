@@ -23,7 +23,7 @@ LACKS = (
     "similar items",
     "a reason with every item",
     "feature rows of users and items",
-    "memory forecast, read-back, digest",
+    "memory estimate, read-back, digest",
     "all or nothing: readers see old and new lists mixed while it writes",
     "figures, gates, report",
 )

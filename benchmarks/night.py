@@ -32,7 +32,7 @@ PARTS = {
     "features": (("build_features",), ("weigh",)),
     "training": (("train_als",), ("fit",)),
     "lists": (("top_n",), ("recommend",)),
-    "publish": (("forecast", "stage", "flip"), ("publish",)),
+    "publish": (("estimate_memory", "stage", "flip"), ("publish",)),
     "fallbacks, similar items": (("popular_lists", "similar_items"), ()),
     "read back, measure, gates, report": (
         ("read_back", "measure", "check_gates", "write_report"),

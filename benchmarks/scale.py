@@ -7,8 +7,8 @@ seconds over the size, both as logarithms, by least squares: 1 is in proportion.
 under 0.2 s has none.
 
 Memory is the kernel's peak of resident memory (Linux: VmHWM, reset before each step), libraries and
-what earlier steps left included. The forecast takes the largest size measured, and the exponents of
-all three together. `--full` runs the large log itself, once; it needs about 12 GB for the night and
+what earlier steps left included. The extrapolation takes the largest size measured, and the exponents
+of all three. `--full` runs the large log itself, once; it needs about 12 GB for the night and
 as much again for the server and the folder.
 """
 
@@ -58,7 +58,7 @@ def main(
     share: Annotated[float, typer.Option(help="The base, as a share of the large log.")] = 0.01,
     full: Annotated[bool, typer.Option("--full", help="Run the large log itself, once.")] = False,
 ) -> None:
-    """Print growth exponents and the forecast, or what the large log takes."""
+    """Print growth exponents and the extrapolation, or what the large log takes."""
     if full:
         print(LARGE)
         show(measure(LARGE))
@@ -79,8 +79,8 @@ def main(
         shown = "".join("        -" if math.isnan(slope) else f"{slope:9.2f}" for slope in slopes)
         largest = costs["all"][-1]
         print(f"  {step:16}{shown}{largest.seconds[step]:9.2f}{largest.gb[step]:9.2f}")
-    print(f"\nforecast for {LARGE}")
-    coming = forecast(costs["all"], 1 / share / GROWTH[-1])
+    print(f"\nextrapolated to {LARGE}")
+    coming = extrapolate(costs["all"], 1 / share / GROWTH[-1])
     show(coming)
     print(f"ratio: {_TARGET_S / coming.seconds[_NIGHT]:.2f}")
 
@@ -127,7 +127,7 @@ def exponent(values: list[float]) -> float:
     return float(np.polyfit(np.log(GROWTH), np.log(values), 1)[0])
 
 
-def forecast(costs: list[Cost], factor: float) -> Cost:
+def extrapolate(costs: list[Cost], factor: float) -> Cost:
     """Return what a log larger than the last by a factor will take.
 
     Seconds follow their exponent (a step too short to have one: in proportion), memory a line

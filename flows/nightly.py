@@ -12,7 +12,7 @@
     popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
     similar_items   items like this one                      lists/similar.parquet
     evaluate        offline quality, where set               backtest/quality.json
-    forecast        memory that the generation will need     (a line in steps.jsonl)
+    estimate_memory of the generation in Redis               (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
     read_back       out of Redis again, proven by a digest
     measure         coverage, diversity, ... as served       curves.json
@@ -100,7 +100,7 @@ PIPELINE: dict[Callable[..., Any], Callable[..., Any]] = {
     step: as_task(step, timeout_seconds=limit_h * HOUR_S) for step, limit_h in _LIMITS_H.items()
 }
 evaluate = as_task(backtest.evaluate, timeout_seconds=6 * HOUR_S)
-forecast = as_task(memory.forecast, **PATIENT)
+estimate_memory = as_task(memory.estimate_memory, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
 read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
 measure_lists = as_task(measure.measure, timeout_seconds=HOUR_S)
@@ -205,7 +205,7 @@ def publish_made(
     report.
     """
     shelves = families(run, made.files)
-    forecast(run, redis, shelves)
+    estimate_memory(run, redis, shelves)
     counting = counting_of(settings.events, settings.features)
     made_from = Provenance(
         settings.topn.n, settings.digest(), made.model.digest, checked.digests, counting

@@ -17,7 +17,7 @@ from tasks.publish.keyspace import Entry, Family
 from tasks.runs.run_folder import Run, step
 
 _SAMPLE = 500
-#: Between the forecast and what the server may need while it writes (buffers, rehashing).
+#: Between the estimate and what the server may need while it writes (buffers, rehashing).
 _MARGIN = 0.1
 #: Redis: 16 bytes of object, two table entries of 24 rounded to 32, two table slots at half load.
 _REDIS_ENTRY = 16 + 2 * 32 + 24
@@ -27,7 +27,7 @@ _HEADER = 5
 
 
 @dataclass(frozen=True)
-class Forecast:
+class MemoryEstimate:
     """Bytes that the generation will take, by family and in all, and what Redis has for them.
 
     `n_free` is maxmemory less what is used; `None` where there is no limit, or no right to ask.
@@ -40,8 +40,8 @@ class Forecast:
 
 
 @step
-def forecast(run: Run, client: Redis, shelves: tuple[Family, ...]) -> Forecast:
-    """Forecast the generation's memory from a sample; `NoRoom` where it does not fit.
+def estimate_memory(run: Run, client: Redis, shelves: tuple[Family, ...]) -> MemoryEstimate:
+    """Estimate the generation's memory from a sample; `NoRoom` where it does not fit.
 
     The live generation and the one before stay beside it, so what they use is not free.
     """
@@ -54,13 +54,13 @@ def forecast(run: Run, client: Redis, shelves: tuple[Family, ...]) -> Forecast:
     n_bytes = sum(by_family.values())
     limit, policy = int(memory.get("maxmemory", 0)), str(memory.get("maxmemory_policy", "unknown"))
     n_free = limit - int(memory["used_memory"]) if limit else None
-    found = Forecast(by_family, n_bytes, n_free, policy)
+    found = MemoryEstimate(by_family, n_bytes, n_free, policy)
     if n_free is not None and n_bytes * (1 + _MARGIN) > n_free:
         raise NoRoom(_words(run, found, limit))
     return found
 
 
-def _words(run: Run, found: Forecast, limit: int) -> str:
+def _words(run: Run, found: MemoryEstimate, limit: int) -> str:
     need = found.n_bytes * (1 + _MARGIN)
     missing = need - (found.n_free or 0)
     risk = "" if found.policy == "noeviction" else f" (and {found.policy} would evict live lists)"

@@ -19,7 +19,7 @@ from tasks.artifacts.records import GenerationFiles, Provenance
 from tasks.errors import RunFolderError, VerificationError
 from tasks.publish.go_live import flip, newer_night
 from tasks.publish.keyspace import Family, families
-from tasks.publish.memory_estimate import forecast
+from tasks.publish.memory_estimate import estimate_memory
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.resume import link
@@ -72,7 +72,7 @@ def republish(
 
     A pin leaves them staged, and so does a live generation that has seen more, unless `force`.
     Raises `RunFolderError` where a file is missing or damaged, `VerificationError` where they are
-    no longer those that were published, and what forecast, staging and flip raise. Whatever is
+    no longer those that were published, and what estimate, staging and flip raise. Whatever is
     raised, what is live stays so.
     """
     old, manifest = source.run, source.manifest
@@ -84,7 +84,7 @@ def republish(
     shelves = _shelves(run, manifest.default_model)
     settings = replace(settings, ttl_s=manifest.ttl_s)
     with _reading(old):
-        forecast(run, client, shelves)
+        estimate_memory(run, client, shelves)
         made_from = Provenance(
             manifest.list_length,
             manifest.config_hash,

@@ -182,7 +182,7 @@ def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:
 def _saved(steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return how many users have no list since they were not here, and what theirs would take."""
     found = {line["step"]: line for line in steps}
-    lists, coming = found.get("top_n", {}), found.get("forecast", {})
+    lists, coming = found.get("top_n", {}), found.get("estimate_memory", {})
     n_inactive = lists.get("n_inactive", 0)
     a_list = coming.get("families", {}).get("list", 0) / max(lists.get("n_lists", 0), 1)
     return {"inactive_users": n_inactive, "bytes_saved": round(n_inactive * a_list)}

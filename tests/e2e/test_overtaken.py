@@ -27,14 +27,14 @@ from nightshelf.admin import generations
 from tests.lookup.shelves import publish
 
 events, items, root, url, as_of = sys.argv[1:]
-client, forecast = Redis.from_url(url), night.forecast
+client, estimate_memory = Redis.from_url(url), night.estimate_memory
 
 def overtaken(*given):
     if generations.current(client, "raced") is None:
         publish(client, namespace="raced")
-    return forecast(*given)
+    return estimate_memory(*given)
 
-night.forecast = overtaken
+night.estimate_memory = overtaken
 night.nightly(Path(events), Path(items), None, "raced", datetime.fromisoformat(as_of), Path(root))
 """
 

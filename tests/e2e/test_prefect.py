@@ -23,8 +23,8 @@ _LONGEST_S = 240
 STEPS = [
     *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
     *("build_features", "newer_night", "given_up", "train_als", "top_n"),
-    *("popular_lists", "similar_items", "evaluate", "forecast", "stage", "read_back", "measure"),
-    *("check_gates", "flip", "write_report"),
+    *("popular_lists", "similar_items", "evaluate", "estimate_memory", "stage", "read_back"),
+    *("measure", "check_gates", "flip", "write_report"),
 ]
 
 

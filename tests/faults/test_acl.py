@@ -33,7 +33,7 @@ from tasks.artifacts.records import Provenance
 from tasks.collector.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
 from tasks.publish.go_live import clear_orphans, flip, keep_live
-from tasks.publish.memory_estimate import forecast
+from tasks.publish.memory_estimate import estimate_memory
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect as connect_publisher
 from tasks.publish.stage import open_run, read_back, stage
@@ -443,7 +443,7 @@ def test_the_publisher_publishes_and_touches_nothing_else(
     run = open_run(publisher, SHOP, AS_OF, tmp_path)
     shelves = shelves_of(run, N_USERS)
     assert clear_orphans(run, publisher).n_generations == 0
-    assert forecast(run, publisher, shelves).policy == "noeviction"
+    assert estimate_memory(run, publisher, shelves).policy == "noeviction"
     staged = stage(run, publisher, shelves, SETTINGS, Provenance(10, ""))
     read_back(run, publisher, shelves, staged, SETTINGS)
     assert keep_live(run, publisher).n_keys > N_USERS

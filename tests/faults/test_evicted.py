@@ -12,7 +12,7 @@ from tasks.artifacts.records import Provenance
 from tasks.errors import NoRoom, VerificationError
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Family
-from tasks.publish.memory_estimate import forecast
+from tasks.publish.memory_estimate import estimate_memory
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of
@@ -48,16 +48,16 @@ def limit(client: Redis, policy: str, n_bytes: int, room: float) -> None:
     client.config_set("maxmemory", used(client) + round((room - 1) * n_bytes))
 
 
-def skip_forecast(run: Run, client: Redis, shelves: tuple[Family, ...]) -> None:
-    """Stand in for `forecast` where nobody asks."""
+def skip_estimate(run: Run, client: Redis, shelves: tuple[Family, ...]) -> None:
+    """Stand in for `estimate_memory` where nobody asks."""
 
 
-def attempt(client: Redis, root: Path, forecast: Callable[..., object]) -> str:
+def attempt(client: Redis, root: Path, estimate: Callable[..., object]) -> str:
     """Run the publishing half of a night; return what ended it."""
     run = open_run(client, SHOP, AS_OF, root)
     shelves = shelves_of(run, N_USERS)
     try:
-        forecast(run, client, shelves)
+        estimate(run, client, shelves)
         staged = stage(run, client, shelves, SETTINGS, Provenance(10, ""))
         read_back(run, client, shelves, staged, SETTINGS)
         flip(run, client)
@@ -66,7 +66,7 @@ def attempt(client: Redis, root: Path, forecast: Callable[..., object]) -> str:
     return "live"
 
 
-def test_the_forecast_refuses_under_every_policy(
+def test_the_estimate_refuses_under_every_policy(
     own_redis_client: Redis, tmp_path: Path, figure: Callable[[int, str], None]
 ) -> None:
     client = own_redis_client
@@ -75,18 +75,18 @@ def test_the_forecast_refuses_under_every_policy(
     assert {"noeviction", "allkeys-lru", "volatile-ttl"} < set(every)
     for policy in every:
         limit(client, policy, n_bytes, ROOM)
-        assert attempt(client, tmp_path, forecast) == "NoRoom"
+        assert attempt(client, tmp_path, estimate_memory) == "NoRoom"
         assert (live(client), n_lost(client, values)) == (1, 0)
     limit(client, "noeviction", n_bytes, 2.3)
-    assert attempt(client, tmp_path, forecast) == "live"
+    assert attempt(client, tmp_path, estimate_memory) == "live"
     assert n_lost(client, values) == 0
-    figure(5, f"{len(every)} policies: {len(every)} refused by the forecast, 0 live keys lost")
+    figure(5, f"{len(every)} policies: {len(every)} refused by the estimate, 0 live keys lost")
 
 
 def test_what_it_costs_not_to_ask(
     own_redis_client: Redis, tmp_path: Path, figure: Callable[[int, str], None]
 ) -> None:
-    """Why there is a forecast: reading back finds what is gone, but too late for the live lists.
+    """Without the estimate reading back finds what is gone, but too late for the live lists.
 
     It may even find the new generation whole, and the pointer may be among what was evicted.
     """
@@ -95,7 +95,7 @@ def test_what_it_costs_not_to_ask(
     for policy in policies(client):
         values, n_bytes = first_night(client, tmp_path)
         limit(client, policy, n_bytes, ROOM)
-        ends[policy] = attempt(client, tmp_path, skip_forecast)
+        ends[policy] = attempt(client, tmp_path, skip_estimate)
         lost[policy] = n_lost(client, values) / len(values)
         print(f"{policy}: {ends[policy]}, {lost[policy]:.0%} lost, {live(client)} live")
     assert (ends.pop("noeviction"), lost.pop("noeviction")) == ("OutOfMemoryError", 0)
@@ -103,6 +103,6 @@ def test_what_it_costs_not_to_ask(
     assert min(lost.values()) > 0.25
     figure(
         5,
-        "the forecast left out: noeviction stops with OutOfMemoryError, 0 live keys lost; the "
+        "the estimate left out: noeviction stops with OutOfMemoryError, 0 live keys lost; the "
         f"{len(lost)} others evict over a quarter of the live keys each",
     )

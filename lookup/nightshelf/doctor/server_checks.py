@@ -14,7 +14,7 @@ from nightshelf.doctor.finding import Finding, Outcome
 from nightshelf.text import age_text, size_text
 
 Info = Mapping[str, Any]
-#: The same margin as the publisher's forecast has.
+#: The same margin as the publisher's estimate has.
 _MARGIN = 0.1
 #: What MEMORY USAGE leaves out of a key: its slots in two tables, and the entry of its TTL.
 #: Measured: 57 to 85 bytes on Redis 7.0, about 30 on Valkey 9.1.
