@@ -7,7 +7,7 @@ seconds over the size, both as logarithms, by least squares: 1 is in proportion.
 under 0.2 s has none.
 
 Memory is the kernel's peak of resident memory (Linux: VmHWM, reset before each step), libraries and
-what earlier steps left included. The extrapolation takes the largest size measured, and the exponents
+what earlier steps left included. The extrapolation takes the largest size and the exponents
 of all three. `--full` runs the large log itself, once; it needs about 12 GB for the night and
 as much again for the server and the folder.
 """
