@@ -15,7 +15,7 @@ from nightshelf.client.async_shelf import AsyncShelf
 from nightshelf.client.settings import ReadSettings
 from nightshelf.service.access_log import AccessLog, logger
 from nightshelf.service.dependencies import State
-from nightshelf.service.event_shares import Shares
+from nightshelf.service.event_quota import Shares
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.problems import handle, schemas
 from nightshelf.service.rate_limit import CallerLimits

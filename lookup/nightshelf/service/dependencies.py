@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from nightshelf.client.async_shelf import AsyncShelf
-from nightshelf.service.event_shares import Shares
+from nightshelf.service.event_quota import Shares
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.settings import ServiceSettings
 

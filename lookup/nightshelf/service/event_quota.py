@@ -1,46 +1,55 @@
-"""Refusals of events: a caller's share is used up, the stream is full, or Redis fails."""
+"""Callers' shares of the events that wait to be collected, as sent through this process."""
 
-from collections.abc import Sequence
-
-from fastapi import Request
-
-from nightshelf.client.event import Event
-from nightshelf.service.dependencies import state_of
-from nightshelf.service.problems import Problem
-
-#: An open breaker admits a probe before that.
-_RETRY_AFTER_S = 1
-#: Events are collected every minute.
-_COLLECTED_IN_S = 10
+from collections import Counter, deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 
-async def within_share(request: Request, n: int) -> None:
-    """Raise a problem where a caller's events would exceed its share of those to be collected."""
-    state, caller = state_of(request), request.scope["state"]["caller"]
-    if state.shares.may_add(caller, n):
-        return
-    state.shares.collected(await state.shelf.n_waiting() or 0)
-    if state.shares.may_add(caller, n):
-        return
-    state.metrics.not_recorded("share", n)
-    raise Problem(
-        429,
-        f"Of one caller's events {state.shares.most:,} may wait to be collected, and yours do; "
-        "send this again with the same event_id, once the flow `collect` has run.",
-        headers={"Retry-After": str(_COLLECTED_IN_S)},
-    )
+@dataclass
+class _Part:
+    """Counts by caller of consecutive events."""
+
+    n_events: int = 0
+    by_caller: Counter[Hashable] = field(default_factory=Counter)
 
 
-def not_recorded(request: Request, events: Sequence[Event], cause: str) -> Problem:
-    """Count events that Redis did not fully record, and return the problem to answer with."""
-    state = state_of(request)
-    state.metrics.not_recorded(cause, len(events))
-    detail = f"Redis did not take this ({cause}); send it again with the same event_id."
-    again_s = _RETRY_AFTER_S
-    if cause == "full":
-        detail = (
-            f"{state.settings.max_events:,} events wait to be collected, and no more are taken "
-            "until the flow `collect` has run; send this again with the same event_id."
-        )
-        again_s = _COLLECTED_IN_S
-    return Problem(503, detail, headers={"Retry-After": str(again_s)})
+class Shares:
+    """Counts by caller of the newest events that this process recorded.
+
+    The stream is first in, first out: of `n` waiting events at most the last `n` recorded here can
+    be ours, so these bound each caller's share from above. Several processes only loosen the bound.
+    """
+
+    def __init__(self, max_events: int, share: float) -> None:
+        self.most = max(1, int(max_events * share))
+        #: Events are counted and dropped in parts, of which there are a few hundred.
+        self._n_part = max(1, min(max_events // 100, self.most // 10))
+        self._max_parts = 2 * max_events // self._n_part
+        self._parts: deque[_Part] = deque()
+        self._n_events = 0
+        self._counts: Counter[Hashable] = Counter()
+
+    def add(self, caller: Hashable, n: int) -> None:
+        """Count recorded events of a caller."""
+        if not self._parts or self._parts[-1].n_events >= self._n_part:
+            self._parts.append(_Part())
+        self._parts[-1].n_events += n
+        self._parts[-1].by_caller[caller] += n
+        self._counts[caller] += n
+        self._n_events += n
+        if len(self._parts) > self._max_parts:
+            self._drop_oldest()
+
+    def may_add(self, caller: Hashable, n: int) -> bool:
+        """Tell whether a caller stays within its share."""
+        return self._counts[caller] + n <= self.most
+
+    def collected(self, n_waiting: int) -> None:
+        """Drop counts of collected events, where `n_waiting` are left in the stream."""
+        while self._parts and self._n_events - self._parts[0].n_events >= n_waiting:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        oldest = self._parts.popleft()
+        self._n_events -= oldest.n_events
+        self._counts -= oldest.by_caller

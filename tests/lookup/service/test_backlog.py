@@ -12,7 +12,7 @@ from redis import Redis
 
 from nightshelf.contract.keys import Keys
 from nightshelf.service import ServiceSettings
-from nightshelf.service.event_shares import Shares
+from nightshelf.service.event_quota import Shares
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.service.test_auth import bearer, key
 from tests.lookup.shelves import SHOP, publish

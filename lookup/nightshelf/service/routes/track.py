@@ -16,10 +16,14 @@ from nightshelf.client.event import Event
 from nightshelf.contract.feature_rules import PURCHASE
 from nightshelf.service.auth import needs
 from nightshelf.service.dependencies import State, state_of
-from nightshelf.service.event_quota import not_recorded, within_share
-from nightshelf.service.problems import documented
+from nightshelf.service.problems import Problem, documented
 from nightshelf.service.request_model import Direct
 from nightshelf.service.schemas.track import Accepted, Action, Click, Conversion, Impression, Some
+
+#: An open breaker admits a probe before that.
+_RETRY_AFTER_S = 1
+#: Events are collected every minute.
+_COLLECTED_IN_S = 10
 
 router = APIRouter(
     prefix="/track",
@@ -72,7 +76,7 @@ def _events(sent: _Tracked | Sequence[_Tracked]) -> list[Event]:
 
 async def _recorded(request: Request, events: list[Event]) -> Response:
     """Record events without immediate effects, in one round trip."""
-    await within_share(request, len(events))
+    await _check_share(request, len(events))
     receipt = await state_of(request).shelf.record(events)
     return _accepted(request, events, receipt.cause)
 
@@ -85,7 +89,7 @@ async def _purchases(state: State) -> Sequence[str]:
 
 async def _acted(request: Request, events: list[Event]) -> Response:
     """Record actions one by one, up to the first that Redis does not record."""
-    await within_share(request, len(events))
+    await _check_share(request, len(events))
     state, cause, unknown = state_of(request), None, dict[str, None]()
     for event in events:
         details = asdict(event)
@@ -105,7 +109,7 @@ def _accepted(
     unknown: Sequence[str] = (),
 ) -> Response:
     if cause:
-        raise not_recorded(request, events, cause)
+        raise _not_recorded(request, events, cause)
     state = state_of(request)
     state.shares.add(request.scope["state"]["caller"], len(events))
     state.metrics.recorded(events, purchases, unknown)
@@ -113,3 +117,35 @@ def _accepted(
     if unknown:
         document["unknown_types"] = unknown
     return Response(orjson.dumps(document), 202, media_type="application/json")
+
+
+async def _check_share(request: Request, n: int) -> None:
+    """Raise a problem where a caller's events would exceed its share of those to be collected."""
+    state, caller = state_of(request), request.scope["state"]["caller"]
+    if state.shares.may_add(caller, n):
+        return
+    state.shares.collected(await state.shelf.n_waiting() or 0)
+    if state.shares.may_add(caller, n):
+        return
+    state.metrics.not_recorded("share", n)
+    raise Problem(
+        429,
+        f"Of one caller's events {state.shares.most:,} may wait to be collected, and yours do; "
+        "send this again with the same event_id, once the flow `collect` has run.",
+        headers={"Retry-After": str(_COLLECTED_IN_S)},
+    )
+
+
+def _not_recorded(request: Request, events: Sequence[Event], cause: str) -> Problem:
+    """Count events that Redis did not fully record, and return the problem to answer with."""
+    state = state_of(request)
+    state.metrics.not_recorded(cause, len(events))
+    detail = f"Redis did not take this ({cause}); send it again with the same event_id."
+    again_s = _RETRY_AFTER_S
+    if cause == "full":
+        detail = (
+            f"{state.settings.max_events:,} events wait to be collected, and no more are taken "
+            "until the flow `collect` has run; send this again with the same event_id."
+        )
+        again_s = _COLLECTED_IN_S
+    return Problem(503, detail, headers={"Retry-After": str(again_s)})
