@@ -52,7 +52,6 @@ QUESTIONS = {"What", "Who", "Whom", "Whose", "Whoever", "How", "Where", "Whether
 NOT_YET: set[str] = {
     "benchmarks",
     "data",
-    "flows",
     "lookup/nightshelf/admin",
     "lookup/nightshelf/cli",
     "lookup/nightshelf/contract",
