@@ -60,7 +60,6 @@ NOT_YET: set[str] = {
     "nightshelf_ops",
     "tasks",
     "tasks/collector",
-    "tasks/evaluation",
     "tasks/features",
     "tasks/ingest",
     "tasks/publish",

@@ -1,4 +1,4 @@
-"""How different the items of a list are from one another; compiled."""
+"""Intra-list diversity of lists; compiled."""
 
 import numpy as np
 import numpy.typing as npt
