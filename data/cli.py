@@ -1,4 +1,4 @@
-"""Parts that the commands of this folder share: progress, plain errors, and what to run next."""
+"""Shared parts of this room's commands: progress, errors in one line, the next command."""
 
 import shlex
 import sys
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from data.schema import Imported, InputError, Tell
+from data.schema import Imported, InputError, Report
 
 P = ParamSpec("P")
 
@@ -36,14 +36,14 @@ def plain_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 
 @contextmanager
-def telling(first: str) -> Iterator[Tell]:
-    """Show what is under way on a terminal while the block runs."""
-    with Console(stderr=True).status(first) as status:
-        yield status.update
+def status(first: str) -> Iterator[Report]:
+    """Show a status line on a terminal while the block runs."""
+    with Console(stderr=True).status(first) as display:
+        yield display.update
 
 
 def show(written: Imported, namespace: str, *, json: bool = False) -> None:
-    """Print where the rows of an import went, its files, and the command for a night on them."""
+    """Print an import's account of rows, its files, and the command for a night on them."""
     files = [path for path in (written.events, written.items, written.users) if path]
     if json:
         print(_as_json(written, files))
@@ -79,7 +79,7 @@ def show_counts(counts: dict[str, int]) -> None:
 
 
 def show_next(files: list[Path], as_of: date, namespace: str) -> None:
-    """Print the files (events, items and, where there are any, users) and what to run on them."""
+    """Print the files (events, items, users if any) and the command for a night on them."""
     command = [_python(), "-m", "flows.nightly"]
     for flag, path in zip(("--events", "--items", "--users"), files, strict=False):
         command += [flag, str(path)]
@@ -89,7 +89,7 @@ def show_next(files: list[Path], as_of: date, namespace: str) -> None:
 
 
 def _python() -> str:
-    """Return this interpreter as one would type it from here."""
+    """Return the path of this interpreter, relative to the current directory if it is below."""
     executable = Path(sys.executable)
     here = Path.cwd()
     return str(executable.relative_to(here) if executable.is_relative_to(here) else executable)

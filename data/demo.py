@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from data import redis_server
-from data.cli import plain_errors, telling
+from data.cli import plain_errors, status
 from data.sample_shop.csv_copy import write_csv
 from data.sample_shop.shop import ShopSettings, make_shop
 
@@ -50,9 +50,9 @@ def _make_log(console: Console) -> None:
     if (SHOP / "orders.csv").exists():
         console.print(f"{SHOP} stands already.")
         return
-    with telling("making it ...") as tell:
-        shop = make_shop(SHOP, ShopSettings(), tell)
-        tell("writing it as a CSV too ...")
+    with status("making it ...") as report:
+        shop = make_shop(SHOP, ShopSettings(), report)
+        report("writing it as a CSV too ...")
         csv = write_csv(SHOP)
     console.print(
         f"{shop.n_events:,} events, {shop.n_items:,} items, {shop.n_users:,} users: {SHOP}\n"
@@ -72,7 +72,7 @@ def _have_redis(console: Console) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return the night's environment: a Prefect home apart from the user's."""
+    """Return the night's environment, with a Prefect home of its own."""
     home = {"PREFECT_HOME": str((HOME / "prefect").resolve())}
     return home | dict(os.environ) | {"REDIS_URL": url}
 
@@ -80,12 +80,12 @@ def _environment(url: str) -> dict[str, str]:
 def _generations(environment: dict[str, str]) -> list[dict[str, Any]]:
     """Return the manifests of the demo's generations, newest first; none on an empty server."""
     command = [str(_BIN / "nightshelf"), "generations", "-s", NAMESPACE, "--json"]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    return json.loads(told.stdout)["generations"] if told.returncode == 0 else []
+    listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    return json.loads(listed.stdout)["generations"] if listed.returncode == 0 else []
 
 
 def _night_after(console: Console, known: list[dict[str, Any]]) -> datetime:
-    """Return what the next night sees the log up to: a day more than the live one, if there is."""
+    """Return the next night's `as_of`: a day after the live one's, if there is one."""
     end = ShopSettings().end
     live = next((each for each in known if each["state"] == "live"), None)
     if live is None:

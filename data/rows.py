@@ -29,7 +29,7 @@ class Refusal:
 
 @dataclass
 class RowCount:
-    """Where the rows of one table went; blank lines and header lines are no rows.
+    """Account of one table's rows; blank lines and header lines are no rows.
 
     `what` names the table in print: `rows`, `items' rows`. Every refused row has one reason.
     """
@@ -50,7 +50,7 @@ class RowCount:
         return self.read - self.n_refused
 
     def refuse(self, reason: str, count: int, sample: Place) -> None:
-        """Count rows as refused; the sample that came first stays."""
+        """Count rows as refused; the first sample stays."""
         if reason in self.refused:
             self.refused[reason].count += count
         else:
@@ -71,7 +71,7 @@ class RowCount:
         return {f"{self.what} {name}": count for name, count in figures.items()}
 
     def as_json(self) -> Mapping[str, object]:
-        """Return the account as JSON's types."""
+        """Return the account in JSON types."""
         return {
             **{"rows": self.what, "read": self.read, "kept": self.kept},
             "blank_lines": self.blank_lines,

@@ -1,9 +1,8 @@
-"""The three Parquet files that a night reads, and how everything in this room writes them.
+"""Schemas of the three Parquet files that a night reads, and the writing of them.
 
-A file is written under a temporary name and renamed when whole, so that its final name never
-stands for half a file. zstd keeps it small; page checksums let a reader tell a flipped bit from
-data (Parquet format, `PageHeader.crc`). Rows go out in a total order, in row groups of a fixed
-size: the same input gives the same bytes.
+A file is written under a temporary name and renamed when whole. It has page checksums (Parquet
+format, `PageHeader.crc`). Rows go out in a total order, in row groups of a fixed size: the same
+input gives the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +16,8 @@ import pyarrow.parquet as pq
 
 from data.rows import RowCount
 
-#: Called with a few words on what is under way.
-Tell = Callable[[str], None]
+#: Called with a line on the work in progress.
+Report = Callable[[str], None]
 
 ROW_GROUP = 262_144
 
@@ -53,15 +52,15 @@ USERS = pa.schema([("user_id", pa.string()), ("segment", pa.string()), ("created
 
 
 class InputError(Exception):
-    """The input cannot be imported; the message says what is wrong and what to do."""
+    """An input that cannot be imported; the message names the fault and the remedy."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The files that an import wrote, and where every row that it read went.
+    """Files written by an import, with its account of rows.
 
-    `counts` is in reading order; `rows` accounts for the rows of each table that was read, and
-    `notes` names what else the user should know. `users` is None where the log has none.
+    `counts` is in reading order; `rows` accounts for each table read; `notes` are warnings.
+    `users` is None where the log has none.
     """
 
     events: Path
@@ -74,12 +73,12 @@ class Imported:
 
     @property
     def as_of(self) -> date:
-        """The day after the last event: the first midnight that has seen all of them."""
+        """The day after the last event: the first midnight after all of them."""
         return self.last_event.date() + timedelta(days=1)
 
 
 def silent(words: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
@@ -116,7 +115,7 @@ def write_relation(
 
 
 def _row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield tables of `ROW_GROUP` rows, the last one shorter: how batches came must not show."""
+    """Yield tables of `ROW_GROUP` rows, the last one shorter, whatever the batches' sizes."""
     held = schema.empty_table()
     for batch in batches:
         held = pa.concat_tables([held, pa.Table.from_batches([batch]).cast(schema)])

@@ -1,4 +1,4 @@
-"""Inputs and settings judged as a night would judge them, in a moment: all findings at once.
+"""Inputs and settings validated as a night would validate them, in a moment: all findings at once.
 
 It does the night's first two steps and writes nothing but, where asked, the bad rows.
 """
@@ -20,7 +20,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
 from tasks.ingest.contract import Inputs, Relation, examine_inputs
 from tasks.ingest.findings import find_all
-from tasks.ingest.validate import Judgement, judge
+from tasks.ingest.validate import Validation, validate
 from tasks.io.duckdb_session import connect, query, write_query
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings
@@ -74,14 +74,14 @@ def check(
         try:
             _judge_rows(checked, inputs, settings, quarantine)
         except (duckdb.Error, OSError) as error:
-            checked.errors.append(f"the rows cannot be judged: {error}")
+            checked.errors.append(f"the rows cannot be validated: {error}")
     else:
         checked.rows += [_files(relation) for relation in inputs.relations]
     return checked
 
 
 def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings:
-    """Return the settings; the defaults where they are wrong, so that the rest can be judged."""
+    """Return the settings; the defaults where they are wrong, so that the rest can be validated."""
     try:
         Keys(namespace)
     except InvalidKey as error:
@@ -106,13 +106,13 @@ def _judge_rows(
         run = Run("check", 1, checked.as_of, Path(folder))
         with connect(run.folder) as db:
             now = datetime.now(UTC)
-            judged = judge(db, inputs, settings.events, checked.as_of, now)
-            checked.rows += [_counted(relation, judged) for relation in inputs.relations]
-            if too_many := judged.too_many(settings.events.max_bad_share):
+            validated = validate(db, inputs, settings.events, checked.as_of, now)
+            checked.rows += [_counted(relation, validated) for relation in inputs.relations]
+            if too_many := validated.too_many(settings.events.max_bad_share):
                 checked.errors.append(f"{too_many}. {_samples(db)}")
-            elif judged.reasons:
+            elif validated.reasons:
                 checked.warnings.append(f"bad rows are set apart: {_samples(db)}")
-            checked.warnings += find_all(db, checked.as_of, judged.rows["events"][""])
+            checked.warnings += find_all(db, checked.as_of, validated.rows["events"][""])
             _teaching(checked, db, settings.features)
             if quarantine:
                 write_query(db, query("ingest/quarantine"), quarantine, {})
@@ -124,16 +124,16 @@ def _files(relation: Relation) -> Counted:
     return Counted(relation.name, len(files), n_rows)
 
 
-def _counted(relation: Relation, judged: Judgement) -> Counted:
+def _counted(relation: Relation, validated: Validation) -> Counted:
     files, name = _files(relation), relation.name
-    n_up_to = judged.n_up_to(name)
-    n_bad = judged.bad(name).total()
+    n_up_to = validated.n_up_to(name)
+    n_bad = validated.bad(name).total()
     return Counted(
         name,
         files.n_files,
         files.n_rows,
-        n_idle=judged.n_idle if name == "events" else 0,
-        n_later=judged.rows[name].total() - n_up_to,
+        n_idle=validated.n_idle if name == "events" else 0,
+        n_later=validated.rows[name].total() - n_up_to,
         n_bad=n_bad,
         n_good=n_up_to - n_bad,
     )

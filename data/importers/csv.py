@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from data.cli import plain_errors, show, telling
+from data.cli import plain_errors, show, status
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_import import CsvMap, import_csv
 from data.importers.csv_table import NULL_WORDS
@@ -87,8 +87,8 @@ def main(
         skip_bad_lines=skip_bad_lines,
     )
     words = [word for word in null_words.split(",") if word]
-    with telling("reading ...") as tell:
-        written = import_csv(csv, out, columns, items, tell, dialect=dialect, null_words=words)
+    with status("reading ...") as report:
+        written = import_csv(csv, out, columns, items, report, dialect=dialect, null_words=words)
     if any("null word" in reason for count in written.rows for reason in count.refused):
         written.notes.append("--null-words '' takes such words as ids")
     show(written, "imported", json=json)

@@ -35,7 +35,7 @@ class Expression:
 def fit(
     db: duckdb.DuckDBPyConnection, table: Table, option: str, given: str, *, numbers: bool = False
 ) -> Expression:
-    """Fit an expression to a table; `InputError` says what does not fit, and in which file."""
+    """Fit an expression to a table; `InputError` names the misfit and the file."""
     tree = parse(db, option, given)
     named = list(dict.fromkeys(columns_of(tree)))
     columns = table.columns
@@ -70,7 +70,7 @@ def sql_type(arrow_type: pa.DataType) -> str:
 
 
 def first_line(error: duckdb.Error) -> str:
-    """Return the first sentence of what DuckDB says, without its kind and its query."""
+    """Return the first sentence of DuckDB's message, without its kind and its query."""
     line = str(error).split("\n", 1)[0]
     line = line.partition("Error: ")[2] or line
     return line.partition(". You might need")[0].strip()
@@ -79,7 +79,7 @@ def first_line(error: duckdb.Error) -> str:
 def _choices(
     figures: Sequence[str], needed: set[str], *, numbers: bool
 ) -> Iterator[tuple[str, ...]]:
-    """Yield which columns to take as numbers: as few as fit, or with `numbers` as many."""
+    """Yield sets of columns to take as numbers: smallest first, with `numbers` largest first."""
     sizes = list(range(len(figures) + 1)) if len(figures) <= _MAX_TRIED else [0, len(figures)]
     for size in reversed(sizes) if numbers else sizes:
         for chosen in combinations(figures, size):

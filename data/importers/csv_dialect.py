@@ -1,4 +1,4 @@
-"""How a CSV file is written, and its records by Python's `csv`, strictly."""
+"""Dialects of CSV files, and their records by Python's `csv`, strictly."""
 
 import csv
 import gzip
@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 from data.importers.csv_text import open_text, undecodable
 from data.schema import InputError
 
-#: What a damaged archive raises while it is read.
+#: Errors of reading a damaged archive.
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 _DELIMITERS = (",", "\t", ";", "|")
 #: A longer field is a quote that was never closed.
@@ -20,7 +20,7 @@ _MAX_FIELD_CHARS = 1 << 24
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written; the defaults are RFC 4180 in UTF-8.
+    """Dialect of a CSV file; the defaults are RFC 4180 in UTF-8.
 
     - `delimiter`: None: of comma, tab, semicolon and bar the one that makes most of the first line.
       More than one character: lines are split at it, and quotes mean nothing.
@@ -60,7 +60,7 @@ class _Split:
 
 
 def records(lines: TextIO, delimiter: str, dialect: Dialect) -> Records:
-    """Return the records of lines; `csv.Error` where one cannot be taken apart."""
+    """Return the records of lines; `csv.Error` for a malformed one."""
     if len(delimiter) > 1:
         return _Split(lines, delimiter)
     csv.field_size_limit(_MAX_FIELD_CHARS)

@@ -16,7 +16,7 @@ from data.importers.csv_columns import first_line, fit
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_rows import Mapped, lost_values, map_rows, refuse_rows, require_rows
 from data.importers.csv_table import NULL_WORDS, Table, load, quoted
-from data.schema import EVENTS, ITEMS, USERS, Imported, InputError, Tell, silent
+from data.schema import EVENTS, ITEMS, USERS, Imported, InputError, Report, silent
 
 _NEEDED = {
     "event": ("user_id", "item_id", "event_type", "ts"),
@@ -29,7 +29,7 @@ _UNIX_START = "1970-03-01"
 
 @dataclass(frozen=True)
 class CsvMap:
-    """How a CSV log becomes events, items and users: column -> SQL expression.
+    """Map of a CSV log to events, items and users: column -> SQL expression.
 
     - `event`: user_id, item_id, event_type and ts are needed; value, event_id, arrived_at and
       session_id may be given.
@@ -51,7 +51,7 @@ def import_csv(
     out: Path,
     columns: CsvMap,
     items: Path | None = None,
-    tell: Tell = silent,
+    report: Report = silent,
     *,
     dialect: Dialect | None = None,
     null_words: Sequence[str] = NULL_WORDS,
@@ -62,14 +62,14 @@ def import_csv(
     """
     dialect = dialect or Dialect()
     with scratch(out) as held:
-        log = load(held.db, "log", logs, dialect, tell=tell)
+        log = load(held.db, "log", logs, dialect, report=report)
         log.null_words = null_words
         items_table = None
         if items:
-            items_table = load(held.db, "items_csv", [items], dialect, "items' rows", tell)
+            items_table = load(held.db, "items_csv", [items], dialect, "items' rows", report)
             items_table.null_words = null_words
-        staged = stage(held.db, log, columns, items_table, tell)
-        return store(held, staged, tell)
+        staged = stage(held.db, log, columns, items_table, report)
+        return store(held, staged, report)
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def stage(
     log: Table,
     columns: CsvMap,
     items: Table | None = None,
-    tell: Tell = silent,
+    report: Report = silent,
 ) -> Staged:
     """Make the tables of events, items and users from those that were read."""
-    tell("mapping the columns ...")
+    report("mapping the columns ...")
     _filter(db, log, columns.keep)
     event = _map(db, "event", log, columns.event, EVENTS)
     refuse_rows(event, _NEEDED["event"])
@@ -109,10 +109,10 @@ def stage(
 
 
 def store(
-    held: Scratch, staged: Staged, tell: Tell = silent, facts: Mapping[str, int] | None = None
+    held: Scratch, staged: Staged, report: Report = silent, facts: Mapping[str, int] | None = None
 ) -> Imported:
-    """Write the tables that `stage` made; `facts` are figures to show beside the counts."""
-    tell("sorting and writing ...")
+    """Write the tables that `stage` made; `facts` are further figures for the counts."""
+    report("sorting and writing ...")
     db = held.db
     counts = staged.log.count.counts() | (staged.items.count.counts() if staged.items else {})
     counts |= facts or {}
@@ -139,7 +139,7 @@ def store(
 
 @contextmanager
 def advice_for_csv_log() -> Iterator[None]:
-    """Say of an option in an error which command has it."""
+    """Name the command of an option that an error mentions."""
     try:
         yield
     except InputError as error:
@@ -177,9 +177,9 @@ def _map(
 
 
 def _one_row_each(mapped: Mapped, option: str) -> list[str]:
-    """Make the table of items or users: one row an id, each other column its most frequent value.
+    """Make the table of items or users: a row an id, with each column's most frequent value.
 
-    The smallest of equals; returns what was lost.
+    Ties go to the smallest. Returns warnings of lost values.
     """
     key = _NEEDED[option][0]
     modes = [f"mode({c} ORDER BY {c}) AS {c}" for c in mapped.expressions if c != key]

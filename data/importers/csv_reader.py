@@ -1,9 +1,9 @@
-"""Records of a CSV file with the line each begins on: read by its dialect, nothing guessed.
+"""Records of a CSV file with the line each begins on, read strictly by its dialect.
 
-Python's `csv` reads, strictly: no comment signs, no lines skipped, no types. Only the delimiter
-follows from the first line, where none is given. A record with more or fewer fields than the
-header, or with text after a closing quote, ends the import, or is counted where the dialect says
-so; blank lines and a header that comes again are counted apart.
+No comment signs, no lines skipped, no types; only the delimiter follows from the first line, if
+none is given. A record with more or fewer fields than the header, or with text after a closing
+quote, ends the import, or is refused where the dialect says so; blank lines and repeated headers
+are counted separately.
 """
 
 import csv
@@ -71,7 +71,7 @@ class CsvFile:
         yield lines, rows
 
     def _odd(self, row: Sequence[str], line: int, count: RowCount) -> None:
-        """Count a record that is no row of the table, or raise `InputError`."""
+        """Count a record that is no row, or raise `InputError`."""
         if not "".join(row).strip() and len(row) <= 1:
             count.blank_lines += 1
             return
@@ -88,7 +88,7 @@ class CsvFile:
         self._refuse("fields that do not fit the header", sample, count)
 
     def _malformed(self, error: csv.Error, line: int, count: RowCount) -> None:
-        """Count a record that cannot be taken apart, or raise `InputError`."""
+        """Count a malformed record, or raise `InputError`."""
         text = line_of(self.path, self._dialect.encoding, line)
         several = self._records.line_num > line or "expected after" not in str(error)
         if several or not self._dialect.skip_bad_lines:
@@ -118,13 +118,13 @@ class CsvFile:
 
 
 def _distinct(path: Path, names: Sequence[str]) -> list[str]:
-    """Name columns apart: `column_3` for one without a name, `a_1` and `a_2` for two of a name."""
+    """Make names unique: `column_3` for an empty one, `a_1` and `a_2` for two of a name."""
     named = [name or f"column_{n}" for n, name in enumerate(names, start=1)]
     folded = [name.lower() for name in named]
-    apart = [
+    unique = [
         f"{name}_{folded[: n + 1].count(fold)}" if folded.count(fold) > 1 else name
         for n, (name, fold) in enumerate(zip(named, folded, strict=True))
     ]
-    if len({name.lower() for name in apart}) < len(apart):
+    if len({name.lower() for name in unique}) < len(unique):
         raise InputError(f"{path}: the header names columns twice: {', '.join(names)}")
-    return apart
+    return unique

@@ -19,7 +19,7 @@ _IDS = ("user_id", "item_id", "event_type", "event_id", "session_id")
 
 @dataclass(frozen=True)
 class Mapped:
-    """A DuckDB table `name` of mapped rows: `x` as a column of ours, `x__raw` as it came out."""
+    """A DuckDB table `name` of mapped rows: `x` as a column of ours, `x__raw` as text."""
 
     db: duckdb.DuckDBPyConnection
     name: str
@@ -33,7 +33,7 @@ class Mapped:
         return self.db.table(self.name)
 
     def first(self, condition: str, value: str) -> tuple[int, Place] | None:
-        """Return how many rows meet a condition, and the first of them with a value."""
+        """Count the rows that meet a condition; return the first with a value, None for none."""
         return first_of(self.relation, list(self.source.files), condition, value)
 
 
@@ -98,7 +98,7 @@ def refuse_rows(mapped: Mapped, needed: Sequence[str]) -> None:
 
 
 def lost_values(mapped: Mapped, needed: Sequence[str]) -> list[str]:
-    """Return a line for each column not needed of which values became null, with a sample."""
+    """Return a warning for each optional column with values that became null."""
     lost = []
     for column, expression in mapped.expressions.items():
         condition = f"{column} IS NULL AND trim({column}__raw) <> ''"
@@ -111,7 +111,7 @@ def lost_values(mapped: Mapped, needed: Sequence[str]) -> list[str]:
 
 
 def require_rows(mapped: Mapped) -> None:
-    """Raise `InputError` with the account where every row was refused."""
+    """Raise `InputError` with the account if every row was refused."""
     if len(mapped.relation):
         return
     account = "; ".join(line.strip() for line in mapped.source.count.lines())

@@ -12,9 +12,9 @@ import pyarrow as pa
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_reader import CsvFile
 from data.rows import Place, RowCount
-from data.schema import InputError, Tell, silent
+from data.schema import InputError, Report, silent
 
-#: The columns beside those of the files: where a row stands.
+#: Columns of a row's file (its number) and line.
 FILE, LINE = "__file", "__line"
 #: Words that other tools write for null: null as an id and as a number, text elsewhere.
 NULL_WORDS = (
@@ -27,7 +27,7 @@ _WHOLE = r"\s*[+-]?[0-9]{1,19}(\.0*)?\s*"
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a column is as numbers: an SQL type, or the first place where it is none."""
+    """SQL type of a column of numbers, or the first place that is no number."""
 
     sql_type: str | None
     other: Place | None
@@ -35,7 +35,7 @@ class Numbers:
 
 @dataclass
 class Table:
-    """A table of text columns, and which file has which of them; names match in any case."""
+    """A table of text columns, with the columns of each file; names match in any case."""
 
     relation: duckdb.DuckDBPyRelation
     files: Mapping[Path, Sequence[str]]
@@ -49,7 +49,7 @@ class Table:
         return {name.lower(): name for names in self.files.values() for name in names}
 
     def numbers(self, column: str) -> Numbers:
-        """Return whether every value of a column but null words is a number, and of which type."""
+        """Return the type of a column whose values but null words are all numbers."""
         if column not in self._numbers:
             value = self.without_null_words(quoted(column))
             other = f"{value} IS NOT NULL AND NOT regexp_full_match({value}, '{_NUMBER}')"
@@ -63,7 +63,7 @@ class Table:
         return self._numbers[column]
 
     def first(self, condition: str, value: str) -> tuple[int, Place] | None:
-        """Return how many rows meet a condition, and the first of them with a value."""
+        """Count the rows that meet a condition; return the first with a value, None for none."""
         return first_of(self.relation, list(self.files), condition, value)
 
     def without_null_words(self, text: str) -> str:
@@ -76,7 +76,7 @@ class Table:
 def first_of(
     relation: duckdb.DuckDBPyRelation, files: Sequence[Path], condition: str, value: str
 ) -> tuple[int, Place] | None:
-    """Return how many rows meet a condition, and the first of them with a value; None for none."""
+    """Count the rows that meet a condition; return the first with a value, None for none."""
     place = (
         f"arg_min([CAST({FILE} AS VARCHAR), CAST({LINE} AS VARCHAR), {value}], ({FILE}, {LINE}))"
     )
@@ -90,7 +90,7 @@ def load(
     paths: Sequence[Path],
     dialect: Dialect,
     what: str = "rows",
-    tell: Tell = silent,
+    report: Report = silent,
 ) -> Table:
     """Read files, each by its own header, into one table; their columns go by name.
 
@@ -107,7 +107,7 @@ def load(
             for lines, rows in file.batches(table.count):
                 if rows:
                     _insert(db, name, number, file.names, lines, rows)
-                tell(f"reading {file.path} ... {table.count.read:,} rows")
+                report(f"reading {file.path} ... {table.count.read:,} rows")
     return table
 
 
@@ -143,8 +143,8 @@ def _insert(
     rows: Sequence[Sequence[str]],
 ) -> None:
     places = [pa.array(np.full(len(lines), file, np.int32)), pa.array(np.array(lines, np.int64))]
-    texts = [_text_array(values) for values in zip(*rows, strict=True)]
-    batch = pa.table([*places, *texts], names=[FILE, LINE, *columns])
+    fields = [_text_array(values) for values in zip(*rows, strict=True)]
+    batch = pa.table([*places, *fields], names=[FILE, LINE, *columns])
     has = {column.lower() for column in columns}
     values = [
         f"nullif({quoted(column)}, '')" if column.lower() in has else "NULL"
@@ -154,7 +154,7 @@ def _insert(
 
 
 def _text_array(values: Sequence[str]) -> pa.Array:
-    """Return texts as Arrow's, from their joined bytes: ten times as fast as one by one."""
+    """Return an Arrow array from the joined bytes: ten times as fast as one by one."""
     joined = "".join(values)
     data = joined.encode()
     sizes = map(len, values if len(data) == len(joined) else [text.encode() for text in values])

@@ -1,4 +1,4 @@
-"""A file's bytes as text: gzip and byte order marks are recognised, other kinds refused by name."""
+"""Text of a file: gzip and byte order marks are recognised, other kinds refused by name."""
 
 import codecs
 import gzip
@@ -60,7 +60,7 @@ def codec(encoding: str) -> str:
 
 
 def utf8_or_latin1(path: Path) -> str:
-    """Return `utf-8` where every byte of the file is, else `latin-1`, which any byte is."""
+    """Return `utf-8` if the whole file decodes so, else `latin-1`, which decodes any byte."""
     try:
         with open_text(path, "utf-8") as lines:
             for _ in lines:

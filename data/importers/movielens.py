@@ -24,13 +24,13 @@ from typing import Annotated
 import duckdb
 import typer
 
-from data.cli import plain_errors, show, telling
+from data.cli import plain_errors, show, status
 from data.duckdb_session import scratch
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_import import CsvMap, advice_for_csv_log, stage, store
 from data.importers.csv_table import Table, load, require_columns
 from data.importers.csv_text import utf8_or_latin1
-from data.schema import Imported, InputError, Tell, silent
+from data.schema import Imported, InputError, Report, silent
 
 _GENRES_100K = [
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
@@ -78,7 +78,7 @@ FORMATS = (
 )
 
 
-def import_movielens(folder: Path, out: Path, tell: Tell = silent) -> Imported:
+def import_movielens(folder: Path, out: Path, report: Report = silent) -> Imported:
     """Write `events.parquet` and `items.parquet` to `out` from an unpacked MovieLens folder.
 
     Movies that were rated but have no line of their own are counted, and their events stay.
@@ -88,11 +88,11 @@ def import_movielens(folder: Path, out: Path, tell: Tell = silent) -> Imported:
     layout = detect(folder)
     with scratch(out) as held, advice_for_csv_log():
         db = held.db
-        ratings = _load(db, folder / layout.ratings, layout.ratings_dialect, "ratings", tell)
+        ratings = _load(db, folder / layout.ratings, layout.ratings_dialect, "ratings", report)
         require_columns(ratings, _RATING_COLUMNS)
-        movies = _load(db, folder / layout.movies, layout.movies_dialect, "movies", tell)
+        movies = _load(db, folder / layout.movies, layout.movies_dialect, "movies", report)
         require_columns(movies, layout.movies_dialect.names or _MOVIE_COLUMNS)
-        staged = stage(db, ratings, _columns(ratings, layout), movies, tell)
+        staged = stage(db, ratings, _columns(ratings, layout), movies, report)
         events = db.table("events")
         orphans = events.join(db.table("items"), "item_id", how="anti")
         kinds = events.aggregate("event_type, count(*)").order("event_type").fetchall()
@@ -101,7 +101,7 @@ def import_movielens(folder: Path, out: Path, tell: Tell = silent) -> Imported:
             f"events of movies without a line in {layout.movies}": len(orphans),
             "  such movies": len(orphans.unique("item_id")),
         }
-        return store(held, staged, tell, facts)
+        return store(held, staged, report, facts)
 
 
 def detect(folder: Path) -> Format:
@@ -114,9 +114,9 @@ def detect(folder: Path) -> Format:
 
 
 def _load(
-    db: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, what: str, tell: Tell
+    db: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, what: str, report: Report
 ) -> Table:
-    return load(db, what, [path], replace(dialect, encoding=utf8_or_latin1(path)), what, tell)
+    return load(db, what, [path], replace(dialect, encoding=utf8_or_latin1(path)), what, report)
 
 
 def _columns(ratings: Table, layout: Format) -> CsvMap:
@@ -155,8 +155,8 @@ def main(
 
     Example: python -m data.importers.movielens ~/ml-latest-small .nightshelf/movielens
     """
-    with telling("reading ...") as tell:
-        written = import_movielens(folder, out, tell)
+    with status("reading ...") as report:
+        written = import_movielens(folder, out, report)
     show(written, "movielens", json=json)
 
 

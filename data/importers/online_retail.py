@@ -6,15 +6,15 @@
 - A cancellation (an invoice that begins with C, or a negative quantity) is a `return`, every other
   row a `purchase`; `value` is the revenue in pounds, negative for returns; the invoice is the
   session.
-- An invoice may list an item on several lines: they are events of their own, told apart by quantity
-  and price. A line repeated to the letter has the same `event_id`, and counts once in a night.
+- An invoice may list an item on several lines: these are separate events if quantity or price
+  differ. A line repeated to the letter has the same `event_id`, and counts once in a night.
 - An item's price is its median unit price, its title the most frequent description.
-- An item's category is what it is called: of the words of its title (in the singular, three letters
+- An item's category is a noun of its title: of its words (in the singular, three letters
   or more, neither colour nor size) the last that is among the 60 commonest final words over all
   items, else `other`.
 - A user's segment is the country of most of their rows. Invoice times carry no zone: read as UTC.
-- Invoice dates are ISO 8601, or `12/1/2010 8:26` as in the copy on Kaggle: month and day are told
-  apart by the whole column, and by the days that the log is of.
+- Invoice dates are ISO 8601, or `12/1/2010 8:26` as in the copy on Kaggle: the order of month and
+  day follows from the whole column, and from the days of the log.
 
 Source: D. Chen, "Online Retail", UCI Machine Learning Repository, 2015, doi:10.24432/C5BW33.
 """
@@ -26,17 +26,17 @@ from typing import Annotated
 import duckdb
 import typer
 
-from data.cli import plain_errors, show, telling
+from data.cli import plain_errors, show, status
 from data.duckdb_session import scratch
 from data.importers.csv_dialect import Dialect
 from data.importers.csv_import import CsvMap, advice_for_csv_log, stage, store
 from data.importers.csv_table import Table, load, require_columns
 from data.importers.csv_text import utf8_or_latin1
 from data.importers.times import fitting_formats, is_iso
-from data.schema import Imported, InputError, Tell, silent
+from data.schema import Imported, InputError, Report, silent
 
 N_CATEGORIES = 60
-#: Colours, sizes and such: what an item looks like, not what it is.
+#: Colours, sizes and such, which name no category.
 _LOOKS = (
     "amber assorted big black blue brown clear colour cream design gold green ivory large medium "
     "mini orange pink polkadot purple red set silver small spot tall turquoise white yellow"
@@ -46,7 +46,7 @@ _COLUMNS = (
     *("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"),
     *("CustomerID", "Country"),
 )
-#: The days that the log is of.
+#: The days of the log.
 _SPAN = "BETWEEN TIMESTAMP '2010-12-01' AND TIMESTAMP '2011-12-10'"
 
 ONLINE_RETAIL = CsvMap(
@@ -99,7 +99,7 @@ UPDATE items SET category = placed.category FROM placed WHERE items.item_id = pl
 def import_online_retail(
     log: Path,
     out: Path,
-    tell: Tell = silent,
+    report: Report = silent,
     *,
     encoding: str | None = None,
     date_format: str | None = None,
@@ -111,12 +111,12 @@ def import_online_retail(
     """
     with scratch(out) as held, advice_for_csv_log():
         dialect = Dialect(encoding=encoding or utf8_or_latin1(log))
-        table = load(held.db, "log", [log], dialect, tell=tell)
+        table = load(held.db, "log", [log], dialect, report=report)
         require_columns(table, _COLUMNS)
         order = [date_format] if date_format else _date_formats(table)
         time = f"strptime(InvoiceDate, '{order[0]}')" if order else "InvoiceDate"
         columns = replace(ONLINE_RETAIL, event={**ONLINE_RETAIL.event, "ts": time})
-        staged = stage(held.db, table, columns, tell=tell)
+        staged = stage(held.db, table, columns, report=report)
         staged.notes.extend(f"InvoiceDate is read as {read_as}" for read_as in order)
         _categorise(held.db)
         items = held.db.table("items")
@@ -126,7 +126,7 @@ def import_online_retail(
         }
         kinds = held.db.table("events").aggregate("event_type, count(*)").order("event_type")
         facts |= {f"events: {kind}": count for kind, count in kinds.fetchall()}
-        return store(held, staged, tell, facts)
+        return store(held, staged, report, facts)
 
 
 def _date_formats(table: Table) -> list[str]:
@@ -174,9 +174,9 @@ def main(
 
     Example: python -m data.importers.online_retail online_retail.csv.gz .nightshelf/online-retail
     """
-    with telling("reading ...") as tell:
+    with status("reading ...") as report:
         written = import_online_retail(
-            *(csv, out, tell), encoding=encoding, date_format=date_format
+            *(csv, out, report), encoding=encoding, date_format=date_format
         )
     show(written, "online-retail", json=json)
 

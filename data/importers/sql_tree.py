@@ -1,4 +1,4 @@
-"""Syntax trees of SQL expressions, as DuckDB's parser gives them: which columns, and where."""
+"""Columns in the syntax trees of SQL expressions, as DuckDB's parser gives them."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -27,7 +27,7 @@ _CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S"),
     *("%H%M%S", "T%H%M%SZ", ":%H:%M:%S %z", " %H:%M:%S %z"),
 )
-#: Powers of ten that tell the units of Unix times since 1973 apart, and the function of each.
+#: Upper bound of Unix times since 1973 in each unit, its function and name.
 _UNITS = (
     (1e11, "to_timestamp", "seconds"),
     (1e14, "epoch_ms", "milliseconds"),
@@ -96,7 +96,7 @@ def implausible(column: str) -> str:
 
 
 def advise(table: Table, expression: Expression) -> str:
-    """Return what the columns of a time look like and what to write for them, or nothing."""
+    """Return the likely form of a time's columns and the expression for it, or nothing."""
     option, _, name = expression.option.partition(" ")
     for column in expression.columns:
         if table.numbers(column).sql_type:
@@ -127,7 +127,7 @@ def fitting_formats(relation: duckdb.DuckDBPyRelation, column: str) -> list[str]
 
 
 def _unit(table: Table, column: str) -> tuple[str, str] | None:
-    """Return what the numbers of a column look like as times, and the function that reads them."""
+    """Return the likely unit of a column's numbers as times, and the SQL that reads them."""
     text = quoted(column)
     if formats := [f for f in fitting_formats(table.relation, column) if f.startswith("%Y%m%d")]:
         return f"dates ({formats[0]})", f"strptime({column}, '{formats[0]}')"

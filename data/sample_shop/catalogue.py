@@ -1,4 +1,4 @@
-"""The sample shop's catalogue: what stands in each category, in which style, how much wanted."""
+"""The sample shop's catalogue: items by category and style, each with a popularity."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The sample shop's log as a CSV, as many shops have theirs: one table, with names of its own."""
+"""The sample shop's log as one CSV table with column names of its own."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What happens in the sample shop: visits with views, carts and purchases, then second thoughts.
+"""Events of the sample shop: visits with views, carts and purchases, then second thoughts.
 
 A visit is about one category: mostly a favourite of the user, where they mostly look at the style
 they love, and buy more of it. Purchases are reviewed and returned some days later.

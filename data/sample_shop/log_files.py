@@ -30,9 +30,9 @@ def events_table(
     n = len(log.user)
     arrived_us = log.ts_us + _delay_us(rng, n).astype(np.int64)
     user_ids = pa.array(people.ids).take(pa.array(log.user, mask=rng.random(n) < NO_USER))
-    withdrawn = pa.array([f"x{number:03d}" for number in range(20)])
-    item_ids = pa.concat_arrays([pa.array(catalogue.ids), withdrawn])
-    unknown = len(catalogue.ids) + rng.integers(len(withdrawn), size=n)
+    delisted = pa.array([f"x{number:03d}" for number in range(20)])
+    item_ids = pa.concat_arrays([pa.array(catalogue.ids), delisted])
+    unknown = len(catalogue.ids) + rng.integers(len(delisted), size=n)
     item = np.where(rng.random(n) < UNKNOWN_ITEM, unknown, log.item)
     columns = {
         "user_id": user_ids,

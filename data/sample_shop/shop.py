@@ -14,18 +14,18 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from data.cli import plain_errors, show_counts, show_next, telling
+from data.cli import plain_errors, show_counts, show_next, status
 from data.sample_shop.catalogue import Catalogue, make_catalogue
 from data.sample_shop.events import SECOND_US, make_events
 from data.sample_shop.log_files import events_table, write_days
 from data.sample_shop.users import People, make_people
 from data.sample_shop.vocabulary import N_STYLES, WORDS
-from data.schema import ITEMS, USERS, InputError, Tell, silent, write
+from data.schema import ITEMS, USERS, InputError, Report, silent, write
 
 
 @dataclass(frozen=True)
 class ShopSettings:
-    """How large the shop is: `n_days` of log up to `end` (UTC midnight, exclusive).
+    """Size of the shop: `n_days` of log up to `end` (UTC midnight, exclusive).
 
     `n_categories` is at most 24, and each of them needs 6 items; `visits_mean` is the mean number
     of visits a user before those that fall outside the log, at about five events each.
@@ -53,18 +53,18 @@ class Shop:
     event_types: dict[str, int]
 
 
-def make_shop(folder: Path, settings: ShopSettings | None = None, tell: Tell = silent) -> Shop:
+def make_shop(folder: Path, settings: ShopSettings | None = None, report: Report = silent) -> Shop:
     """Write the shop's `events/`, `items.parquet` and `users.parquet` to a folder.
 
     `InputError` where the settings cannot be met, or the folder has events of other days.
     """
     settings = settings or ShopSettings()
     catalogue, people = _invent(settings)
-    tell("playing the shop's days ...")
+    report("playing the shop's days ...")
     rng = _stream(settings, 2)
     log = make_events(rng, catalogue, people, settings.n_days, _end_us(settings))
     table = events_table(rng, log, catalogue, people)
-    tell("writing the days ...")
+    report("writing the days ...")
     write_days(folder / "events", table)
     items, users = folder / "items.parquet", folder / "users.parquet"
     kinds = table["event_type"].value_counts().to_pylist()
@@ -127,8 +127,8 @@ def main(
     For example: python -m data.sample_shop.shop .nightshelf/shop --users 5000 --seed 7
     """
     settings = ShopSettings(n_users=users, n_items=items, n_days=days, seed=seed)
-    with telling("inventing the shop ...") as tell:
-        shop = make_shop(out, settings, tell)
+    with status("inventing the shop ...") as report:
+        shop = make_shop(out, settings, report)
     kinds = {f"  {kind}": count for kind, count in shop.event_types.items()}
     show_counts({"events": shop.n_events, **kinds, "items": shop.n_items, "users": shop.n_users})
     show_next([shop.events, shop.items, shop.users], settings.end.date(), "shop")

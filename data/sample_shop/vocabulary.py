@@ -1,4 +1,4 @@
-"""What the sample shop sells: for each category six styles and a dozen things.
+"""Goods of the sample shop: for each category six styles and a dozen things.
 
 A title is a style and a thing, "Walnut Chess Set". Styles are what tastes differ by: a shopper of
 board games keeps to walnut ones, say.

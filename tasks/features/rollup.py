@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from tasks.features._jit.rollup import add_up, place_rows, sort_rows, sorted_by
 from tasks.features.arrays import Ints, Rows
 from tasks.ingest.daily_log import DAY_US, TEXTS
+from tasks.io.columns import TS, VALUE
 from tasks.io.parallel import in_threads, row_ranges
 
 
@@ -36,10 +37,14 @@ class Rollup:
     @staticmethod
     def empty() -> "Rollup":
         """Return the rollup of no day."""
-        longs, ints, texts = np.empty(0, np.int64), np.empty(0, np.int32), pa.array([], pa.string())
+        longs, ints, strings = (
+            np.empty(0, np.int64),
+            np.empty(0, np.int32),
+            pa.array([], pa.string()),
+        )
         none = np.zeros(1, np.int64)
         rows = Rows(none, ints, ints, longs, none, longs, ints, longs, ints, longs)
-        return Rollup(texts, texts, texts, rows)
+        return Rollup(strings, strings, strings, rows)
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,10 @@ def roll_up(events: pa.Table) -> Rollup:
     """Add up the events of a day, which are in order of time (`daily_log.read_days`)."""
     (user, users), (item, items), (kind, types) = (_numbered(events.column(n)) for n in TEXTS)
     order = np.arange(len(events))
-    for numbers, texts in ((kind, types), (item, items), (user, users)):
-        order = sorted_by(numbers, len(texts), order)
-    ts_us = _whole(events.column("ts")).view(pa.int64()).to_numpy()
-    value = np.array(pc.fill_null(_whole(events.column("value")), np.nan))
+    for numbers, distinct in ((kind, types), (item, items), (user, users)):
+        order = sorted_by(numbers, len(distinct), order)
+    ts_us = _whole(events.column(TS)).view(pa.int64()).to_numpy()
+    value = np.array(pc.fill_null(_whole(events.column(VALUE)), np.nan))
     rows = add_up(order, user, item, kind, ts_us, value, len(users))
     return Rollup(users, items, types, rows)
 
@@ -127,26 +132,26 @@ def without(rollup: Rollup, days: Sequence[int]) -> Rollup:
 
 def united(each: Sequence[pa.StringArray]) -> tuple[pa.StringArray, list[Ints]]:
     """Return the distinct texts, ascending, and the positions of each array's texts among them."""
-    numbers, texts = _numbered(pa.chunked_array(each, pa.string()).dictionary_encode())
-    return texts, np.split(numbers, np.cumsum([len(texts) for texts in each])[:-1])
+    numbers, distinct = _numbered(pa.chunked_array(each, pa.string()).dictionary_encode())
+    return distinct, np.split(numbers, np.cumsum([len(strings) for strings in each])[:-1])
 
 
 def _numbered(column: pa.ChunkedArray) -> tuple[Ints, pa.StringArray]:
     """Return the numbers of a column's texts, and the distinct texts, ascending."""
     whole = _whole(column.unify_dictionaries())
-    numbers, texts = _used(whole.indices.to_numpy(), whole.dictionary)
-    order = pc.sort_indices(texts).to_numpy()
+    numbers, distinct = _used(whole.indices.to_numpy(), whole.dictionary)
+    order = pc.sort_indices(distinct).to_numpy()
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
-    return place[numbers], texts.take(pa.array(order))
+    return place[numbers], distinct.take(pa.array(order))
 
 
-def _used(numbers: Ints, texts: pa.StringArray) -> tuple[Ints, pa.StringArray]:
-    """Drop the texts without a number, and renumber."""
-    named = np.zeros(len(texts), np.bool_)
+def _used(numbers: Ints, strings: pa.StringArray) -> tuple[Ints, pa.StringArray]:
+    """Drop the strings without a number, and renumber."""
+    named = np.zeros(len(strings), np.bool_)
     named[numbers] = True
     place = np.cumsum(named, dtype=np.int32) - np.int32(1)
-    return place[numbers], texts.filter(pa.array(named))
+    return place[numbers], strings.filter(pa.array(named))
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -86,9 +86,9 @@ def _proven(batch: pa.RecordBatch) -> tuple[Rollup, dict[int, str]] | None:
     columns = {name: column.flatten() for name, column in lists.items()}
     if int(metadata[b"crc32"]) != _checksum(metadata[b"days"].decode(), list(columns.values())):
         return None
-    texts = {name: columns.pop(name) for name in _TEXTS}
+    strings = {name: columns.pop(name) for name in _TEXTS}
     rows = Rows(**{name: column.to_numpy() for name, column in columns.items()})
-    return Rollup(**texts, rows=rows), days
+    return Rollup(**strings, rows=rows), days
 
 
 def _days(schema: pa.Schema) -> dict[int, str]:

@@ -46,7 +46,7 @@ UNUSED_S = 14 * 86_400
 _CODE = (
     *("features/_jit/rollup.py", "features/arrays.py", "features/rollup.py"),
     *("features/rollup_file.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
-    "io/parallel.py",
+    *("io/columns.py", "io/parallel.py"),
 )
 _LIBRARIES = ("numba", "numpy", "pyarrow")
 

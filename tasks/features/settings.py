@@ -1,4 +1,4 @@
-"""Settings of features: what an event says."""
+"""Settings of features: weights, decay and rules of event types."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,20 +44,20 @@ class FeatureSettings:
     purchase_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Name the types of purchases where the settings do not."""
+        """Set the types of purchases if the settings do not."""
         object.__setattr__(self, "purchase_types", self.purchase_types or _purchases(self))
 
     def unweighed(self, event_types: Mapping[str, int]) -> dict[str, int]:
-        """Return the types that `weights` does not name, with their counts, most events first."""
+        """Return the counts of types that `weights` does not name, most events first."""
         unnamed = {kind: n for kind, n in event_types.items() if kind not in self.weights}
         return dict(sorted(unnamed.items(), key=lambda each: (-each[1], each[0])))
 
     def n_teaching(self, event_types: Mapping[str, int]) -> int:
-        """Count the events that say something for or against an item."""
+        """Count the events of types with a weight."""
         return sum(n for kind, n in event_types.items() if self.weights.get(kind))
 
     def doubts(self) -> Iterator[str]:
-        """Yield a sentence for each default that does not fit weights of other names."""
+        """Yield a warning for each default that does not fit weights of other names."""
         weighed = ", ".join(self.weights)
         if self.seen and not self.weights.keys() & set(self.seen):
             yield (
@@ -74,7 +74,7 @@ class FeatureSettings:
 
 
 def _purchases(settings: FeatureSettings) -> tuple[str, ...]:
-    """Return the types that are purchases by all that is known of them; at least one."""
+    """Return the types of purchases that the other settings suggest; at least one."""
     if PURCHASE in settings.weights or PURCHASE in settings.seen:
         return (PURCHASE,)
     other = {*settings.rating_types, *settings.view_types}

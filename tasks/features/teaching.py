@@ -7,14 +7,14 @@ from tasks.features.settings import FeatureSettings
 
 #: Event types without a weight that a warning names.
 _NAMED_TYPES = 5
-#: Share of the catalogue without a category from which on it is warned of.
+#: Share of the catalogue without a category from which on a warning is given.
 _MANY_UNKNOWN = 0.1
 
 
 def unweighed_words(event_types: Mapping[str, int], settings: FeatureSettings) -> Iterator[str]:
-    """Say, where any do, which event types have no weight, with counts and shares, and what to do.
+    """Yield a warning of event types without a weight, with counts, shares and remedy.
 
-    `event_types` gives the events of each type that are read; idle types are not among them.
+    `event_types` counts the events of each type, idle ones left out.
     """
     found, n_events = settings.unweighed(event_types), sum(event_types.values())
     if not found:
@@ -30,7 +30,7 @@ def unweighed_words(event_types: Mapping[str, int], settings: FeatureSettings) -
 
 
 def uncategorised_words(n_unknown: int, n_items: int) -> Iterator[str]:
-    """Say that many items have no category, which takes the cap and the diversity their meaning."""
+    """Yield a warning if many items have no category: cap and diversity lose their meaning."""
     if n_unknown and n_unknown >= _MANY_UNKNOWN * n_items:
         yield (
             f"{n_unknown:,} of {n_items:,} items ({n_unknown / n_items:.1%}) have no category: a "
@@ -41,7 +41,7 @@ def uncategorised_words(n_unknown: int, n_items: int) -> Iterator[str]:
 def nothing_to_learn(
     where: object, as_of: datetime, types: Mapping[str, int], settings: FeatureSettings
 ) -> str:
-    """Say which event types there are, and that none of them teaches anything."""
+    """Return the error for a log without events of positive weight."""
     found = ", ".join(f"{kind} ({n:,})" for kind, n in types.items()) or "no events"
     return (
         f"{where}: up to {as_of:%Y-%m-%d %H:%M} UTC it holds {found}; none says "

@@ -1,1 +1,1 @@
-"""The event log: found, checked against the contract, cleaned, deduplicated, cut into days."""
+"""Ingestion of the event log: contract, validation, cleaning, deduplication, split by day."""

@@ -1,4 +1,4 @@
-"""The log, checked: bad rows to quarantine, each event once, nothing after `as_of`."""
+"""The clean log: bad rows in quarantine, each event once, nothing after `as_of`."""
 
 from datetime import datetime
 
@@ -11,21 +11,21 @@ from tasks.ingest.daily_log import write_log
 from tasks.ingest.deduplicate import distinct_events
 from tasks.ingest.findings import find_all
 from tasks.ingest.settings import EventSettings
-from tasks.ingest.validate import Judgement, judge
+from tasks.ingest.validate import Validation, validate
 from tasks.io.duckdb_session import connect, one_file, query, write_query
 from tasks.runs.run_folder import Run, computed
 
 
 @computed
 def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: datetime) -> CleanLog:
-    """Judge every row of the three relations, and write the good and the bad ones apart.
+    """Validate every row of the three relations; write good rows and quarantined ones.
 
     Raises `TooManyBadRows`, after the quarantine file is written, above `max_bad_share`.
     """
     with connect(run.folder) as db:
-        judged = judge(db, inputs, settings, run.as_of, now)
-        log = _write(run, db, inputs, judged)
-    if too_many := judged.too_many(settings.max_bad_share):
+        found = validate(db, inputs, settings, run.as_of, now)
+        log = _write(run, db, inputs, found)
+    if too_many := found.too_many(settings.max_bad_share):
         raise TooManyBadRows(
             f"{too_many}. Each row with its reason is in {log.quarantine}. "
             + "".join(f"{warning}. " for warning in log.warnings)
@@ -34,7 +34,7 @@ def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: date
     return log
 
 
-def _write(run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, judged: Judgement) -> CleanLog:
+def _write(run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, found: Validation) -> CleanLog:
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("ingest/quarantine"), quarantine, {})
@@ -48,14 +48,14 @@ def _write(run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, judged: Judg
         items=items,
         users=users,
         quarantine=quarantine,
-        rows_read=judged.n_read,
+        rows_read=found.n_read,
         n_events=n_events,
         n_items=n_items,
-        n_duplicates=judged.rows["events"][""] - n_events,
-        n_after_as_of=judged.n_later,
-        n_idle=judged.n_idle,
-        n_quarantined=sum(judged.reasons.values()),
-        quarantined=judged.reasons,
+        n_duplicates=found.rows["events"][""] - n_events,
+        n_after_as_of=found.n_later,
+        n_idle=found.n_idle,
+        n_quarantined=sum(found.reasons.values()),
+        quarantined=found.reasons,
         event_types=dict(types),
         set_aside=inputs.set_aside,
         warnings=(*inputs.notes, *find_all(db, run.as_of, n_events)),

@@ -1,7 +1,7 @@
-"""Column types of Parquet files: which one fits a kind of column, and what to do about the others.
+"""Column types of Parquet files: those that fit a kind of column, remedies for the others.
 
-Ids are text, always: an integer, a UUID or a DECIMAL(n, 0) has one text each; a float has not
-(7 and 7.0), and bytes are text in an encoding that nobody names.
+Ids are text: an integer, a UUID or a DECIMAL(n, 0) has one text each; a float has several
+(7 and 7.0), and bytes are text in an unknown encoding.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _is_whole(kind: pa.DataType) -> bool:
-    """Tell whether a type's values are whole numbers, each with one text."""
+    """Tell whether a type holds whole numbers, each with one text."""
     if pt.is_decimal(kind):
         return bool(kind.scale == 0 and kind.precision <= _MAX_DIGITS)
     return bool(pt.is_integer(kind))
@@ -62,7 +62,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind))
 
 
-#: kind, which types, condition, SQL that makes the column right; the first that fits.
+#: kind, test of the type, condition, SQL that mends the column; the first that fits counts.
 _REMEDIES: tuple[tuple[Kind, Callable[[pa.DataType], bool], str, str], ...] = (
     ("text", _is_bytes, "where the bytes are UTF-8 text", "decode({0})"),
     (
@@ -86,7 +86,7 @@ _REMEDIES: tuple[tuple[Kind, Callable[[pa.DataType], bool], str, str], ...] = (
 
 
 def remedy(kind: Kind, found: pa.DataType, column: str) -> str:
-    """Return what to do about a column of a type that does not fit its kind."""
+    """Return the advice for a column of a type that does not fit its kind."""
     plain = plain_type(found)
     when, sql = next((w, s) for k, fits, w, s in _REMEDIES if k == kind and fits(plain))
     name = '"' + column.replace('"', '""') + '"'

@@ -1,9 +1,9 @@
-"""The input contract: what a log, a catalogue and a users file must hold, and the check of it.
+"""The input contract of log, catalogue and users file, and the check of files against it.
 
 Each relation is Parquet: one file, or a folder of them (hive partitions `date=YYYY-MM-DD/` for
 events). Links are followed, and each file is read once. Parquet is told by `.parquet`, `.parq` or
 `.pq`, or by its first bytes; all other files are named as left out. Files and folders whose names
-begin with `.` or `_` are passed over.
+begin with `.` or `_` are ignored.
 
 ========= ============= ======== ==================================================================
 relation  column        needed   type and meaning
@@ -14,7 +14,7 @@ events    event_type    yes      text: purchase, view, ... (weights: `FeatureSet
 events    ts            yes      timestamp or ISO 8601 text, UTC where it names no zone
 events    value         no       number up to 1e12: the rating, or the revenue
 events    event_id      no       text or integer: the same id counts once
-events    arrived_at    no       timestamp or text: when the log learnt of it; unread before that
+events    arrived_at    no       timestamp or text: arrival in the log; unread before that
 events    session_id    no       text or integer
 items     item_id       yes      text or integer
 items     category      yes      text; null, blank, "none", "nan", "n/a" count as `unknown`
@@ -32,11 +32,12 @@ users     created_at    no       timestamp or text
 text, and 7 is neither 007 nor 7.0. Text of a time is ISO 8601 with an offset, `Z` or neither, in
 years 1 to 9999; a zone's name (BST, CET) is not read. A price that is negative, NaN or infinite
 counts as none. A column that stands in the path alone (`event_type=view/`) is read from there. An
-`event_id` or `session_id` of another type is left unread, and said so.
+`event_id` or `session_id` of another type is left unread, with a warning.
 
 Other columns are never read. A column map (`InputSettings`) points at a log whose names differ.
 A file that cannot be read to its end, checksums included, is named and set aside, and the night
-stops unless the settings let it go on without such files. Bad rows: `tasks/ingest/sql/judge_*.sql`.
+stops unless the settings let it go on without such files.
+Bad rows: `tasks/ingest/sql/validate_*.sql`.
 """
 
 from collections.abc import Mapping
@@ -48,39 +49,56 @@ from tasks.errors import InputError
 from tasks.ingest.column_types import Kind
 from tasks.ingest.file_columns import Columns, match_columns
 from tasks.ingest.times import TimeForm
+from tasks.io.columns import (
+    ARRIVED_AT,
+    AVAILABLE,
+    CATEGORY,
+    CREATED_AT,
+    EVENT_ID,
+    EVENT_TYPE,
+    ITEM_ID,
+    PRICE,
+    SEGMENT,
+    SESSION_ID,
+    TAGS,
+    TITLE,
+    TS,
+    USER_ID,
+    VALUE,
+)
 from tasks.io.find_files import Found, find_files
 from tasks.io.parquet import BrokenFile, digest_of, prove_readable, read_schema
 
 RelationName = Literal["events", "items", "users"]
 
-#: Files that are named one by one where they are left out.
+#: Left-out files named in a warning.
 _LISTED = 5
 
 #: relation -> column -> (kind, required)
 CONTRACT: Mapping[RelationName, Mapping[str, tuple[Kind, bool]]] = {
     "events": {
-        "user_id": ("text", True),
-        "item_id": ("text", True),
-        "event_type": ("text", True),
-        "ts": ("time", True),
-        "value": ("number", False),
-        "event_id": ("text", False),
-        "arrived_at": ("time", False),
-        "session_id": ("text", False),
+        USER_ID: ("text", True),
+        ITEM_ID: ("text", True),
+        EVENT_TYPE: ("text", True),
+        TS: ("time", True),
+        VALUE: ("number", False),
+        EVENT_ID: ("text", False),
+        ARRIVED_AT: ("time", False),
+        SESSION_ID: ("text", False),
     },
     "items": {
-        "item_id": ("text", True),
-        "category": ("text", True),
-        "title": ("text", False),
-        "price": ("number", False),
-        "available": ("flag", False),
-        "created_at": ("time", False),
-        "tags": ("texts", False),
+        ITEM_ID: ("text", True),
+        CATEGORY: ("text", True),
+        TITLE: ("text", False),
+        PRICE: ("number", False),
+        AVAILABLE: ("flag", False),
+        CREATED_AT: ("time", False),
+        TAGS: ("texts", False),
     },
     "users": {
-        "user_id": ("text", True),
-        "segment": ("text", False),
-        "created_at": ("time", False),
+        USER_ID: ("text", True),
+        SEGMENT: ("text", False),
+        CREATED_AT: ("time", False),
     },
 }
 
@@ -103,8 +121,7 @@ class InputSettings:
 class FileGroup:
     """Files that hold the same columns with the same types: contract column -> file's column.
 
-    `times` say how columns of times hold them; `in_path` are texts of the path that stand in no
-    column.
+    `times` gives the form of each time column; `in_path` are columns with one value, from the path.
     """
 
     files: tuple[Path, ...]
@@ -115,10 +132,10 @@ class FileGroup:
 
 @dataclass(frozen=True)
 class Relation:
-    """One checked relation, and the files that were set aside (path -> reason).
+    """A checked relation, and the files set aside (path -> reason).
 
-    `digest` is SHA-256 over the names and contents of the files that are read. `problems` break
-    the contract; `warnings` do not: files that are left out, optional columns that are not read.
+    `digest` is the SHA-256 of names and contents of the files read. `problems` break the contract;
+    `warnings` do not: files left out, optional columns not read.
     """
 
     name: RelationName
@@ -131,7 +148,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The night's three relations, checked; `users` has no groups where no file was given."""
+    """The night's three relations, checked; `users` has no groups without a users file."""
 
     events: Relation
     items: Relation
@@ -139,27 +156,27 @@ class Inputs:
 
     @property
     def relations(self) -> tuple[Relation, ...]:
-        """All three."""
+        """Events, items and users."""
         return self.events, self.items, self.users
 
     @property
     def set_aside(self) -> dict[str, str]:
-        """Files that could not be read, of all three: path -> reason."""
+        """Unreadable files of all relations: path -> reason."""
         return self.events.set_aside | self.items.set_aside | self.users.set_aside
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digest of each relation that there is."""
+        """Digest of each relation that has files."""
         return {relation.name: relation.digest for relation in self.relations if relation.digest}
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Whatever breaks the contract, of all three."""
+        """Breaches of the contract, of all relations."""
         return tuple(each for relation in self.relations for each in relation.problems)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The warnings of all three, for the record of the clean log."""
+        """Warnings of all relations, for the record of the clean log."""
         return tuple(each for relation in self.relations for each in relation.warnings)
 
 
@@ -174,7 +191,7 @@ def check_inputs(events: Path, items: Path, users: Path | None, settings: InputS
 def examine_inputs(
     events: Path, items: Path, users: Path | None, settings: InputSettings, *, hashed: bool = True
 ) -> Inputs:
-    """Check all files, and return what is wrong with them among the rest."""
+    """Check all files; the result lists the problems."""
     skip = settings.skip_broken_files
     return Inputs(
         examine("events", events, settings.events, skip_broken_files=skip, hashed=hashed),
@@ -186,7 +203,7 @@ def examine_inputs(
 
 
 def refuse_problems(checked: Inputs) -> Inputs:
-    """Raise `InputError` for the problems that there are."""
+    """Raise `InputError` if there are problems."""
     if checked.problems:
         raise InputError("\n".join(checked.problems))
     return checked
@@ -195,7 +212,7 @@ def refuse_problems(checked: Inputs) -> Inputs:
 def check_relation(
     name: RelationName, path: Path, columns: Mapping[str, str], *, skip_broken_files: bool
 ) -> Relation:
-    """Check every file of a relation; `InputError` holds all that is wrong with them."""
+    """Check every file of a relation; raise `InputError` with all problems."""
     relation = examine(name, path, columns, skip_broken_files=skip_broken_files)
     if relation.problems:
         raise InputError("\n".join(relation.problems))
@@ -212,7 +229,7 @@ def examine(
 ) -> Relation:
     """Check every file of a relation, and group the files by their columns and types.
 
-    Without `hashed` there is no digest, which takes about as long as the rest.
+    Without `hashed` there is no digest, which takes as long as the rest.
     """
     if unknown := sorted(set(columns) - set(CONTRACT[name])):
         problem = (
@@ -243,7 +260,7 @@ def examine(
 
 
 def _match_all(name: RelationName, found: Found, columns: Mapping[str, str]) -> dict[Path, Columns]:
-    """Return the columns of every file that can be read; the others are noted as broken."""
+    """Return the columns of every readable file; note the others as broken."""
     matched = {}
     for file in found.files:
         try:
@@ -267,11 +284,11 @@ def _grouped(matched: Mapping[Path, Columns]) -> tuple[FileGroup, ...]:
     )
 
 
-def _by_file(name: str, said: Mapping[Path, list[str]]) -> tuple[str, ...]:
-    """Return what was said of files, once each: of the first file, and of how many others."""
+def _by_file(name: str, sentences: Mapping[Path, list[str]]) -> tuple[str, ...]:
+    """Return each sentence once, with the first file it is about and the number of others."""
     files: dict[str, list[Path]] = {}
-    for file, sentences in said.items():
-        for sentence in sentences:
+    for file, of_file in sentences.items():
+        for sentence in of_file:
             files.setdefault(sentence, []).append(file)
     return tuple(
         f"{name} {paths[0]}{f' and {len(paths) - 1:,} more files' * (len(paths) > 1)}: {sentence}"
@@ -280,7 +297,7 @@ def _by_file(name: str, said: Mapping[Path, list[str]]) -> tuple[str, ...]:
 
 
 def _left_out(name: str, left_out: Mapping[str, str]) -> tuple[str, ...]:
-    """Return one warning of all files that are not read."""
+    """Return one warning about all files that are not read."""
     if not left_out:
         return ()
     listed = [f"{file} ({reason})" for file, reason in [*left_out.items()][:_LISTED]]

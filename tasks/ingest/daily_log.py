@@ -1,8 +1,7 @@
-"""The clean log by UTC day: what each day's content is called, and the rows of a day.
+"""The clean log by UTC day: rows and digest of each day.
 
-The log is in order of time, so a day is a range of its rows. The file's footer says which, and the
-SHA-256 over what the day's events say: whatever file an event came in, and whatever other days
-hold, the same events give the same digest.
+The log is in order of time, so a day is a range of its rows. The file's footer has the ranges, and
+the SHA-256 of each day's events, which depends neither on their files nor on other days.
 """
 
 import hashlib
@@ -18,14 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.io.columns import EVENT_TYPE, ITEM_ID, TS, USER_ID, VALUE
 from tasks.io.parallel import read_ahead
 from tasks.io.parquet import writing
 
 DAY_US = 86_400_000_000
-TEXTS = ("user_id", "item_id", "event_type")
-#: What features follow from; a session tells them nothing.
-_TOLD = (*TEXTS, "ts", "value")
-#: Rows are written, and read back, by the group: it ends with a day, and only a longer day is cut.
+TEXTS = (USER_ID, ITEM_ID, EVENT_TYPE)
+#: The columns that features are made from.
+_COLUMNS = [*TEXTS, TS, VALUE]
+#: Rows of a row group, which ends with a day; a day longer than the second bound is split.
 _GROUP_ROWS = 50_000
 _MAX_GROUP_ROWS = 1_000_000
 _FOOTER = "nightshelf.days"
@@ -42,12 +42,12 @@ class Day:
 
 
 def write_log(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write clean events, which must come in order of `ts`; returns the number of rows."""
+    """Write clean events, which must come in order of `ts`; return the number of rows."""
     days: list[Day] = []
     waiting: list[pa.Table] = []
     n_rows = 0
-    told = ((number, events, _digest(events)) for number, events in _by_day(batches))
-    with writing(path, schema) as writer, closing(read_ahead(told)) as ready:
+    hashed = ((number, events, _digest(events)) for number, events in _by_day(batches))
+    with writing(path, schema) as writer, closing(read_ahead(hashed)) as ready:
         for number, events, digest in ready:
             days.append(Day(number, n_rows, n_rows + len(events), digest))
             n_rows += len(events)
@@ -75,7 +75,7 @@ def read_days(path: Path, days: Sequence[Day]) -> Generator[tuple[Day, pa.Table]
 
         @lru_cache(1)  # the next day is often in the same
         def group(number: int) -> pa.Table:
-            return parquet.read_row_group(number, columns=list(_TOLD))
+            return parquet.read_row_group(number, columns=_COLUMNS)
 
         for day in days:
             first = int(np.searchsorted(bounds, day.start, "right")) - 1
@@ -85,10 +85,10 @@ def read_days(path: Path, days: Sequence[Day]) -> Generator[tuple[Day, pa.Table]
 
 
 def _by_day(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
-    """Put the rows of each day together."""
+    """Yield the rows of each day."""
     day, held = 0, list[pa.RecordBatch]()
     for batch in batches:
-        numbers = batch.column("ts").view(pa.int64()).to_numpy() // DAY_US
+        numbers = batch.column(TS).view(pa.int64()).to_numpy() // DAY_US
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
         for start, stop in zip(starts, [*starts[1:], len(batch)], strict=True):
             if held and numbers[start] != day:
@@ -101,24 +101,24 @@ def _by_day(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]
 
 
 def _digest(events: pa.Table) -> str:
-    """Return the SHA-256 over what a day's events say, in whatever batches they came."""
+    """Return the SHA-256 of a day's events, whatever their batches."""
     digest = hashlib.sha256(f"{len(events)}\n".encode())
     for name in TEXTS:
-        texts = [_lengths_and_bytes(chunk) for chunk in events.column(name).chunks]
-        for lengths, _ in texts:
+        chunks = [_lengths_and_bytes(chunk) for chunk in events.column(name).chunks]
+        for lengths, _ in chunks:
             digest.update(lengths)
-        for _, content in texts:
+        for _, content in chunks:
             digest.update(content)
-    value = events.column("value")
+    value = events.column(VALUE)
     valued = pc.cast(pc.is_valid(value), pa.int8())
-    for column in (events.column("ts").cast(pa.int64()), valued, pc.fill_null(value, 0.0)):
+    for column in (events.column(TS).cast(pa.int64()), valued, pc.fill_null(value, 0.0)):
         for chunk in column.chunks:
             digest.update(chunk.to_numpy())
     return digest.hexdigest()
 
 
-def _lengths_and_bytes(texts: pa.StringArray) -> tuple[bytes, memoryview]:
-    """Return what an array of texts holds, without what lies beside it in memory."""
-    _, offsets, content = texts.buffers()
-    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+def _lengths_and_bytes(strings: pa.StringArray) -> tuple[bytes, memoryview]:
+    """Return the lengths and bytes of an array that may be a slice."""
+    _, offsets, content = strings.buffers()
+    ends = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
     return np.diff(ends).tobytes(), memoryview(content)[ends[0] : ends[-1]]

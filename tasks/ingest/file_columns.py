@@ -1,4 +1,4 @@
-"""Columns of one Parquet file held against the contract: what is read, how, and what is wrong."""
+"""Match of one Parquet file's columns with the contract."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,24 +12,25 @@ import pyarrow.types as pt
 
 from tasks.ingest.column_types import ACCEPTS, Kind, is_text, plain_type, remedy
 from tasks.ingest.times import FIRST_US, LAST_US, TimeForm
+from tasks.io.columns import EVENT_ID, SESSION_ID
 
-#: Optional columns without which a night is as right: one of a type that does not fit is unread.
+#: Optional columns that are left unread if their type does not fit, and what follows.
 _DISPENSABLE = {
-    "event_id": "without it, the same user, item, type and second counts once",
-    "session_id": "no list depends on it",
+    EVENT_ID: "without it, the same user, item, type and second counts once",
+    SESSION_ID: "no list depends on it",
 }
-#: DuckDB's name for a row's place in its file, which no column may have.
+#: DuckDB's name for a row's place in its file; no column may bear it.
 ROW_NUMBER = "file_row_number"
-#: Hive's word in a path for null.
+#: Null in a Hive path.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass
 class Columns:
-    """What is read of a file: contract column -> the file's name of it, and its type.
+    """Columns read from a file: contract column -> the file's name of it, and its type.
 
-    `times` say how columns of times hold them. `in_path` are texts that stand in the file's path
-    (`event_type=view/`) and in no column. `unread` are findings that the night can go on with.
+    `times` gives the form of each time column. `in_path` are values from the file's path
+    (`event_type=view/`). `unread` are warnings about columns that are not read.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class Columns:
 
     @property
     def signature(self) -> str:
-        """Equal for files that are read by one statement."""
+        """Key of files that one statement can read."""
         return repr((self.names, self.types, self.times, self.in_path))
 
 
@@ -72,7 +73,7 @@ def match_columns(
 def _match_type(
     found: Columns, ours: str, theirs: str, kind: Kind, actual: pa.DataType, file: Path
 ) -> None:
-    """Take a column up if its type fits; one of nothing but nulls is as good as absent."""
+    """Add a column if its type fits; one of only nulls counts as absent."""
     plain = plain_type(actual)
     expected, accepts = ACCEPTS[kind]
     if pt.is_null(plain):
@@ -82,16 +83,16 @@ def _match_type(
         if kind == "time":
             found.times[ours] = time_form(file, theirs, plain)
         return
-    said = f"column '{theirs}' is {actual}, expected {expected} for {ours}"
+    mismatch = f"column '{theirs}' is {actual}, expected {expected} for {ours}"
     if ours in _DISPENSABLE:
         todo = remedy(kind, actual, theirs)
-        found.unread.append(f"{said}, so it is not read ({_DISPENSABLE[ours]}). {todo}")
+        found.unread.append(f"{mismatch}, so it is not read ({_DISPENSABLE[ours]}). {todo}")
     else:
-        found.problems.append(f"{said}. {remedy(kind, actual, theirs)}")
+        found.problems.append(f"{mismatch}. {remedy(kind, actual, theirs)}")
 
 
 def _match_text(found: Columns, ours: str, theirs: str, kind: Kind, text: str) -> None:
-    """Take up the text that stands in the path, where a column of its kind can be made of it."""
+    """Add a value from the path, if it can be read as a column of its kind."""
     if text == _NULL:
         return
     if _fits(kind, text):
@@ -115,14 +116,14 @@ def _fits(kind: Kind, text: str) -> bool:
 
 
 def _in_path(file: Path) -> dict[str, str]:
-    """Return the texts of the folders `name=text` on the way to a file, links followed too."""
+    """Return the values of folders `name=value` on the way to a file, before and after links."""
     folders = (*file.resolve().parts[:-1], *file.absolute().parts[:-1])
     pairs = (folder.partition("=") for folder in folders)
     return {unquote(name): unquote(text) for name, equals, text in pairs if equals}
 
 
 def time_form(file: Path, column: str, kind: pa.DataType) -> TimeForm:
-    """Return how a column holds times: by Parquet's own type, whatever Arrow makes of it."""
+    """Return the form of a time column by its Parquet type, which Arrow's type may hide."""
     if is_text(kind):
         return "text"
     if pt.is_date(kind):
@@ -140,7 +141,7 @@ def time_form(file: Path, column: str, kind: pa.DataType) -> TimeForm:
 
 
 def _within_years(metadata: pq.FileMetaData, column: int) -> bool:
-    """Tell whether statistics prove that all milliseconds of a column lie in years 1 to 9999."""
+    """Tell whether statistics prove that a column's milliseconds lie in years 1 to 9999."""
     for group in range(metadata.num_row_groups):
         chunk = metadata.row_group(group).column(column)
         known = chunk.statistics
@@ -153,7 +154,7 @@ def _within_years(metadata: pq.FileMetaData, column: int) -> bool:
 
 
 def _alike(schema: pa.Schema, wanted: set[str]) -> list[str]:
-    """Refuse a name that is there twice: SQL is blind to case and would read the first."""
+    """Refuse a name that occurs twice: SQL ignores case and would read the first."""
     counts = Counter(column.lower() for column in [*schema.names, ROW_NUMBER])
     return [
         f"more than one column answers to '{theirs}', expected one (upper "

@@ -1,7 +1,4 @@
-"""Findings in a log that the night can go on with, and that someone should know of.
-
-Each is one sentence: how many, a sample, and what to do.
-"""
+"""Warnings about a log: each a sentence with a count, a sample and the remedy."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -11,17 +8,17 @@ import duckdb
 
 from tasks.io.duckdb_session import query
 
-#: Rows of events that are looked through for repeated ones and for users of another form.
+#: Events sampled for repeated ones and for user ids of another form.
 _LOOKED_THROUGH = 100_000
-#: Repeated within so many seconds, by so large a share: a log that is there twice.
+#: Share of events repeated within so many seconds that suggests a log read twice.
 _SOON_S = 5
 _MAX_SOON_SHARE = 0.05
-#: A gap as of two time zones between so large a share of all: a log there twice, hours apart.
+#: Share of events repeated after one gap of whole quarters of an hour: a log read twice.
 _MAX_GAP_SHARE = 0.1
-#: A log whose last event lies longer before `as_of` than this is an old one.
+#: Age of the last event at `as_of` from which on a log counts as old.
 _OLD = timedelta(days=3)
 
-#: An id without what differs between two exports of one column: 007, 7.0, ' 7', '"7"', A7.
+#: An id without differences between exports of one column: 007, 7.0, ' 7', '"7"', A7.
 _PLAIN_ID = """
 CREATE TEMP MACRO plain_id(id) AS
     regexp_replace(regexp_replace(lower(trim(id, ' "''')), '\\.0+$', ''), '^0+([0-9])', '\\1')
@@ -29,7 +26,7 @@ CREATE TEMP MACRO plain_id(id) AS
 
 
 def find_all(db: duckdb.DuckDBPyConnection, as_of: datetime, n_events: int) -> Iterator[str]:
-    """Yield the findings of the judged tables, of which `n_events` are distinct good events."""
+    """Yield the findings of the validated tables, with `n_events` distinct good events."""
     db.execute(_PLAIN_ID)
     parts = max(1, n_events // _LOOKED_THROUGH)
     yield from _times(db)
@@ -37,7 +34,7 @@ def find_all(db: duckdb.DuckDBPyConnection, as_of: datetime, n_events: int) -> I
     yield from _users(db, parts)
     yield from _prices(db)
     yield from _old_log(db, as_of)
-    yield from _twins(db, parts)
+    yield from _repeats(db, parts)
 
 
 def _times(db: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -97,8 +94,8 @@ def _old_log(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Iterator[str]:
         )
 
 
-def _twins(db: duckdb.DuckDBPyConnection, parts: int) -> Iterator[str]:
-    (found,) = _rows(db, "find_twins", parts=parts, seconds=_SOON_S)
+def _repeats(db: duckdb.DuckDBPyConnection, parts: int) -> Iterator[str]:
+    (found,) = _rows(db, "find_repeats", parts=parts, seconds=_SOON_S)
     n = max(found["n"], 1)
     soon, same = found["n_soon"] / n, (found["n_commonest"] or 0) / n
     if soon < _MAX_SOON_SHARE and same < _MAX_GAP_SHARE:

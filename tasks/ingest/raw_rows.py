@@ -1,6 +1,6 @@
-"""The rows of a relation as SQL, under the contract's names and types, from files that differ.
+"""SQL of a relation's rows, under the contract's names and types, from files that differ.
 
-Files of one group share their types; casting a group at a time keeps the first file from deciding
+Each group of files with the same types is cast by itself; otherwise the first file would decide
 the types of all.
 """
 
@@ -16,7 +16,7 @@ from tasks.ingest.file_columns import ROW_NUMBER
 from tasks.ingest.times import as_found_sql, microseconds_sql, within_years_sql
 from tasks.io.duckdb_session import one_file
 
-#: The name under which a row's path is read: a log's own column `filename` stays out of the way.
+#: The column of a row's path; a log may have a column `filename` of its own.
 _FILE = "nightshelf_file"
 
 _SQL_TYPES: dict[Kind, str] = {
@@ -30,7 +30,7 @@ _SQL_TYPES: dict[Kind, str] = {
 def raw_sql(db: duckdb.DuckDBPyConnection, relation: Relation) -> str:
     """Return the SELECT of a relation's rows, each with its `file` and `row` (from 0).
 
-    What DuckDB cannot read by itself is put into temporary tables of `db` first.
+    Files that DuckDB cannot read right are copied into temporary tables of `db` first.
     """
     parts = [
         _select(relation, group, _source(db, f"raw_{relation.name}_{number}", group))
@@ -41,7 +41,7 @@ def raw_sql(db: duckdb.DuckDBPyConnection, relation: Relation) -> str:
 
 
 def _select(relation: Relation, group: FileGroup, source: str) -> str:
-    """Return the SELECT of a group's rows: times are read inside, so that each is read once."""
+    """Return the SELECT of a group's rows; the inner one parses each time once."""
     contract = CONTRACT[relation.name]
     inner = [part for ours in contract for part in _as_written(ours, contract[ours][0], group)]
     outer = [part for ours in contract for part in _as_ours(ours, contract[ours][0])]
@@ -66,7 +66,7 @@ def _source(db: duckdb.DuckDBPyConnection, name: str, group: FileGroup) -> str:
 
 
 def _schema(group: FileGroup) -> pa.Schema:
-    """Return the columns that are read, milliseconds as whole numbers, and where a row stands."""
+    """Return the columns read, milliseconds as integers, with a row's file and number."""
     types = pq.read_schema(group.files[0])
     fields = {
         theirs: pa.int64()
@@ -106,13 +106,13 @@ def _as_ours(ours: str, kind: Kind) -> list[str]:
     if kind != "time":
         return [ours]
     instant = within_years_sql(ours)
-    # What could not be parsed: a reason to judge by, and for the quarantine to show.
+    # The unparsed text, for validation and for the quarantine.
     unparsed = f"CASE WHEN {instant} IS NULL THEN {ours}_as_found END"
     return [f"{instant} AS {ours}", f"{unparsed} AS {ours}_as_found"]
 
 
 def _column(ours: str, group: FileGroup) -> str:
-    """Return the SQL of a column as its files have it: by name, from their path, or null."""
+    """Return the SQL of a column: by its name in the files, from their path, or null."""
     if ours in group.columns:
         return '"' + group.columns[ours].replace('"', '""') + '"'
     text = group.in_path.get(ours)

@@ -1,4 +1,4 @@
-"""Settings of events: which rows are bad, and which teach nothing."""
+"""Settings of the validation of events."""
 
 from dataclasses import dataclass
 from typing import Annotated

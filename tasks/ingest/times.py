@@ -1,13 +1,13 @@
 """Times in a log, as SQL: ISO 8601 text or a typed time, in years 1 to 9999, as UTC microseconds.
 
-DuckDB's cast takes more than ISO 8601 ('epoch', 'infinity', BC, 2024/1/5), and the abbreviation of
-a zone for one of its meanings: BST is Bangladesh's to it. Whatever is not ISO 8601 is null here.
+DuckDB's cast accepts more than ISO 8601 ('epoch', 'infinity', BC, 2024/1/5), and abbreviations of
+zones in one of their meanings: BST as Bangladesh's. Here all that is not ISO 8601 is null.
 """
 
 from typing import Literal
 
-#: How a column holds its times. `milliseconds` are whole numbers: DuckDB makes microseconds of
-#: them as it reads, and fails for a whole file where one does not fit.
+#: Forms of a time column. `milliseconds` are integers: DuckDB converts them to microseconds as it
+#: reads, and fails for a whole file on overflow.
 TimeForm = Literal["text", "timestamp", "timestamp_ns", "date", "milliseconds"]
 
 #: The microseconds from 1970 of the first and the last instant of years 1 to 9999.
@@ -22,7 +22,7 @@ _MICROSECONDS: dict[TimeForm, str] = {
     "text": f"CASE WHEN regexp_full_match(trim(@), '{_ISO_8601}') "
     "THEN epoch_us(TRY_CAST(replace(trim(@), ',', '.') AS TIMESTAMPTZ)) END",
     "timestamp": "epoch_us(@)",
-    # The least is NumPy's not-a-time.
+    # The minimum is NumPy's not-a-time.
     "timestamp_ns": "nullif(epoch_us(TRY_CAST(@ AS TIMESTAMPTZ)), -9223372036854776)",
     "date": "epoch_us(TRY_CAST(@ AS TIMESTAMP))",
     "milliseconds": f"CASE WHEN @ BETWEEN {FIRST_US // 1000} AND {LAST_US // 1000} "
@@ -50,7 +50,7 @@ def within_years_sql(microseconds: str) -> str:
 
 
 def as_found_sql(column: str, form: TimeForm) -> str:
-    """Return the SQL of what a column says, as text, for where it holds no instant."""
+    """Return the SQL of a time column's value as text, for rows without a valid instant."""
     return f"CASE WHEN {column} IS NOT NULL THEN {_filled(_AS_FOUND[form], column)} END"
 
 

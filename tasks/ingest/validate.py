@@ -1,4 +1,4 @@
-"""Every row of the three relations judged: good, bad for a reason, or later than `as_of`."""
+"""Validation of every row of the three relations: good, bad for a reason, or after `as_of`."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ _LATER = "after as_of"
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Rows by relation and reason, which is empty for good ones; `n_idle` are not among them."""
+class Validation:
+    """Rows by relation and reason, empty for good ones; idle events are not among them."""
 
     rows: Mapping[str, Counter[str]]
     n_idle: int
@@ -47,34 +47,34 @@ class Judgement:
         return Counter({reason: n for reason, n in counts.items() if reason not in ("", _LATER)})
 
     def n_up_to(self, relation: str) -> int:
-        """Return how many rows of a relation the night may see."""
+        """Return the number of a relation's rows up to `as_of`."""
         counts = self.rows.get(relation, Counter[str]())
         return counts.total() - counts[_LATER]
 
     def too_many(self, max_bad_share: float) -> str:
-        """Return which relations have more bad rows than that, in words; none where none has."""
-        said = []
+        """Describe the relations with a larger share of bad rows; empty if there is none."""
+        sentences = []
         for relation in self.rows:
             bad, n = self.bad(relation), self.n_up_to(relation)
             if (share := bad.total() / max(n, 1)) > max_bad_share:
                 reasons = ", ".join(f"{reason}: {count:,}" for reason, count in bad.most_common())
-                said.append(
+                sentences.append(
                     f"{relation}: {bad.total():,} of {n:,} rows ({share:.2%}) are bad, more than "
                     f"the {max_bad_share:.2%} allowed: {reasons}"
                 )
-        return "; ".join(said)
+        return "; ".join(sentences)
 
 
-def judge(
+def validate(
     db: duckdb.DuckDBPyConnection,
     inputs: Inputs,
     settings: EventSettings,
     as_of: datetime,
     now: datetime,
-) -> Judgement:
-    """Make the tables judged_items, judged_users and judged_events, and count their rows.
+) -> Validation:
+    """Make the tables validated_items, validated_users and validated_events, and count their rows.
 
-    Of good events that are told more than once, the views of `find_repeated` know.
+    `find_repeated` then makes the views of events that occur more than once.
     """
     parameters = {
         "as_of": as_of,
@@ -84,23 +84,24 @@ def judge(
         "idle": list(settings.idle),
     }
     for relation in (inputs.items, inputs.users, inputs.events):
-        _judge(db, relation, parameters)
+        _validate(db, relation, parameters)
     find_repeated(db)
     rows: dict[str, Counter[str]] = {name: Counter() for name in ("events", "items", "users")}
     for name, reason, n in db.execute(query("ingest/count_reasons")).fetchall():
         rows[name][reason or ""] = n
     idle = db.execute(query("ingest/count_idle"), {"idle": parameters["idle"]}).fetchall()
-    return Judgement(rows, idle[0][1])
+    return Validation(rows, idle[0][1])
 
 
-def _judge(db: duckdb.DuckDBPyConnection, relation: Relation, parameters: dict[str, Any]) -> None:
-    """Make the table judged_<relation>: every row read, with the reason why it is bad, or null."""
+def _validate(
+    db: duckdb.DuckDBPyConnection, relation: Relation, parameters: dict[str, Any]
+) -> None:
+    """Make the table validated_<relation>: every row with its `reason`, null for a good one."""
     name = relation.name
     if name == "events":
-        db.execute(
-            "CREATE TEMP VIEW known_items AS SELECT item_id FROM judged_items WHERE reason IS NULL"
-        )
+        known = "SELECT item_id FROM validated_items WHERE reason IS NULL"
+        db.execute(f"CREATE TEMP VIEW known_items AS {known}")
     db.execute(f"CREATE TEMP VIEW raw_{name} AS {raw_sql(db, relation)}")
-    sql = query(f"ingest/judge_{name}")
+    sql = query(f"ingest/validate_{name}")
     used = {key: value for key, value in parameters.items() if f"${key}" in sql}
-    db.execute(f"CREATE TEMP TABLE judged_{name} AS {sql}", used)
+    db.execute(f"CREATE TEMP TABLE validated_{name} AS {sql}", used)

@@ -25,7 +25,7 @@ n_processes = ContextVar("n_processes", default=1)
 
 @contextmanager
 def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory, in UTC, that spills into `folder`."""
+    """Open a database in memory, in UTC, with the event rules, that spills into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(dir=folder, prefix=".spill-") as spill,
@@ -34,6 +34,7 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ) as connection,
     ):
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(query("io/event_rules"))
         connection.execute("SET enable_progress_bar = false")  # the step reports its own
         yield connection
 

@@ -3,5 +3,5 @@
 -- names it all the same.
 SELECT *
 FROM items
-WHERE coalesce(created_at <= $as_of::TIMESTAMP, true) OR item_id IN (SELECT item_id FROM events)
+WHERE existed(created_at, $as_of::TIMESTAMP) OR item_id IN (SELECT item_id FROM events)
 ORDER BY item_id

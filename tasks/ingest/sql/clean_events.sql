@@ -1,4 +1,4 @@
--- The log that the night learns from, a stretch of days of it: good rows, each event once.
+-- The clean log of a range of days: good rows, each event once.
 -- Grain: one distinct event. Inputs: good_events, repeated_events, once_events.
 -- Parameters: first, last (dates, both included).
 SELECT user_id, item_id, event_type, ts, value, session_id

@@ -1,6 +1,6 @@
--- The catalogue. Grain: item. Input: judged_items. Parameter: as_of (UTC timestamp).
--- An item that did not exist at as_of is known, so that its events are, and not available.
--- A category that is blank, or a word that exports write for nothing, is no category.
+-- The catalogue. Grain: item. Input: validated_items. Parameter: as_of (UTC timestamp).
+-- An item created after as_of stays in the catalogue, for its events, and is not available.
+-- A category that is blank, or an export's word for null, becomes 'unknown'.
 SELECT
     item_id,
     CASE
@@ -11,9 +11,9 @@ SELECT
     END AS category,
     title,
     price,
-    coalesce(available, true) AND coalesce(created_at <= $as_of::TIMESTAMP, true) AS available,
+    coalesce(available, true) AND existed(created_at, $as_of::TIMESTAMP) AS available,
     created_at,
     coalesce(tags, []) AS tags
-FROM judged_items
+FROM validated_items
 WHERE reason IS NULL
 ORDER BY item_id

@@ -1,5 +1,5 @@
--- The users file up to as_of. Grain: user. Input: judged_users.
+-- The users file up to as_of. Grain: user. Input: validated_users.
 SELECT user_id, nullif(segment, '') AS segment, created_at
-FROM judged_users
+FROM validated_users
 WHERE reason IS NULL
 ORDER BY user_id

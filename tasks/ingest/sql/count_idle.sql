@@ -1,3 +1,3 @@
--- Events that are not read, since they teach nothing. One row.
+-- Number of idle events. One row.
 -- Input: raw_events. Parameter: idle (event types).
 SELECT 'idle', count(*) AS n FROM raw_events WHERE list_contains($idle, event_type)

@@ -1,21 +1,21 @@
 -- Bad rows by relation and reason, with the first of each. Grain: relation and reason.
--- Inputs: judged_items, judged_users, judged_events.
+-- Inputs: validated_items, validated_users, validated_events.
 WITH bad AS (
     SELECT 'events' AS relation, reason, file, "row", to_json({
         user_id: user_id, item_id: item_id, event_type: event_type,
         ts: coalesce(ts::VARCHAR, ts_as_found), value: value
     }) AS record
-    FROM judged_events WHERE reason <> 'after as_of'
+    FROM validated_events WHERE reason <> 'after as_of'
     UNION ALL
     SELECT 'items', reason, file, "row", to_json({
         item_id: item_id, category: category, created_at: coalesce(created_at::VARCHAR, created_at_as_found)
     })
-    FROM judged_items WHERE reason IS NOT NULL
+    FROM validated_items WHERE reason IS NOT NULL
     UNION ALL
     SELECT 'users', reason, file, "row", to_json({
         user_id: user_id, segment: segment, created_at: coalesce(created_at::VARCHAR, created_at_as_found)
     })
-    FROM judged_users WHERE reason <> 'after as_of'
+    FROM validated_users WHERE reason <> 'after as_of'
 )
 SELECT
     relation,

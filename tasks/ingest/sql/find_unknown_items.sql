@@ -1,14 +1,14 @@
--- Items that events name and the catalogue has in another form: 7 and 007, 7.0, A1 and a1. One row.
--- Inputs: judged_events, judged_items.
+-- Items of events whose ids the catalogue has in another form: 7 and 007, 7.0, A1 and a1. One row.
+-- Inputs: validated_events, validated_items.
 WITH unknown AS (
     SELECT item_id, count(*) AS n
-    FROM judged_events
+    FROM validated_events
     WHERE reason = 'unknown item'
     GROUP BY item_id
 ),
 known AS (
     SELECT plain_id(item_id) AS form, min(item_id) AS item_id
-    FROM judged_items
+    FROM validated_items
     WHERE reason IS NULL AND EXISTS (FROM unknown)
     GROUP BY form
 )

@@ -1,5 +1,5 @@
 -- The good rows of the log.
--- Grain: one row read. Input: judged_events.
+-- Grain: one row read. Input: validated_events.
 SELECT * EXCLUDE (reason, file, "row")
-FROM judged_events
+FROM validated_events
 WHERE reason IS NULL

@@ -1,16 +1,10 @@
--- Of rows that share a mark, those that count: each event once.
+-- Of rows that share a mark, each event once.
 -- Grain: one distinct event. Inputs: good_events, repeated_events.
--- The same event: the same event_id, or the same user, item, type and second where there is none.
--- Of each the row that arrived first, so that what comes in later changes nothing.
+-- The row that arrived first counts, so that later ones change nothing.
 SELECT *
 FROM good_events
 SEMI JOIN repeated_events USING (mark)
 QUALIFY row_number() OVER (
-    PARTITION BY
-        nullif(event_id, ''),
-        CASE
-            WHEN coalesce(event_id, '') = ''
-            THEN (user_id, item_id, event_type, date_trunc('second', ts))
-        END
+    PARTITION BY same_event(event_id, user_id, item_id, event_type, ts)
     ORDER BY arrived_at, ts, user_id, item_id, event_type, value, session_id
 ) = 1

@@ -10,15 +10,9 @@ FROM (
         AND user_id <> ''
         AND NOT list_contains($idle, event_type)
         AND ts <= $now::TIMESTAMP
-        AND coalesce(isfinite(value) AND abs(value) <= 1e12, true)
-        AND coalesce(value >= 0 OR list_contains($may_be_negative, event_type), true)
+        AND value_fault(value, event_type, $may_be_negative) IS NULL
     QUALIFY row_number() OVER (
-        PARTITION BY
-            nullif(event_id, ''),
-            CASE
-                WHEN coalesce(event_id, '') = ''
-                THEN (user_id, item_id, event_type, date_trunc('second', ts))
-            END
+        PARTITION BY same_event(event_id, user_id, item_id, event_type, ts)
         ORDER BY arrived_at, ts, user_id, item_id, event_type, value
     ) = 1
 ) AS distinct_events

@@ -6,9 +6,8 @@
 WITH counted AS (
     SELECT
         item_id,
-        sum(CASE WHEN coalesce(weight, 0) = 0 THEN 0 ELSE sign(weight) * greatest(1, round(
-            abs(weight) * pow(2, 32 - date_diff('day', ts, $until::TIMESTAMP) / $half_life_days)
-        )) END) AS points,
+        sum(event_points(weight, date_diff('day', ts, $until::TIMESTAMP), $half_life_days))
+            AS points,
         count(value) FILTER (list_contains($rating_types, event_type)) AS ratings,
         coalesce(sum(round(value * 1e6)) FILTER (list_contains($rating_types, event_type)), 0)
             AS rated

@@ -18,7 +18,7 @@ from data.importers.csv_table import load
 from data.schema import InputError
 
 HEADER = ["user_id", "Item Id", "ts"]
-texts = st.text(st.sampled_from("ab1#\",;\t|\n\r \\é.'N"), max_size=6) | st.sampled_from(
+fields = st.text(st.sampled_from("ab1#\",;\t|\n\r \\é.'N"), max_size=6) | st.sampled_from(
     ["1.10", "007", "1e5", "true", "NULL", "\\N", "# no comment", "2024-01-01", ""]
 )
 
@@ -51,11 +51,11 @@ def files(draw: st.DrawFn) -> Written:
     for kind in draw(st.lists(kinds, max_size=8)):
         record = list(HEADER)
         if kind == "row":
-            record = draw(st.lists(texts, min_size=3, max_size=3))
+            record = draw(st.lists(fields, min_size=3, max_size=3))
             rows.append(record)
             lines.append(line)
         elif kind == "ragged":
-            record = ["x", *draw(st.lists(texts, max_size=4).filter(lambda more: len(more) != 2))]
+            record = ["x", *draw(st.lists(fields, max_size=4).filter(lambda more: len(more) != 2))]
         elif kind == "blank":
             record = []
         written = delimiter.join(field_text(v, delimiter, draw(st.booleans())) for v in record)

@@ -211,16 +211,16 @@ def test_the_catalogue_reads_like_a_shop(db: duckdb.DuckDBPyConnection) -> None:
 
 def test_draws_follow_popularity_within_the_slice() -> None:
     rng = np.random.default_rng(1)
-    stock = make_catalogue(rng, 96, 4, 0)
+    items = make_catalogue(rng, 96, 4, 0)
     n = 40_000
     for category, style in ((2, 3), (3, -1), (-1, -1)):
-        drawn = stock.draw(rng, np.full(n, category), np.full(n, style))
+        drawn = items.draw(rng, np.full(n, category), np.full(n, style))
         fits = np.ones(96, dtype=bool)
         if category >= 0:
-            fits &= stock.category == category
+            fits &= items.category == category
         if style >= 0:
-            fits &= stock.style == style
-        expected = np.where(fits, stock.wanted, 0) / stock.wanted[fits].sum()
+            fits &= items.style == style
+        expected = np.where(fits, items.wanted, 0) / items.wanted[fits].sum()
         share = np.bincount(drawn, minlength=96) / n
         assert np.all(share[~fits] == 0)
         assert np.abs(share - expected).max() < 0.015

@@ -450,7 +450,7 @@ def test_each_event_counts_once(tmp_path_factory: pytest.TempPathFactory, rows: 
 def test_days_sorted_in_turn_are_in_order_with_each_event_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_rows: int
 ) -> None:
-    monkeypatch.setattr("tasks.ingest.deduplicate._STRETCH_ROWS", stretch_rows)
+    monkeypatch.setattr("tasks.ingest.deduplicate._RANGE_ROWS", stretch_rows)
     monkeypatch.setattr("tasks.ingest.deduplicate._MARKS", stretch_rows)
     rows = [
         event(user_id=user, ts=YESTERDAY - timedelta(days=days, hours=hours), event_id=told)

@@ -1,6 +1,6 @@
--- Why a row of the catalogue is bad, or null.
+-- The reason why a row of the catalogue is bad, or null.
 -- Grain: one row read. Input: raw_items. Parameter: max_id_bytes.
--- A price that is negative or not finite is none.
+-- A price that is negative or not finite becomes null.
 -- Of good rows with the same id the first in a total order counts.
 WITH faulted AS (
     SELECT

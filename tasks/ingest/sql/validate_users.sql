@@ -1,4 +1,4 @@
--- Why a row of the users file is bad, or null.
+-- The reason why a row of the users file is bad, or null.
 -- Grain: one row read. Input: raw_users. Parameters: now, as_of (UTC timestamps), max_id_bytes.
 -- Of good rows with the same id the first in a total order counts.
 WITH faulted AS (

@@ -1,14 +1,13 @@
--- Why a row of the log is bad, or null; and a mark, which rows of the same event share.
+-- The reason why a row of the log is bad, or null; and a mark, equal for rows of the same event.
 -- Grain: one row read. Inputs: raw_events, known_items.
 -- Parameters: now, as_of (UTC timestamps), max_id_bytes, may_be_negative, idle (event types).
--- Idle events teach nothing, and there may be many more of them than of all others: not read.
--- A row later than as_of is not judged at all: the night must not see it.
--- Values up to 1e12 add up exactly in millionths.
--- Only a bad row is asked where it stood: of all the others that would be most of the memory.
+-- Idle events are left out: there may be many more of them than of all others.
+-- A row later than as_of is not validated: the night must not see it.
+-- Only bad rows keep file and row number, which would be most of the memory.
 WITH faulted AS (
     SELECT
         *,
-        CASE
+        coalesce(CASE
             WHEN arrived_at > $now::TIMESTAMP THEN 'arrived_at in the future'
             WHEN arrived_at > $as_of::TIMESTAMP THEN 'after as_of'
             WHEN ts IS NULL THEN 'ts missing or unparsable'
@@ -22,12 +21,10 @@ WITH faulted AS (
                 AND strlen(url_encode(user_id)) > $max_id_bytes THEN 'user_id too long'
             WHEN strlen(item_id) * 3 > $max_id_bytes
                 AND strlen(url_encode(item_id)) > $max_id_bytes THEN 'item_id too long'
-            WHEN NOT isfinite(value) THEN 'value not finite'
-            WHEN abs(value) > 1e12 THEN 'value too large'
-            WHEN value < 0 AND NOT list_contains($may_be_negative, event_type)
-                THEN 'value negative'
-            WHEN item_id NOT IN (SELECT item_id FROM known_items) THEN 'unknown item'
-        END AS reason
+        END,
+        value_fault(value, event_type, $may_be_negative),
+        CASE WHEN item_id NOT IN (SELECT item_id FROM known_items) THEN 'unknown item' END
+        ) AS reason
     FROM raw_events
     WHERE event_type IS NULL OR NOT list_contains($idle, event_type)
 )

@@ -1,7 +1,7 @@
--- Events that come again within seconds, or after as long as two time zones are apart (the
--- commonest gap of whole quarters of an hour). One row.
+-- Events repeated within seconds, or after the difference of two time zones (the commonest gap of
+-- whole quarters of an hour). One row.
 -- Inputs: good_events, repeated_events, once_events. Parameters: parts, seconds.
--- One of so many parts of the users is looked through.
+-- Samples one part in `parts` of the users.
 WITH once AS (
     SELECT * FROM good_events ANTI JOIN repeated_events USING (mark)
     UNION ALL
