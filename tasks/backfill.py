@@ -22,8 +22,9 @@ from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
 from tasks.pipeline import Pipeline
 from tasks.report.build import Outcome, write_report
+from tasks.runs.journal import computed
 from tasks.runs.resume import find_done, take_over
-from tasks.runs.run_folder import Run, computed, highest_generation
+from tasks.runs.run_folder import Run, highest_generation
 from tasks.settings import Settings
 
 #: How far a date is computed; each takes in those before it.

@@ -22,7 +22,8 @@ from tasks.evaluation.ranking_metrics import Floats, Hits, Ints, at_depth, ndcg
 from tasks.evaluation.settings import EvaluateSettings
 from tasks.pipeline import Recipe
 from tasks.recommend.topn import top_n
-from tasks.runs.run_folder import Run, computed
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Run
 
 #: Places that are judged beside the whole list: what a first page shows.
 DEPTH = 10

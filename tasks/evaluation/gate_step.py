@@ -21,7 +21,8 @@ from tasks.evaluation.backtest import Quality
 from tasks.evaluation.gates import Verdict, figures, judge
 from tasks.evaluation.measure import Metrics
 from tasks.evaluation.settings import GateSettings
-from tasks.runs.run_folder import Run, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Run
 
 #: Users whose lists are compared: enough for a mean to two digits, few enough for one MGET.
 _SAMPLE = 2_000

@@ -15,7 +15,8 @@ from tasks.evaluation.served_lists import Evidence, load_evidence
 from tasks.recommend.active_users import active_rows
 from tasks.recommend.rerank.exposure_cap import count_lists, most_lists
 from tasks.recommend.settings import TopNSettings
-from tasks.runs.run_folder import Run, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Run
 
 _OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
 

@@ -20,7 +20,8 @@ from tasks.features.tables import write_items, write_model, write_users
 from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
 from tasks.io.columns import CATEGORY, EVENT_TYPE, ITEM_ID, positions_of
 from tasks.io.duckdb_session import connect, one_file, query
-from tasks.runs.run_folder import Run, computed
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Run
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62

@@ -13,7 +13,8 @@ from tasks.ingest.findings import find_all
 from tasks.ingest.settings import EventSettings
 from tasks.ingest.validate import Validation, validate
 from tasks.io.duckdb_session import connect, one_file, query, write_query
-from tasks.runs.run_folder import Run, computed
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Run
 
 
 @computed

@@ -11,7 +11,8 @@ from nightshelf.admin.lifecycle import promote
 from nightshelf.admin.retention import extend, orphans, prune, retire
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
-from tasks.runs.run_folder import Run, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Run
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from redis.exceptions import ResponseError
 
 from tasks.errors import NoRoom
 from tasks.publish.keyspace import Entry, Family
-from tasks.runs.run_folder import Run, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Run
 
 _SAMPLE = 500
 #: Between the estimate and what the server may need while it writes (buffers, rehashing).

@@ -27,7 +27,8 @@ from tasks.publish.keyspace import Digest, Family
 from tasks.publish.send import encoded, read_again, written
 from tasks.publish.settings import PublishSettings
 from tasks.publish.verify import check_sample
-from tasks.runs.run_folder import Progress, Run, highest_generation, no_progress, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Progress, Run, highest_generation, no_progress
 
 #: Ids that are read from a file together.
 READ_ROWS = 2_500

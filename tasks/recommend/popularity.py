@@ -24,7 +24,8 @@ from tasks.io.duckdb_session import connect, query
 from tasks.io.parquet import write_table
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend.settings import PopularitySettings, TopNSettings
-from tasks.runs.run_folder import Run, computed
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Run
 
 Scores = npt.NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
 from tasks.io.parquet import write_parquet
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import SimilarSettings, TopNSettings
-from tasks.runs.run_folder import Progress, Run, computed, no_progress
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Progress, Run, no_progress
 
 _CODES = pa.array(["similar"])
 

@@ -26,7 +26,8 @@ from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.rerank.exploration import Flags
 from tasks.recommend.rerank.pipeline import Parts, ruled
 from tasks.recommend.settings import TopNSettings
-from tasks.runs.run_folder import Progress, Run, computed, no_progress
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Progress, Run, no_progress
 
 #: Kinds of reasons; `because` names an item, and `discover` a category.
 _TASTE, _AGAIN, _BECAUSE, _DISCOVER = range(4)

@@ -18,7 +18,8 @@ from tasks.report.markdown import to_markdown
 from tasks.report.quality import figure
 from tasks.report.settings import Targets
 from tasks.report.text import count, percent, ratio
-from tasks.runs.run_folder import Run, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Run
 
 #: Goes up when a name in report.json changes its meaning or leaves.
 _FORMAT = 1

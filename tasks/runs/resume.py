@@ -1,8 +1,8 @@
-"""Going on where a night broke off: finished steps are taken over, not done again.
+"""Resuming an unfinished night: finished steps are taken over, not computed again.
 
-A night that starts again takes a new number, and links into its folder what an unfinished run of
-the same night has finished: same `as_of`, same input files, same settings, same code. Finished
-files never change, so nothing is shared that could (docs/decisions/0013-resume.md).
+A restarted night takes a new number, and links the files of finished steps of an unfinished run of
+the same night: same `as_of`, input files, settings and code. Finished files never change, so they
+can be shared (docs/decisions/0013-resume.md).
 """
 
 import hashlib
@@ -17,14 +17,15 @@ from itertools import takewhile
 from pathlib import Path
 
 from tasks.io.parquet import file_hash
-from tasks.runs.run_folder import Run, step
+from tasks.runs.journal import step
+from tasks.runs.run_folder import Run
 
 _MADE_FROM = "made_from.json"
 
 
 @dataclass(frozen=True)
 class Taken:
-    """How many finished steps were taken over, and from which run (`None`: from none)."""
+    """Number of steps taken over, and the run they come from (`None`: none)."""
 
     n_steps: int
     source: int | None
@@ -32,7 +33,7 @@ class Taken:
 
 @step
 def take_over(run: Run, digests: Mapping[str, str], config_hash: str) -> Taken:
-    """Take over what an unfinished run of the same night has finished."""
+    """Take over the finished steps of an unfinished run of the same night."""
     made_from = _made_from(run, digests, config_hash)
     run.path(_MADE_FROM).write_text(json.dumps(made_from, indent=2) + "\n")
     source = _unfinished(run, made_from)
@@ -40,9 +41,9 @@ def take_over(run: Run, digests: Mapping[str, str], config_hash: str) -> Taken:
 
 
 def find_done(run: Run, digests: Mapping[str, str], config_hash: str, last_step: str) -> Run | None:
-    """Return the newest run of the same night, before `run`, that got to the end of `last_step`.
+    """Return the newest run of the same night, before `run`, that finished `last_step`.
 
-    None counts whose files are gone, or not what they were.
+    A run whose files are gone or altered does not count.
     """
     made_from = _made_from(run, digests, config_hash)
     for source in _older(run):
@@ -54,9 +55,9 @@ def find_done(run: Run, digests: Mapping[str, str], config_hash: str, last_step:
 
 
 def adopt(run: Run, source: Run) -> int:
-    """Link the files of another run's computed steps into this one's folder; return how many.
+    """Link the files of another run's computed steps into this folder; return their number.
 
-    A step whose files are gone, or not what they were, is to be done again, with all after it.
+    A step whose files are gone or altered is computed again, with all after it.
     """
     computed = (line for line in source.journal() if "record" in line)
     intact = list(takewhile(lambda line: _intact(line["files"], source.folder), computed))
@@ -77,9 +78,9 @@ def _made_from(run: Run, digests: Mapping[str, str], config_hash: str) -> dict[s
 
 
 def _unfinished(run: Run, made_from: Mapping[str, object]) -> Run | None:
-    """Return the run that got furthest with the same night, the newest of equals.
+    """Return the run with the most finished steps of the same night, the newest of equals.
 
-    None counts that is older than a run that finished: who starts that night again wants it anew.
+    Runs older than a finished one do not count: starting that night again means computing it anew.
     """
     found: dict[Run, int] = {}
     for source in _older(run):
@@ -92,7 +93,7 @@ def _unfinished(run: Run, made_from: Mapping[str, object]) -> Run | None:
 
 
 def _older(run: Run) -> list[Run]:
-    """Return the runs before this one that say what they were made from, the newest first."""
+    """Return the runs before this one with a `made_from.json`, newest first."""
     paths = (run.root / run.namespace).glob(f"*/{_MADE_FROM}")
     numbers = {int(path.parent.name) for path in paths if path.parent.name.isdecimal()}
     return [
@@ -103,7 +104,7 @@ def _older(run: Run) -> list[Run]:
 
 
 def _load(path: Path) -> object:
-    with suppress(ValueError):  # cut short by a crash
+    with suppress(ValueError):  # truncated by a crash
         return json.loads(path.read_text())
     return None
 
@@ -116,7 +117,7 @@ def _intact(files: Mapping[str, str], folder: Path) -> bool:
 
 
 def link(source: Path, target: Path) -> None:
-    """Link a file that never changes, or copy it where links cannot be."""
+    """Link a file that never changes, or copy it if it cannot be linked."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
@@ -125,9 +126,9 @@ def link(source: Path, target: Path) -> None:
 
 
 def _code_hash() -> str:
-    """Hash the code of the steps and the names and versions of all that is installed beside it.
+    """Hash the code of the steps, and the names and versions of installed packages.
 
-    What a bug computed before it was mended must not be taken over.
+    Results of a bug must not be taken over once it is fixed.
     """
     root = Path(__file__).parents[1]
     installed = sorted(f"{each.name} {each.version}" for each in distributions())

@@ -13,7 +13,8 @@ from tasks.models.als.fold_in import fold_in
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import fit, inherit
 from tasks.models.base import Interactions, Model, Reasons, Start, train
-from tasks.runs.run_folder import Progress, Run, computed, no_progress
+from tasks.runs.journal import computed
+from tasks.runs.run_folder import Progress, Run, no_progress
 
 
 class Als(Model):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tasks.artifacts import records
-from tasks.runs.run_folder import Run, computed, highest_generation, midnight, step
+from tasks.runs.journal import computed, step
+from tasks.runs.run_folder import Run, highest_generation, midnight
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 
