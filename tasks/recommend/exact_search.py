@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
 from tasks.io.parallel import parallel_map
-from tasks.recommend._jit.item_blocks import Stock, arrange, gather
+from tasks.recommend._jit.item_blocks import ItemIndex, arrange, gather
 from tasks.recommend._jit.search import list_block
-from tasks.recommend._jit.search_state import Rules, open_desk, rules_for
+from tasks.recommend._jit.search_state import Rules, open_state, rules_for
 from tasks.recommend.settings import TopNSettings
 
 #: Users a block: many share what it costs; few users are dealt to all cores nevertheless.
@@ -46,28 +46,28 @@ def rank(
     scratch stand at a time.
     """
     with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
-        stock = arrange(items, catalogue.categories, catalogue.available)
+        index = arrange(items, catalogue.categories, catalogue.available)
     rules = rules_for(
         settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
-        catalogue.uncapped, int(np.count_nonzero(stock.categories == catalogue.uncapped)),
+        catalogue.uncapped, int(np.count_nonzero(index.categories == catalogue.uncapped)),
     )  # fmt: skip
-    room = _room(settings.max_bytes // (os.cpu_count() or 1), stock, rules)
+    room = _room(settings.max_bytes // (os.cpu_count() or 1), index, rules)
     size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
 
-    def block(first: int) -> Block:
-        crowd = gather(users, seen, stock, first, size)
-        n_users = len(crowd.factors)
-        desk = open_desk(n_users, stock, rules)
+    def search_block(first: int) -> Block:
+        block = gather(users, seen, index, first, size)
+        n_users = len(block.factors)
+        state = open_state(n_users, index, rules)
         out = np.full((n_users, settings.n), -1, np.int32)
         scores = np.zeros((n_users, settings.n))
         lengths = np.zeros(n_users, np.int64)
-        list_block(crowd, stock, desk, rules, out, scores, lengths)
+        list_block(block, index, state, rules, out, scores, lengths)
         return Block(first, out, scores, lengths)
 
-    yield from parallel_map(block, (first for first in range(0, len(users), size)))
+    yield from parallel_map(search_block, (first for first in range(0, len(users), size)))
 
 
-def _room(max_bytes: int, stock: Stock, rules: Rules) -> int:
+def _room(max_bytes: int, index: ItemIndex, rules: Rules) -> int:
     """Return the number of users that fit in a block."""
-    one, two = (sum(part.nbytes for part in open_desk(n, stock, rules)) for n in (1, 2))
+    one, two = (sum(part.nbytes for part in open_state(n, index, rules)) for n in (1, 2))
     return max(1, min(BLOCK_USERS, 1 + (max_bytes - one) // (two - one)))

@@ -25,7 +25,7 @@ class Places(NamedTuple):
 
 
 class Tastes(NamedTuple):
-    """What may be dealt to whom.
+    """Items to explore, and the users they may go to.
 
     - `liked[liked_from[u]:liked_from[u + 1]]`: user u's favourite categories.
     - `pool[pool_from[g]:pool_from[g + 1]]`: the items of category g to explore, by position.
@@ -41,7 +41,7 @@ class Tastes(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What lies on the dealer's table.
+    """State of the exploration.
 
     - `shown` (items): how many lists show an item, as things stand.
     - `hidden` (items): the last user for whom an item was out of the question.

@@ -3,9 +3,9 @@
 What compilers make of loops keeps sums in memory. Here each pair of factors adds its products to
 vectors that stay in registers until all factors are in (the inner kernel of Goto and van de Geijn
 2008, Anatomy of High-Performance Matrix Multiplication), and what comes out need not be a score but
-one bit: is it above the user's bar? Pairs, because machines multiply two 16-bit numbers and add
-both products in one instruction. The code is LLVM's own, for any machine; the sizes alone follow
-the registers that this one has, and no answer depends on them.
+one bit: is it above the user's threshold? Pairs, because machines multiply two 16-bit numbers and
+add both products in one instruction. The code is LLVM's own, for any machine; the sizes alone
+follow the registers that this one has, and no answer depends on them.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,29 +51,29 @@ def packed(numbers: Numbers) -> Numbers:
 
 
 @emitted
-def hits(_: Any, users: Any, team: Any, items: Any, word: Any, bars: Any, out: Any) -> Any:
-    """Set bit i of `out[t]` where item `WORD * word + i` times user `team[t]` is above `bars[t]`.
+def hits(_: Any, users: Any, team: Any, items: Any, word: Any, thresholds: Any, out: Any) -> Any:
+    """Set bit i of `out[t]` if item `WORD * word + i` times user `team[t]` is above its threshold.
 
     Contiguous arrays: `users` (u x p, int16), `items` as `packed` lays them out, and `TEAM` each of
-    `team` (int64), `bars` (int32) and `out` (uint64). `word` is an int64.
+    `team` (int64), `thresholds` (int32) and `out` (uint64). `word` is an int64.
     """
 
     def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
         arrays = _arrays(context, b, signature, args)
-        bars, out = arrays[4].data, arrays[5].data
+        thresholds, out = arrays[4].data, arrays[5].data
         found = [_I64(0)] * TEAM
         for first, rows in _multiplied(b, arrays[0], arrays[1], arrays[2], args[3]):
             for t, row in enumerate(rows):
-                bar = _broadcast(b, b.load(b.gep(bars, [_I64(t)])))
+                threshold = _broadcast(b, b.load(b.gep(thresholds, [_I64(t)])))
                 for v, vector in enumerate(row):
-                    above = b.bitcast(b.icmp_signed(">", vector, bar), ir.IntType(_LANES))
+                    above = b.bitcast(b.icmp_signed(">", vector, threshold), ir.IntType(_LANES))
                     bits = b.shl(b.zext(above, _I64), _I64(first + v * _LANES))
                     found[t] = b.or_(found[t], bits)
         for t, bits in enumerate(found):
             b.store(bits, b.gep(out, [_I64(t)]))
         return context.get_dummy_value()
 
-    return types.void(users, team, items, word, bars, out), generate
+    return types.void(users, team, items, word, thresholds, out), generate
 
 
 @emitted

@@ -22,7 +22,7 @@ _HEAD_ITEMS, _BLOCK_ITEMS = 1024, 256
 _STRIP_ITEMS = 2048
 
 
-class Stock(NamedTuple):
+class ItemIndex(NamedTuple):
     """The available items, block by block: block b is `starts[b]:starts[b + 1]`.
 
     - `items` (m x k), `ids` (m), `categories` (m): factors, position in the model, category.
@@ -49,7 +49,7 @@ class Stock(NamedTuple):
     errors: Double
 
 
-class Crowd(NamedTuple):
+class UserBlock(NamedTuple):
     """A block of users: factors (u x k), the same as whole numbers, what they saw.
 
     `along`, `aside` (u): parts along and aside of the direction. `margin` (u) is more than float64
@@ -66,7 +66,7 @@ class Crowd(NamedTuple):
     seen: npt.NDArray[np.int32]
 
 
-def arrange(items: Single, categories: Positions, available: Flags) -> Stock:
+def arrange(items: Single, categories: Positions, available: Flags) -> ItemIndex:
     """Put the available items in blocks, the longest first, ties by position."""
     ids = np.flatnonzero(available).astype(np.int32)
     wide = items[ids].astype(np.float64)
@@ -86,7 +86,7 @@ def arrange(items: Single, categories: Positions, available: Flags) -> Stock:
     words = np.concatenate(([0], np.cumsum(-(-sizes // WORD))))
     filled = np.zeros((WORD * words[-1], whole.numbers.shape[1]), np.int16)
     filled[np.arange(len(ids)) + np.repeat(WORD * words[:-1] - starts[:-1], sizes)] = whole.numbers
-    return Stock(
+    return ItemIndex(
         items=np.ascontiguousarray(items[ids]),
         ids=ids,
         categories=categories[ids].astype(np.int32),
@@ -117,22 +117,24 @@ def _largest(starts: npt.NDArray[np.int64], values: Double) -> Double:
     return np.maximum.reduceat(values, starts[:-1]) if len(values) else values
 
 
-def gather(users: Single, seen: sp.csr_matrix, stock: Stock, first: int, size: int) -> Crowd:
+def gather(
+    users: Single, seen: sp.csr_matrix, index: ItemIndex, first: int, size: int
+) -> UserBlock:
     """Prepare users first, first + 1, ..., at most `size` of them."""
     factors = np.ascontiguousarray(users[first : first + size])
     wide = factors.astype(np.float64)
-    along, aside = split(wide, stock.direction)
+    along, aside = split(wide, index.direction)
     spans = seen.indptr[first : first + len(factors) + 1].astype(np.int64)
-    return Crowd(
+    return UserBlock(
         factors=factors,
         whole=rounded(wide, finest(np.abs(wide).max(axis=1), factors.shape[1])),
         along=along,
         aside=aside,
         margin=rounding(factors.shape[1])
         * np.linalg.norm(wide, axis=1)
-        * stock.longest.max(initial=0),
+        * index.longest.max(initial=0),
         seen_from=spans - spans[0],
-        seen=stock.place[seen.indices[spans[0] : spans[-1]]],
+        seen=index.place[seen.indices[spans[0] : spans[-1]]],
     )
 
 

@@ -5,31 +5,37 @@ import numpy as np
 from tasks.io.jit import Double, Positions, compiled
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend._jit.int16_dot import TEAM
-from tasks.recommend._jit.item_blocks import Crowd, Stock
+from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
 from tasks.recommend._jit.scan import scan, scan_head
-from tasks.recommend._jit.search_state import Desk, Rules
+from tasks.recommend._jit.search_state import Rules, SearchState
 from tasks.recommend._jit.threshold import exact_scores, settle
 
 
 @compiled
 def walk_all(
-    u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules, out: Positions, scores: Double
+    u: int,
+    block: UserBlock,
+    index: ItemIndex,
+    state: SearchState,
+    rules: Rules,
+    out: Positions,
+    scores: Double,
 ) -> int:
     """Score all items exactly for the rare user whose candidates were too many to keep.
 
     `out` gets places; the floor found so far still holds. Returns the list's length.
     """
-    user, seen = crowd.factors[u], crowd.seen[crowd.seen_from[u] : crowd.seen_from[u + 1]]
-    exact = np.empty(len(stock.items) + 7)
-    exact_scores(user, stock.items, np.arange(len(stock.items)), desk.products, exact)
+    user, seen = block.factors[u], block.seen[block.seen_from[u] : block.seen_from[u + 1]]
+    exact = np.empty(len(index.items) + 7)
+    exact_scores(user, index.items, np.arange(len(index.items)), state.products, exact)
     for at in range(len(seen)):
         if seen[at] >= 0:
             exact[seen[at]] = -np.inf
-    passed = np.flatnonzero((exact[:-7] >= desk.floor[u]) & (exact[:-7] > -np.inf))
-    by_id = passed[np.argsort(stock.ids[passed])]
+    passed = np.flatnonzero((exact[:-7] >= state.floor[u]) & (exact[:-7] > -np.inf))
+    by_id = passed[np.argsort(index.ids[passed])]
     order = by_id[np.argsort(-exact[by_id], kind="mergesort")]  # stable: ties stay in id order
     n = walk(
-        order, stock.categories, rules.n_categories, rules.page_size, rules.max_per_category,
+        order, index.categories, rules.n_categories, rules.page_size, rules.max_per_category,
         rules.uncapped, out[: rules.n],
     )  # fmt: skip
     for at in range(n):
@@ -39,26 +45,26 @@ def walk_all(
 
 @compiled
 def walk_kept(
-    u: int, stock: Stock, desk: Desk, rules: Rules, out: Positions, scores: Double
+    u: int, index: ItemIndex, state: SearchState, rules: Rules, out: Positions, scores: Double
 ) -> int:
     """Walk user u's kept candidates, which hold the whole list; `out` gets places."""
     n = walk(
-        desk.kept[u, : desk.n_kept[u]], stock.categories, rules.n_categories, rules.page_size,
+        state.kept[u, : state.n_kept[u]], index.categories, rules.n_categories, rules.page_size,
         rules.max_per_category, rules.uncapped, out[: rules.n],
     )  # fmt: skip
     at = 0
     for place in range(n):
-        while desk.kept[u, at] != out[place]:
+        while state.kept[u, at] != out[place]:
             at += 1
-        scores[place] = desk.scores[u, at]
+        scores[place] = state.scores[u, at]
     return n
 
 
 @compiled
 def list_block(
-    crowd: Crowd,
-    stock: Stock,
-    desk: Desk,
+    block: UserBlock,
+    index: ItemIndex,
+    state: SearchState,
     rules: Rules,
     out: Positions,
     scores: Double,
@@ -68,31 +74,31 @@ def list_block(
 
     A block of items is multiplied with those users only whose bound reaches their threshold.
     """
-    n_users = len(crowd.factors)
+    n_users = len(block.factors)
     for u in range(n_users):
-        crowd.seen[crowd.seen_from[u] : crowd.seen_from[u + 1]].sort()
-        desk.cursor[u] = crowd.seen_from[u]
-    for b in range(len(stock.starts) - 1):
+        block.seen[block.seen_from[u] : block.seen_from[u + 1]].sort()
+        state.cursor[u] = block.seen_from[u]
+    for b in range(len(index.starts) - 1):
         n_active = 0
         for u in range(n_users):
-            along = crowd.along[u]
-            best = max(along * stock.least[b], along * stock.most[b])
-            desk.active[n_active] = u
-            n_active += best + crowd.aside[u] * stock.aside[b] >= desk.bar[u]
+            along = block.along[u]
+            best = max(along * index.least[b], along * index.most[b])
+            state.active[n_active] = u
+            n_active += best + block.aside[u] * index.aside[b] >= state.threshold[u]
         for start in range(0, n_active, TEAM):
             for t in range(TEAM):  # the last team is filled up with its last user
-                desk.team[t] = desk.active[min(start + t, n_active - 1)]
+                state.team[t] = state.active[min(start + t, n_active - 1)]
             n = min(TEAM, n_active - start)
             if b == 0:
-                scan_head(n, crowd, stock, desk, rules)
+                scan_head(n, block, index, state, rules)
             else:
-                scan(n, b, crowd, stock, desk, rules)
+                scan(n, b, block, index, state, rules)
     for u in range(n_users):
-        if not desk.full[u]:
-            settle(u, crowd, stock, desk, rules)
-        if desk.full[u]:
-            lengths[u] = walk_all(u, crowd, stock, desk, rules, out[u], scores[u])
+        if not state.full[u]:
+            settle(u, block, index, state, rules)
+        if state.full[u]:
+            lengths[u] = walk_all(u, block, index, state, rules, out[u], scores[u])
         else:
-            lengths[u] = walk_kept(u, stock, desk, rules, out[u], scores[u])
+            lengths[u] = walk_kept(u, index, state, rules, out[u], scores[u])
         for at in range(lengths[u]):
-            out[u, at] = stock.ids[out[u, at]]
+            out[u, at] = index.ids[out[u, at]]

@@ -1,4 +1,4 @@
-"""What the search for a block of lists holds at a time, and by which rules it walks."""
+"""State and rules of the search for a block of lists."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tasks.io.jit import Double
 from tasks.recommend._jit.int16_dot import TEAM, WORD
-from tasks.recommend._jit.item_blocks import Stock
+from tasks.recommend._jit.item_blocks import ItemIndex
 
 #: Candidates kept, as a multiple of the list's length; who needs more is scored in full.
 _KEPT_LISTS = 8
@@ -16,7 +16,7 @@ _LEAST_FRESH, _MOST_FRESH = 64, 256
 
 
 class Rules(NamedTuple):
-    """How long a list is, and how diverse; `last_page` is the last that a walk can reach.
+    """Length and diversity of a list; `last_page` is the last that a walk can reach.
 
     The category numbered `uncapped` has room without end (-1: none has).
     """
@@ -29,14 +29,14 @@ class Rules(NamedTuple):
     last_page: int
 
 
-class Desk(NamedTuple):
-    """What a search holds for each user of a block, and its scratch.
+class SearchState(NamedTuple):
+    """State of a search for each user of a block, and its scratch arrays.
 
     - `fresh` (u x f), `n_fresh` (u): places that passed the threshold, not yet ranked.
     - `kept`, `scores` (u x c), `n_kept` (u): the best so far by exact score, in order.
-    - `floor` (u): the exact score at which the list ends so far; `bar` (u): what a bound must
+    - `floor` (u): the exact score at which the list ends so far; `threshold` (u): what a bound must
       reach, the floor less the margin, infinite once the user is to be scored in `full`.
-    - `team`, `bars`, `hits`, `head`: the users whose products are computed at a time, what
+    - `team`, `thresholds`, `hits`, `head`: the users whose products are computed at a time, what
       those must be above, and what comes out.
     """
 
@@ -46,12 +46,12 @@ class Desk(NamedTuple):
     scores: Double
     n_kept: npt.NDArray[np.int64]
     floor: Double
-    bar: Double
+    threshold: Double
     full: npt.NDArray[np.bool_]
     active: npt.NDArray[np.int64]
     cursor: npt.NDArray[np.int64]
     team: npt.NDArray[np.int64]
-    bars: npt.NDArray[np.int32]
+    thresholds: npt.NDArray[np.int32]
     hits: npt.NDArray[np.uint64]
     head: npt.NDArray[np.int32]
     ids: npt.NDArray[np.int32]
@@ -82,25 +82,25 @@ def rules_for(
     return Rules(longest, page_size, max_per_category, n_categories, uncapped, last_page)
 
 
-def open_desk(n_users: int, stock: Stock, rules: Rules) -> Desk:
+def open_state(n_users: int, index: ItemIndex, rules: Rules) -> SearchState:
     """Allocate for a block of users, none of whom has a candidate yet."""
     n_fresh = max(_LEAST_FRESH, min(_MOST_FRESH, 5 * rules.n // 2))
-    n_kept, n_factors = _KEPT_LISTS * rules.n, stock.items.shape[1]
-    return Desk(
+    n_kept, n_factors = _KEPT_LISTS * rules.n, index.items.shape[1]
+    return SearchState(
         fresh=np.empty((n_users, n_fresh), np.int32),
         n_fresh=np.zeros(n_users, np.int64),
         kept=np.empty((n_users, n_kept), np.int32),
         scores=np.empty((n_users, n_kept)),
         n_kept=np.zeros(n_users, np.int64),
         floor=np.full(n_users, -np.inf),
-        bar=np.full(n_users, -np.inf),
+        threshold=np.full(n_users, -np.inf),
         full=np.zeros(n_users, np.bool_),
         active=np.empty(n_users, np.int64),
         cursor=np.empty(n_users, np.int64),
         team=np.empty(TEAM, np.int64),
-        bars=np.empty(TEAM, np.int32),
+        thresholds=np.empty(TEAM, np.int32),
         hits=np.empty(TEAM, np.uint64),
-        head=np.empty((TEAM, WORD * int(stock.words[:2][-1])), np.int32),
+        head=np.empty((TEAM, WORD * int(index.words[:2][-1])), np.int32),
         ids=np.empty(n_fresh, np.int32),
         exact=np.empty(n_fresh + 7),
         order=np.empty(n_fresh, np.int64),

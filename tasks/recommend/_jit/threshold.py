@@ -9,8 +9,8 @@ alone: where rough ones swap two items, a page may fill otherwise.
 import numpy as np
 
 from tasks.io.jit import Double, Positions, Single, bare
-from tasks.recommend._jit.item_blocks import Crowd, Stock
-from tasks.recommend._jit.search_state import Desk, Rules
+from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
+from tasks.recommend._jit.search_state import Rules, SearchState
 
 
 @bare
@@ -42,62 +42,62 @@ def exact_scores(
 
 
 @bare
-def rank_fresh(u: int, crowd: Crowd, stock: Stock, desk: Desk) -> int:
+def rank_fresh(u: int, block: UserBlock, index: ItemIndex, state: SearchState) -> int:
     """Score user u's fresh candidates exactly and put them in order; return how many there are."""
-    n = int(desk.n_fresh[u])
-    exact_scores(crowd.factors[u], stock.items, desk.fresh[u, :n], desk.products, desk.exact)
+    n = int(state.n_fresh[u])
+    exact_scores(block.factors[u], index.items, state.fresh[u, :n], state.products, state.exact)
     for at in range(n):
-        desk.ids[at] = stock.ids[desk.fresh[u, at]]
-    exact, ids = desk.exact[:n], desk.ids[:n]
+        state.ids[at] = index.ids[state.fresh[u, at]]
+    exact, ids = state.exact[:n], state.ids[:n]
     for at in range(n):
         score, item, before = exact[at], ids[at], np.int32(0)
         for other in range(n):  # a rank is a count of what goes before; this runs in vectors
             ahead = (exact[other] > score) | ((exact[other] == score) & (ids[other] < item))
             before += np.int32(ahead)
-        desk.order[before] = at
-    desk.n_fresh[u] = 0
+        state.order[before] = at
+    state.n_fresh[u] = 0
     return n
 
 
 @bare
-def settle(u: int, crowd: Crowd, stock: Stock, desk: Desk, rules: Rules) -> None:
+def settle(u: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules) -> None:
     """Merge user u's fresh candidates with the kept ones, walk, raise the threshold.
 
     Kept is what the walk may yet need. What it skips on the last page that it can reach, it would
     skip with more items as well: the page would only begin, and a category be full, sooner.
     """
-    n_fresh, n_kept = rank_fresh(u, crowd, stock, desk), desk.n_kept[u]
-    desk.page_of[:] = -1
+    n_fresh, n_kept = rank_fresh(u, block, index, state), state.n_kept[u]
+    state.page_of[:] = -1
     n = keep = left = right = 0
     while n < rules.n and (left < n_kept or right < n_fresh):
         old = right == n_fresh
         if left < n_kept and right < n_fresh:
-            at = desk.order[right]
-            score, other = desk.scores[u, left], desk.exact[at]
-            item = stock.ids[desk.kept[u, left]]
-            old = score > other or (score == other and item < desk.ids[at])
+            at = state.order[right]
+            score, other = state.scores[u, left], state.exact[at]
+            item = index.ids[state.kept[u, left]]
+            old = score > other or (score == other and item < state.ids[at])
         if old:
-            place, score = desk.kept[u, left], desk.scores[u, left]
+            place, score = state.kept[u, left], state.scores[u, left]
             left += 1
         else:
-            at = desk.order[right]
-            place, score = desk.fresh[u, at], desk.exact[at]
+            at = state.order[right]
+            place, score = state.fresh[u, at], state.exact[at]
             right += 1
-        category, page = stock.categories[place], n // rules.page_size
-        if desk.page_of[category] != page:
-            desk.page_of[category], desk.taken[category] = page, 0
-        room = desk.taken[category] < rules.max_per_category or category == rules.uncapped
+        category, page = index.categories[place], n // rules.page_size
+        if state.page_of[category] != page:
+            state.page_of[category], state.taken[category] = page, 0
+        room = state.taken[category] < rules.max_per_category or category == rules.uncapped
         if room or page < rules.last_page:
-            desk.merged[keep], desk.merged_scores[keep] = place, score
+            state.merged[keep], state.merged_scores[keep] = place, score
             keep += 1
         if room:
-            desk.taken[category] += 1
+            state.taken[category] += 1
             n += 1
     if n == rules.n:
-        desk.floor[u] = desk.merged_scores[keep - 1]
-        desk.bar[u] = desk.floor[u] - crowd.margin[u]
-    if keep > desk.kept.shape[1]:
-        desk.full[u], desk.bar[u], keep = True, np.inf, 0
+        state.floor[u] = state.merged_scores[keep - 1]
+        state.threshold[u] = state.floor[u] - block.margin[u]
+    if keep > state.kept.shape[1]:
+        state.full[u], state.threshold[u], keep = True, np.inf, 0
     for at in range(keep):
-        desk.kept[u, at], desk.scores[u, at] = desk.merged[at], desk.merged_scores[at]
-    desk.n_kept[u] = keep
+        state.kept[u, at], state.scores[u, at] = state.merged[at], state.merged_scores[at]
+    state.n_kept[u] = keep

@@ -129,13 +129,13 @@ def test_a_ceiling_of_one_list_gives_each_item_to_one_user() -> None:
 
 
 def test_no_ceiling_changes_nothing() -> None:
-    problem = crowd()
+    problem = everybody()
     lists, hidden = held(problem, TopNSettings(n=10))
     assert lists == defined(problem, 10, 10, 3)
     assert (hidden != problem.seen_matrix).nnz == 0
 
 
-def crowd() -> Problem:
+def everybody() -> Problem:
     rng = np.random.default_rng(9)
     return Problem(
         users=(rng.random((60, 5)) + 0.2).astype(np.float32),
@@ -151,14 +151,14 @@ def test_the_answer_depends_on_neither_blocks_nor_threads(
     monkeypatch: pytest.MonkeyPatch, block_users: int, threads: int
 ) -> None:
     settings = TopNSettings(n=10, max_item_share=0.1)
-    expected, _ = held(crowd(), settings)
+    expected, _ = held(everybody(), settings)
     monkeypatch.setattr(rank_module, "BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
-    assert held(crowd(), settings)[0] == expected
+    assert held(everybody(), settings)[0] == expected
 
 
 def test_only_those_who_lost_something_are_listed_again() -> None:
-    problem, settings = crowd(), TopNSettings(n=10, max_item_share=0.25)
+    problem, settings = everybody(), TopNSettings(n=10, max_item_share=0.25)
     asked: list[int] = []
     catalogue, seen = problem.catalogue, problem.seen_matrix
 

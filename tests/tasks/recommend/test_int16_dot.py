@@ -43,20 +43,22 @@ def test_products_and_hits_are_those_of_plain_arithmetic(
     items[7], items[-1] = 0, 1 - high
     team = rng.integers(0, n_users, tile.TEAM)
     wanted = users[team].astype(np.int64) @ items.T.astype(np.int64)
-    bars = wanted[np.arange(tile.TEAM), rng.integers(0, 64 * n_words, tile.TEAM)].astype(np.int32)
+    thresholds = wanted[np.arange(tile.TEAM), rng.integers(0, 64 * n_words, tile.TEAM)].astype(
+        np.int32
+    )
     sums, bits = np.zeros((tile.TEAM, 64 * n_words), np.int32), np.zeros(tile.TEAM, np.uint64)
     laid, above = tile.packed(items), []
 
     @njit
-    def run(word, users, team, laid, sums, bars, bits):  # type: ignore[no-untyped-def]
+    def run(word, users, team, laid, sums, thresholds, bits):  # type: ignore[no-untyped-def]
         tile.products(users, team, laid, word, sums)
-        tile.hits(users, team, laid, word, bars, bits)
+        tile.hits(users, team, laid, word, thresholds, bits)
 
     for word in range(n_words):
-        run(word, users, team, laid, sums, bars, bits)
+        run(word, users, team, laid, sums, thresholds, bits)
         above.append(np.unpackbits(bits.view(np.uint8).reshape(tile.TEAM, 8), 1, bitorder="little"))
     assert sums.tolist() == wanted.tolist()
-    assert np.hstack(above).tolist() == (wanted > bars[:, None]).astype(int).tolist()
+    assert np.hstack(above).tolist() == (wanted > thresholds[:, None]).astype(int).tolist()
 
 
 @given(

@@ -95,7 +95,7 @@ def test_lambda_1_is_the_walk_without_the_category_rule(problem: Problem, n: int
     assert diverse(problem, TopNSettings(n=n, mmr_lambda=1.0)) == defined(problem, n, n, n)
 
 
-def crowd(n_users: int = 150) -> Problem:
+def everybody(n_users: int = 150) -> Problem:
     rng = np.random.default_rng(6)
     return Problem(
         users=(rng.standard_normal((n_users, 8)) + 0.5).astype(np.float32),
@@ -110,10 +110,10 @@ def crowd(n_users: int = 150) -> Problem:
 def test_the_answer_depends_on_neither_blocks_nor_threads(
     monkeypatch: pytest.MonkeyPatch, block_users: int, threads: int
 ) -> None:
-    expected = diverse(crowd(), TopNSettings(n=10))
+    expected = diverse(everybody(), TopNSettings(n=10))
     monkeypatch.setattr(rank_module, "BLOCK_USERS", block_users)
     monkeypatch.setattr("os.cpu_count", lambda: threads)
-    assert diverse(crowd(), TopNSettings(n=10)) == expected
+    assert diverse(everybody(), TopNSettings(n=10)) == expected
 
 
 def test_copies_of_the_best_item_make_way() -> None:
@@ -131,5 +131,5 @@ def test_copies_of_the_best_item_make_way() -> None:
 
 
 def test_no_user_at_all() -> None:
-    nobody = replace(crowd(), users=np.empty((0, 8), np.float32), seen=[])
+    nobody = replace(everybody(), users=np.empty((0, 8), np.float32), seen=[])
     assert diverse(nobody, TopNSettings(n=3)) == []

@@ -12,11 +12,11 @@ from tasks.io.jit import Flags, Positions, compiled, exact_score
 from tasks.recommend._jit import item_blocks as kernel_bounds
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend._jit.int16_dot import products
-from tasks.recommend._jit.item_blocks import Crowd, Stock, arrange, gather
+from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock, arrange, gather
 from tasks.recommend._jit.quantize import Numbers
-from tasks.recommend._jit.scan import add_fresh, bar_of, has_seen
+from tasks.recommend._jit.scan import add_fresh, has_seen, threshold_of
 from tasks.recommend._jit.search import walk_kept
-from tasks.recommend._jit.search_state import open_desk, rules_for
+from tasks.recommend._jit.search_state import open_state, rules_for
 from tasks.recommend._jit.threshold import exact_scores, settle
 from tests.tasks.small_models import dot, walked
 
@@ -89,10 +89,10 @@ def factors(rng: np.random.Generator, *shape: int) -> Factors:
     return wide.astype(np.float32)
 
 
-def alone(user: Factors, stock: Stock, seen: Flags | None = None) -> Crowd:
-    """Make a crowd of one, who has seen nothing or the items flagged."""
-    flags = np.zeros(len(stock.place), np.bool_) if seen is None else seen
-    return gather(user.reshape(1, -1), sp.csr_matrix(flags.reshape(1, -1)), stock, 0, 1)
+def alone(user: Factors, index: ItemIndex, seen: Flags | None = None) -> UserBlock:
+    """Make a block of one, who has seen nothing or the items flagged."""
+    flags = np.zeros(len(index.place), np.bool_) if seen is None else seen
+    return gather(user.reshape(1, -1), sp.csr_matrix(flags.reshape(1, -1)), index, 0, 1)
 
 
 @hypothesis_settings(max_examples=300)
@@ -113,24 +113,24 @@ def test_rough_scores_may_lie_by_the_margin_and_the_list_is_exact(
     scores = np.round(rng.exponential(3, n_items), 1).astype(np.float32)
     kinds = rng.integers(0, n_categories, n_items).astype(np.int32)
     seen = rng.random(n_items) < 0.1
-    stock = arrange(scores.reshape(-1, 1), kinds, np.ones(n_items, np.bool_))
-    crowd = alone(np.ones(1, np.float32), stock, seen)._replace(margin=np.array([2.0]))
-    crowd.seen.sort()
+    index = arrange(scores.reshape(-1, 1), kinds, np.ones(n_items, np.bool_))
+    block = alone(np.ones(1, np.float32), index, seen)._replace(margin=np.array([2.0]))
+    block.seen.sort()
     rules = rules_for(n, page_size, cap, n_categories)
-    desk = open_desk(1, stock, rules)._replace(fresh=np.empty((1, n_fresh), np.int32))
-    desk.cursor[0] = 0
-    rough = scores[stock.ids] + rng.uniform(-1.9, 1.9, n_items)
+    state = open_state(1, index, rules)._replace(fresh=np.empty((1, n_fresh), np.int32))
+    state.cursor[0] = 0
+    rough = scores[index.ids] + rng.uniform(-1.9, 1.9, n_items)
     for place in range(n_items):
-        if rough[place] > desk.bar[0] and not has_seen(0, place, crowd, desk):
-            add_fresh(0, place, crowd, stock, desk, rules)
-    settle(0, crowd, stock, desk, rules)
-    if not desk.full[0]:
+        if rough[place] > state.threshold[0] and not has_seen(0, place, block, state):
+            add_fresh(0, place, block, index, state, rules)
+    settle(0, block, index, state, rules)
+    if not state.full[0]:
         out, found = np.full(n, -1, np.int32), np.zeros(n)
-        length = walk_kept(0, stock, desk, rules, out, found)
+        length = walk_kept(0, index, state, rules, out, found)
         shown = np.flatnonzero(~seen).tolist()
         ranked = sorted(shown, key=lambda item: (-scores[item], item))
         wanted = walked(ranked, kinds.tolist(), n, page_size, cap)
-        assert stock.ids[out[:length]].tolist() == wanted
+        assert index.ids[out[:length]].tolist() == wanted
         assert found[:length].tolist() == scores[wanted].tolist()
 
 
@@ -145,24 +145,24 @@ def test_whoever_reaches_the_threshold_is_above_the_bar() -> None:
     step, k = 2.0**-17, 64
     items = np.ones((13, k), np.float32)
     items[:, 0] += np.array([*range(12), 20], np.float32) * np.float32(step)
-    stock = arrange(items, np.zeros(13, np.int32), np.ones(13, np.bool_))
-    crowd, rules = alone(np.ones(k, np.float32), stock), rules_for(1, 1, 1, 1)
-    desk = open_desk(1, stock, rules)
-    desk.team[:] = 0
-    multiply(crowd.whole.numbers, desk.team, stock.numbers, desk.head)
-    for place, score in enumerate(stock.items.astype(np.float64).sum(axis=1)):
-        desk.bar[0] = score
-        assert desk.head[0, place] > bar_of(0, 0, crowd, stock, desk)
-    desk.bar[0] = 64 * 1.01
-    assert desk.head[0, :13].max() <= bar_of(0, 0, crowd, stock, desk)
+    index = arrange(items, np.zeros(13, np.int32), np.ones(13, np.bool_))
+    block, rules = alone(np.ones(k, np.float32), index), rules_for(1, 1, 1, 1)
+    state = open_state(1, index, rules)
+    state.team[:] = 0
+    multiply(block.whole.numbers, state.team, index.numbers, state.head)
+    for place, score in enumerate(index.items.astype(np.float64).sum(axis=1)):
+        state.threshold[0] = score
+        assert state.head[0, place] > threshold_of(0, 0, block, index, state)
+    state.threshold[0] = 64 * 1.01
+    assert state.head[0, :13].max() <= threshold_of(0, 0, block, index, state)
 
 
 @pytest.mark.parametrize("score", [-np.inf, -1e300, 1e300, np.inf])
 def test_a_threshold_beyond_all_products_lets_all_pass_or_none(score: float) -> None:
-    stock = arrange(np.ones((3, 1), np.float32), np.zeros(3, np.int32), np.ones(3, np.bool_))
-    crowd, desk = alone(np.ones(1, np.float32), stock), open_desk(1, stock, rules_for(1, 1, 1, 1))
-    desk.bar[0] = score
-    assert bar_of(0, 0, crowd, stock, desk) == (-(2**31) if score < 0 else 2**31 - 1)
+    index = arrange(np.ones((3, 1), np.float32), np.zeros(3, np.int32), np.ones(3, np.bool_))
+    block, state = alone(np.ones(1, np.float32), index), open_state(1, index, rules_for(1, 1, 1, 1))
+    state.threshold[0] = score
+    assert threshold_of(0, 0, block, index, state) == (-(2**31) if score < 0 else 2**31 - 1)
 
 
 @given(
@@ -183,16 +183,16 @@ def test_no_score_is_above_its_blocks_bound(
         patch.setattr(kernel_bounds, "_HEAD_ITEMS", 5)
         patch.setattr(kernel_bounds, "_BLOCK_ITEMS", 3)
         patch.setattr(kernel_bounds, "_STRIP_ITEMS", 12)
-        stock = arrange(items, np.zeros(n_items, np.int32), available)
-    assert sorted(stock.ids.tolist()) == np.flatnonzero(available).tolist()
-    assert stock.place[stock.ids].tolist() == list(range(len(stock.ids)))
-    assert (stock.place[~available] == -1).all()
+        index = arrange(items, np.zeros(n_items, np.int32), available)
+    assert sorted(index.ids.tolist()) == np.flatnonzero(available).tolist()
+    assert index.place[index.ids].tolist() == list(range(len(index.ids)))
+    assert (index.place[~available] == -1).all()
     for user in (*items[:3], *(rng.standard_normal((3, k)) + lean).astype(np.float32)):
-        crowd = alone(user, stock)
-        for b in range(len(stock.starts) - 1):
-            exact = [dot(user, item) for item in stock.items[stock.starts[b] : stock.starts[b + 1]]]
-            along = max(crowd.along[0] * stock.least[b], crowd.along[0] * stock.most[b])
-            bound = along + crowd.aside[0] * stock.aside[b]
-            assert max(exact) <= bound + crowd.margin[0] / 2
-            longest = np.linalg.norm(user.astype(np.float64)) * stock.longest[b]
-            assert max(exact) <= longest + crowd.margin[0] / 2
+        block = alone(user, index)
+        for b in range(len(index.starts) - 1):
+            exact = [dot(user, item) for item in index.items[index.starts[b] : index.starts[b + 1]]]
+            along = max(block.along[0] * index.least[b], block.along[0] * index.most[b])
+            bound = along + block.aside[0] * index.aside[b]
+            assert max(exact) <= bound + block.margin[0] / 2
+            longest = np.linalg.norm(user.astype(np.float64)) * index.longest[b]
+            assert max(exact) <= longest + block.margin[0] / 2

@@ -24,9 +24,9 @@ from tasks.models.als.settings import TrainSettings
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend._jit import item_blocks as kernel_bounds
 from tasks.recommend._jit import search_state as kernel_desk
-from tasks.recommend._jit.item_blocks import Crowd, Stock
+from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
 from tasks.recommend._jit.search import list_block
-from tasks.recommend._jit.search_state import Desk
+from tasks.recommend._jit.search_state import SearchState
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n
@@ -143,7 +143,7 @@ def big_problem(seed: int = 1) -> Problem:
 
 
 def test_caps_that_bind_late_are_met_from_far_down_the_ranking() -> None:
-    """For most users more items stand above the list's end than the desk may keep."""
+    """For most users more items stand above the list's end than the state may keep."""
     problem, settings = big_problem(), TopNSettings(n=20, page_size=10, max_per_category=5)
     with sizes(100, 50, 16, kept=2):
         lists = ranked(problem, settings)
@@ -212,10 +212,10 @@ def test_blocks_of_items_out_of_reach_are_not_scored(monkeypatch: pytest.MonkeyP
         seen=[set() for _ in range(40)],
     )
 
-    def spoiled(crowd: Crowd, stock: Stock, desk: Desk, *rest: Any) -> None:
-        stock.items[100:] = np.nan  # would be met by whoever scored them, and all would look good
-        stock.units[2:] = 1e-30
-        list_block(crowd, stock, desk, *rest)
+    def spoiled(block: UserBlock, index: ItemIndex, state: SearchState, *rest: Any) -> None:
+        index.items[100:] = np.nan  # would be met by whoever scored them, and all would look good
+        index.units[2:] = 1e-30
+        list_block(block, index, state, *rest)
 
     monkeypatch.setattr(rank_module, "list_block", spoiled)
     with sizes(100, 50, fresh=16, kept=8):
@@ -243,13 +243,13 @@ def test_no_more_scores_than_the_budget_stand_at_a_time(
 ) -> None:
     lock, standing, heights = Lock(), 0, []
 
-    def weighed(crowd: Crowd, stock: Stock, desk: Desk, *rest: Any) -> None:
+    def weighed(block: UserBlock, index: ItemIndex, state: SearchState, *rest: Any) -> None:
         nonlocal standing
-        weight = sum(part.nbytes for part in desk)
+        weight = sum(part.nbytes for part in state)
         with lock:
             standing += weight
             heights.append(standing)
-        list_block(crowd, stock, desk, *rest)
+        list_block(block, index, state, *rest)
         with lock:
             standing -= weight
 
