@@ -1,6 +1,6 @@
-"""Inputs and settings validated as a night would validate them, in a moment: all findings at once.
+"""Validation of inputs and settings as a night does it, with all findings at once.
 
-It does the night's first two steps and writes nothing but, where asked, the bad rows.
+It runs the night's first two steps and writes nothing but, if asked, the bad rows.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Counted:
 class Checked:
     """Findings: `errors` would end a night, `warnings` would stand in its report.
 
-    `rows` are counted where the files could be read; good rows are counted before duplicates go.
+    `rows` are counted if the files can be read; good rows are counted before deduplication.
     """
 
     as_of: datetime
@@ -61,9 +61,9 @@ def check(
     config: Path | None = None,
     quarantine: Path | None = None,
 ) -> Checked:
-    """Judge what a night of these arguments would read; raises nothing that it finds.
+    """Validate the input of a night of these arguments; findings are returned, not raised.
 
-    Bad rows are written to `quarantine`, where it is given.
+    Bad rows are written to `quarantine`, if given.
     """
     checked = Checked(as_of or midnight())
     settings = _settings(checked, namespace, config)
@@ -72,7 +72,7 @@ def check(
     checked.warnings += inputs.notes
     if inputs.events.groups and inputs.items.groups and not inputs.items.problems:
         try:
-            _judge_rows(checked, inputs, settings, quarantine)
+            _validate_rows(checked, inputs, settings, quarantine)
         except (duckdb.Error, OSError) as error:
             checked.errors.append(f"the rows cannot be validated: {error}")
     else:
@@ -81,7 +81,7 @@ def check(
 
 
 def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings:
-    """Return the settings; the defaults where they are wrong, so that the rest can be validated."""
+    """Return the settings; the defaults if they are wrong, so that the rest can be validated."""
     try:
         Keys(namespace)
     except InvalidKey as error:
@@ -99,7 +99,7 @@ def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings
     return settings
 
 
-def _judge_rows(
+def _validate_rows(
     checked: Checked, inputs: Inputs, settings: Settings, quarantine: Path | None
 ) -> None:
     with TemporaryDirectory(prefix="nightshelf-check-") as folder:
@@ -111,7 +111,7 @@ def _judge_rows(
             if too_many := validated.too_many(settings.events.max_bad_share):
                 checked.errors.append(f"{too_many}. {_samples(db)}")
             elif validated.reasons:
-                checked.warnings.append(f"bad rows are set apart: {_samples(db)}")
+                checked.warnings.append(f"bad rows go to quarantine: {_samples(db)}")
             checked.warnings += find_all(db, checked.as_of, validated.rows["events"][""])
             _teaching(checked, db, settings.features)
             if quarantine:
@@ -149,7 +149,7 @@ def _samples(db: duckdb.DuckDBPyConnection) -> str:
 
 
 def _teaching(checked: Checked, db: duckdb.DuckDBPyConnection, settings: FeatureSettings) -> None:
-    """Judge whether the good events teach anything, and name the types that do not."""
+    """Check that the good events have weights, and name the types without."""
     sql = "SELECT event_type, count(*) FROM good_events GROUP BY ALL ORDER BY 2 DESC, 1"
     types: Mapping[str, int] = dict(db.execute(sql).fetchall())
     if not any(settings.weights.get(kind, 0) > 0 for kind in types):

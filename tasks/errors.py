@@ -1,17 +1,17 @@
-"""What a night, or a collection, can fail with, as one tree (all are `nightshelf.NightshelfError`).
+"""Errors of a night or a collection, as one tree (all are `nightshelf.NightshelfError`).
 
 - `SettingsError`: a setting is misspelt, or has a value that it cannot have.
 - `InputError`: the input breaks the contract of `tasks/ingest/contract.py`; nothing was computed.
-- `TooManyBadRows`: the log was read, and more of it than allowed went to quarantine.
+- `TooManyBadRows`: a larger share of the rows than allowed is in quarantine.
 - `NothingToLearn`: no event of a type that the weights table knows is left.
 - `ModelError`: training gave factors that are not finite.
-- `GateBlocked`: a gate keeps the generation from going live; the live one goes on serving.
+- `GateBlocked`: a gate blocks the generation; the live one goes on serving.
 - `RedisUnavailable`: Redis cannot be reached or takes no writes; nothing was computed.
 - `NoRoom`: the generation does not fit beside what Redis holds; nothing was written.
 - `ProcessDied`: the process that computed a date of a backfill was killed.
 - `DiskError`: the disk is full, read-only or over its quota; nothing is left half written.
-- `RunFolderError`: a run's folder does not hold what is asked of it.
-- `VerificationError`: what was read back from Redis is not what was staged.
+- `RunFolderError`: a run's folder lacks files that are needed.
+- `VerificationError`: Redis returned other content than was staged.
 - `EventsLost`: tracked events left Redis before they were collected; the others are safe.
 """
 
@@ -39,7 +39,7 @@ class ModelError(NightshelfError):
 
 
 class GateBlocked(NightshelfError):  # noqa: N818
-    """A gate keeps the generation from going live."""
+    """A gate blocks the generation."""
 
 
 class RedisUnavailable(NightshelfError):  # noqa: N818
@@ -59,11 +59,11 @@ class DiskError(NightshelfError, OSError):
 
 
 class RunFolderError(NightshelfError):
-    """A run's folder does not hold what is asked of it."""
+    """A run's folder lacks files that are needed."""
 
 
 class VerificationError(NightshelfError):
-    """What was read back from Redis is not what was staged."""
+    """Redis returned other content than was staged."""
 
 
 class EventsLost(NightshelfError):  # noqa: N818

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _idle_means_idle(self) -> Self:
-        """Refuse an event type that is to be passed over and to be learnt from."""
+        """Refuse an event type that is both idle and used by features."""
         used = self.features
         taught = {kind for kind, weight in used.weights.items() if weight}
         taught |= {*used.purchase_types, *used.seen, *used.rating_types, *used.view_types}
@@ -156,7 +156,7 @@ def load_settings(namespace: str, config: Path | None = None) -> Settings:
 
 
 def _said(wrong: ErrorDetails, file: SettingsFile) -> str:
-    """Say where a wrong value stands, what is wrong, and what it is where that is no secret."""
+    """Describe a wrong value: its place, the fault, and the value if it is no secret."""
     reason, place = wrong["msg"].removeprefix("Value error, "), [str(part) for part in wrong["loc"]]
     if len(place) < 2:  # a whole step, the address of Redis, or a sentence that names its setting
         return ": ".join([*place, reason])

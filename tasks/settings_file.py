@@ -13,7 +13,7 @@
     n = 30
 
 A table such as `features.weights` or `inputs.events` is one field: the namespace's replaces the
-common one. Tables of namespaces that nobody asked for are checked for misspelt names, and no more.
+common one. Tables of other namespaces are checked for misspelt names only.
 """
 
 import json
@@ -100,7 +100,7 @@ def _refuse_unknown_names(spaces: object, known: Known) -> None:
 
 
 def _hint(namespace: str, own: Mapping[str, Any], known: Known) -> str:
-    """Say how a namespace with a dot is written, where a step looks like the rest of its name."""
+    """Return advice on a namespace with a dot, if a step looks like the rest of its name."""
     for step, inside in own.items():
         if step not in known and isinstance(inside, dict) and known.keys() & inside.keys():
             return f'; a namespace with a dot is quoted: [namespace."{namespace}.{step}"]'

@@ -1,8 +1,8 @@
-"""Tracked events from Redis into the Parquet event log: written, proven durable, acknowledged.
+"""Collection of tracked events into the Parquet log: written, made durable, acknowledged.
 
-An entry is acknowledged once the file that holds it is safe, and leaves the stream after that. A
-collector may die anywhere: what it had not acknowledged is read again, and the night counts one
-event for each `event_id`. Why it is done so: docs/decisions/0023-collect.md.
+An entry is acknowledged once its file is durable, and leaves the stream after that. A collector may
+die anywhere: unacknowledged entries are read again, and the night counts one event for each
+`event_id` (docs/decisions/0023-collect.md).
 """
 
 import time
@@ -28,10 +28,10 @@ from tasks.collector.log_files import (
 )
 from tasks.io.disk import written_whole
 
-#: Entries a round trip: by so many at most a batch exceeds its bounds.
+#: Entries a round trip; a batch exceeds its bounds by fewer.
 _READ = 250
 _ADVICE = "No event is lost: they stay in Redis. Make room, and the next run collects them"
-#: Unknown event types that are named in a run's summary.
+#: Unknown event types named in a run's summary.
 _MAX_NAMED = 5
 
 
@@ -55,9 +55,9 @@ class CollectSettings:
 
 @dataclass(frozen=True)
 class Collected:
-    """What one run has moved.
+    """Summary of one run.
 
-    - `n_claimed`: of the entries read, those that a collector that died had taken.
+    - `n_claimed`: entries read that a dead collector had taken.
     - `n_lost`: entries that the writers' bound dropped before they were read.
     - `n_unsure`: entries that were gone too, erased on purpose or written by one that died.
     - `malformed`: entries that are no event, by reason; they stand in `quarantine`.
@@ -89,9 +89,9 @@ def collect(
     settings: CollectSettings,
     counting: Counting | None = None,
 ) -> Collected:
-    """Move entries from the stream into files, first those that a dead collector has left.
+    """Move entries from the stream into files, those of a dead collector first.
 
-    `counting` says which event types the night knows; without it all are.
+    `counting` has the event types that the night knows; without it all are known.
     """
     stream = EventStream(client, Keys(namespace).events)
     again = _has_collected(events_dir)
@@ -132,19 +132,19 @@ def collect(
 
 
 def _has_collected(events_dir: Path) -> bool:
-    """Tell whether a collector has written here before."""
+    """Tell whether a collector has written here."""
     return any(own_files(folder) for folder in events_dir.glob("date=*/"))
 
 
 def _batches(stream: EventStream, settings: CollectSettings) -> Iterator[tuple[str, Chunk]]:
-    """Yield what to store together; what was claimed stays apart, as it was before if it can."""
+    """Yield batches to store; claimed entries stay apart, to give the same files if they can."""
     claimed = stream.claim(_READ, settings.claim_after_s)
     yield from (("claimed", batch) for batch in _joined(claimed, settings))
     yield from (("new", batch) for batch in _joined(stream.read(_READ), settings))
 
 
 def _joined(chunks: Iterable[Chunk], settings: CollectSettings) -> Iterator[Chunk]:
-    """Join chunks until there is enough for a file; none is read ahead."""
+    """Join chunks up to the bounds of a batch, without reading ahead."""
     joined, n_bytes = Chunk([]), 0
     for chunk in chunks:
         joined = Chunk(
@@ -161,7 +161,7 @@ def _joined(chunks: Iterable[Chunk], settings: CollectSettings) -> Iterator[Chun
 
 @dataclass(frozen=True)
 class _SortedOut:
-    """Entries by the date of their rows, and those that are none with the reason."""
+    """Entries by the date of their rows, and malformed ones with the reason."""
 
     days: dict[str, list[tuple[Entry, Row]]]
     malformed: list[tuple[Entry, str]]
@@ -187,7 +187,7 @@ def _sort_out(entries: Iterable[Entry], settings: CollectSettings) -> _SortedOut
 
 
 def _store(sorted_out: _SortedOut, events_dir: Path) -> int:
-    """Write a file a date, and one of what is malformed; return how many."""
+    """Write a file a date, and one of malformed entries; return the number of files."""
     for day, found in sorted_out.days.items():
         name = name_of_entries("tracked", (entry for entry, _ in found))
         table = pa.Table.from_pylist([row for _, row in found], EVENTS)
@@ -199,7 +199,7 @@ def _store(sorted_out: _SortedOut, events_dir: Path) -> int:
 
 
 def _as_found(malformed: Iterable[tuple[Entry, str]]) -> pa.Table:
-    """Return entries with all that they said, which need not be text."""
+    """Return malformed entries as a table, with all their fields as bytes."""
     rows = [
         {
             "entry_id": entry_id.decode(),

@@ -1,9 +1,9 @@
-"""Small files of the collected log merged into larger ones, under the eyes of readers.
+"""Compaction: small files of the collected log merged into larger ones while readers read.
 
-A reader lists a folder and then opens what it has seen there. So a merged file appears beside those
-that it replaces, whose names it carries, and they are deleted in a later run, when nobody who saw
-the folder without it can still be reading. Until then an event is there twice, which its `event_id`
-makes good; it is never absent. A crash at any point leaves just that.
+A reader lists a folder and then opens its files. So a merged file appears beside those that it
+replaces, whose names are in its metadata, and a later run deletes them, when no reader that listed
+the folder before can still be reading. Until then an event may be there twice, with one `event_id`;
+it is never absent, whenever a process dies.
 """
 
 import json
@@ -53,7 +53,7 @@ class CompactSettings:
 
 @dataclass(frozen=True)
 class Compacted:
-    """What one run has tidied; dates with a `broken` file (folder -> reason) were let be."""
+    """Summary of one run; dates with a `broken` file (folder -> reason) are left as they are."""
 
     n_merged: int
     n_doubles: int
@@ -62,9 +62,9 @@ class Compacted:
 
 
 def compact(events_dir: Path, settings: CompactSettings, *, now: datetime) -> Compacted:
-    """Merge the small files of every date, and delete those that were merged long enough ago.
+    """Merge the small files of every date, and delete those merged long enough ago.
 
-    Raises `DiskError`; what was there before is there still.
+    Raises `DiskError`; the log is then as before.
     """
     with written_whole(events_dir, "merging files of the log", _ADVICE):
         return _compact(events_dir, settings, now)
@@ -81,13 +81,13 @@ def _compact(events_dir: Path, settings: CompactSettings, now: datetime) -> Comp
                 n.update(_tidy(files, settings, now))
         except BrokenFile as error:
             broken[str(folder)] = str(error)
-        except FileNotFoundError:  # another run is at it
+        except FileNotFoundError:  # another run works on it
             continue
     return Compacted(n["merged"], n["doubles"], n["deleted"], broken)
 
 
 def _tidy(files: Sequence[LogFile], settings: CompactSettings, now: datetime) -> dict[str, int]:
-    """Tidy one date; return what was done."""
+    """Merge and delete files of one date; return the counts."""
     folder = files[0].path.parent
     replaced = {file.path: _replaced_by(file.path) for file in files if file.kind == "merged"}
     names = set().union(*replaced.values())
@@ -105,7 +105,7 @@ def _tidy(files: Sequence[LogFile], settings: CompactSettings, now: datetime) ->
 
 
 def _groups(small: Sequence[LogFile], max_bytes: int) -> Iterator[list[LogFile]]:
-    """Yield the files that become one, in the order of their ids."""
+    """Yield groups of files to merge, in the order of their ids."""
     group: list[LogFile] = []
     n_bytes = 0
     for file in small:
@@ -121,9 +121,9 @@ def _groups(small: Sequence[LogFile], max_bytes: int) -> Iterator[list[LogFile]]
 
 
 def _merge(files: Sequence[LogFile]) -> int:
-    """Write what files hold into one, each event once; return how many were there twice.
+    """Merge files into one, each event once; return the number of duplicates.
 
-    Of one event the entry that arrived first stays, ties by all that they say.
+    Of one event the entry that arrived first stays, ties by all columns.
     """
     tables = [EVENTS.empty_table(), *(_read(file.path) for file in files)]
     rows = pa.concat_tables(tables, promote_options="default")
@@ -139,7 +139,7 @@ def _merge(files: Sequence[LogFile]) -> int:
 
 
 def _delete_replaced(merged: Path, names: Iterable[str]) -> int:
-    """Delete what a merged file replaces, once that has been read back; return how many."""
+    """Delete the files that a merged one replaces, after reading that back; return their number."""
     files = [path for path in map(merged.with_name, sorted(names)) if path.exists()]
     if files:
         _read(merged)
@@ -156,14 +156,14 @@ def _replaced_by(path: Path) -> frozenset[str]:
 
 
 def _read(path: Path) -> pa.Table:
-    """Return all of a file, its checksums proven."""
+    """Return a file's rows, its checksums verified."""
     with _named(path):
         return pq.read_table(path, page_checksum_verification=True, partitioning=None)
 
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Say which file it is that cannot be read; one that is gone is no broken one."""
+    """Name an unreadable file in the error; a missing one is not broken."""
     try:
         yield
     except FileNotFoundError:
@@ -173,7 +173,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _delete_abandoned(folder: Path, now: datetime) -> int:
-    """Delete what writers that died had begun; return how many."""
+    """Delete unfinished files of dead writers; return their number."""
     abandoned = [p for p in folder.glob(".*.partial") if _age_s(p, now) >= _ABANDONED_S]
     for path in abandoned:
         path.unlink(missing_ok=True)

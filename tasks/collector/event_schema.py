@@ -1,7 +1,7 @@
-"""A stream entry as a row of the event log, or the reason why it is none.
+"""Event schema: a stream entry as a row of the event log, or the reason why it is malformed.
 
-The fields stand in `nightshelf.contract`. Optional ones that are empty count as absent; others than
-the contract's are not kept.
+The fields are those of `nightshelf.contract`. Empty optional ones count as absent; unknown ones are
+dropped.
 """
 
 import math
@@ -15,7 +15,7 @@ import pyarrow as pa
 from nightshelf.contract.keys import encode_id
 from nightshelf.errors import InvalidKey
 
-#: Grain: one entry of the stream, so an event that was told twice is there twice.
+#: Grain: one entry of the stream; an event sent twice is there twice.
 EVENTS = pa.schema(
     [
         ("event_id", pa.string()),
@@ -33,7 +33,7 @@ EVENTS = pa.schema(
     ]
 )
 
-#: How the rows of a file are sorted; entries that are one event stand in the order of arrival.
+#: Order of a file's rows; entries of one event are in order of arrival.
 ORDER = [(name, "ascending") for name in ("ts", "event_id", "arrived_at")]
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Malformed(Exception):  # noqa: N818 - a condition of one entry, not an error of the run
-    """An entry that is no event; its text is the reason, of which there are few."""
+    """A malformed entry; its text is one of a few reasons."""
 
 
 def row_of(entry: Entry, clock_tolerance_s: float) -> Row:
@@ -81,7 +81,7 @@ def _parsed(name: str, given: bytes, read: Callable[[str], object]) -> object:
 def _arrived_at(entry_id: bytes) -> datetime:
     try:
         return _EPOCH + timedelta(milliseconds=int(entry_id.partition(b"-")[0]))
-    except OverflowError:  # whoever adds an entry may choose its id
+    except OverflowError:  # a writer may choose an entry's id
         raise Malformed("entry id beyond all time") from None
 
 
@@ -103,7 +103,7 @@ def _number(given: str) -> float:
 
 
 def _whole(bits: int) -> Callable[[str], int]:
-    """Return what reads whole numbers of so many bits, the sign among them."""
+    """Return a parser of signed whole numbers of so many bits."""
 
     def read(given: str) -> int:
         if not _WHOLE.fullmatch(given) or not -(2 ** (bits - 1)) <= int(given) < 2 ** (bits - 1):

@@ -1,7 +1,7 @@
-"""The stream of tracked events, as one consumer group reads it (Redis 7, Valkey).
+"""The stream of tracked events, read by one consumer group (Redis 7, Valkey).
 
-All collectors are one consumer: `XREADGROUP` gives each new entry to one of them, and what one that
-died had taken is claimed once it has lain idle. So dead collectors leave nothing to clear away.
+All collectors are one consumer: `XREADGROUP` gives each new entry to one of them, and entries of a
+dead one are claimed once they are idle. So dead collectors leave nothing to clear away.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tasks.collector.log_files import id_order
 GROUP = CONSUMER = "collector"
 _ZERO = "0-0"
 _MAX_SEQUENCE = 2**64 - 1
-#: No clock of a server is so far ahead: such an id was chosen by whoever added the entry.
+#: No server's clock is so far ahead: a writer chose such an id.
 _AHEAD_S = 86_400
 
 
@@ -27,7 +27,7 @@ class Chunk:
     """Entries in the order of their ids, and how many were gone before they could be read.
 
     `n_lost` were dropped by a writer's MAXLEN, or by XTRIM. `n_unsure` may have been erased on
-    purpose, or written by a collector that died.
+    purpose, or stored by a collector that died.
     """
 
     entries: list[Entry]
@@ -43,15 +43,15 @@ class EventStream:
     key: str
 
     def join(self, *, again: bool = False) -> bool:
-        """Make the group, and the stream, where they are not there yet; it begins at the oldest.
+        """Make the group and the stream if they are missing; the group begins at the oldest entry.
 
-        Returns whether the group was made. What left before there was a collector is not its loss,
-        unless there was one already (`again`), whose stream is gone.
+        Returns whether the group was made. Entries gone before the first collector do not count as
+        lost; with `again` there was one, whose stream is gone.
         """
         n_before = 0
         if not again:
             with suppress(ResponseError):  # no such stream
-                state = self._look()
+                state = self._info()
                 n_before = state["entries-added"] - state["length"]
         try:
             self.client.xgroup_create(self.key, GROUP, _ZERO, mkstream=True, entries_read=n_before)
@@ -62,18 +62,18 @@ class EventStream:
         return True
 
     def mend(self) -> bool:
-        """Set the ids of an empty stream back to now, where they have run far ahead of the clock.
+        """Reset the ids of an empty stream that are far ahead of the clock.
 
-        Whoever may add entries may choose their ids, and after the last of all ids no entry can be
-        added any more. Returns whether they were set back.
+        Writers may choose ids, and after the highest possible id no entry can be added. Returns
+        whether they were reset.
         """
-        state = self._look()
+        state = self._info()
         now_s, _ = self.client.time()
         at_ms, _ = id_order(state["last-generated-id"].decode())
         if state["length"] or at_ms < (now_s + _AHEAD_S) * 1000:
             return False
         last, n_added = f"{now_s * 1000}-0", state["entries-added"]
-        try:  # refused where an entry has come meanwhile
+        try:  # refused if an entry has arrived meanwhile
             ask: Any = self.client.execute_command
             ask("XSETID", self.key, last, "ENTRIESADDED", n_added, "MAXDELETEDID", _ZERO)
         except ResponseError:
@@ -82,7 +82,7 @@ class EventStream:
         return True
 
     def claim(self, n: int, idle_s: float) -> Iterator[Chunk]:
-        """Yield what collectors took at least `idle_s` ago and never acknowledged, `n` at most."""
+        """Yield entries taken at least `idle_s` ago and not acknowledged, `n` at a time."""
         cursor: Any = _ZERO
         while True:
             cursor, entries, gone = self.client.xautoclaim(
@@ -93,7 +93,7 @@ class EventStream:
                 return
 
     def read(self, n: int) -> Iterator[Chunk]:
-        """Yield what no collector has taken yet, `n` at a time, until there are fewer."""
+        """Yield entries that no collector has taken, `n` at a time, until there are fewer."""
         while True:
             with self.client.pipeline(transaction=True) as pipe:
                 self._ask(pipe)
@@ -108,30 +108,30 @@ class EventStream:
                 return
 
     def acknowledge(self, entries: list[Entry]) -> None:
-        """Tell the server that entries are safe; all of them or none."""
+        """Acknowledge entries, all or none."""
         if entries:
             self.client.xack(self.key, GROUP, *(entry_id for entry_id, _ in entries))
 
     def trim(self) -> int:
-        """Drop what every group has acknowledged; return how many entries went."""
-        needed = [_needed_from(group) for group in self._look()["groups"]]
-        oldest = min(filter(None, needed), key=id_order, default=None)  # None: the last of all ids
+        """Trim entries that every group has acknowledged; return their number."""
+        needed = [_needed_from(group) for group in self._info()["groups"]]
+        oldest = min(filter(None, needed), key=id_order, default=None)  # None: after the highest id
         bound = {"minid": oldest} if oldest else {"maxlen": 0}
         n_trimmed: int = self.client.xtrim(self.key, **bound, approximate=False)
         return n_trimmed
 
-    def _look(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         state: dict[str, Any] = self._ask(self.client)
         return state
 
     def _ask(self, where: Any) -> Any:
-        """Ask for the stream and its groups, all of one moment."""
+        """Ask for the stream and its groups in one command."""
         return where.execute_command("XINFO STREAM", self.key, "FULL", "COUNT", 1, full=True)
 
     def _keep_count(self, before: dict[str, Any], after: dict[str, Any], n_passed: int) -> None:
-        """Have the group count what is gone as read, in which servers differ.
+        """Count the entries that are gone as read by the group, in which servers differ.
 
-        Otherwise the next look would find the same gap again.
+        Otherwise the next read would report the same gap again.
         """
         was, now = _ours(before)["entries-read"], _ours(after)
         n_read = None if was is None else was + n_passed
@@ -147,10 +147,10 @@ def _ours(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _gone(state: dict[str, Any]) -> tuple[int, bool]:
-    """Return how many entries left the stream unread, and whether any of them was erased by hand.
+    """Count the entries that left the stream unread; tell whether any was erased by hand.
 
-    The oldest go first, so none has where the stream still holds one that was read. A group of
-    unknown count (somebody else made it) says nothing until it has reached the end once.
+    The oldest go first, so none has left if the stream still holds one that was read. A group of
+    unknown count (made by another program) gives 0 until it has reached the end once.
     """
     group = _ours(state)
     at = id_order(group["last-delivered-id"].decode())
@@ -163,7 +163,7 @@ def _gone(state: dict[str, Any]) -> tuple[int, bool]:
 
 
 def _needed_from(group: dict[str, Any]) -> str | None:
-    """Return the lowest id that a group has not acknowledged; `None` beyond the last of all."""
+    """Return the lowest id that a group has not acknowledged; `None` after the highest id."""
     if group["pending"]:
         return str(group["pending"][0][0].decode())
     milliseconds, sequence = id_order(group["last-delivered-id"].decode())

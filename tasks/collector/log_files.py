@@ -1,12 +1,12 @@
-"""The files of the collected log: named by what they hold, written so that no crash harms them.
+"""Files of the collected log: named by their content, written durably.
 
 ::
 
     <events_dir>/date=YYYY-MM-DD/tracked-<first>_<last>-<digest>.parquet   as collected (UTC date)
     <events_dir>/date=YYYY-MM-DD/merged-<first>_<last>-<digest>.parquet    several of them in one
-    <events_dir>-quarantine/malformed-<first>_<last>-<digest>.parquet      entries that are no event
+    <events_dir>-quarantine/malformed-<first>_<last>-<digest>.parquet      malformed entries
 
-`first` and `last` are ids of stream entries; the digest is over all that went in, so that the same
+`first` and `last` are ids of stream entries; the digest is over all content, so that the same
 entries give the same name, and different ones never do.
 """
 
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from tasks.collector.event_schema import Entry
 from tasks.io.disk import begun
 
-#: Grain: one entry that is no event, with all that it said, byte by byte.
+#: Grain: one malformed entry, with all its fields as bytes.
 QUARANTINE = pa.schema(
     [
         ("entry_id", pa.string()),
@@ -40,20 +40,20 @@ _NAME = re.compile(
 
 
 def quarantine_of(events_dir: Path) -> Path:
-    """Return the folder of entries that are no event: beside the log, where no night reads it."""
+    """Return the folder of malformed entries: beside the log, where no night reads it."""
     events_dir = events_dir.absolute()
     return events_dir.with_name(f"{events_dir.name}-quarantine")
 
 
 def id_order(entry_id: str) -> tuple[int, int]:
-    """Return what ids of entries are sorted by."""
+    """Return the sort key of an entry's id."""
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence)
 
 
 @dataclass(frozen=True)
 class LogFile:
-    """A file of ours, by its path."""
+    """A file that a collector has written."""
 
     path: Path
     kind: str
@@ -62,9 +62,9 @@ class LogFile:
 
 
 def own_files(folder: Path) -> list[LogFile]:
-    """Return the files of a partition that are ours, in the order of their ids.
+    """Return the collector's files of a partition, in the order of their ids.
 
-    What a shop has put there itself is none of them.
+    Files that a shop has put there itself are not among them.
     """
     matches = ((path, _NAME.fullmatch(path.name)) for path in folder.iterdir())
     found = [LogFile(path, **match.groupdict()) for path, match in matches if match]
@@ -72,7 +72,7 @@ def own_files(folder: Path) -> list[LogFile]:
 
 
 def name_of_entries(kind: str, entries: Iterable[Entry]) -> str:
-    """Return the name of a file that holds these entries, which are in the order of their ids."""
+    """Return the name of a file of these entries, which are in the order of their ids."""
     digest, ids = hashlib.sha256(), []
     for entry_id, fields in entries:
         ids.append(entry_id.decode())
@@ -84,7 +84,7 @@ def name_of_entries(kind: str, entries: Iterable[Entry]) -> str:
 
 
 def name_of_merged(files: Iterable[LogFile]) -> str:
-    """Return the name of the file into which these are merged."""
+    """Return the name of the file that merges these."""
     files = list(files)
     digest = hashlib.sha256("\n".join(sorted(file.path.name for file in files)).encode())
     first = min((file.first for file in files), key=id_order)
@@ -93,10 +93,10 @@ def name_of_merged(files: Iterable[LogFile]) -> str:
 
 
 def write_durably(path: Path, table: pa.Table) -> None:
-    """Write a table under a temporary name of its own, fsync, rename, and fsync the folders.
+    """Write a table under a temporary name, fsync, rename, and fsync the folders.
 
-    When this returns, the file is there after a power cut too. Writers may write it at the same
-    time: what has the same name is the same.
+    When this returns, the file survives a power cut. Several writers may write it at once: the same
+    name has the same content.
     """
     made = [folder for folder in path.parents if not folder.exists()]
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
@@ -108,7 +108,7 @@ def write_durably(path: Path, table: pa.Table) -> None:
             os.fsync(stream.fileno())
         partial.replace(path)
     except BaseException:
-        with suppress(OSError):  # another has written there
+        with suppress(OSError):  # another process has written there
             for folder in made:
                 folder.rmdir()
         raise

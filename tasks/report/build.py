@@ -1,4 +1,4 @@
-"""The morning's report: one JSON with everything, one page for people, one Markdown for Prefect."""
+"""The night's report: JSON with all figures, an HTML page, Markdown for Prefect."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,12 +21,12 @@ from tasks.report.text import count, percent, ratio
 from tasks.runs.journal import step
 from tasks.runs.run_folder import Run
 
-#: Goes up when a name in report.json changes its meaning or leaves.
+#: Version of report.json: increased when a name changes its meaning or is removed.
 _FORMAT = 1
 
 
 class Headline(NamedTuple):
-    """One figure against its target, ready to read."""
+    """A figure with its target, formatted."""
 
     figure: str
     value: str
@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """Where the report stands, its figures that have targets, and what became of the generation."""
+    """Files of the report, its figures with targets, and the generation's state."""
 
     json: Path
     md: Path
@@ -113,7 +113,7 @@ def write_report(
 
 
 def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:
-    """Hold the figures that have targets against them."""
+    """Compare the figures that have targets with them."""
     n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
     n_broken += metrics.n_over_cap or 0
     return (
@@ -135,7 +135,7 @@ def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[
 
 
 def _offline_quality_headline(quality: Quality | None) -> Iterator[Headline]:
-    """Yield NDCG@10, where it was measured, against that of the popular list."""
+    """Yield NDCG@10, if measured, with that of the popular list as its target."""
     if quality and quality.n_users:
         lists, popular = (of["ndcg_at_10"] for of in (quality.lists, quality.popularity))
         target = f"over {figure(popular)}, the popular list's"
@@ -181,7 +181,7 @@ def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:
 
 
 def _saved(steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many users have no list since they were not here, and what theirs would take."""
+    """Return the number of inactive users without a list, and the bytes their lists would take."""
     found = {line["step"]: line for line in steps}
     lists, coming = found.get("top_n", {}), found.get("estimate_memory", {})
     n_inactive = lists.get("n_inactive", 0)

@@ -1,6 +1,6 @@
-"""The report's pictures: SVG with a transparent ground, in colours that hold on light and dark.
+"""The report's pictures: SVG on a transparent background, legible on light and dark.
 
-Equal numbers give equal bytes. Text stays text, so a page can set it in its own type.
+Equal numbers give equal bytes. Text stays text, in the page's own font.
 """
 
 import io
@@ -17,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-#: Middle tones; a page may put its own in their place, by the CSS variable named beside each.
+from tasks.report.text import words
+
+#: Colour -> CSS variable by which a page replaces it.
 COLOURS = {"#c65d3b": "--served", "#5f87ad": "--history", "#82868f": "--quiet"}
 _SERVED, _HISTORY, _QUIET = COLOURS
 _WIDTH_IN = 4.6
@@ -45,7 +47,7 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its title, what it shows in words, and its SVG."""
+    """A picture: its title, its alternative text, and its SVG."""
 
     title: str
     alt: str
@@ -58,7 +60,7 @@ class Picture:
 
 
 def all_pictures(curves: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> list[Picture]:
-    """Draw the pictures of a report from `curves.json` and the journal, in their order there."""
+    """Draw the pictures of a report from `curves.json` and the journal, in their order."""
     return [
         exposure(curves["lorenz"]),
         categories(curves["categories"]),
@@ -96,7 +98,7 @@ def exposure(lorenz: Mapping[str, Any]) -> Picture:
 
 
 def categories(rows: Sequence[Mapping[str, Any]]) -> Picture:
-    """Draw each category's share of the history beside its share of the lists."""
+    """Draw each category's share of the history and of the lists."""
 
     def paint(axes: Axes) -> None:
         at = np.arange(len(rows))
@@ -109,18 +111,18 @@ def categories(rows: Sequence[Mapping[str, Any]]) -> Picture:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
         _bars(axes)
 
-    ahead = "; ".join(
+    shares = "; ".join(
         f"{row['name']}: {row['history']:.0%} taken, {row['served']:.0%} shown" for row in rows[:3]
     )
     return Picture(
         "Categories: taken and shown",
-        f"Share of what users took beside share of what the lists show. {ahead or 'None'}.",
+        f"Share of what users took beside share of what the lists show. {shares or 'None'}.",
         _svg("categories", max(1.6, 0.34 * len(rows) + 0.6), paint),
     )
 
 
 def entropies(bins: Sequence[int]) -> Picture:
-    """Draw how many lists are how diverse."""
+    """Draw the histogram of the lists' category entropy."""
     at = np.linspace(0, 1, len(bins) + 1)
 
     def paint(axes: Axes) -> None:
@@ -160,12 +162,12 @@ def days(curve: Mapping[str, Any]) -> Picture:
 
 
 def seconds(steps: Sequence[Mapping[str, Any]]) -> Picture:
-    """Draw how long each step took."""
+    """Draw the seconds of each step."""
 
     def paint(axes: Axes) -> None:
         bars = axes.barh(np.arange(len(steps)), [line["seconds"] for line in steps], color=_HISTORY)
         axes.bar_label(bars, [f"{line['seconds']:,.1f} s" for line in steps], padding=3)
-        axes.set_yticks(np.arange(len(steps)), [_label(_words(line["step"])) for line in steps])
+        axes.set_yticks(np.arange(len(steps)), [_label(words(line["step"])) for line in steps])
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
         axes.margins(x=0.15)
@@ -174,7 +176,7 @@ def seconds(steps: Sequence[Mapping[str, Any]]) -> Picture:
     slowest = max(steps, key=lambda line: line["seconds"], default=None)
     alt = "No step has been noted."
     if slowest:
-        alt = f"The slowest step is {_words(slowest['step'])}, {slowest['seconds']:,.1f} seconds."
+        alt = f"The slowest step is {words(slowest['step'])}, {slowest['seconds']:,.1f} seconds."
     height = max(1.6, 0.26 * len(steps) + 0.3)
     return Picture("Where the night went", alt, _svg("seconds", height, paint))
 
@@ -189,20 +191,16 @@ def _bars(axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _words(step: str) -> str:
-    return step.replace("_", " ")
-
-
 def _label(text: str) -> str:
-    """Return a label that fits, without the characters that XML refuses."""
+    """Return a label cut to fit, without characters that XML refuses."""
     plain = "".join(character if character.isprintable() else " " for character in text)
     return plain if len(plain) <= _LABEL_CHARACTERS else plain[: _LABEL_CHARACTERS - 1] + "…"
 
 
 def _svg(name: str, height_in: float, paint: Callable[[Axes], None]) -> str:
-    """Draw one picture; `name` keeps its inner ids apart from those of others on the page."""
+    """Draw a picture; `name` makes its inner ids unique on the page."""
     with rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The reader's fonts will have what the one that measures the text lacks.
+        # The page's fonts may have glyphs that the measuring one lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
         paint(figure.subplots())

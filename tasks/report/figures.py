@@ -1,4 +1,4 @@
-"""What a report measures: each figure with its name, form, good direction and meaning."""
+"""Figures of the report: each with its name, form, good direction and meaning."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -152,14 +152,14 @@ RULES = (
     ),
     Figure(
         "n_over_cap",
-        "Over the ceiling",
+        "Over the exposure cap",
         count,
         "must be 0",
         "Items that stand in more lists than one item may.",
     ),
 )
 
-#: What the input's counts are called, by their name in the report's JSON.
+#: Labels of the input's counts, by their name in the report's JSON.
 INPUT_NAMES: Mapping[str, str] = {
     "rows_read": "Rows read",
     "events": "Events, each once",
@@ -176,7 +176,7 @@ INPUT_NAMES: Mapping[str, str] = {
 
 
 def table_of(values: Mapping[str, Any], figures: tuple[Figure, ...]) -> list[tuple[str, ...]]:
-    """Return rows of name, value, which way is good, and what the figure says.
+    """Return rows of name, value, good direction and meaning.
 
     A figure without a value, its rule not being in force, has no row.
     """

@@ -1,4 +1,4 @@
-"""The report as one page for people: nothing loaded from elsewhere, no script needed."""
+"""The report as one HTML page without scripts or external resources."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from nightshelf.text import size_text
 from tasks.report.charts import COLOURS, Picture
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
@@ -18,7 +19,6 @@ from tasks.report.text import (
     instant,
     measured_on,
     percent,
-    size,
     training,
     type_counts,
     with_warnings,
@@ -28,12 +28,12 @@ from tasks.report.text import (
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 _FIGURES = ("Figure", "Value", "Good", "What it says")
 _FILES = ("File", "Because")
-#: What the rules are checked on: what was read back, or what was never published.
+#: Captions of the rules: of lists in Redis, of lists never published.
 _RULES = ("Rules, checked on what Redis holds", "Rules, checked on the lists as computed")
 
 
 def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
-    """Return the page; `facts` is what report.json holds."""
+    """Return the page; `facts` is the content of report.json."""
     night, model = facts["night"], facts["model"]
     log, lists, memory = facts["input"], facts["lists"], facts["memory"]
     lorenz, categories, entropies, days, seconds = map(_figure, pictures)
@@ -94,18 +94,18 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
 def _amounts(memory: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Keys", count(memory["keys"])),
-        ("Bytes", size(memory["bytes"])),
-        ("Bytes a user", size(memory["bytes_a_user"])),
+        ("Bytes", size_text(memory["bytes"])),
+        ("Bytes a user", size_text(memory["bytes_a_user"])),
         *((f"Keys of family {k}", count(n)) for k, n in memory["keys_by_family"].items()),
         ("Inactive users without a list", count(memory["inactive_users"])),
-        ("Saved on them, about", size(memory["bytes_saved"])),
+        ("Saved on them, about", size_text(memory["bytes_saved"])),
     ]
 
 
 def _verdict(facts: Mapping[str, Any]) -> str:
     blocks = sum(gate["outcome"] == "block" for gate in facts["gates"])
     if blocks:
-        kept = f"Kept from going live by {blocks} gate{'s' * (blocks > 1)}"
+        kept = f"Blocked by {blocks} gate{'s' * (blocks > 1)}"
         return with_warnings(kept, facts["warnings"])
     missed = [row["figure"].lower() for row in facts["headline"] if not row["met"]]
     if not missed:
@@ -122,12 +122,12 @@ def _standfirst(facts: Mapping[str, Any]) -> str:
         f"{blocked}{count(log['events'])} events became {count(lists['n_lists'])} personal lists "
         f"that show {count(lists['n_distinct'])} different items. "
         f"{count(lists['n_fallback'])} of {count(lists['n_users'])} known users get a fallback, "
-        f"and {count(log['quarantined'])} bad rows were set apart."
+        f"and {count(log['quarantined'])} bad rows were quarantined."
     )
 
 
 def _warnings(warnings: Sequence[str]) -> str:
-    """Return the warnings as a list, or nothing where there are none."""
+    """Return the warnings as a list, or an empty string."""
     rows = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     return f'<div class="warnings"><b>Warnings</b><ul>{rows}</ul></div>' if rows else ""
 
@@ -151,8 +151,8 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     full += f"{count(lists['shortest_list'])}; {percent(lists['fallback_share'])} fall back"
     tiles.append(_tile("Full lists", percent(lists["full_share"]), escape(full)))
     if memory:
-        used = f"{size(memory['bytes'])} in {count(memory['keys'])} keys"
-        tiles.append(_tile("Memory a user", size(memory["bytes_a_user"]), escape(used)))
+        used = f"{size_text(memory['bytes'])} in {count(memory['keys'])} keys"
+        tiles.append(_tile("Memory a user", size_text(memory["bytes_a_user"]), escape(used)))
     tiles.append(_tile("The night took", duration(total), f"{len(facts['steps'])} steps"))
     return "\n".join(tiles)
 
@@ -184,7 +184,7 @@ def _counts(caption: str, name: str, counts: Mapping[str, int]) -> str:
 
 
 def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table, each row headed by its first cell; a word in its place where it is empty."""
+    """Return a table, each row headed by its first cell; without rows it says so."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'

@@ -1,9 +1,10 @@
-"""The report as Markdown: whole by itself, the pictures inside, for Prefect's artifact page."""
+"""The report as Markdown with its pictures inside, for Prefect's artifact page."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nightshelf.text import size_text
 from tasks.report.charts import Picture
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
@@ -15,7 +16,6 @@ from tasks.report.text import (
     instant,
     measured_on,
     saved,
-    size,
     training,
     type_counts,
     words,
@@ -25,7 +25,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]!|~$])")
 
 
 def escape(text: object) -> str:
-    r"""Return text that Markdown shows as it is, inside a table too.
+    r"""Escape text for Markdown, inside a table too.
 
     >>> escape("a|b\n<i>")
     'a\\|b &lt;i&gt;'
@@ -36,7 +36,7 @@ def escape(text: object) -> str:
 
 
 def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
-    """Return the report; `facts` is what report.json holds."""
+    """Return the report; `facts` is the content of report.json."""
     night, log, memory = facts["night"], facts["input"], facts["memory"]
     total = sum(line["seconds"] for line in facts["steps"])
     headline = [
@@ -48,7 +48,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"# {escape(night['namespace'])}, generation {night['generation']}: "
         f"{escape(words(night['state']))}",
         f"Events up to {instant(night['as_of'])}.",
-        f"**Kept from going live**: {escape(facts['blocked_by'])}." if facts["blocked_by"] else "",
+        f"**Blocked**: {escape(facts['blocked_by'])}." if facts["blocked_by"] else "",
         "## Warnings" if facts["warnings"] else "",
         "\n".join(f"- {escape(warning)}" for warning in facts["warnings"]),
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),
@@ -71,8 +71,8 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         f"ALS with {count(facts['model']['factors'])} factors for "
         f"{count(facts['model']['users'])} users and {count(facts['model']['items'])} items, "
         f"{training(facts['model'])}.",
-        f"{count(memory['keys'])} keys, {size(memory['bytes'])}: "
-        f"**{size(memory['bytes_a_user'])} a user**.{saved(memory)}"
+        f"{count(memory['keys'])} keys, {size_text(memory['bytes'])}: "
+        f"**{size_text(memory['bytes_a_user'])} a user**.{saved(memory)}"
         if memory
         else "",
         _counts("Keys of family", memory["keys_by_family"] if memory else {}),
@@ -101,7 +101,7 @@ def _counts(name: str, counts: Mapping[str, int]) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, escaped: bool = False) -> str:
-    """Return a table, or nothing where there are no rows."""
+    """Return a table, or an empty string without rows."""
     cells = [row if escaped else [escape(cell) for cell in row] for row in rows]
     if not cells:
         return ""

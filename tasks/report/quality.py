@@ -1,4 +1,4 @@
-"""How a report tells of the offline metric: what was foreseen, and what rules of the lists cost."""
+"""Text of the offline quality, and of the cost of the lists' rules."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _SETTING = "NIGHTSHELF_EVALUATE__BACKTEST_DAYS"
 
 
 def figure(value: float) -> str:
-    """Return a figure that is often small.
+    """Return a figure with four decimals.
 
     >>> figure(0.08113)
     '0.0811'
@@ -26,7 +26,7 @@ def figure(value: float) -> str:
 
 
 def offline_quality(quality: Mapping[str, Any] | None) -> str:
-    """Return in a few sentences how lists of some days ago have done.
+    """Describe the offline quality of lists of some days ago.
 
     >>> offline_quality(None)
     'Offline quality was not measured: NIGHTSHELF_EVALUATE__BACKTEST_DAYS.'
@@ -48,7 +48,7 @@ def offline_quality(quality: Mapping[str, Any] | None) -> str:
 
 
 def offline_quality_rows(quality: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
-    """Return rows of a measure, its figure for own lists and for the popular one, its meaning."""
+    """Return rows of a measure, its figure for own lists and the popular list, its meaning."""
     if quality is None:
         return []
     lists, popularity = quality["lists"], quality["popularity"]
@@ -66,7 +66,7 @@ def offline_quality_rows(quality: Mapping[str, Any] | None) -> list[tuple[str, .
 
 
 def _cost(quality: Mapping[str, Any]) -> str:
-    """Say what the rules cost that give up some of a list's aim."""
+    """Describe the cost of the exploration rules."""
     if not quality["plain"]:
         return ""
     with_rules, without = (quality[name]["ndcg_at_10"] for name in ("lists", "plain"))

@@ -1,8 +1,10 @@
-"""How a report says things: numbers with units, times in UTC, sentences of what happened."""
+"""Text of the report: numbers with units, times in UTC, sentences."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from nightshelf.text import age_text, size_text
 
 #: The heads of `gate_rows`.
 GATE_HEADS = ("Gate", "Tonight", "Expected", "Outcome")
@@ -36,35 +38,17 @@ def ratio(value: float) -> str:
     return f"{value:.3f}"
 
 
-def size(n_bytes: float) -> str:
-    """Return an amount of memory, in powers of 1,000.
-
-    >>> size(512), size(1_900), size(123_456_789)
-    ('512 B', '1.9 kB', '123.5 MB')
-    """
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 999.95:
-            return f"{n_bytes:.0f} B" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.1f} GB"
-
-
 def duration(seconds: float) -> str:
-    """Return a length of time.
+    """Return a duration, with a decimal below a minute.
 
     >>> duration(0.25), duration(72.4), duration(3725)
-    ('0.2 s', '1 min 12 s', '1 h 02 min')
+    ('0.2 s', '1 min 12 s', '1 h 2 min')
     """
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{seconds:.1f} s" if seconds < 59.95 else age_text(round(seconds))
 
 
 def instant(iso: str) -> str:
-    """Return a time as people read it, in UTC.
+    """Return a time in full, in UTC.
 
     >>> instant("2026-11-02T01:00:00+01:00")
     'Monday 2 November 2026, 00:00 UTC'
@@ -79,7 +63,7 @@ def words(name: str) -> str:
 
 
 def training(model: Mapping[str, Any]) -> str:
-    """Say how the model was trained.
+    """Describe the training of the model.
 
     >>> training({"iterations": 5, "started_from": 41})
     '5 iterations from generation 41 on'
@@ -92,7 +76,7 @@ def training(model: Mapping[str, Any]) -> str:
 
 
 def saved(memory: Mapping[str, Any]) -> str:
-    """Say what is saved on users who were not here lately; nothing where everybody has a list.
+    """Describe the memory saved on inactive users; empty if there are none.
 
     >>> saved({"inactive_users": 1200, "bytes_saved": 2_500_000})
     ' 1,200 inactive users have no list of their own, which saves about 2.5 MB in Redis.'
@@ -101,12 +85,12 @@ def saved(memory: Mapping[str, Any]) -> str:
         return ""
     return (
         f" {count(memory['inactive_users'])} inactive users have no list of their own, which saves "
-        f"about {size(memory['bytes_saved'])} in Redis."
+        f"about {size_text(memory['bytes_saved'])} in Redis."
     )
 
 
 def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Return rows of what a gate looks at, its figure, its limit and what came of it."""
+    """Return rows of a gate's figure, its value, limit and outcome."""
     return [
         (
             gate["says"],
@@ -119,7 +103,7 @@ def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def type_counts(log: Mapping[str, Any]) -> dict[str, int]:
-    """Return the events of each type, those marked whose type has no weight.
+    """Return the events of each type; types without a weight are marked.
 
     >>> type_counts({"event_types": {"view": 5, "order": 2}, "unweighed": {"order": 2}})
     {'view': 5, 'order: no weight, teaches nothing': 2}
@@ -129,7 +113,7 @@ def type_counts(log: Mapping[str, Any]) -> dict[str, int]:
 
 
 def with_warnings(verdict: str, warnings: Sequence[str]) -> str:
-    """Add to a sentence how many warnings there are.
+    """Append the number of warnings to a sentence.
 
     >>> with_warnings("Coverage off target", []), with_warnings("Targets met", ["a", "b"])
     ('Coverage off target', 'Targets met, and 2 warnings')
@@ -139,7 +123,7 @@ def with_warnings(verdict: str, warnings: Sequence[str]) -> str:
 
 
 def measured_on(memory: Mapping[str, Any] | None) -> str:
-    """Say which lists the figures are of."""
+    """Name the lists that the figures are of."""
     if memory is None:
         return "Measured on the lists as they were computed: nothing of them was published."
     return f"Measured on the lists whose digest Redis returned: {memory['digest']}."

@@ -70,7 +70,7 @@ class SavedRun:
 
     @property
     def passed(self) -> bool:
-        """Whether gates have judged the generation and none blocked it."""
+        """True if gates have judged the generation and none blocked it."""
         return bool(self.manifest.gates) and "block" not in self.manifest.gates.values()
 
 

@@ -211,7 +211,7 @@ def test_warnings_stand_in_all_three_and_nothing_stands_where_there_are_none(nig
 
 
 def test_rules_of_exposure_show_where_they_are_in_force(night: Night) -> None:
-    names = ("Places that explore", "Score kept", "Over the ceiling")
+    names = ("Places that explore", "Score kept", "Over the exposure cap")
     plain = Page(written(night).html.read_text()).text
     assert not any(name in plain for name in names)
     ruled = replace(measured(night), explored_share=0.1, score_kept=0.934, n_over_cap=2)
@@ -224,10 +224,10 @@ def test_rules_of_exposure_show_where_they_are_in_force(night: Night) -> None:
 
 def test_a_blocked_generation_says_so_first(night: Night) -> None:
     report = written(night, None, "blocked", PASSES, BLOCKS, ALONE)
-    assert "Kept from going live by 1 gate" in Page(report.html.read_text()).text
+    assert "Blocked by 1 gate" in Page(report.html.read_text()).text
     markdown = report.md.read_text()
     assert "generation 7: blocked" in markdown
-    why = "**Kept from going live**: what is in common: 0.01, expected at least 0.05."
+    why = "**Blocked**: what is in common: 0.01, expected at least 0.05."
     assert why in markdown
     assert "| what is in common | 0.01 | at least 0.05 | ✗ blocks |" in markdown
     assert "| rows read | - | at least 0.7 | nothing to compare with |" in markdown
