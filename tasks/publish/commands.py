@@ -22,7 +22,6 @@ from tasks.publish._jit.bytes import (
     put_number,
 )
 
-OK = b"+OK\r\n"
 #: Bytes that a command, or one of its arguments, needs beside key and value, at most.
 _ROOM = 128
 _LINE = literal(b"\r\n")

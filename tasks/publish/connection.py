@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import InvalidResponse, RedisError
 
 from tasks.io.byte_strings import Buffer, ByteStrings
-from tasks.publish.commands import OK, mget_command, set_commands, ttls_of
+from tasks.publish.commands import mget_command, set_commands, ttls_of
 from tasks.publish.keyspace import Entries
 from tasks.publish.replies import Inbox
 
@@ -134,11 +134,12 @@ def setting(parts: Sequence[Entries], ttl_s: int, room: Buffer) -> Exchange[None
     for part in parts:
         ttls_s = ttls_of(part.family, part.keys, ttl_s)
         commands = set_commands(part.keys, part.values, ttls_s, room, len(commands))
-    expected = OK * sum(map(len, parts))
 
     def answered(inbox: Inbox) -> None:
-        if not inbox.begins(expected):
-            _raise_first_error(inbox, parts)
+        for part in parts:
+            for reply in inbox.replies(len(part)):
+                if reply != b"OK":
+                    raise _refusal(part.family, reply) from None
 
     return Exchange(commands.data, answered)
 
@@ -151,11 +152,6 @@ def getting(keys: ByteStrings) -> Exchange[ByteStrings]:
     return Exchange(mget_command(keys), lambda inbox: inbox.values(keys))
 
 
-def _raise_first_error(inbox: Inbox, parts: Sequence[Entries]) -> None:
-    families = [part.family for part in parts for _ in range(len(part))]
-    for reply, family in zip(inbox.replies(len(families)), families, strict=True):
-        if reply != b"OK":
-            known = isinstance(reply, RedisError)
-            error = reply if known else InvalidResponse(f"{reply!r} instead of OK")
-            said = f"SET of a key of the family {family!r} was refused: {error}"
-            raise type(error)(said) from None
+def _refusal(family: str, reply: Any) -> RedisError:
+    error = reply if isinstance(reply, RedisError) else InvalidResponse(f"{reply!r} instead of OK")
+    return type(error)(f"SET of a key of the family {family!r} was refused: {error}")
