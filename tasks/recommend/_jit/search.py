@@ -1,14 +1,141 @@
-"""The compiled search for exact lists: blocks of items are searched for whom they still concern."""
+"""Compiled: the search for exact lists, from products of users and items to candidates to lists.
+
+A block of items is multiplied only with the users whose bound reaches their threshold.
+"""
 
 import numpy as np
 
-from tasks.io.jit import Double, Positions, compiled
+from tasks.io.jit import Double, Positions, bare, compiled
 from tasks.recommend._jit.category_cap import walk
-from tasks.recommend._jit.int16_dot import TEAM
+from tasks.recommend._jit.int16_dot import TEAM, WORD, hits, products, trailing_zeros
 from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
-from tasks.recommend._jit.scan import scan, scan_head
 from tasks.recommend._jit.search_state import Rules, SearchState
 from tasks.recommend._jit.threshold import exact_scores, settle
+
+#: Halvings of the range in which the first candidates are sought.
+_HALVINGS = 16
+#: What no product comes down to, and what none is above.
+_LOWEST, _HIGHEST = -(2**31), 2**31 - 1
+
+
+@bare
+def threshold_of(
+    u: int, b: int, block: UserBlock, index: ItemIndex, state: SearchState
+) -> np.int32:
+    """Return what user u's products with the items of block b must be above to matter.
+
+    That is the threshold less what rounding to whole numbers may take away, in units of both.
+    """
+    whole, unit = block.whole, block.whole.units[u] * index.units[b]
+    lost = whole.errors[u] * index.longest[b] + whole.lengths[u] * index.errors[b]
+    least = np.floor((state.threshold[u] - lost) / unit) - 1
+    return np.int32(min(max(least, _LOWEST), _HIGHEST))
+
+
+@bare
+def add_fresh(
+    u: int, place: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
+) -> bool:
+    """Take on a candidate; return whether the threshold may have risen."""
+    state.fresh[u, state.n_fresh[u]] = place
+    state.n_fresh[u] += 1
+    if state.n_fresh[u] < state.fresh.shape[1]:
+        return False
+    settle(u, block, index, state, rules)
+    return True
+
+
+@bare
+def hide_seen(u: int, row: Positions, block: UserBlock, state: SearchState) -> None:
+    """Put the lowest where user u has seen a place of the first block."""
+    at, end = state.cursor[u], block.seen_from[u + 1]
+    while at < end and block.seen[at] < len(row):
+        if block.seen[at] >= 0:
+            row[block.seen[at]] = _LOWEST
+        at += 1
+    state.cursor[u] = at
+
+
+@bare
+def has_seen(u: int, place: int, block: UserBlock, state: SearchState) -> bool:
+    """Tell whether user u has seen a place; they are asked in order."""
+    at, end = state.cursor[u], block.seen_from[u + 1]
+    while at < end and block.seen[at] < place:
+        at += 1
+    state.cursor[u] = at
+    return bool(at < end and block.seen[at] == place)
+
+
+@bare
+def first_look(
+    u: int, row: Positions, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
+) -> None:
+    """Begin with the best of the first block's products, so that few of the others pass.
+
+    Halves the range of products until a list's worth and a few more pass; takes those out of the
+    row. Where ties allow no such level, nothing is taken.
+    """
+    low: int = _HIGHEST
+    high: int = _LOWEST
+    for product in row:
+        low = min(low, int(product) if product > _LOWEST else low)
+        high = max(high, int(product))
+    n, level = np.int32(0), np.int32(0)
+    for _ in range(_HALVINGS):
+        n, level = np.int32(0), np.int32((low + high) // 2)
+        for product in row:
+            n = np.int32(n + (product >= level))  # in 32 bits it runs in vectors twice as wide
+        if n > state.fresh.shape[1]:
+            low = int(level)
+        elif n < rules.n * 6 // 5:
+            high = int(level)
+        else:
+            break
+    if 0 < n <= state.fresh.shape[1]:
+        for at in range(len(row)):
+            if row[at] >= level:
+                state.fresh[u, state.n_fresh[u]] = at
+                state.n_fresh[u] += 1
+                row[at] = _LOWEST
+        settle(u, block, index, state, rules)
+
+
+@bare
+def scan_head(n: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules) -> None:
+    """Take on the candidates of the first block for the first `n` of the team."""
+    for word in range(index.words[1]):
+        products(block.whole.numbers, state.team, index.numbers, word, state.head)
+    for t in range(n):
+        u, row = state.team[t], state.head[t, : index.starts[1]]
+        hide_seen(u, row, block, state)
+        first_look(u, row, block, index, state, rules)
+        threshold = threshold_of(u, 0, block, index, state)
+        for at in range(len(row)):
+            if row[at] > threshold and add_fresh(u, at, block, index, state, rules):
+                threshold = threshold_of(u, 0, block, index, state)
+
+
+@bare
+def scan(
+    n: int, b: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
+) -> None:
+    """Take on the candidates of block b for the first `n` of the team."""
+    for t in range(TEAM):
+        state.thresholds[t] = threshold_of(state.team[t], b, block, index, state)
+    for word in range(index.words[b], index.words[b + 1]):
+        hits(block.whole.numbers, state.team, index.numbers, word, state.thresholds, state.hits)
+        first = index.starts[b] + WORD * (word - index.words[b])
+        for t in range(n):
+            left, u = state.hits[t], state.team[t]
+            while left:
+                place = first + trailing_zeros(left)
+                left &= left - np.uint64(1)
+                if place >= index.starts[b + 1]:
+                    break
+                if has_seen(u, place, block, state):
+                    continue
+                if add_fresh(u, place, block, index, state, rules):
+                    state.thresholds[t] = threshold_of(u, b, block, index, state)
 
 
 @compiled
