@@ -119,13 +119,13 @@ def test_a_worker_runs_each_deployment(
 
 def by_day(env: dict[str, str], shop: Shop, client: Redis, root: Path) -> None:
     """Run the deployments beside the night: collect, refresh, backfill."""
-    collected = {"namespace": "by-worker", "events_dir": root / "tracked"}
+    tracked = {"namespace": "by-worker", "events_dir": root / "tracked"}
     shelf = Shelf(client, "by-worker")
     bought = shelf.popular("all").items[0].item_id
     assert shelf.acted("newcomer", "purchase", bought).recorded
-    trigger(env, "collect", **collected)
+    trigger(env, "collect", **tracked)
     (collected,) = work(env, 1)
-    trigger(env, "refresh", **collected, run_root=root)
+    trigger(env, "refresh", **tracked, run_root=root)
     day = SHOP.end.date().isoformat()
     files = {"events": shop.events, "items": shop.items, "users": shop.users, "run_root": root}
     trigger(env, "backfill", **files, namespace="past", start=day, end=day, make="lists")
