@@ -58,7 +58,6 @@ NOT_YET: set[str] = {
     "lookup/nightshelf/doctor",
     "nightshelf_ops",
     "tasks/publish",
-    "tasks/recommend",
     "tasks/refresh",
     "tests/e2e",
     "tests/faults",
