@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.io.columns import AVAILABLE, CATEGORY, ITEM_ID
+
 #: The category of an item that names none, and of one that the catalogue does not know.
 UNKNOWN = "unknown"
 
@@ -44,13 +46,13 @@ class Catalogue:
 
 def load_catalogue(item_features: Path, ids: pa.StringArray | None = None) -> Catalogue:
     """Load category and availability of `ids`, in their order, or of the whole catalogue."""
-    table = pq.read_table(item_features, columns=["item_id", "category", "available"])
+    table = pq.read_table(item_features, columns=[ITEM_ID, CATEGORY, AVAILABLE])
     if ids is not None:
-        table = table.take(pc.index_in(ids, table.column("item_id").combine_chunks()))
-    category = table.column("category").combine_chunks().dictionary_encode()
+        table = table.take(pc.index_in(ids, table.column(ITEM_ID).combine_chunks()))
+    category = table.column(CATEGORY).combine_chunks().dictionary_encode()
     return Catalogue(
-        ids=table.column("item_id").combine_chunks(),
+        ids=table.column(ITEM_ID).combine_chunks(),
         categories=category.indices.to_numpy().astype(np.int32),
         category_names=category.dictionary.to_pylist(),
-        available=table.column("available").combine_chunks().to_numpy(zero_copy_only=False),
+        available=table.column(AVAILABLE).combine_chunks().to_numpy(zero_copy_only=False),
     )

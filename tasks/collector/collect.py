@@ -26,6 +26,7 @@ from tasks.collector.log_files import (
     quarantine_of,
     write_durably,
 )
+from tasks.io.columns import EVENT_TYPE, TS
 from tasks.io.disk import written_whole
 
 #: Entries a round trip; a batch exceeds its bounds by fewer.
@@ -169,8 +170,8 @@ class _SortedOut:
     def unknown(self, counting: Counting | None) -> Iterator[str]:
         """Yield the type of each event of a type that the night does not know."""
         for row in (row for rows in self.days.values() for _, row in rows):
-            if counting and not counting.knows(row["event_type"]):
-                yield row["event_type"]
+            if counting and not counting.knows(row[EVENT_TYPE]):
+                yield row[EVENT_TYPE]
 
 
 def _sort_out(entries: Iterable[Entry], settings: CollectSettings) -> _SortedOut:
@@ -181,7 +182,7 @@ def _sort_out(entries: Iterable[Entry], settings: CollectSettings) -> _SortedOut
         except Malformed as malformed:
             sorted_out.malformed.append((entry, str(malformed)))
         else:
-            day = row["ts"].date().isoformat()
+            day = row[TS].date().isoformat()
             sorted_out.days.setdefault(day, []).append((entry, row))
     return sorted_out
 

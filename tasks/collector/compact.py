@@ -27,6 +27,7 @@ from tasks.collector.log_files import (
     quarantine_of,
     write_durably,
 )
+from tasks.io.columns import ARRIVED_AT, EVENT_ID
 from tasks.io.disk import written_whole
 from tasks.io.parquet import BrokenFile
 
@@ -127,9 +128,9 @@ def _merge(files: Sequence[LogFile]) -> int:
     """
     tables = [EVENTS.empty_table(), *(_read(file.path) for file in files)]
     rows = pa.concat_tables(tables, promote_options="default")
-    keys = dict.fromkeys(["event_id", "arrived_at", *EVENTS.names])
+    keys = dict.fromkeys([EVENT_ID, ARRIVED_AT, *EVENTS.names])
     rows = rows.sort_by([(name, "ascending") for name in keys])
-    ids = rows["event_id"].combine_chunks()
+    ids = rows[EVENT_ID].combine_chunks()
     is_first = pa.concat_arrays([pa.array([True]), pc.not_equal(ids[1:], ids[:-1])])
     once = rows.filter(is_first).sort_by(ORDER)
     names = json.dumps(sorted(file.path.name for file in files))

@@ -14,27 +14,28 @@ import pyarrow as pa
 
 from nightshelf.contract.keys import encode_id
 from nightshelf.errors import InvalidKey
+from tasks.io.columns import ARRIVED_AT, EVENT_ID, EVENT_TYPE, ITEM_ID, TS, USER_ID, VALUE
 
 #: Grain: one entry of the stream; an event sent twice is there twice.
 EVENTS = pa.schema(
     [
-        ("event_id", pa.string()),
-        ("user_id", pa.string()),
-        ("event_type", pa.string()),
-        ("ts", pa.timestamp("us", "UTC")),
-        ("item_id", pa.string()),
-        ("value", pa.float64()),
+        (EVENT_ID, pa.string()),
+        (USER_ID, pa.string()),
+        (EVENT_TYPE, pa.string()),
+        (TS, pa.timestamp("us", "UTC")),
+        (ITEM_ID, pa.string()),
+        (VALUE, pa.float64()),
         ("generation", pa.int64()),
         ("model", pa.string()),
         ("variant", pa.string()),
         ("position", pa.int32()),
         ("latency_ms", pa.float64()),
-        ("arrived_at", pa.timestamp("us", "UTC")),
+        (ARRIVED_AT, pa.timestamp("us", "UTC")),
     ]
 )
 
 #: Order of a file's rows; entries of one event are in order of arrival.
-ORDER = [(name, "ascending") for name in ("ts", "event_id", "arrived_at")]
+ORDER = [(name, "ascending") for name in (TS, EVENT_ID, ARRIVED_AT)]
 
 Row = dict[str, Any]
 Entry = tuple[bytes, Mapping[bytes, bytes]]
@@ -61,8 +62,8 @@ def row_of(entry: Entry, clock_tolerance_s: float) -> Row:
             row[name] = _parsed(name, given, read)
         elif name in _NEEDED:
             raise Malformed(f"{name} missing")
-    row["arrived_at"] = _arrived_at(entry_id)
-    if row["ts"] - row["arrived_at"] > timedelta(seconds=clock_tolerance_s):
+    row[ARRIVED_AT] = _arrived_at(entry_id)
+    if row[TS] - row[ARRIVED_AT] > timedelta(seconds=clock_tolerance_s):
         raise Malformed("ts in the future")
     return row
 
@@ -113,14 +114,14 @@ def _whole(bits: int) -> Callable[[str], int]:
     return read
 
 
-_NEEDED = frozenset({"event_id", "user_id", "event_type", "ts"})
+_NEEDED = frozenset({EVENT_ID, USER_ID, EVENT_TYPE, TS})
 _FIELDS: Mapping[str, Callable[[str], object]] = {
-    "event_id": _text,
-    "user_id": _text,
-    "event_type": _text,
-    "ts": _instant,
-    "item_id": _text,
-    "value": _number,
+    EVENT_ID: _text,
+    USER_ID: _text,
+    EVENT_TYPE: _text,
+    TS: _instant,
+    ITEM_ID: _text,
+    VALUE: _number,
     "generation": _whole(64),
     "model": _text,
     "variant": _text,

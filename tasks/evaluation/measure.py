@@ -12,6 +12,8 @@ from tasks.evaluation import list_metrics
 from tasks.evaluation.curves import curves
 from tasks.evaluation.reach import count_candidates, count_in_log, lengths_of
 from tasks.evaluation.served_lists import Evidence, load_evidence
+from tasks.io.columns import ID
+from tasks.io.parquet import read_column
 from tasks.recommend.active_users import active_rows
 from tasks.recommend.rerank.exposure_cap import count_lists, most_lists
 from tasks.recommend.settings import TopNSettings
@@ -155,7 +157,7 @@ def _over_cap(evidence: Evidence, run: Run, features: Features, listing: TopNSet
     modelled = np.arange(len(evidence.available)) < features.n_items
     seen = evidence.seen
     if days := listing.active_within_days:
-        ids = pq.read_table(features.user_ids)["id"].combine_chunks()
+        ids = read_column(features.user_ids, ID)
         seen = seen[active_rows(features.users, ids, run.as_of, days)]
     most = most_lists(listing.max_item_share, count_lists(seen, evidence.available & modelled))
     return int(np.count_nonzero(evidence.exposure.counts > most))

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from scipy import sparse
 
 from tasks.artifacts.catalogue import UNKNOWN
 from tasks.artifacts.list_tables import read_lists
 from tasks.artifacts.records import Made, TrainedModel
 from tasks.evaluation.list_metrics import Bools, Exposure, Floats, Ints
+from tasks.io.columns import AVAILABLE, CATEGORY, ID, ITEM_ID, positions_of
+from tasks.io.parquet import read_column
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +67,14 @@ class Evidence:
 def load_evidence(made: Made) -> Evidence:
     """Read the night's files into arrays that share one numbering of items and of users."""
     features = made.features
-    catalogue = _read(features.items, ["item_id", "category", "available"])
-    known = pc.unique(pa.concat_arrays([_ids(features.item_ids), _one(catalogue["item_id"])]))
-    users, exposure, explored, universe = _lists(made.own.path, _ids(features.user_ids), known)
-    at = pc.index_in(universe, value_set=catalogue["item_id"])
-    category = pc.fill_null(_one(catalogue["category"]), UNKNOWN)
+    catalogue = _read(features.items, [ITEM_ID, CATEGORY, AVAILABLE])
+    item_ids, user_ids = (read_column(f, ID) for f in (features.item_ids, features.user_ids))
+    known = pc.unique(pa.concat_arrays([item_ids, _one(catalogue[ITEM_ID])]))
+    users, exposure, explored, universe = _lists(made.own.path, user_ids, known)
+    at = pc.index_in(universe, value_set=catalogue[ITEM_ID])
+    category = pc.fill_null(_one(catalogue[CATEGORY]), UNKNOWN)
     named = pc.fill_null(category.take(at), UNKNOWN).dictionary_encode()
-    available = pc.fill_null(_one(catalogue["available"]).take(at), False)
+    available = pc.fill_null(_one(catalogue[AVAILABLE]).take(at), False)
     interactions = sparse.load_npz(features.interactions)
     seen = sparse.csr_array(sparse.load_npz(features.seen))
     seen.resize((seen.shape[0], len(universe)))
@@ -114,19 +116,19 @@ def _lists(
     strange = pc.unique(named.filter(pc.invert(pc.is_in(named, value_set=universe))))
     universe = pa.concat_arrays([universe, strange])
     exposure = Exposure(
-        items=_positions(named, universe)[np.concatenate(items)],
+        items=positions_of(named, universe)[np.concatenate(items)],
         offsets=np.cumsum(np.concatenate(lengths), dtype=np.int64),
         n_items=len(universe),
     )
-    users = _positions(pa.concat_arrays(keys), user_ids)
+    users = positions_of(pa.concat_arrays(keys), user_ids)
     return users, exposure, np.concatenate(explored), universe
 
 
 def _factors(model: TrainedModel, universe: pa.Array) -> Floats:
     """Return the item factors in the order of `universe`, zeros where there are none."""
-    table = _read(model.item_factors, ["id", "factors"])
+    table = _read(model.item_factors, [ID, "factors"])
     factors = np.zeros((len(universe), model.n_factors))
-    rows = _positions(_one(table["id"]), universe)
+    rows = positions_of(_one(table[ID]), universe)
     values = _one(table["factors"]).flatten().to_numpy().reshape(-1, model.n_factors)
     factors[rows[rows >= 0]] = values[rows >= 0]
     return factors
@@ -138,13 +140,3 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
-
-
-def _ids(path: Path) -> pa.Array:
-    return _one(_read(path, ["id"])["id"])
-
-
-def _positions(values: pa.Array, among: pa.Array) -> NDArray[np.int32]:
-    """Return where each value stands in `among`, -1 where it does not."""
-    positions: NDArray[np.int32] = pc.fill_null(pc.index_in(values, value_set=among), -1).to_numpy()
-    return positions

@@ -66,6 +66,11 @@ def digest_of(root: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def read_column(path: Path, name: str) -> pa.Array:
+    """Return one column of a file."""
+    return pq.read_table(path, columns=[name], partitioning=None)[name].combine_chunks()
+
+
 def row_groups(
     path: Path, columns: list[str] | None = None, distinct: list[str] | None = None
 ) -> Generator[pa.RecordBatch, None, None]:

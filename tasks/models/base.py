@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from tasks.artifacts.factors import Factors, load_factors, load_matrix, save_factors
 from tasks.artifacts.records import Features, TrainedModel
-from tasks.io.parquet import digest_of
+from tasks.io.columns import ID
+from tasks.io.parquet import digest_of, read_column
 from tasks.runs.run_folder import Progress, Run, no_progress
 from tasks.runs.saved_run import SETTINGS, read_settings, settings_of
 
@@ -127,10 +127,7 @@ def train(
     progress: Progress,
 ) -> TrainedModel:
     """Train a model on the features, from a `start` where there is one, and save it."""
-    user_ids, item_ids = (
-        pq.read_table(path)["id"].combine_chunks()
-        for path in (features.user_ids, features.item_ids)
-    )
+    user_ids, item_ids = (read_column(path, ID) for path in (features.user_ids, features.item_ids))
     data = Interactions(user_ids, item_ids, load_matrix(features.interactions))
     before = kind.load(start.folder) if start else None
     model = kind.fit(data, settings, before, progress=progress)

@@ -20,8 +20,9 @@ from tasks.artifacts.list_tables import list_batch
 from tasks.artifacts.records import CleanLog, Features, Lists
 from tasks.features.build import open_log
 from tasks.features.settings import FeatureSettings
+from tasks.io.columns import CREATED_AT, ID, ITEM_ID, SEGMENT, USER_ID, positions_of
 from tasks.io.duckdb_session import connect, query
-from tasks.io.parquet import write_table
+from tasks.io.parquet import read_column, write_table
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend.settings import PopularitySettings, TopNSettings
 from tasks.runs.journal import computed
@@ -71,8 +72,8 @@ def _segments(
     popularity = load_popularity(features)
     yield "all", popularity
     yield "trending", _trending(run, log, catalogue, settings, weighing)
-    items = pq.read_table(features.items, columns=["created_at", "first_seen"])
-    known_since = pc.coalesce(items.column("created_at"), items.column("first_seen"))
+    items = pq.read_table(features.items, columns=[CREATED_AT, "first_seen"])
+    known_since = pc.coalesce(items.column(CREATED_AT), items.column("first_seen"))
     yield "new", _newness(known_since, run.as_of)
     for number, name in sorted(enumerate(catalogue.category_names), key=lambda pair: pair[1]):
         yield f"category:{name}", np.where(catalogue.categories == number, popularity, np.nan)
@@ -89,11 +90,11 @@ def _trending(
     windows = {"recent_days": settings.recent_days, "past_days": settings.past_days}
     with connect(run.folder) as db:
         open_log(db, log, weighing)
-        rows = db.sql(
-            query("recommend/trending"), params={"as_of": run.as_of, **windows}
-        ).to_arrow_table()
+        parameters = {"as_of": run.as_of, **windows}
+        rows = db.sql(query("recommend/trending"), params=parameters).to_arrow_table()
     scores = np.full(len(catalogue.ids), np.nan)
-    scores[pc.index_in(rows.column("item_id"), catalogue.ids).to_numpy()] = rows.column("score")
+    positions = positions_of(rows[ITEM_ID].combine_chunks(), catalogue.ids)
+    scores[positions] = rows["score"]
     return scores
 
 
@@ -106,17 +107,17 @@ def _newness(known_since: pa.ChunkedArray, as_of: datetime) -> Scores:
 
 def _by_user_segment(features: Features, catalogue: Catalogue) -> Iterator[tuple[str, Scores]]:
     """Add up the interactions of a segment's users."""
-    users = pq.read_table(features.users, columns=["user_id", "segment"])
-    model_users = pq.read_table(features.user_ids).column("id").combine_chunks()
-    model_items = pq.read_table(features.item_ids).column("id").combine_chunks()
-    segment = users.column("segment").take(pc.index_in(model_users, users.column("user_id")))
+    users = pq.read_table(features.users, columns=[USER_ID, SEGMENT])
+    model_users = read_column(features.user_ids, ID)
+    model_items = read_column(features.item_ids, ID)
+    segment = users.column(SEGMENT).take(pc.index_in(model_users, users.column(USER_ID)))
     coded = segment.combine_chunks().dictionary_encode()
     where = np.flatnonzero(coded.is_valid().to_numpy(zero_copy_only=False))
     shape = (len(coded.dictionary), len(model_users))
     codes = coded.indices.drop_null().to_numpy()
     members = sp.csr_matrix((np.ones(len(where)), (codes, where)), shape=shape)
     taken = (members @ load_matrix(features.interactions).astype(np.float64)).toarray()
-    positions = pc.index_in(model_items, catalogue.ids).to_numpy()
+    positions = positions_of(model_items, catalogue.ids)
     for number, name in sorted(enumerate(coded.dictionary.to_pylist()), key=lambda pair: pair[1]):
         scores = np.zeros(len(catalogue.ids))
         scores[positions] = np.maximum(taken[number], 0)

@@ -12,12 +12,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.records import Features, GenerationFiles, Lists
 from tasks.features.build import build_features
+from tasks.io.columns import ID, positions_of
+from tasks.io.parquet import read_column
 from tasks.models.registry import MODELS
 from tasks.publish.keyspace import Family, families
 from tasks.recommend.topn import make_lists
@@ -77,9 +78,9 @@ def _of_model(
     built: Features, item_ids: pa.StringArray
 ) -> tuple[pa.StringArray, sp.csr_matrix, sp.csr_matrix]:
     """Return who can be folded in, and their strengths and masks (users x the model's items)."""
-    ids = pq.read_table(built.user_ids).column("id").combine_chunks()
-    known = pq.read_table(built.item_ids).column("id").combine_chunks()
-    columns = pc.index_in(item_ids, known).to_numpy()  # all there: somebody took to each
+    ids = read_column(built.user_ids, ID)
+    known = read_column(built.item_ids, ID)
+    columns = positions_of(item_ids, known)  # all there: somebody took to each
     strengths = load_matrix(built.interactions)[:, columns]
     rows = np.flatnonzero(np.diff((strengths > 0).indptr))
     rows = rows[pc.not_equal(ids.take(pa.array(rows)), NOBODY).to_numpy(zero_copy_only=False)]

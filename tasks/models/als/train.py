@@ -4,7 +4,6 @@ from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.recommender_base import ModelFitError
@@ -12,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
 from tasks.errors import ModelError
+from tasks.io.columns import positions_of
 from tasks.models.als.settings import TrainSettings
 from tasks.runs.run_folder import Progress
 
@@ -57,10 +57,10 @@ def inherit(
     factors: Factors, ids: pa.StringArray, wanted: pa.StringArray, rng: np.random.Generator
 ) -> Factors:
     """Return the factors of `ids` in the order of `wanted`; a new id begins as in implicit."""
-    at = pc.index_in(wanted, value_set=ids)
-    known = at.is_valid().to_numpy(zero_copy_only=False)
+    at = positions_of(wanted, ids)
+    known = at >= 0
     found = np.empty((len(at), factors.shape[1]), np.float32)
-    found[known] = factors[at.drop_null().to_numpy()]
+    found[known] = factors[at[known]]
     n_new = len(at) - known.sum()
     found[~known] = rng.random((n_new, factors.shape[1]), dtype=np.float32) * np.float32(0.01)
     return found

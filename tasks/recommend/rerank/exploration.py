@@ -21,6 +21,7 @@ import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
+from tasks.io.columns import CREATED_AT, ITEM_ID, USER_ID, positions_of
 from tasks.recommend._jit.exploration import Places, Tastes, explore_lists, open_table
 from tasks.recommend.exact_search import Block
 
@@ -39,16 +40,17 @@ def load_favourites(
     user_features: Path, user_ids: pa.StringArray, catalogue: Catalogue
 ) -> Favourites:
     """Load the favourite categories of `user_ids`, in their order, by number in the catalogue."""
-    table = pq.read_table(user_features, columns=["user_id", "favorite_categories"])
-    rows = pc.index_in(user_ids, table.column("user_id").combine_chunks())
+    table = pq.read_table(user_features, columns=[USER_ID, "favorite_categories"])
+    rows = pc.index_in(user_ids, table.column(USER_ID).combine_chunks())
     liked = table.column("favorite_categories").combine_chunks().take(rows)
     owners = pc.list_parent_indices(liked).to_numpy()
-    numbers = pc.index_in(pc.list_flatten(liked), pa.array(catalogue.category_names, pa.string()))
-    known = numbers.is_valid().to_numpy(zero_copy_only=False)
+    names = pa.array(catalogue.category_names, pa.string())
+    numbers = positions_of(pc.list_flatten(liked), names)
+    known = numbers >= 0
     counts = np.bincount(owners[known], minlength=len(user_ids))
     return Favourites(
         starts=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
-        categories=numbers.drop_null().to_numpy().astype(np.int32),
+        categories=numbers[known],
     )
 
 
@@ -57,9 +59,9 @@ def load_new(item_features: Path, item_ids: pa.StringArray, as_of: datetime, day
 
     As for the list `new`, an item without `created_at` began with its first event.
     """
-    table = pq.read_table(item_features, columns=["item_id", "created_at", "first_seen"])
-    table = table.take(pc.index_in(item_ids, table.column("item_id").combine_chunks()))
-    since = pc.coalesce(table.column("created_at"), table.column("first_seen")).to_numpy()
+    table = pq.read_table(item_features, columns=[ITEM_ID, CREATED_AT, "first_seen"])
+    table = table.take(pc.index_in(item_ids, table.column(ITEM_ID).combine_chunks()))
+    since = pc.coalesce(table.column(CREATED_AT), table.column("first_seen")).to_numpy()
     age = np.datetime64(as_of.replace(tzinfo=None)) - since
     return np.asarray((age >= np.timedelta64(0)) & (age <= np.timedelta64(days, "D")))
 
