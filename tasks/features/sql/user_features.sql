@@ -1,7 +1,7 @@
 -- Grain: every user known, by the log or by the users file.
 -- Inputs: users, active(user_id, first_seen, last_seen, events, total_purchases, ratings, rated_high,
 -- rated_low, number). Ratings are added up in millionths, in two parts.
--- Lists are put in number's place afterwards (`tasks/features/rows.py`).
+-- Lists are put in number's place afterwards (`tasks/features/tables.py`).
 SELECT
     user_id,
     segment,
