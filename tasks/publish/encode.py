@@ -63,8 +63,8 @@ def encode_lists(rows: pa.RecordBatch) -> ByteStrings:
     scores = flat[1].to_numpy()[places[0][0] : places[0][-1]]
     text, lengths = score_texts(scores)
     room = SLACK + LIST_ROOM * len(rows) + ITEM_ROOM * len(items) + int(lengths.sum())
-    for positions, texts in ((items, item), (codes, code), (because, cause)):
-        room += total(positions, texts.lengths)
+    for positions, encoded in ((items, item), (codes, code), (because, cause)):
+        room += total(positions, encoded.lengths)
     out, ends = np.empty(room, np.uint8), np.zeros(len(rows) + 1, np.int64)
     write_lists(
         rows_at,
@@ -95,9 +95,9 @@ def _repeats(strings: pa.Array) -> bool:
 
 def _escaped(strings: pa.Array) -> ByteStrings:
     """Return strings as JSON without their quotes: as they are, unless one needs an escape."""
-    texts = ByteStrings.of(strings)
-    if not texts.contains_any(_ESCAPED):
-        return texts
+    encoded = ByteStrings.of(strings)
+    if not encoded.contains_any(_ESCAPED):
+        return encoded
     return ByteStrings.of(
         [json.dumps(s, ensure_ascii=False)[1:-1].encode() for s in strings.to_pylist()]
     )
@@ -105,12 +105,12 @@ def _escaped(strings: pa.Array) -> ByteStrings:
 
 def encode_rows(rows: pa.RecordBatch) -> ByteStrings:
     """Encode feature rows without their ids, as `encode_row` does each."""
-    texts = [_column(column) for column in rows.columns]
-    if any(text is None for text in texts) or not texts:
+    encoded = [_column(column) for column in rows.columns]
+    if any(text is None for text in encoded) or not encoded:
         return ByteStrings.of([encode_row(row) for row in rows.to_pylist()])
     names = [orjson.dumps(name).decode() + ":" for name in rows.schema.names]
     between = ["{" + names[0], *("," + name for name in names[1:])]
-    pieces = [piece for pair in zip(between, texts, strict=True) for piece in pair]
+    pieces = [piece for pair in zip(between, encoded, strict=True) for piece in pair]
     return ByteStrings.of(pc.binary_join_element_wise(*pieces, "}", "").cast(pa.large_binary()))
 
 
@@ -139,18 +139,18 @@ def _strings(strings: pa.Array) -> pa.Array:
     if not ByteStrings.of(strings.drop_null()).contains_any(_ESCAPED):
         return pc.binary_join_element_wise('"', strings, '"', "")
     found = strings.dictionary_encode()
-    texts = [json.dumps(text, ensure_ascii=False) for text in found.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(found.indices)
+    encoded = [json.dumps(text, ensure_ascii=False) for text in found.dictionary.to_pylist()]
+    return pa.array(encoded, pa.string()).take(found.indices)
 
 
 def _string_lists(column: pa.Array) -> pa.Array:
     """Write lists of strings; of a slice, no other rows' strings."""
     places = column.offsets.to_numpy().astype(np.int64)
     values, lists = column.values.slice(places[0], places[-1] - places[0]), places - places[0]
-    if values.null_count == 0 and not (texts := ByteStrings.of(values)).contains_any(_ESCAPED):
-        out = np.empty(texts.n_bytes + 3 * len(texts) + 2 * len(lists), np.uint8)
+    if values.null_count == 0 and not (encoded := ByteStrings.of(values)).contains_any(_ESCAPED):
+        out = np.empty(encoded.n_bytes + 3 * len(encoded) + 2 * len(lists), np.uint8)
         ends = np.zeros(len(lists), np.int64)
-        write_string_lists(lists, texts.offsets, texts.data, out, ends)
+        write_string_lists(lists, encoded.offsets, encoded.data, out, ends)
         return ByteStrings(ends, out).to_arrow()
     quoted = _strings(values).fill_null("null")
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(lists, pa.int32()), quoted), ",")

@@ -1,4 +1,4 @@
-"""What becomes of the live generation: replaced by tonight's, or kept; and old debris cleared."""
+"""Replace the live generation by tonight's or keep it, and clear old debris."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What dead publishers had left."""
+    """Remains of dead publishers."""
 
     n_generations: int
     n_keys: int

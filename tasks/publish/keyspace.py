@@ -54,7 +54,7 @@ class Entries:
 
 @dataclass(frozen=True)
 class Family:
-    """Where the keys of one family come from: a Parquet file, a row a key; a user's by `model`."""
+    """Source of one family's keys: a Parquet file, a row a key; a user's by `model`."""
 
     name: str
     path: Path
@@ -64,7 +64,7 @@ class Family:
 
     @property
     def holds_lists(self) -> bool:
-        """Whether a row is a list, and not a feature row."""
+        """True if a row is a list, and not a feature row."""
         return self.id_column == "key"
 
     def ids(self, batch_rows: int) -> Iterator[list[str]]:

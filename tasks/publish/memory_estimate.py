@@ -1,4 +1,4 @@
-"""How much memory a generation will take in Redis, before the first key is written.
+"""Memory that a generation will take in Redis, before the first key is written.
 
 A key costs more than its bytes: the allocator rounds up, and every key has an entry in two hash
 tables, its own and that of the times to live. The constants were fitted to Redis 7.0 and Valkey 9.1

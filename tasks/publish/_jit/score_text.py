@@ -33,19 +33,19 @@ def score_texts(scores: npt.NDArray[np.float64]) -> tuple[Bytes, npt.NDArray[np.
 
     Raises `ValueError` for a score that is not finite: JSON has no word for it.
     """
-    texts = np.empty((len(scores), WIDTH), np.uint8)
+    written = np.empty((len(scores), WIDTH), np.uint8)
     lengths = np.empty(len(scores), np.int64)
-    _write_plain(scores, texts.ravel(), lengths)
+    _write_plain(scores, written.ravel(), lengths)
     for at in np.flatnonzero(lengths == 0):
         text = json.dumps(float(f"{scores[at]:.6g}"), allow_nan=False).encode()
         lengths[at] = len(text)
-        texts[at, : len(text)] = np.frombuffer(text, np.uint8)
-    return texts, lengths
+        written[at, : len(text)] = np.frombuffer(text, np.uint8)
+    return written, lengths
 
 
 @bare
 def _write_plain(
-    scores: npt.NDArray[np.float64], texts: Bytes, lengths: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64], written: Bytes, lengths: npt.NDArray[np.int64]
 ) -> None:
     """Write every score whose digits are proven; the length of the others is 0."""
     exponent = 0  # neighbours in a list are of about one size
@@ -53,9 +53,9 @@ def _write_plain(
         start = at = i * WIDTH
         size, lengths[i] = abs(scores[i]), 0
         if np.signbit(scores[i]):
-            at = put_byte(texts, at, _MINUS)
+            at = put_byte(written, at, _MINUS)
         if size == 0:
-            lengths[i] = _put_decimal(texts, at, 0, 0) - start
+            lengths[i] = _put_decimal(written, at, 0, 0) - start
             continue
         if not _LEVELS[0] <= size < _LEVELS[-1]:
             continue
@@ -70,7 +70,7 @@ def _write_plain(
         if digits == 1_000_000:
             digits, carried = 100_000, 1
         if exponent + carried <= _LARGEST:
-            lengths[i] = _put_decimal(texts, at, digits, exponent + carried) - start
+            lengths[i] = _put_decimal(written, at, digits, exponent + carried) - start
 
 
 @inlined

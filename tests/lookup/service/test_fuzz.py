@@ -47,6 +47,7 @@ def service(settings: ServiceSettings, ledger: Ledger) -> Iterator[Service]:
     asgi.shutdown_lifespans()
 
 
+@pytest.mark.slow
 def test_requests(service: Service, settings: ServiceSettings, ledger: Ledger) -> None:
     document = schemathesis.openapi.from_dict(create_app(settings).openapi(), config=CONFIG)
     service.fuzz(document, examples=5, number=1, reads_alone=False)
@@ -55,6 +56,7 @@ def test_requests(service: Service, settings: ServiceSettings, ledger: Ledger) -
     assert {status for _, status in service.outcomes} >= {"200", "202", "401", "403", "422"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keeping", [True, False])
 def test_calls(redis_url: str, ledger: Ledger, keeping: bool) -> None:
     with both(redis_url, keeping=keeping) as clients:

@@ -92,7 +92,7 @@ def random_log(seed: int) -> list[Event]:
     ]
 
 
-def test_what_can_be_foreseen_is(tmp_path: Path) -> None:
+def test_what_can_be_predicted_is(tmp_path: Path) -> None:
     quality = night_of(tmp_path, planted()).judged()
     assert (quality.n_users, quality.n_relevant) == (USERS, USERS)
     assert quality.lists == dict.fromkeys(quality.lists, 1.0)
@@ -100,7 +100,7 @@ def test_what_can_be_foreseen_is(tmp_path: Path) -> None:
     assert quality.popularity["ndcg_at_10"] < 0.2
 
 
-def test_what_follows_no_taste_is_foreseen_no_better_than_by_popularity(tmp_path: Path) -> None:
+def test_what_follows_no_taste_is_predicted_no_better_than_by_popularity(tmp_path: Path) -> None:
     quality = night_of(tmp_path, planted(shuffled=True)).judged()
     chance = 10 / (BLOCKS * SIZE - SIZE + 1)
     for rule in (quality.lists, quality.popularity):

@@ -1,4 +1,4 @@
-"""What tonight's lists are compared with, and when there is nothing to compare with."""
+"""The generation that tonight's lists are compared with, if there is one."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -150,15 +150,15 @@ def test_offline_quality_is_compared_only_with_its_like_and_where_enough_users_j
     assert outcomes == dict.fromkeys(GATES, "pass") | {"ndcg_ratio": "no comparison"}
 
 
-def test_what_was_foreseen_is_a_figure_where_it_was_measured(tmp_path: Path) -> None:
+def test_what_was_predicted_is_a_figure_where_it_was_measured(tmp_path: Path) -> None:
     night = make_night(tmp_path, catalogue={}, history={}, lists={})
     metrics = measure(night.run, night.made, TopNSettings())
     blank = Quality(7, "2026-02-22T00:00:00+00:00", tmp_path)
     judged = replace(blank, n_users=3, lists={"ndcg_at_10": 0.25})
     plain = figures(night.clean, night.features, metrics, None)
     assert figures(night.clean, night.features, metrics, blank) == plain
-    foreseen = {"ndcg_at_10": 0.25, "backtest_days": 7, "judged_users": 3}
-    assert figures(night.clean, night.features, metrics, judged) == plain | foreseen
+    predicted = {"ndcg_at_10": 0.25, "backtest_days": 7, "judged_users": 3}
+    assert figures(night.clean, night.features, metrics, judged) == plain | predicted
 
 
 def test_no_lists_at_all_block() -> None:

@@ -83,7 +83,7 @@ def test_only_the_rules_in_force_are_counted(tmp_path: Path) -> None:
     assert on.n_over_cap == 2
 
 
-def test_the_ceiling_counts_those_who_would_have_a_list(tmp_path: Path) -> None:
+def test_the_cap_counts_those_who_would_have_a_list(tmp_path: Path) -> None:
     """u3 has seen all that the model knows: of 3 lists there would be 2, so 60 % is one list."""
     history = HISTORY | {"u3": ["a", "b", "c"]}
     night = night_of(tmp_path, {"u1": ["c"], "u2": ["c", "b"]}, history=history)

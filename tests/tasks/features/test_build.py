@@ -71,6 +71,7 @@ PURCHASES = ("purchase", "wave")
 LESSON = event(user_id="u0", event_type="purchase", event_id="lesson", value=1.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(rows=random_events, half_life_days=st.sampled_from([0.5, 7.0, 60.0]))
 def test_a_random_log_against_its_definition(

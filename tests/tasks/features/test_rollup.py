@@ -60,10 +60,10 @@ def defined(log: list[Event]) -> dict[Key, list[int]]:
 
 
 def read(rollup: Rollup) -> dict[Key, list[int]]:
-    """Return what a rollup says, having seen that its rows are in order and its texts are used."""
+    """Return what a rollup says, once its rows are in order and its strings used."""
     rows, found = rollup.rows, dict[Key, list[int]]()
     users, items, types = (x.to_pylist() for x in (rollup.users, rollup.items, rollup.types))
-    assert all(texts == sorted(set(texts)) for texts in (users, items, types))
+    assert all(strings == sorted(set(strings)) for strings in (users, items, types))
     assert set(rows.item.tolist()) == set(range(len(items)))
     assert set(rows.type.tolist()) == set(range(len(types)))
     more = {row: n for n, row in enumerate(rows.row.tolist())}

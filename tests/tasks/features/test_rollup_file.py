@@ -41,8 +41,8 @@ def small() -> Rollup:
 
 
 def said(rollup: Rollup) -> list[list[object]]:
-    texts = [each.to_pylist() for each in (rollup.users, rollup.items, rollup.types)]
-    return [*texts, *(column.tolist() for column in rollup.rows)]
+    strings = [each.to_pylist() for each in (rollup.users, rollup.items, rollup.types)]
+    return [*strings, *(column.tolist() for column in rollup.rows)]
 
 
 class Form(NamedTuple):
@@ -91,6 +91,7 @@ def test_a_day_is_read_by_any_tool(tmp_path: Path) -> None:
     assert found == list(zip(rows.item.tolist(), rows.last_us.tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_one_bit_wrong_anywhere_is_seen_or_says_nothing(path: Path, form: Form) -> None:
     content, bits = path.read_bytes(), np.random.default_rng(7)
     n_refused = 0

@@ -117,8 +117,8 @@ class Shop:
         said: defaultdict[date, list[str]] = defaultdict(list)
         for row in self.events:
             if row["item_id"] in self.items:
-                told = ("user_id", "item_id", "event_type", "ts", "value")
-                said[row["ts"].date()].append(repr([row.get(name) for name in told]))
+                columns = ("user_id", "item_id", "event_type", "ts", "value")
+                said[row["ts"].date()].append(repr([row.get(name) for name in columns]))
         return {(day, "\n".join(sorted(rows))) for day, rows in said.items()}
 
 
@@ -159,6 +159,7 @@ changes = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(nights=st.lists(changes, min_size=2, max_size=3), max_loose=st.sampled_from([0, 2, 7]))
 def test_any_nights_in_a_row_add_up_what_is_new_and_give_the_same_bytes(

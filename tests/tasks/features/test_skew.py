@@ -1,4 +1,4 @@
-"""What a model is trained beside and what an app is served: one row, in Parquet and in Redis."""
+"""Feature rows of training and of serving are the same, in Parquet and in Redis."""
 
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,10 @@ from tests.nightshelf_ops.night import make_night
 def rows(path: Path, id_column: str) -> dict[str, dict[str, Any]]:
     """Return the rows of a file by id, times as the contract writes them."""
     found = pq.read_table(path).to_pylist()
-    return {row.pop(id_column): {k: told(v) for k, v in row.items()} for row in found}
+    return {row.pop(id_column): {k: plain(v) for k, v in row.items()} for row in found}
 
 
-def told(value: object) -> object:
+def plain(value: object) -> object:
     return f"{value.isoformat()}Z" if isinstance(value, datetime) else value
 
 

@@ -1,4 +1,4 @@
-"""What users looked at last, against the definition, whatever order the views come in."""
+"""Users' last views against their definition, in any order of the views."""
 
 import numpy as np
 from hypothesis import given

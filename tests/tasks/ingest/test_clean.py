@@ -453,9 +453,9 @@ def test_days_sorted_in_turn_are_in_order_with_each_event_once(
     monkeypatch.setattr("tasks.ingest.deduplicate._RANGE_ROWS", stretch_rows)
     monkeypatch.setattr("tasks.ingest.deduplicate._MARKS", stretch_rows)
     rows = [
-        event(user_id=user, ts=YESTERDAY - timedelta(days=days, hours=hours), event_id=told)
+        event(user_id=user, ts=YESTERDAY - timedelta(days=days, hours=hours), event_id=named)
         | {"arrived_at": None, "value": None}
-        for days, hours, user, told in [
+        for days, hours, user, named in [
             (0, 1, "b", None), (2, 0, "a", "twice"), (5, 3, "c", None), (0, 1, "a", None),
             (5, 4, "a", None), (1, 0, "a", "twice"), (2, 0, "a", None), (5, 3, "c", None),
         ]

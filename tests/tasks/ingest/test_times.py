@@ -54,8 +54,8 @@ ISO_8601 = {
 
 
 def test_text_is_iso_8601_or_in_the_quarantine_as_it_was(tmp_path: Path) -> None:
-    texts = [*ISO_8601, *NOT_ISO_8601]
-    rows = [event(user_id=text, ts=text) for text in texts]
+    strings = [*ISO_8601, *NOT_ISO_8601]
+    rows = [event(user_id=text, ts=text) for text in strings]
     log = clean(tmp_path, write(tmp_path / "e.parquet", rows, ts=pa.string()))
     assert {row["user_id"]: row["ts"] for row in read(log.events)} == ISO_8601
     records = [json.loads(row["record"]) for row in read(log.quarantine)]

@@ -13,9 +13,9 @@ def test_a_sought_byte_is_found_wherever_it_stands(
     strings: list[bytes], sought: bytes, n_left_out: int
 ) -> None:
     start = min(n_left_out, len(strings))
-    texts = ByteStrings.of(strings).slice(start, len(strings))
+    column = ByteStrings.of(strings).slice(start, len(strings))
     held = set(b"".join(strings[start:])) & set(sought)
-    assert texts.contains_any(byte_ranges(sought)) == bool(held)
+    assert column.contains_any(byte_ranges(sought)) == bool(held)
 
 
 @given(

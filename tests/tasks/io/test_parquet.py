@@ -102,8 +102,8 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("n_texts", [0, 3, 90_000])  # the last are over a page of dictionary
 def test_texts_in_dictionaries_are_read_again_as_texts(tmp_path: Path, n_texts: int) -> None:
-    texts = [f"a text of some length, number {n}" for n in range(n_texts)]
-    plain = pa.table({"lists": [texts, [], texts[::-1]]}, pa.schema([LISTS]))
+    strings = [f"a text of some length, number {n}" for n in range(n_texts)]
+    plain = pa.table({"lists": [strings, [], strings[::-1]]}, pa.schema([LISTS]))
     (column,) = plain.columns
     coded = pa.array(column.to_pylist(), pa.list_(pa.dictionary(pa.int32(), pa.string())))
     path, rows = tmp_path / "coded.parquet", [pa.record_batch([coded], ["lists"])] * 2
@@ -115,7 +115,7 @@ def test_no_column_is_left_uncompressed(tmp_path: Path) -> None:
     columns = {
         "text": ["a"],
         "number": [0.5],
-        "texts": [["a", "b"]],
+        "strings": [["a", "b"]],
         "numbers": [[0.5, 0.25]],
         "vector": pa.array([[0.5, 0.25]], pa.list_(pa.float32(), 2)),
         "time": pa.array([0], pa.timestamp("us")),

@@ -1,4 +1,4 @@
-"""What every model of the registry must hold to; a subclass names the model and small settings."""
+"""Requirements of every model of the registry; a subclass names the model and small settings."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -87,18 +87,18 @@ def test_factors_are_saved_with_ids_and_settings(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_and_blas_held_to_one_thread(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     threads: set[int] = set()
 
-    def tell(done: int, total: int) -> None:
-        told.append((done, total))
+    def note(done: int, total: int) -> None:
+        calls.append((done, total))
         threads.update(
             each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"
         )
 
     night = checkerboard(tmp_path)
-    train_als(night.run, night.features, SETTINGS, progress=tell)
-    assert told == [(at, 10) for at in range(1, 11)]
+    train_als(night.run, night.features, SETTINGS, progress=note)
+    assert calls == [(at, 10) for at in range(1, 11)]
     assert threads == {1}
 
 

@@ -1,4 +1,4 @@
-"""Where training starts, told by folders of nights; and that it starts there."""
+"""The start of training, by folders of nights."""
 
 import json
 import shutil

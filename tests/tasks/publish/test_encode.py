@@ -45,8 +45,8 @@ SCORES = (
 )
 
 
-def lists_of(texts: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
-    place = st.tuples(texts, SCORES, texts, st.just("") | texts)
+def lists_of(strings: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    place = st.tuples(strings, SCORES, strings, st.just("") | strings)
     return st.lists(st.lists(place, max_size=6).map(row_of), max_size=4)
 
 
@@ -78,8 +78,8 @@ def by_position(batch: pa.RecordBatch, twice: bool) -> pa.RecordBatch:
 @given(st.lists(SCORES, max_size=20))
 @example([1e-7, 1e22, -0.0, 0.1, 100.0, 123456.5, 1234565.0, -2.5e-5, 9.9999951e15])
 def test_scores(scores: list[float]) -> None:
-    texts, lengths = score_texts(np.array(scores, np.float64))
-    found = [text[:length].tobytes() for text, length in zip(texts, lengths, strict=True)]
+    rows, lengths = score_texts(np.array(scores, np.float64))
+    found = [text[:length].tobytes() for text, length in zip(rows, lengths, strict=True)]
     assert found == [json.dumps(float(f"{score:.6g}")).encode() for score in scores]
 
 

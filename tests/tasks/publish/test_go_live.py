@@ -1,4 +1,4 @@
-"""Whether what is live has seen more than tonight's run may."""
+"""A live generation that has seen more than tonight's run may."""
 
 from datetime import datetime, timedelta, timezone
 from pathlib import Path

@@ -282,7 +282,7 @@ def test_a_folder_is_known_by_its_place_however_it_is_named(
 
 
 def test_lists_of_another_maker_are_left_alone(redis_client: Redis, tmp_path: Path) -> None:
-    """What is live without a folder here moves back a place, whole."""
+    """A live generation without a folder here moves back a place, whole."""
     run = make_night(redis_client, tmp_path, live=False)
     other = staged(redis_client)
     manifest = generations.listing(redis_client, "shop")[0]

@@ -161,11 +161,11 @@ def test_few_batches_more_than_were_told_of_are_on_their_way(
     redis_client: Redis, tmp_path: Path, n_connections: int
 ) -> None:
     run = Run("shop", 1, AS_OF, tmp_path)
-    told = []
+    calls = []
 
     def stop_at_the_third(done: int, total: int) -> None:
-        told.append(done)
-        if len(told) == 3:
+        calls.append(done)
+        if len(calls) == 3:
             raise InterruptedError
 
     settings = replace(SETTINGS, max_batch_keys=5, n_connections=n_connections)
@@ -179,7 +179,7 @@ def test_few_batches_more_than_were_told_of_are_on_their_way(
             progress=stop_at_the_third,
         )
     n_there = sum(1 for _ in redis_client.scan_iter(Keys("shop").generation(1).pattern))
-    assert told[-1] <= n_there <= told[-1] + 5 * (2 * n_connections - 1) < 82
+    assert calls[-1] <= n_there <= calls[-1] + 5 * (2 * n_connections - 1) < 82
 
 
 def test_equal_lists_have_equal_digests_whatever_their_generation(
@@ -200,19 +200,19 @@ def test_what_is_read_back_is_what_was_computed(
 ) -> None:
     run = open_run(redis_client, "shop", AS_OF, tmp_path)
     shelves = make_shelves(run, n_users)
-    told: list[tuple[int, int, int]] = []
+    calls: list[tuple[int, int, int]] = []
     served = read_back(
         run,
         redis_client,
         shelves,
         staged(redis_client, run, shelves),
         SMALL,
-        progress=lambda *at: told.append((*at, get_ident())),
+        progress=lambda *at: calls.append((*at, get_ident())),
     )
     n_keys = sum(1 for family in shelves for _ in family.entries())
     assert served.n_keys == n_keys
-    assert told[-1] == (n_keys, n_keys, get_ident())
-    assert {thread for *_, thread in told} == {get_ident()}  # where Prefect knows its task
+    assert calls[-1] == (n_keys, n_keys, get_ident())
+    assert {thread for *_, thread in calls} == {get_ident()}  # where Prefect knows its task
 
 
 def altered(client: Redis, key: str, how: str) -> None:

@@ -208,7 +208,7 @@ def test_where_nothing_fits_the_lists_own_item_stays() -> None:
     plain = walk(shop, settings)
     loners = replace(shop, liked=[[] for _ in shop.liked])
     assert dealt(loners, settings, most=40) == (plain, [set()] * 40)
-    assert dealt(shop, settings, most=0) == (plain, [set()] * 40)  # the ceiling is reached
+    assert dealt(shop, settings, most=0) == (plain, [set()] * 40)  # the cap is reached
 
 
 def test_new_items_are_explored_though_many_lists_show_them() -> None:
@@ -230,7 +230,7 @@ def test_new_items_are_explored_though_many_lists_show_them() -> None:
     lists, explored = dealt(replace(shop, new=np.arange(4) == 0), settings, most=4)
     assert (lists[3], explored[3]) == ([(1, 4.0), (0, 1.0)], {1})
     lists, explored = dealt(replace(shop, new=np.arange(4) == 0), settings, most=3)
-    assert (lists[3], explored[3]) == ([(1, 4.0), (2, 3.0)], set())  # the ceiling is reached
+    assert (lists[3], explored[3]) == ([(1, 4.0), (2, 3.0)], set())  # the cap is reached
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""The ceiling on an item's share of the lists against its definition in plain Python."""
+"""The cap on an item's share of the lists against its definition in plain Python."""
 
 from collections import Counter
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_rounds_are_the_definition(problem: Problem, n: int, share: float, cap: 
 
 
 def test_an_item_that_everybody_likes_goes_to_those_who_like_it_most() -> None:
-    """137 users, a ceiling of 10 %: 13 lists show it, those with the strongest taste for it."""
+    """137 users, a cap of 10 %: 13 lists show it, those with the strongest taste for it."""
     rng = np.random.default_rng(8)
     n_users, n_items = 137, 400
     users, items = rng.random((n_users, 6)), rng.random((n_items, 6))
@@ -114,7 +114,7 @@ def test_an_item_that_everybody_likes_goes_to_those_who_like_it_most() -> None:
     assert max(shown.values()) == 13
 
 
-def test_a_ceiling_of_one_list_gives_each_item_to_one_user() -> None:
+def test_a_cap_of_one_list_gives_each_item_to_one_user() -> None:
     problem = Problem(
         users=np.array([[1.0], [3.0], [3.0]], np.float32),
         items=np.array([[2.0], [1.0]], np.float32),
@@ -128,7 +128,7 @@ def test_a_ceiling_of_one_list_gives_each_item_to_one_user() -> None:
     assert one_each == [[], [(0, 6.0)], [(1, 3.0)]]
 
 
-def test_no_ceiling_changes_nothing() -> None:
+def test_no_cap_changes_nothing() -> None:
     problem = everybody()
     lists, hidden = held(problem, TopNSettings(n=10))
     assert lists == defined(problem, 10, 10, 3)

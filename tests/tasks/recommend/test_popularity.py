@@ -139,7 +139,7 @@ def test_trending_by_its_definition(tmp_path: Path, seed: int) -> None:
 
 
 def trend(events: Sequence[Event], recent: timedelta, past: timedelta) -> dict[str, float]:
-    """How far the recent count lies above that of the past, scaled, in its standard deviations."""
+    """Distance of the recent count above the scaled past one, in its standard deviations."""
     scores = {}
     for item in {item for _, item, _, _ in events}:
         ages = [AS_OF - ts for _, other, kind, ts in events if other == item and WEIGHTS[kind] > 0]

@@ -49,16 +49,16 @@ def test_neighbours_are_the_nearest_by_cosine(tmp_path: Path, scale: int) -> Non
     gone = frozenset({4, 40, 89})
     night = night_of(tmp_path, factors, unavailable=gone)
     settings, listing = SimilarSettings(n=12), TopNSettings(page_size=5, max_per_category=1)
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     lists = similar_items(
         night.run,
         night.features,
         model_of(night, factors),
         settings,
         listing,
-        progress=lambda *at: told.append(at),
+        progress=lambda *at: calls.append(at),
     )
-    assert (lists.n_lists, lists.n_full, told[-1]) == (90, 90, (90, 90))
+    assert (lists.n_lists, lists.n_full, calls[-1]) == (90, 90, (90, 90))
 
     found = read_lists(lists.path)
     assert list(found) == [f"i{at:03}" for at in range(90)]  # those gone have likes, too

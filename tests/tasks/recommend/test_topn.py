@@ -23,7 +23,7 @@ from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend._jit import item_blocks as kernel_bounds
-from tasks.recommend._jit import search_state as kernel_desk
+from tasks.recommend._jit import search_state as kernel_state
 from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
 from tasks.recommend._jit.search import list_block
 from tasks.recommend._jit.search_state import SearchState
@@ -94,9 +94,9 @@ def sizes(head: int, block: int, fresh: int, kept: int) -> AbstractContextManage
             patch.setattr(kernel_bounds, "_HEAD_ITEMS", head)
             patch.setattr(kernel_bounds, "_BLOCK_ITEMS", block)
             patch.setattr(kernel_bounds, "_STRIP_ITEMS", 4 * block)
-            patch.setattr(kernel_desk, "_LEAST_FRESH", fresh)
-            patch.setattr(kernel_desk, "_MOST_FRESH", fresh)
-            patch.setattr(kernel_desk, "_KEPT_LISTS", kept)
+            patch.setattr(kernel_state, "_LEAST_FRESH", fresh)
+            patch.setattr(kernel_state, "_MOST_FRESH", fresh)
+            patch.setattr(kernel_state, "_KEPT_LISTS", kept)
             yield
 
     return patched()
@@ -373,7 +373,7 @@ def test_the_file_holds_every_list_by_definition(
 
 
 @pytest.mark.parametrize("rules", [{}, {"explore_slots": 1, "max_item_share": 0.4}])
-def test_who_was_not_here_lately_has_no_list_and_changes_no_other(
+def test_who_was_not_here_recently_has_no_list_and_changes_no_other(
     tmp_path: Path, rules: dict[str, Any]
 ) -> None:
     gone = {"u02", "u05", "u11"}

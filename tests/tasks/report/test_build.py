@@ -81,7 +81,7 @@ def written(
 
 
 class Page(HTMLParser):
-    """What a browser would make of the page."""
+    """The page as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
