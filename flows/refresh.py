@@ -77,7 +77,7 @@ def refresh(
 
 def show(done: list[Refreshed], namespace: str) -> None:
     """Put the summary into the Prefect UI, unless nothing was done."""
-    if any(each.n_lists or each.n_waiting for each in done):
+    if any(each.n_lists or each.n_queued for each in done):
         create_table_artifact(
             [asdict(each) for each in done],
             key=artifact_key(namespace, "refreshed"),
@@ -90,8 +90,8 @@ def said(done: Refreshed) -> str:
     parts = [f"refreshed {done.n_lists:,}"]
     if done.n_lists:
         parts += [f"of them new {done.n_new:,}", f"longest wait {age_text(done.oldest_wait_s)}"]
-    if done.n_waiting:
-        parts.append(f"still waiting {done.n_waiting:,}")
+    if done.n_queued:
+        parts.append(f"still waiting {done.n_queued:,}")
     if done.overtaken:
         parts.append("overtaken: readers went to another generation, where the next run goes on")
     return f"generation {done.generation}: {', '.join(parts)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from nightshelf.admin.namespace_state import World, look
+from nightshelf.admin.namespace_state import NamespaceState, read_state
 from nightshelf.cli.context import Context
 from nightshelf.cli.tables.plans import live_text
 from nightshelf.cli.tables.terminal import show_line
@@ -28,7 +28,7 @@ def carry_out(
     source, manifest = saved.run, saved.manifest
     settings = load_settings(source.namespace, config).publish
     refuse_unless_good(context.client, saved, force=force)
-    plan = _plan(source, manifest, look(context.client, source.namespace))
+    plan = _plan(source, manifest, read_state(context.client, source.namespace))
     live = None
     if context.confirm(plan):
         live = _republish(redis_url, saved, settings, force=force)
@@ -41,7 +41,7 @@ def carry_out(
             dry_run=context.dry_run,
         )
     elif live:
-        show_line(_result(look(context.client, source.namespace), live))
+        show_line(_result(read_state(context.client, source.namespace), live))
 
 
 def _republish(
@@ -56,13 +56,13 @@ def _republish(
         return republish(client, saved, settings, force=force, progress=show_progress)
 
 
-def _plan(source: Run, manifest: Manifest, world: World) -> str:
+def _plan(source: Run, manifest: Manifest, state: NamespaceState) -> str:
     """Return the plan as a sentence: the keys, and the generation that they replace."""
     now = "nothing is live now"
-    if live := world.live:
+    if live := state.live:
         now = f"in place of generation {live.generation} (as of {minute_text(live.as_of)})"
-    if world.pinned is not None:
-        now = f"but stay staged: {source.namespace} is pinned to generation {world.pinned}"
+    if state.pinned is not None:
+        now = f"but stay staged: {source.namespace} is pinned to generation {state.pinned}"
     n_keys, as_of = sum(manifest.counts.values()), minute_text(manifest.as_of)
     return (
         f"{source.namespace}: the {n_keys:,} keys of generation {source.generation} (as of {as_of},"
@@ -70,12 +70,12 @@ def _plan(source: Run, manifest: Manifest, world: World) -> str:
     )
 
 
-def _result(world: World, ours: Manifest) -> str:
+def _result(state: NamespaceState, ours: Manifest) -> str:
     """Return the outcome as a sentence: the live generation, and the next command if another."""
-    now, number = live_text(world), ours.generation
+    now, number = live_text(state), ours.generation
     if ours.state == "live":
         return now
-    if world.pinned is not None:
+    if state.pinned is not None:
         return f"{now}; {number} stays staged: unpin, then promote {number}"
     return f"{now}, and has seen more: {number} stays staged; promote {number} --force goes on"
 

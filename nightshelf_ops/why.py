@@ -9,7 +9,7 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.admin.blocklist import blocked
-from nightshelf.admin.namespace_state import World, look
+from nightshelf.admin.namespace_state import NamespaceState, read_state
 from nightshelf.admin.retention import whole_until
 from nightshelf.cli.context import Context
 from nightshelf.client.results import Result
@@ -47,8 +47,8 @@ def show_answer(context: Context, user: str, item: str | None, runs: Path) -> No
 def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: Path) -> Answer:
     client, keys = context.client, Keys(context.namespace)
     own_masked = keys.masked(user)  # refuses what is no id, before anything is asked
-    served, world = shelf.get(user, _ALL), look(client, context.namespace)
-    manifest = _maker(served, world)
+    served, state = shelf.get(user, _ALL), read_state(client, context.namespace)
+    manifest = _maker(served, state)
     off = frozenset(blocked(client, context.namespace))
     own, row, rows = "absent", None, {}
     person, place, missing = None, None, None
@@ -65,7 +65,7 @@ def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: P
         item=item,
         served=served,
         manifest=manifest,
-        canary=bool(manifest and world.canary and manifest.generation == world.canary.generation),
+        canary=bool(manifest and state.canary and manifest.generation == state.canary.generation),
         own=own,
         row=row,
         blocked=item in off,
@@ -74,18 +74,18 @@ def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: P
         place=place,
         missing=missing,
         rows=rows,
-        expired=_expired(manifest, world),
+        expired=_expired(manifest, state),
     )
 
 
-def _maker(served: Result, world: World) -> Manifest | None:
+def _maker(served: Result, state: NamespaceState) -> Manifest | None:
     """Return the generation that answered; the live one where all its keys have expired."""
-    return world.live if served.generation is None else world.find(served.generation)
+    return state.live if served.generation is None else state.find(served.generation)
 
 
-def _expired(manifest: Manifest | None, world: World) -> bool:
+def _expired(manifest: Manifest | None, state: NamespaceState) -> bool:
     until = whole_until(manifest) if manifest else None
-    return until is not None and until <= world.now
+    return until is not None and until <= state.now
 
 
 def _own(value: bytes | None, off: frozenset[str]) -> str:

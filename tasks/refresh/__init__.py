@@ -1,1 +1,1 @@
-"""Refresh by day: new lists for users who have acted since the night."""
+"""Refresh by day: recompute the lists of users who acted since the night."""

@@ -1,4 +1,4 @@
-"""What apps have told since a night: who acted, and the whole history of those who did."""
+"""Events tracked since a night: the users who acted, and their whole history."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from tasks.errors import InputError
 from tasks.features.build import open_log
 from tasks.ingest.daily_log import write_log
 from tasks.io.duckdb_session import connect, one_file, query, stream, write_query
-from tasks.refresh.served_generation import Served, bare_log
+from tasks.refresh.served_generation import ServedGeneration, bare_log
 from tasks.runs.run_folder import Run
 
-#: The columns of the collected log that are read; a file that lacks one has nothing to say there.
+#: Columns of the collected log; one that a file lacks is null.
 _COLLECTED = pa.schema(
     [
         *((name, pa.string()) for name in ("event_id", "user_id", "event_type", "item_id")),
@@ -28,31 +28,31 @@ _COLLECTED = pa.schema(
         ("arrived_at", pa.timestamp("us", "UTC")),
     ]
 )
-#: Who stands in for all users that are not asked for; nobody's id is empty.
+#: Stands in for all users that were not asked for; no user's id is empty.
 NOBODY = ""
 
 
 @dataclass(frozen=True)
-class Told:
-    """The events that a served generation's night had not seen, up to `now`."""
+class TrackedEvents:
+    """Events after a served generation's night, up to `now`."""
 
-    served: Served
+    served: ServedGeneration
     now: datetime
     database: duckdb.DuckDBPyConnection
 
     def acted(self) -> dict[str, float]:
-        """Return who told something that bears on their list, and when last (Unix seconds)."""
+        """Return users with an event that bears on their list, and its last time (Unix seconds)."""
         return self._users(strangers_only=False)
 
     def strangers(self) -> dict[str, float]:
-        """Return those of them whom the model can fold in and the night did not know."""
+        """Return those among them whom the model can fold in and the night did not know."""
         return self._users(strangers_only=True)
 
-    def heard_until(self, users: Collection[str]) -> dict[str, float]:
-        """Return up to when the log has heard of each user, as far as it has at all."""
+    def collected_until(self, users: Collection[str]) -> dict[str, float]:
+        """Return the last event's time of each user who has one in the log (Unix seconds)."""
         self._ask_for(users)
         return dict(
-            self.database.execute(query("refresh/told_until"), {"now": self.now}).fetchall()
+            self.database.execute(query("refresh/tracked_until"), {"now": self.now}).fetchall()
         )
 
     def history(self, users: Collection[str], scratch: Run) -> CleanLog:
@@ -77,19 +77,19 @@ class Told:
         """
         self._ask_for(users)
         times = {"since": self.served.run.as_of, "now": self.now, "quarter_s": QUARTER_S}
-        (until,) = self.database.execute(query("refresh/told_whole"), times).fetchall()[0]
+        (until,) = self.database.execute(query("refresh/complete_until"), times).fetchall()[0]
         weighing = self.served.weighing
         rule: dict[str, Any] = {
             "half_life_days": weighing.half_life_days,
             "rating_types": [*weighing.rating_types],
         }
         rule |= {"since": self.served.run.as_of, "until": until}
-        write_query(self.database, query("refresh/told_items"), path, rule)
+        write_query(self.database, query("refresh/tracked_items"), path, rule)
 
     def _users(self, *, strangers_only: bool) -> dict[str, float]:
         which: dict[str, Any] = {"strangers_only": strangers_only}
         seen = list(self.served.weighing.seen)
-        found = self.database.execute(query("refresh/told_users"), which | {"seen": seen})
+        found = self.database.execute(query("refresh/tracked_users"), which | {"seen": seen})
         return dict(found.fetchall())
 
     def _ask_for(self, users: Collection[str]) -> None:
@@ -98,7 +98,9 @@ class Told:
 
 
 @contextmanager
-def open_told(served: Served, events_dir: Path, now: datetime) -> Iterator[Told]:
+def open_tracked(
+    served: ServedGeneration, events_dir: Path, now: datetime
+) -> Iterator[TrackedEvents]:
     """Read what was collected from the day before the night's `as_of` on.
 
     Raises `InputError` where there is no such folder, or a file in it cannot be read.
@@ -125,12 +127,14 @@ def open_told(served: Served, events_dir: Path, now: datetime) -> Iterator[Told]
             else:
                 database.table("nothing").create_view("files")
             database.execute(f"CREATE TEMP VIEW collected AS {query('refresh/collected')}")
-            database.execute(f"CREATE TEMP TABLE told AS {query('refresh/told')}", dict(bounds))
+            database.execute(
+                f"CREATE TEMP TABLE tracked AS {query('refresh/tracked')}", dict(bounds)
+            )
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as e:
             raise InputError(
                 f"{events_dir}: a file of the collected log cannot be read: {e}"
             ) from e
-        yield Told(served, now, database)
+        yield TrackedEvents(served, now, database)
 
 
 def _files(events_dir: Path, since: datetime) -> list[Path]:

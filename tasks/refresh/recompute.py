@@ -1,7 +1,7 @@
-"""Lists and feature rows of some users, made as the night makes those of all.
+"""Recompute lists and feature rows of some users with the night's own steps.
 
-The night's own steps run over the whole history of these users alone: the same features, the model
-as it stands with these users folded in, the same exact lists with the same reasons.
+The steps run over the whole history of these users alone: the same features, the night's model with
+these users folded in, the same exact lists and reasons.
 """
 
 from collections.abc import Collection
@@ -22,13 +22,13 @@ from tasks.io.parquet import read_column
 from tasks.models.registry import MODELS
 from tasks.publish.keyspace import Family, families
 from tasks.recommend.topn import make_lists
-from tasks.refresh.new_events import NOBODY, Told
+from tasks.refresh.new_events import NOBODY, TrackedEvents
 from tasks.runs.run_folder import Run
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """Lists and feature rows as Redis holds them, by user; a user may lack either.
+class Recomputed:
+    """Values of lists and feature rows by user, who may lack either, and of item rows.
 
     `items` are the rows of the items that these users acted on.
     """
@@ -38,27 +38,27 @@ class Fresh:
     items: dict[str, bytes]
 
 
-def relist(told: Told, users: Collection[str]) -> Fresh:
-    """Make the users' lists and feature rows from all they did up to `told.now`.
+def recompute(tracked: TrackedEvents, users: Collection[str]) -> Recomputed:
+    """Recompute the users' lists and feature rows from their events up to `tracked.now`.
 
-    Who took to nothing that the model knows gets no list, and whom nobody knows no row. Memory and
-    disk are those of these users' history and lists; the scratch folder goes with the call.
+    A user without a positive event on an item of the model gets no list, a user without events no
+    row. Memory and disk are those of these users' history and lists.
     """
-    served = told.served
+    served = tracked.served
     with TemporaryDirectory(dir=served.run.folder, prefix=".refresh-") as folder:
-        run = Run(served.run.namespace, served.run.generation, told.now, Path(folder))
-        built = build_features(run, told.history(users, run), served.weighing)
+        run = Run(served.run.namespace, served.run.generation, tracked.now, Path(folder))
+        built = build_features(run, tracked.history(users, run), served.weighing)
         items = run.path("features/acted_on.parquet")
-        told.items_of(users, items)
+        tracked.items_of(users, items)
         model = served.manifest.default_model
-        lists = {model: _lists(told, run, built).path}
+        lists = {model: _lists(tracked, run, built).path}
         files = GenerationFiles(lists, None, None, built.users, items)
-        return Fresh(*map(_values, families(run, files)))
+        return Recomputed(*map(_values, families(run, files)))
 
 
-def _lists(told: Told, run: Run, built: Features) -> Lists:
+def _lists(tracked: TrackedEvents, run: Run, built: Features) -> Lists:
     """Fold the users in and make their lists."""
-    served = told.served
+    served = tracked.served
     kind = MODELS[served.manifest.default_model].kind
     model = kind.load(served.file("model"), with_users=False)
     ids, strengths, seen = _of_model(built, model.item_ids)
@@ -77,10 +77,10 @@ def _lists(told: Told, run: Run, built: Features) -> Lists:
 def _of_model(
     built: Features, item_ids: pa.StringArray
 ) -> tuple[pa.StringArray, sp.csr_matrix, sp.csr_matrix]:
-    """Return who can be folded in, and their strengths and masks (users x the model's items)."""
+    """Return the users to fold in, their strengths and masks (users x the model's items)."""
     ids = read_column(built.user_ids, ID)
     known = read_column(built.item_ids, ID)
-    columns = positions_of(item_ids, known)  # all there: somebody took to each
+    columns = positions_of(item_ids, known)  # all there: `NOBODY` took to each
     strengths = load_matrix(built.interactions)[:, columns]
     rows = np.flatnonzero(np.diff((strengths > 0).indptr))
     rows = rows[pc.not_equal(ids.take(pa.array(rows)), NOBODY).to_numpy(zero_copy_only=False)]
@@ -94,7 +94,7 @@ def _save(path: Path, matrix: sp.csr_matrix) -> Path:
 
 
 def _values(family: Family) -> dict[str, bytes]:
-    """Return what a file's rows are in Redis, by id."""
+    """Return the values of a file's rows in Redis, by id."""
     values: dict[str, bytes] = {}
     for rows in family.batches():
         batch = rows.filter(pc.field(family.id_column) != NOBODY)

@@ -1,4 +1,4 @@
-"""The generations that readers are served, and what their nights left on disk."""
+"""The generations that readers are served, with their nights' files and settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +38,11 @@ _FILES = (
 
 
 @dataclass(frozen=True)
-class Served:
-    """A generation that is live, or out as a canary, with its night's files and settings.
+class ServedGeneration:
+    """A live generation or a canary, with its night's files and settings.
 
     `moved_at` is when readers were last sent to another generation, as the fence has it; `canary`
-    is the one that is out, if any.
+    is the present one, if any.
     """
 
     run: Run
@@ -59,6 +59,18 @@ class Served:
         drawn = out is not None and in_canary(user, out.generation, out.share)
         return drawn == (out is not None and out.generation == self.run.generation)
 
+    def is_served_by(self, live: Manifest | None) -> bool:
+        """Tell whether a pointer sends all or some readers to this generation."""
+        if live is None:
+            return False
+        out = live.canary.generation if live.canary else None
+        return self.run.generation in (live.generation, out)
+
+    @property
+    def refreshed_key(self) -> str:
+        """The key of the counts of what the refresh did to this generation."""
+        return Keys(self.run.namespace).refreshed(self.run.generation)
+
     @property
     def log(self) -> CleanLog:
         """The clean log that the night was made from."""
@@ -69,7 +81,7 @@ class Served:
         return self.run.folder / name
 
 
-def open_served(client: Redis, namespace: str, root: Path) -> list[Served]:
+def open_served(client: Redis, namespace: str, root: Path) -> list[ServedGeneration]:
     """Return the live generation, and the canary where one is out.
 
     Raises `TransitionRefused` (`nothing-live`), and `RunFolderError` where the folder of the run
@@ -112,7 +124,7 @@ def bare_log(events: Path, items: Path, users: Path) -> CleanLog:
     )
 
 
-def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> Served:
+def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> ServedGeneration:
     saved = SavedRun.open(folder)
     run, manifest = saved.run, saved.manifest
     if manifest.digest != digest:
@@ -130,7 +142,7 @@ def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> 
     def rules(kind: type[Any], step: str) -> Any:
         return settings_of(kind, given.get(step, {}))
 
-    return Served(
+    return ServedGeneration(
         run=run,
         manifest=manifest,
         moved_at=moved_at,

@@ -9,12 +9,11 @@ T = TypeVar("T")
 BATCH_KEYS = 1_000
 
 
-def batched(values: Iterable[T]) -> Iterator[list[T]]:
-    """Yield `values` in lists of up to `BATCH_KEYS`.
+def batched(values: Iterable[T], n: int = BATCH_KEYS) -> Iterator[list[T]]:
+    """Yield `values` in lists of up to `n`.
 
     >>> [len(batch) for batch in batched(range(2_500))]
     [1000, 1000, 500]
     """
     left = iter(values)
-    while batch := list(islice(left, BATCH_KEYS)):
-        yield batch
+    return iter(lambda: list(islice(left, n)), [])

@@ -1,8 +1,8 @@
-"""The kill-switch: items taken off every path at once, and put back.
+"""Blocklist: items removed from every path at once, and unblocked.
 
-Readers learn of it with the pointer, so within `POINTER_CACHE_S`, or at once where they listen, and
-mask what is blocked wherever it stands: lists, fallbacks, similar items, copies kept in the
-process. What was masked is made up for from the lists' tails.
+Readers read the blocklist with the pointer, so within `POINTER_CACHE_S`, or at once where they
+listen, and mask blocked items in lists, fallbacks, similar items and cached copies. Pages fill from
+the lists' tails.
 """
 
 from collections.abc import Collection
@@ -10,29 +10,29 @@ from collections.abc import Collection
 from redis import Redis
 
 from nightshelf.admin.batches import batched
-from nightshelf.admin.notify import tell
+from nightshelf.admin.notify import notify
 from nightshelf.contract.keys import Keys, encode_id
 
-#: A full Redis must still be able to take an item off.
+#: allow-oom: blocking must work in a full Redis.
 _ADD = """#!lua flags=allow-oom
 return redis.call('SADD', KEYS[1], unpack(ARGV))
 """
 
 
 def block(client: Redis, namespace: str, items: Collection[str]) -> int:
-    """Take items off every path; return how many were not off before. `InvalidKey` for no id."""
+    """Block items; return the number of newly blocked ones. `InvalidKey` for what is no id."""
     key, n_new = Keys(namespace).blocked, 0
     for batch in batched(_checked(items)):
         n_new += int(client.eval(_ADD, 1, key, *batch))
-    tell(client, namespace, "masks")
+    notify(client, namespace, "masks")
     return n_new
 
 
 def unblock(client: Redis, namespace: str, items: Collection[str]) -> int:
-    """Let items be shown again; return how many were blocked. `InvalidKey` for no id."""
+    """Unblock items; return the number that were blocked. `InvalidKey` for what is no id."""
     key = Keys(namespace).blocked
     n_freed = sum(int(client.srem(key, *batch)) for batch in batched(_checked(items)))
-    tell(client, namespace, "masks")
+    notify(client, namespace, "masks")
     return n_freed
 
 

@@ -1,13 +1,13 @@
-"""A canary: another generation that a share of the users is served, to see how it does.
+"""Canary: a second generation, served to a share of the users.
 
-It stands in the live generation's manifest, so that readers learn of it from the pointer, and any
-move of the pointer ends it (docs/decisions/0011-canary.md).
+The live generation's manifest holds it, so readers get it with the pointer, and any move of the
+pointer ends it (docs/decisions/0011-canary.md).
 """
 
 from redis import Redis
 
 from nightshelf.admin.generations import complete
-from nightshelf.admin.namespace_state import Rule, World, change
+from nightshelf.admin.namespace_state import NamespaceState, Rule, change
 from nightshelf.admin.wholeness import refuse_unless_whole
 from nightshelf.contract.values import Canary, Manifest
 from nightshelf.errors import TransitionRefused
@@ -16,7 +16,7 @@ from nightshelf.errors import TransitionRefused
 def release(client: Redis, namespace: str, generation: int, share: float) -> None:
     """Serve `share` percent of the users another whole generation in place of the live one.
 
-    It is staged, or has been live: after a rollback a few users can be served what was left.
+    It is staged, or has been live: after a rollback a few users can be served the generation left.
 
     `nightshelf.contract.assignment.in_canary` draws the users. A canary ends when a generation goes
     live, this one or another, or by a rollback; a second call changes the share. `ValueError` for a
@@ -30,21 +30,21 @@ def releasing(client: Redis, generation: int, share: float) -> Rule:
     """Return the rule of `release`."""
     percent = checked_share(share)
 
-    def rule(world: World) -> World:
-        if world.live is None:
+    def rule(state: NamespaceState) -> NamespaceState:
+        if state.live is None:
             raise TransitionRefused("nothing-live", "a canary stands beside what is live: promote")
-        target = _beside(world, generation)
-        refuse_unless_whole(client, world, generation)
-        since = world.now.isoformat(timespec="seconds")
+        target = _beside(state, generation)
+        refuse_unless_whole(client, state, generation)
+        since = state.now.isoformat(timespec="seconds")
         out = Canary(generation, percent, target.default_model, since)
-        return world.altered(world.live.generation, canary=out)
+        return state.altered(state.live.generation, canary=out)
 
     return rule
 
 
-def _beside(world: World, generation: int) -> Manifest:
+def _beside(state: NamespaceState, generation: int) -> Manifest:
     """Return a generation that may stand beside the live one: staged whole, or live once."""
-    found = world.find(generation)
+    found = state.find(generation)
     been_live = found.state in ("previous", "replaced")
     return found if been_live else complete(found)
 
@@ -59,10 +59,10 @@ def checked_share(percent: float) -> float:
 def ending(generation: int, *, mark_bad: bool) -> Rule:
     """Return the rule that ends a generation's canary, if it is out; `mark_bad` gives it up."""
 
-    def rule(world: World) -> World:
-        after = world
-        if world.live and world.canary and world.canary.generation == generation:
-            after = world.altered(world.live.generation, canary=None)
+    def rule(state: NamespaceState) -> NamespaceState:
+        after = state
+        if state.live and state.canary and state.canary.generation == generation:
+            after = state.altered(state.live.generation, canary=None)
         if mark_bad and not after.is_live(generation):
             after = after.altered(generation, state="bad")
         return after

@@ -1,7 +1,7 @@
-"""Erasure: a user taken out of everything that Redis holds, proven by reading back.
+"""Erasure: delete all data of a user in Redis, and prove it by reading back.
 
-What is on disk is not reached from here: the event log, and the folders of runs. A user whom the
-log still knows has a list again with the next night or refresh.
+The event log and the run folders on disk stay as they are. A user who is still in the log gets a
+list again with the next night or refresh.
 """
 
 from collections import Counter
@@ -12,11 +12,11 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.admin.batches import BATCH_KEYS, batched
-from nightshelf.admin.notify import tell
+from nightshelf.admin.notify import notify
 from nightshelf.contract.keys import DEFAULT_TTL_S, FALLBACK_TTL_FACTOR, Keys, encode_id, parse
 
 #: KEYS: refreshed, generations. ARGV: how many keys, TTL, generation.
-#: A full Redis must still be able to forget.
+#: allow-oom: erasure must work in a full Redis.
 _NOTE = """#!lua flags=allow-oom
 if not redis.call('HGET', KEYS[2], ARGV[3]) then return end
 local before = tonumber(redis.call('HGET', KEYS[1], 'forgotten') or '0')
@@ -28,24 +28,24 @@ redis.call('EXPIRE', KEYS[1], ARGV[2], 'GT')
 
 @dataclass(frozen=True)
 class Traces:
-    """What Redis holds of one user: keys of any generation, and entries of the event stream.
+    """Data of one user in Redis: keys of any generation, and entries of the event stream.
 
-    `waiting`: the user is among those who wait for a fresh list.
+    `queued`: whether the user is in the refresh queue.
     """
 
     keys: tuple[str, ...]
     entries: tuple[str, ...]
-    waiting: bool = False
+    queued: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.entries or self.waiting)
+        return bool(self.keys or self.entries or self.queued)
 
 
 def traces(client: Redis, namespace: str, user: str) -> Traces:
-    """Find a user's lists and feature rows in every generation, what they did, and stream entries.
+    """Find a user's keys in every generation and beside them, and the user's stream entries.
 
-    Every key of the server is looked at, a thousand at a time: also generations that nothing
-    remembers are found. `InvalidKey` where `user` is no id.
+    All keys of the server are scanned, a thousand at a time, so keys of forgotten generations are
+    found too. `InvalidKey` where `user` is no id.
     """
     found = client.scan_iter(match=Keys(namespace).of_user(user), count=BATCH_KEYS)
     keys = {key.decode() for key in found if parse(key)}
@@ -54,32 +54,32 @@ def traces(client: Redis, namespace: str, user: str) -> Traces:
         for name, fields in _entries(client, Keys(namespace).events)
         if fields.get(b"user_id") == user.encode()
     )
-    waiting = client.zscore(Keys(namespace).refresh_queue, user) is not None
-    return Traces(tuple(sorted(keys)), tuple(entries), waiting)
+    queued = client.zscore(Keys(namespace).refresh_queue, user) is not None
+    return Traces(tuple(sorted(keys)), tuple(entries), queued)
 
 
 def forget(client: Redis, namespace: str, user: str) -> tuple[Traces, Traces]:
-    """Delete every trace of a user; return what was found, and what a second look still finds.
+    """Delete all data of a user; return the data found, and the data found by a second search.
 
-    Processes that listen drop what they keep; others have it until its time is up.
+    Listening processes drop their copies; others keep them until they expire.
     """
     keys = Keys(namespace)
     token = keys.refreshing(user)
     # First: no refresh writes a list for the user once its keys are looked for.
     queued = client.zrem(keys.refresh_queue, user) > 0
     client.delete(token)
-    found = replace(traces(client, namespace, user), waiting=queued)
+    found = replace(traces(client, namespace, user), queued=queued)
     for names in batched(found.keys):
         client.unlink(*names)
     _note(client, namespace, found.keys)
     for names in batched(found.entries):
         client.xdel(keys.events, *names)
-    tell(client, namespace, f"forget:{encode_id(user)}")
+    notify(client, namespace, f"forget:{encode_id(user)}")
     return found, traces(client, namespace, user)
 
 
 def _note(client: Redis, namespace: str, erased: tuple[str, ...]) -> None:
-    """Count the keys of each generation that were erased: no loss, and it is still whole."""
+    """Count each generation's erased keys, so that it still counts as whole."""
     numbers = [key.generation for name in erased if (key := parse(name)) and key.generation]
     for generation, n in Counter(numbers).items():
         keys = Keys(namespace)

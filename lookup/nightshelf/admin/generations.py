@@ -1,15 +1,15 @@
-"""Which generation is live, as a publisher and a reader need it: allot, stage, flip, look.
+"""Generations for publishers and readers: reserve a number, stage, flip, and list.
 
-Every change goes through one compare-and-set script, so that a publisher that sleeps through
-another's flip finds the world changed and is refused (docs/decisions/0004-fence.md). What people
-do by hand is in `nightshelf.admin.lifecycle`.
+Every change goes through one compare-and-set script, so a publisher that was paused during
+another's flip is refused (docs/decisions/0004-fence.md). Changes by operators are in
+`nightshelf.admin.lifecycle`.
 """
 
 from dataclasses import replace
 
 from redis import Redis
 
-from nightshelf.admin.namespace_state import World, change
+from nightshelf.admin.namespace_state import NamespaceState, change
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, instant
 from nightshelf.errors import TransitionRefused
@@ -39,8 +39,8 @@ def allot(client: Redis, namespace: str, *, above: int = 0) -> int:
 def stage(client: Redis, namespace: str, manifest: Manifest) -> None:
     """Record a generation whose keys are being written, or anew; readers do not see it.
 
-    Raises `TransitionRefused` (`not-staged`, or `bad`) where it has become something else
-    meanwhile: its publisher must not bring back what an operator has given up.
+    Raises `TransitionRefused` (`not-staged`, or `bad`) where it is no longer staged: a publisher
+    must not bring back a generation that an operator has marked bad.
     """
     key, field = Keys(namespace).generations, str(manifest.generation)
     for _ in range(_ATTEMPTS):
@@ -59,7 +59,7 @@ def current(client: Redis, namespace: str) -> Manifest | None:
 
 
 def listing(client: Redis, namespace: str) -> list[Manifest]:
-    """Return every generation that Redis remembers, newest first."""
+    """Return the manifests of all generations in Redis, newest first."""
     values = client.hvals(Keys(namespace).generations)
     manifests = [Manifest.from_json(value) for value in values]
     return sorted(manifests, key=lambda manifest: -manifest.generation)
@@ -78,39 +78,39 @@ def flip(client: Redis, namespace: str, generation: int) -> Manifest:
     by their TTL. Raises `TransitionRefused` (`unknown`, `not-staged`, `bad`, `incomplete`,
     `fenced`, `superseded`, `pinned`, `contended`).
     """
-    after = change(client, namespace, lambda world: flipped(world, generation, force=False))
+    after = change(client, namespace, lambda state: flipped(state, generation, force=False))
     return after.find(generation)
 
 
-def flipped(world: World, generation: int, *, force: bool) -> World:
-    """Return the world after a flip; `force` passes fence and age, and takes the pin along."""
-    if world.is_live(generation):  # an answer was lost on the way
-        return world
-    target = complete(world.find(generation))
-    if generation <= world.flipped and not force:
+def flipped(state: NamespaceState, generation: int, *, force: bool) -> NamespaceState:
+    """Return the state after a flip; `force` passes fence and age, and takes the pin along."""
+    if state.is_live(generation):  # an answer was lost on the way
+        return state
+    target = complete(state.find(generation))
+    if generation <= state.flipped and not force:
         raise TransitionRefused(
             "fenced", f"generation {generation}: a newer one has been live already"
         )
     if not force:
-        refuse_unless_next(world, target)
-    published_at = world.now.isoformat(timespec="seconds")
-    after = world.moved(generation, "previous", published_at=published_at)
-    return replace(after, flipped=max(world.flipped, generation))
+        refuse_unless_next(state, target)
+    published_at = state.now.isoformat(timespec="seconds")
+    after = state.moved(generation, "previous", published_at=published_at)
+    return replace(after, flipped=max(state.flipped, generation))
 
 
-def refuse_unless_next(world: World, target: Manifest) -> None:
+def refuse_unless_next(state: NamespaceState, target: Manifest) -> None:
     """Raise `TransitionRefused`: `superseded` (what is live has seen more), `pinned`."""
-    if world.live is not None and _older(target, world.live):
+    if state.live is not None and _older(target, state.live):
         raise TransitionRefused(
             "superseded",
             f"generation {target.generation} is as of {target.as_of}, and generation "
-            f"{world.live.generation}, as of {world.live.as_of}, is live",
+            f"{state.live.generation}, as of {state.live.as_of}, is live",
         )
-    if world.pinned is not None:
+    if state.pinned is not None:
         stays = f"{target.generation} stays {target.state}"
         raise TransitionRefused(
             "pinned",
-            f"{world.namespace} is pinned to generation {world.pinned}; {stays}: "
+            f"{state.namespace} is pinned to generation {state.pinned}; {stays}: "
             f"unpin, then promote {target.generation}",
         )
 

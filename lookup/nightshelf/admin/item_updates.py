@@ -1,7 +1,7 @@
-"""An item's row changed by day: price, stock, title; felt by every reader within a second or two.
+"""Item updates by day: price, availability, title; in effect for readers within two seconds.
 
-Lists hold ids alone, so none of them is touched: what is out of stock is masked on read, and
-filters and metadata go by the row (docs/decisions/0018-client.md).
+Lists hold ids alone, so none of them changes: unavailable items are masked on read, and filters and
+metadata use the row (docs/decisions/0018-client.md).
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from redis import Redis
 
 from nightshelf.admin.generations import current
-from nightshelf.admin.notify import tell
+from nightshelf.admin.notify import notify
 from nightshelf.contract.keys import Keys, encode_id
 from nightshelf.contract.values import row
 from nightshelf.errors import TransitionRefused
@@ -24,10 +24,10 @@ _ATTEMPTS = 5
 
 
 def revise(client: Redis, namespace: str, item: str, **changes: Any) -> int:
-    """Set fields of an item's row in the generations that are served; return in how many.
+    """Set fields of an item's row in the served generations; return the number of rows set.
 
-    `available=False` also takes the item off every list, `available=True` puts it back. The night
-    makes its rows from its own input: what shall last belongs there too. `InvalidKey` where `item`
+    `available=False` also masks the item in every list, `available=True` unmasks it. The next night
+    makes its rows from its own input: put lasting changes there too. `InvalidKey` where `item`
     is no id; `CorruptValue` where a row is none; `TransitionRefused` (`contended`).
     """
     keys, live = Keys(namespace), current(client, namespace)
@@ -35,11 +35,11 @@ def revise(client: Redis, namespace: str, item: str, **changes: Any) -> int:
     if "available" in changes:
         change = client.srem if changes["available"] else client.sadd
         change(keys.unavailable, item)
-        tell(client, namespace, "masks")
+        notify(client, namespace, "masks")
     served = [live.generation] if live else []
     served += [live.canary.generation] if live and live.canary else []
     n_set = sum(_merge(client, keys.item(at, item), changes) for at in served)
-    tell(client, namespace, f"item:{encoded}")
+    notify(client, namespace, f"item:{encoded}")
     return n_set
 
 

@@ -1,4 +1,4 @@
-"""A bounded look at a generation's keys: how many there are, how long they live, how large.
+"""Sample a generation's keys within bounds: number, times to live and sizes.
 
 Redis walks its keys in the order of their hashes, so that a part of the walk is as good as a random
 sample.
@@ -24,14 +24,14 @@ _SIZES = 200
 
 @dataclass(frozen=True)
 class Sample:
-    """Keys of one generation by family, in the `share` (0 to 1) of the database looked at."""
+    """Keys of one generation by family, found in a `share` (0 to 1) of the database."""
 
     families: dict[str, list[str]]
     share: float
 
     @property
     def n_keys(self) -> int:
-        """How many keys were seen."""
+        """Number of keys found."""
         return sum(map(len, self.families.values()))
 
     def spread(self, n: int) -> list[str]:
@@ -50,7 +50,7 @@ def walk(
 ) -> Sample:
     """Collect keys of a generation (`Keys.generation`), of `n_total` in the database.
 
-    The walk ends after `max_batches`, or once `min_share` (0 to 1) of the database was looked at if
+    The walk ends after `max_batches`, or once `min_share` (0 to 1) of the database was scanned if
     that takes longer; after three seconds in any case.
     """
     families: dict[str, dict[str, None]] = {}  # a walk may meet a key twice
@@ -68,7 +68,7 @@ def walk(
 
 
 def lives_ms(client: Redis, sample: Sample) -> list[int]:
-    """Return what is left of some keys' lives; -1: they never expire, -2: they are gone."""
+    """Return some keys' remaining TTLs; -1: without TTL, -2: expired."""
     found: list[int] = []
     for keys in batched(sample.spread(_LIVES)):
         with client.pipeline(transaction=False) as pipe:

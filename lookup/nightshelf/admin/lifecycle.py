@@ -10,7 +10,7 @@ from redis import Redis
 
 from nightshelf.admin.canary import ending
 from nightshelf.admin.generations import flipped, refuse_unless_next
-from nightshelf.admin.namespace_state import Rule, World, change, look
+from nightshelf.admin.namespace_state import NamespaceState, Rule, change, read_state
 from nightshelf.admin.wholeness import refuse_unless_whole, whole
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import TransitionRefused
@@ -35,7 +35,7 @@ def rollback(
 
 def rolling_back(client: Redis, namespace: str, *, to: int | None, mark_bad: bool) -> Rule:
     """Return the rule of `rollback`: target, and what is left for bad, are chosen here and now."""
-    seen = look(client, namespace)
+    seen = read_state(client, namespace)
     if to is None and seen.canary:
         return ending(seen.canary.generation, mark_bad=mark_bad)
     number = _earlier(client, seen, to).generation
@@ -45,8 +45,8 @@ def rolling_back(client: Redis, namespace: str, *, to: int | None, mark_bad: boo
             "live", f"generation {number} is live: roll back to another to mark it bad"
         )
 
-    def rule(world: World) -> World:
-        after = _gone_back(client, world, number)
+    def rule(state: NamespaceState) -> NamespaceState:
+        after = _gone_back(client, state, number)
         if mark_bad and left is not None and not after.is_live(left):
             after = after.altered(left, state="bad")
         return after
@@ -66,7 +66,7 @@ def pin(client: Redis, namespace: str, generation: int) -> Manifest:
 
 def pinning(client: Redis, generation: int) -> Rule:
     """Return the rule of `pin`."""
-    return lambda world: replace(_gone_back(client, world, generation), pinned=generation)
+    return lambda state: replace(_gone_back(client, state, generation), pinned=generation)
 
 
 def unpin(client: Redis, namespace: str) -> None:
@@ -74,9 +74,9 @@ def unpin(client: Redis, namespace: str) -> None:
     change(client, namespace, unpinning)
 
 
-def unpinning(world: World) -> World:
-    """Return the world without its pin: the rule of `unpin`."""
-    return replace(world, pinned=None)
+def unpinning(state: NamespaceState) -> NamespaceState:
+    """Return the state without its pin: the rule of `unpin`."""
+    return replace(state, pinned=None)
 
 
 def promote(client: Redis, namespace: str, generation: int, *, force: bool = False) -> Manifest:
@@ -94,25 +94,25 @@ def promote(client: Redis, namespace: str, generation: int, *, force: bool = Fal
 def promoting(client: Redis, generation: int, *, force: bool) -> Rule:
     """Return the rule of `promote`."""
 
-    def rule(world: World) -> World:
-        if world.find(generation).state in ("staged", "bad"):
-            after = flipped(world, generation, force=force)
+    def rule(state: NamespaceState) -> NamespaceState:
+        if state.find(generation).state in ("staged", "bad"):
+            after = flipped(state, generation, force=force)
         else:
-            after = _live_again(world, generation, force=force)
-        if not world.is_live(generation):
-            refuse_unless_whole(client, world, generation)
+            after = _live_again(state, generation, force=force)
+        if not state.is_live(generation):
+            refuse_unless_whole(client, state, generation)
         return after
 
     return rule
 
 
-def _live_again(world: World, generation: int, *, force: bool) -> World:
-    """Return the world with a generation live that was so before; it keeps its publication."""
-    if world.is_live(generation):
-        return world
+def _live_again(state: NamespaceState, generation: int, *, force: bool) -> NamespaceState:
+    """Return the state with a generation live that was so before; it keeps its publication."""
+    if state.is_live(generation):
+        return state
     if not force:
-        refuse_unless_next(world, world.find(generation))
-    return world.moved(generation, "previous")
+        refuse_unless_next(state, state.find(generation))
+    return state.moved(generation, "previous")
 
 
 def mark_bad(client: Redis, namespace: str, generation: int) -> None:
@@ -121,43 +121,43 @@ def mark_bad(client: Redis, namespace: str, generation: int) -> None:
     Raises `TransitionRefused` (`unknown`, `contended`, and `live`: roll back from that one).
     """
 
-    def rule(world: World) -> World:
-        if world.is_live(generation):
+    def rule(state: NamespaceState) -> NamespaceState:
+        if state.is_live(generation):
             raise TransitionRefused(
                 "live", f"generation {generation} is live: roll back, and mark it bad with that"
             )
-        return ending(generation, mark_bad=True)(world)
+        return ending(generation, mark_bad=True)(state)
 
     change(client, namespace, rule)
 
 
-def _gone_back(client: Redis, world: World, generation: int) -> World:
-    if world.is_live(generation):  # an answer was lost, or another operator was first
-        return world
-    _earlier(client, world, generation)
-    return world.moved(generation, "replaced")
+def _gone_back(client: Redis, state: NamespaceState, generation: int) -> NamespaceState:
+    if state.is_live(generation):  # an answer was lost, or another operator was first
+        return state
+    _earlier(client, state, generation)
+    return state.moved(generation, "replaced")
 
 
-def _earlier(client: Redis, world: World, to: int | None) -> Manifest:
+def _earlier(client: Redis, state: NamespaceState, to: int | None) -> Manifest:
     """Choose what to go back to: `to`, or the newest whole one below the live one."""
     if to is not None:
-        target = world.find(to)
+        target = state.find(to)
         if target.state == "bad":
             raise TransitionRefused("bad", f"generation {to} is marked bad: it never goes live")
         if target.state == "staged":
             raise TransitionRefused(
                 "not-staged", f"generation {to} is staged: it has never been live; promote it"
             )
-        refuse_unless_whole(client, world, to)
+        refuse_unless_whole(client, state, to)
         return target
-    for older in world.manifests:
-        below = world.live is not None and older.generation < world.live.generation
+    for older in state.manifests:
+        below = state.live is not None and older.generation < state.live.generation
         been_live = older.state not in ("staged", "bad")
-        if below and been_live and whole(client, world.namespace, older):
+        if below and been_live and whole(client, state.namespace, older):
             return older
-    raise TransitionRefused("nothing-older", f"{world.namespace} has no older whole generation")
+    raise TransitionRefused("nothing-older", f"{state.namespace} has no older whole generation")
 
 
-def _live(world: World) -> Manifest:
-    assert world.live is not None, "the rules here end with a generation live"
-    return world.live
+def _live(state: NamespaceState) -> Manifest:
+    assert state.live is not None, "the rules here end with a generation live"
+    return state.live

@@ -1,8 +1,8 @@
-"""What stands in one namespace, and the one script that changes it (docs/decisions/0004-fence.md).
+"""The state of one namespace, and the one script that changes it (docs/decisions/0004-fence.md).
 
-Every change is a rule: a function from the world as it is to the world as it shall be, which
-raises `TransitionRefused` where it must not. `change` writes what differs, all or nothing, if
-nothing has moved since it looked; else it looks again.
+Every change is a rule: a function from the present state to the wanted one, which raises
+`TransitionRefused` for a change that must not be made. `change` writes the difference, all or
+nothing, if nothing has changed since it read the state; else it reads again.
 """
 
 from collections.abc import Callable
@@ -39,8 +39,8 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class World:
-    """One namespace at one moment: `manifests` newest first, `live` as the pointer has it.
+class NamespaceState:
+    """Namespace at one moment: `manifests` newest first, `live` as the pointer has it.
 
     `flipped` is the highest number that a publisher made live, `pinned` the generation that is
     held. `moved_s_ago` is how long ago readers, or a canary's share of them, were sent to another
@@ -70,11 +70,11 @@ class World:
 
     @property
     def canary(self) -> Canary | None:
-        """What a share of the users is served in the live generation's place."""
+        """The generation that a share of the users is served in the live one's place."""
         return self.live.canary if self.live else None
 
-    def altered(self, generation: int, **fields: Any) -> "World":
-        """Return the world with fields of one manifest set, and of its copy in the pointer."""
+    def altered(self, generation: int, **fields: Any) -> "NamespaceState":
+        """Return the state with fields of one manifest set, and of its copy in the pointer."""
         new = replace(self.find(generation), **fields)
         manifests = tuple(
             new if manifest.generation == generation else manifest for manifest in self.manifests
@@ -83,8 +83,8 @@ class World:
             self, manifests=manifests, live=new if self.is_live(generation) else self.live
         )
 
-    def moved(self, generation: int, left: str, **fields: Any) -> "World":
-        """Return the world with another generation live; a pin moves along, a canary ends.
+    def moved(self, generation: int, left: str, **fields: Any) -> "NamespaceState":
+        """Return the state with another generation live; a pin moves along, a canary ends.
 
         What was live becomes `left`; what was previous becomes replaced.
         """
@@ -100,7 +100,7 @@ class World:
         return replace(self, live=new, manifests=manifests, pinned=pinned)
 
 
-Rule = Callable[[World], World]
+Rule = Callable[[NamespaceState], NamespaceState]
 
 
 def server_time(client: Redis) -> datetime:
@@ -112,19 +112,19 @@ def server_time(client: Redis) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
 
 
-def look(client: Redis, namespace: str) -> World:
-    """Return the world as it stands."""
-    return _look(client, namespace)[0]
+def read_state(client: Redis, namespace: str) -> NamespaceState:
+    """Read the present state."""
+    return _read(client, namespace)[0]
 
 
-def change(client: Redis, namespace: str, rule: Rule) -> World:
-    """Make the world what `rule` says, in one step for everyone; return the new world.
+def change(client: Redis, namespace: str, rule: Rule) -> NamespaceState:
+    """Apply `rule` in one step for all readers; return the new state.
 
     Raises what the rule raises, and `TransitionRefused` (`contended`) where others never rest.
     """
     keys = Keys(namespace)
     for _ in range(_ATTEMPTS):
-        before, raw = _look(client, namespace)
+        before, raw = _read(client, namespace)
         after = rule(before)
         if after == before:
             return before
@@ -136,14 +136,14 @@ def change(client: Redis, namespace: str, rule: Rule) -> World:
 
 @dataclass(frozen=True)
 class _Raw:
-    """The bytes that a world was read from, for comparing."""
+    """The bytes that a state was read from, to compare with."""
 
     pointer: bytes
     generations: dict[bytes, bytes]
     fence: dict[bytes, bytes]
 
 
-def _look(client: Redis, namespace: str) -> tuple[World, _Raw]:
+def _read(client: Redis, namespace: str) -> tuple[NamespaceState, _Raw]:
     keys = Keys(namespace)
     # Not as one transaction: a full Redis refuses even reads in one. What matters is compared.
     with client.pipeline(transaction=False) as pipe:
@@ -153,7 +153,7 @@ def _look(client: Redis, namespace: str) -> tuple[World, _Raw]:
         pipe.time()
         pointer, generations, fence, (now_s, now_us) = pipe.execute()
     manifests = sorted(map(Manifest.from_json, generations.values()), key=lambda m: -m.generation)
-    world = World(
+    state = NamespaceState(
         namespace,
         Manifest.from_json(pointer) if pointer else None,
         tuple(manifests),
@@ -162,10 +162,10 @@ def _look(client: Redis, namespace: str) -> tuple[World, _Raw]:
         moved_s_ago=now_s - int(fence.get(b"moved_at", 0)),
         now=datetime.fromtimestamp(now_s, UTC).replace(microsecond=now_us),
     )
-    return world, _Raw(pointer or b"", generations, fence)
+    return state, _Raw(pointer or b"", generations, fence)
 
 
-def _difference(before: World, after: World, raw: _Raw) -> list[bytes | str]:
+def _difference(before: NamespaceState, after: NamespaceState, raw: _Raw) -> list[bytes | str]:
     """Return the script's ARGV: the fence, and the manifests that change or that a canary is of."""
     pointer = raw.pointer
     if after.live is not None and after.live != before.live:

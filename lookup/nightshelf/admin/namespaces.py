@@ -1,11 +1,11 @@
-"""Namespaces of a server that have something live, for a name that was misspelt."""
+"""Namespaces of a server with a live generation: suggestions for a misspelt name."""
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from nightshelf.contract.keys import ANY_POINTER, parse
 
-#: Keys that are looked at, at most: some 0.2 s of a server's time, in steps that hold no one up.
+#: Most keys that are scanned: some 0.2 s of a server's time, in steps that hold no one up.
 _MAX_STEPS, _STEP_KEYS = 200, 1_000
 _SHOWN = 10
 

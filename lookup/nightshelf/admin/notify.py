@@ -1,4 +1,4 @@
-"""Telling the processes that listen what to read anew (`nightshelf.client.core.invalidation`)."""
+"""Notify listening clients of changes (`nightshelf.client.core.invalidation`)."""
 
 from contextlib import suppress
 
@@ -8,9 +8,7 @@ from redis.exceptions import RedisError
 from nightshelf.contract.keys import Keys
 
 
-def tell(client: Redis, namespace: str, message: str) -> None:
-    """Publish a message of the contract's; where that fails readers learn by themselves, later."""
-    with suppress(
-        RedisError, OSError
-    ):  # what it tells of is done, and must not seem to have failed
+def notify(client: Redis, namespace: str, message: str) -> None:
+    """Publish a message of the contract; if that fails, readers see the change later."""
+    with suppress(RedisError, OSError):  # the change is made, and must not seem to have failed
         client.publish(Keys(namespace).invalidate, message)

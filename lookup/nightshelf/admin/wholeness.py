@@ -1,7 +1,7 @@
-"""Whether all keys of a generation stand: judged by its age and by the keys themselves.
+"""Wholeness: are all keys of a generation still in Redis, by its age and by counting.
 
-A manifest says how many keys a night wrote, not what has become of them: evicted, deleted by hand,
-lost with a server's last seconds. So the keys are counted. A database of up to 100,000 keys is
+A manifest has the number of keys that a night wrote; keys may be evicted, deleted by hand, or lost
+with a server's last seconds. So they are counted. A database of up to 100,000 keys is
 counted in full, of a bigger one a part that is as good as a random sample: a tenth of a second
 for a million users (docs/decisions/0029-clocks-and-wholeness.md).
 """
@@ -11,7 +11,7 @@ import math
 from redis import Redis
 
 from nightshelf.admin.key_sample import Sample, walk
-from nightshelf.admin.namespace_state import World, server_time
+from nightshelf.admin.namespace_state import NamespaceState, server_time
 from nightshelf.admin.retention import whole_until
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
@@ -32,9 +32,9 @@ def whole(client: Redis, namespace: str, manifest: Manifest) -> bool:
     return lack(client, namespace, manifest) is None
 
 
-def refuse_unless_whole(client: Redis, world: World, generation: int) -> None:
+def refuse_unless_whole(client: Redis, state: NamespaceState, generation: int) -> None:
     """Raise `TransitionRefused` (`expired`) for a generation that is not `whole`."""
-    if lacks := lack(client, world.namespace, world.find(generation)):
+    if lacks := lack(client, state.namespace, state.find(generation)):
         raise TransitionRefused("expired", lacks)
 
 

@@ -14,7 +14,7 @@ from redis import Redis
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from nightshelf.admin.namespace_state import look
+from nightshelf.admin.namespace_state import read_state
 from nightshelf.cli.context import Context, command
 from nightshelf.cli.tables.diff import show_diff
 from nightshelf.contract.values import Manifest
@@ -76,7 +76,7 @@ def _compared(
 
 
 def _standing(client: Redis, namespace: str, a: int, b: int) -> tuple[Manifest, Manifest]:
-    state = look(client, namespace)
+    state = read_state(client, namespace)
     return standing(client, state, a), standing(client, state, b)
 
 

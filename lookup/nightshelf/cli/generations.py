@@ -8,7 +8,7 @@ import typer
 
 from nightshelf.admin import lifecycle, retention
 from nightshelf.admin.canary import checked_share, releasing
-from nightshelf.admin.namespace_state import Rule, World, change, look
+from nightshelf.admin.namespace_state import NamespaceState, Rule, change, read_state
 from nightshelf.cli.context import Context, command
 from nightshelf.cli.options import Force, Generation
 from nightshelf.cli.tables.plans import (
@@ -84,7 +84,7 @@ def canary(context: Context, generation: Generation, share: Share) -> None:
 def extend(context: Context, generation: OrLive = None) -> None:
     """Give every key of a generation its full time to live again."""
     client, namespace = context.client, context.namespace
-    manifest = retention.to_extend(look(client, namespace), generation)
+    manifest = retention.to_extend(read_state(client, namespace), generation)
     n_keys = 0
     if agreed := context.confirm(extend_text(namespace, manifest)):
         n_keys = retention.extend(client, namespace, manifest.generation)
@@ -99,7 +99,7 @@ def extend(context: Context, generation: OrLive = None) -> None:
 def retire(context: Context, generation: Generation, force: Force = False) -> None:
     """Delete a generation's keys: what is gone cannot be rolled back to."""
     client, namespace = context.client, context.namespace
-    before = look(client, namespace)
+    before = read_state(client, namespace)
     retention.retiring(generation, force=force)(before)
     n_keys = 0
     if agreed := context.confirm(retire_text(namespace, before.find(generation))):
@@ -111,13 +111,16 @@ def retire(context: Context, generation: Generation, force: Force = False) -> No
 
 
 def _carry_out(
-    context: Context, rule: Rule, *, then: Callable[[World, World], str] | None = None
+    context: Context,
+    rule: Rule,
+    *,
+    then: Callable[[NamespaceState, NamespaceState], str] | None = None,
 ) -> None:
     """Show the change that a rule makes, ask, and make just that; `then` says what may follow."""
-    before = look(context.client, context.namespace)
+    before = read_state(context.client, context.namespace)
     after = rule(before)
 
-    def as_shown(state: World) -> World:
+    def as_shown(state: NamespaceState) -> NamespaceState:
         if state != before:
             raise TransitionRefused("contended", f"{context.namespace} moved meanwhile; look again")
         return rule(state)
@@ -133,7 +136,7 @@ def _carry_out(
             show_line(text)
 
 
-def _print_change(context: Context, before: World, after: World) -> None:
+def _print_change(context: Context, before: NamespaceState, after: NamespaceState) -> None:
     states = {
         new.generation: new.state
         for old, new in zip(before.manifests, after.manifests, strict=True)
@@ -145,5 +148,5 @@ def _print_change(context: Context, before: World, after: World) -> None:
     context.document(**live, pinned=after.pinned, canary=canary, states=states, dry_run=dry_run)
 
 
-def _number(state: World) -> int | None:
+def _number(state: NamespaceState) -> int | None:
     return state.live.generation if state.live else None

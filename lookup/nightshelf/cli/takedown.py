@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from nightshelf.admin import blocklist, erasure
 from nightshelf.admin.generations import current
-from nightshelf.admin.namespace_state import look
+from nightshelf.admin.namespace_state import read_state
 from nightshelf.cli.context import Context, command
 from nightshelf.cli.options import checked_id
 from nightshelf.cli.tables.takedown import (
@@ -60,14 +60,14 @@ def forget(context: Context, user: User) -> None:
     left = found
     if context.confirm(forget_text(namespace, user, found)):
         found, left = erasure.forget(client, namespace, user)
-    staging = [each.generation for each in look(client, namespace).manifests if each.half]
+    staging = [each.generation for each in read_state(client, namespace).manifests if each.half]
     if context.as_json:
         context.document(
             user=user,
             keys=found.keys,
             entries=found.entries,
-            waiting=found.waiting,
-            left={"keys": left.keys, "entries": left.entries, "waiting": left.waiting},
+            queued=found.queued,
+            left={"keys": left.keys, "entries": left.entries, "queued": left.queued},
             staging=staging,
             dry_run=dry_run,
         )

@@ -13,7 +13,7 @@ from heapq import nsmallest
 from redis import Redis
 
 from nightshelf.admin.batches import BATCH_KEYS, batched
-from nightshelf.admin.namespace_state import World
+from nightshelf.admin.namespace_state import NamespaceState
 from nightshelf.admin.wholeness import lack, whole
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, RankedList
@@ -26,23 +26,23 @@ Progress = Callable[[str, int, int], None]
 NO_SEGMENT = "none"
 
 
-def standing(client: Redis, world: World, generation: int) -> Manifest:
+def standing(client: Redis, state: NamespaceState, generation: int) -> Manifest:
     """Return a generation all of whose keys stand; `TransitionRefused` for any other.
 
     The reasons are `unknown`, `incomplete` (half staged) and `expired` (cleared, or its TTL over).
     """
-    manifest = world.find(generation)
+    manifest = state.find(generation)
     if not manifest.retired_at and not manifest.digest:  # recorded when all keys are written
         raise TransitionRefused(
             "incomplete", f"generation {generation} is half staged: compare once its night is done"
         )
-    lacks = lack(client, world.namespace, manifest)
+    lacks = lack(client, state.namespace, manifest)
     if lacks is None:
         return manifest
     others = [
         str(each.generation)
-        for each in world.manifests
-        if each.digest and whole(client, world.namespace, each)
+        for each in state.manifests
+        if each.digest and whole(client, state.namespace, each)
     ]
     advice = (
         f"compare generations that are whole: {', '.join(others)} (extend GEN keeps one longer)"

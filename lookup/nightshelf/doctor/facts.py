@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from nightshelf.admin.key_sample import Sample, key_bytes, lives_ms, walk
-from nightshelf.admin.namespace_state import World, look, server_time
+from nightshelf.admin.namespace_state import NamespaceState, read_state, server_time
 from nightshelf.admin.retention import orphans
 from nightshelf.admin.wholeness import n_beyond, n_in_database, whole
 from nightshelf.contract.keys import Keys
@@ -96,9 +96,9 @@ class Patient:
         return seconds + microseconds / 1e6 - (began + time.time()) / 2
 
     @cached_property
-    def world(self) -> World:
+    def state(self) -> NamespaceState:
         """Every generation, the pointer and the fence."""
-        return look(self.client, self.namespace)
+        return read_state(self.client, self.namespace)
 
     @cached_property
     def orphans(self) -> list[Manifest]:
@@ -108,9 +108,9 @@ class Patient:
     @cached_property
     def way_back(self) -> Manifest | None:
         """The newest whole generation below the live one: where a rollback goes."""
-        live = self.world.live
+        live = self.state.live
         older = [
-            each for each in self.world.manifests if live and each.generation < live.generation
+            each for each in self.state.manifests if live and each.generation < live.generation
         ]
         been_live = [each for each in older if each.state not in ("staged", "bad")]
         return next((m for m in been_live if whole(self.client, self.namespace, m)), None)
@@ -137,7 +137,7 @@ class Patient:
     @cached_property
     def sample(self) -> Sample:
         """The live generation's keys, as far as a bounded walk meets them."""
-        live = self.world.live
+        live = self.state.live
         if live is None:
             return Sample({}, 1.0)
         every = Keys(self.namespace).generation(live.generation)
@@ -146,7 +146,7 @@ class Patient:
     @cached_property
     def n_beyond(self) -> int:
         """How many keys the refresh has added to the live generation, less those erased since."""
-        live = self.world.live
+        live = self.state.live
         return n_beyond(self.client, self.namespace, live.generation) if live else 0
 
     @cached_property

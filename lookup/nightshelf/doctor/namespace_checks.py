@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from nightshelf.admin.key_sample import Sample
-from nightshelf.admin.namespace_state import World
+from nightshelf.admin.namespace_state import NamespaceState
 from nightshelf.admin.wholeness import chance
 from nightshelf.contract.keys import VERSION
 from nightshelf.contract.values import Manifest, instant
@@ -124,7 +124,7 @@ def way_back(to: Manifest | None, now: datetime) -> Finding:
     return Finding("ok", f"rollback goes to generation {to.generation}{ago}")
 
 
-def staging(world: World, orphans: Sequence[Manifest]) -> Finding:
+def staging(state: NamespaceState, orphans: Sequence[Manifest]) -> Finding:
     """Judge what is staged: debris of dead publishers, and what waits to go live."""
     if orphans:
         found = f"left half staged: generation {_numbers(orphans)}"
@@ -132,12 +132,12 @@ def staging(world: World, orphans: Sequence[Manifest]) -> Finding:
         return Finding("warn", found, remedy)
     waiting = [
         each
-        for each in world.manifests
-        if each.state == "staged" and not each.half and each.generation > world.flipped
+        for each in state.manifests
+        if each.state == "staged" and not each.half and each.generation > state.flipped
     ]
     if waiting:
         newest = waiting[0]
-        found = f"staged and not live: generation {_numbers(waiting)}{_why(world, newest)}"
+        found = f"staged and not live: generation {_numbers(waiting)}{_why(state, newest)}"
         remedy = (
             f"see its report, then nightshelf promote {newest.generation}, or leave it to expire"
         )
@@ -145,24 +145,24 @@ def staging(world: World, orphans: Sequence[Manifest]) -> Finding:
     return Finding("ok", "nothing waits, nothing is left over")
 
 
-def pin(world: World) -> Finding:
+def pin(state: NamespaceState) -> Finding:
     """Judge a pin: while it is there no night goes live."""
-    if world.pinned is None:
+    if state.pinned is None:
         return Finding("ok", "not pinned")
-    held = [each for each in world.manifests if each.state == "staged" and not each.half]
-    n_held = sum(each.generation > world.pinned for each in held)
+    held = [each for each in state.manifests if each.state == "staged" and not each.half]
+    n_held = sum(each.generation > state.pinned for each in held)
     nights = "1 night" if n_held == 1 else f"{n_held} nights"
-    found = f"pinned to generation {world.pinned}: {nights} held back since"
+    found = f"pinned to generation {state.pinned}: {nights} held back since"
     return Finding("warn", found, "nightshelf unpin, once the reason for the pin is gone")
 
 
-def _why(world: World, waiting: Manifest) -> str:
+def _why(state: NamespaceState, waiting: Manifest) -> str:
     blocking = sorted(name for name, outcome in waiting.gates.items() if outcome == "block")
-    if world.canary and world.canary.generation == waiting.generation:
-        return f" (a canary, {world.canary.share:g} % of the users)"
+    if state.canary and state.canary.generation == waiting.generation:
+        return f" (a canary, {state.canary.share:g} % of the users)"
     if blocking:
         return f" (blocked by {', '.join(blocking)})"
-    return " (held by the pin)" if world.pinned is not None else ""
+    return " (held by the pin)" if state.pinned is not None else ""
 
 
 def _numbers(manifests: Sequence[Manifest]) -> str:

@@ -17,7 +17,7 @@ from nightshelf import Shelf
 from nightshelf.admin.canary import release
 from nightshelf.admin.generations import allot, current, flip, stage
 from nightshelf.admin.lifecycle import mark_bad, pin, promote, rollback, unpin
-from nightshelf.admin.namespace_state import look
+from nightshelf.admin.namespace_state import read_state
 from nightshelf.admin.retention import extend, retire
 from nightshelf.contract.assignment import in_canary
 from nightshelf.contract.keys import POINTER_CACHE_S, Keys
@@ -145,7 +145,7 @@ def test_the_row_that_names_a_users_segment_is_the_canarys(shop: Redis) -> None:
 
 
 def test_the_canarys_own_model_is_read(shop: Redis) -> None:
-    (manifest,) = [each for each in look(shop, SHOP).manifests if each.generation == 3]
+    (manifest,) = [each for each in read_state(shop, SHOP).manifests if each.generation == 3]
     stage(shop, SHOP, replace(manifest, models=("ease",), default_model="ease"))
     shop.rename(KEYS.list(3, "als", "ann"), KEYS.list(3, "ease", "ann"))
     release(shop, SHOP, 3, 100)
@@ -215,7 +215,7 @@ def test_canaries_that_are_refused(shop: Redis) -> None:
     mark_bad(shop, SHOP, bad)
     shop.delete(KEYS.popular(gone, "all"))
     age(shop, old, timedelta(seconds=0.9 * TTL_S + 1))
-    before = look(shop, SHOP)
+    before = read_state(shop, SHOP)
     expected = {
         2: "not-staged",
         half: "incomplete",
@@ -226,7 +226,7 @@ def test_canaries_that_are_refused(shop: Redis) -> None:
     }
     for number, reason in expected.items():
         assert refusal(lambda number=number: release(shop, SHOP, number, 5)) == reason  # type: ignore[misc]
-    assert look(shop, SHOP) == before
+    assert read_state(shop, SHOP) == before
 
 
 def test_what_a_rollback_left_is_tried_on_a_few(shop: Redis) -> None:
@@ -348,10 +348,10 @@ def test_it_works_while_pinned(shop: Redis) -> None:
     release(shop, SHOP, 3, 100)
     assert Shelf(shop, SHOP).get("ann").generation == 3
     assert refusal(lambda: promote(shop, SHOP, 3)) == "pinned"
-    assert look(shop, SHOP).pinned == 2
+    assert read_state(shop, SHOP).pinned == 2
     assert canary(shop) == 3
     assert rollback(shop, SHOP).generation == 2
-    assert look(shop, SHOP).pinned == 2
+    assert read_state(shop, SHOP).pinned == 2
 
 
 def test_it_works_on_a_redis_that_is_full(own_redis_client: Redis) -> None:

@@ -12,7 +12,7 @@ from redis.exceptions import OutOfMemoryError
 
 from nightshelf.admin.generations import allot, flip, listing, pinned, stage
 from nightshelf.admin.lifecycle import mark_bad, pin, promote, rollback, unpin
-from nightshelf.admin.namespace_state import look
+from nightshelf.admin.namespace_state import read_state
 from nightshelf.admin.retention import extend, retire
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
@@ -188,12 +188,12 @@ def test_promotions_that_nothing_forces(redis_client: Redis) -> None:
 def test_the_way_forward_after_a_rollback(redis_client: Redis) -> None:
     for _ in range(3):
         publish(redis_client)
-    published_at = look(redis_client, SHOP).find(3).published_at
+    published_at = read_state(redis_client, SHOP).find(3).published_at
     assert rollback(redis_client, SHOP).generation == 2
     assert rollback(redis_client, SHOP).generation == 1
     assert promote(redis_client, SHOP, 3).generation == 3  # no force: it has been live
     assert states(redis_client) == {1: "previous", 2: "replaced", 3: "live"}
-    assert look(redis_client, SHOP).find(3).published_at == published_at
+    assert read_state(redis_client, SHOP).find(3).published_at == published_at
     assert refusal(lambda: promote(redis_client, SHOP, 2)) == "superseded"
     assert rollback(redis_client, SHOP, mark_bad=True).generation == 2
     assert refusal(lambda: promote(redis_client, SHOP, 3, force=True)) == "bad"

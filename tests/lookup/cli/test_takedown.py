@@ -126,10 +126,10 @@ def test_forget_as_json(shop: Redis, redis_url: str) -> None:
         "user": "ann",
         "keys": ANN,
         "entries": ["1-0", "3-0"],
-        "waiting": False,
+        "queued": False,
         "staging": [],
     }
-    everything = {"keys": found["keys"], "entries": found["entries"], "waiting": False}
+    everything = {"keys": found["keys"], "entries": found["entries"], "queued": False}
     assert document(run(redis_url, "forget", "ann", "--dry-run", "--json")) == {
         **found,
         "left": everything,
@@ -138,7 +138,7 @@ def test_forget_as_json(shop: Redis, redis_url: str) -> None:
     assert shop.exists(*ANN) == 3
     assert document(run(redis_url, "forget", "ann", "--yes", "--json")) == {
         **found,
-        "left": {"keys": [], "entries": [], "waiting": False},
+        "left": {"keys": [], "entries": [], "queued": False},
         "dry_run": False,
     }
 
@@ -186,5 +186,5 @@ def test_what_comes_back_is_an_error(
     assert document(result)["left"] == {
         "keys": [KEYS.user(2, "ann")],
         "entries": [],
-        "waiting": False,
+        "queued": False,
     }

@@ -428,13 +428,13 @@ def test_forgetting_reaches_all_of_it(
     shelf.acted("ann", "purchase", "A1")
     shelf.acted("bob", "purchase", "A1")
     found, left = forget(redis_client, SHOP, "ann")
-    assert found.waiting
+    assert found.queued
     assert KEYS.masked("ann") in found.keys
     assert len(found.entries) == 1
     assert left == Traces((), ()) == traces(redis_client, SHOP, "ann")
     assert not left
     assert redis_client.zrange(KEYS.refresh_queue, 0, -1) == [b"bob"]
-    assert Traces((), (), waiting=True)
+    assert Traces((), (), queued=True)
 
 
 def test_out_of_stock_is_off_every_list(

@@ -1,11 +1,11 @@
 """Plans of the commands that change generations, and their outcome, one line each."""
 
-from nightshelf.admin.namespace_state import World
+from nightshelf.admin.namespace_state import NamespaceState
 from nightshelf.contract.values import Manifest
 from nightshelf.text import age_text, minute_text
 
 
-def plan_text(before: World, after: World) -> str:
+def plan_text(before: NamespaceState, after: NamespaceState) -> str:
     """Describe a change of the namespace."""
     parts = []
     if after.live is not None and not before.is_live(after.live.generation):
@@ -28,7 +28,7 @@ def plan_text(before: World, after: World) -> str:
     return f"{before.namespace}: {'; '.join(parts)}"
 
 
-def forward_text(before: World, after: World) -> str:
+def forward_text(before: NamespaceState, after: NamespaceState) -> str:
     """Describe how to undo a rollback; empty where it cannot be undone."""
     left = before.live
     if left is None or after.is_live(left.generation):
@@ -42,7 +42,7 @@ def forward_text(before: World, after: World) -> str:
     return f"Forward again: {promote}, or the next night"
 
 
-def live_text(state: World) -> str:
+def live_text(state: NamespaceState) -> str:
     """Describe the live generation, its pin and its canary."""
     if state.live is None:
         return f"{state.namespace}: nothing is live"

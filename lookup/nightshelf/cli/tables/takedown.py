@@ -31,8 +31,8 @@ def show_forgotten(user: str, left: Traces, staging: Sequence[int], *, dry_run: 
     """Print the remaining traces of a user, and where others may be."""
     for name in (*left.keys, *(f"stream entry {entry}" for entry in left.entries)):
         show_line(f"  {name}")
-    if left.waiting:
-        show_line("  a place among those who wait for a fresh list")
+    if left.queued:
+        show_line("  an entry in the refresh queue")
     if dry_run:
         return
     if left:

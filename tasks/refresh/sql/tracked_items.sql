@@ -1,7 +1,7 @@
 -- The feature rows of items that some users acted on, counters as of a time. Grain: item.
--- Inputs: item_rows (the night's item features), told, asked, weights(event_type, weight).
+-- Inputs: item_rows (the night's item features), tracked, asked, weights(event_type, weight).
 -- Parameters: since, until (UTC timestamps), half_life_days, rating_types.
--- What the night counted has aged by whole UTC days since; what was told counts as it will tonight,
+-- What the night counted has aged by whole UTC days since; what was tracked counts as it will tonight,
 -- in fixed point and in millionths (points.sql, rollup.sql), so that the sums are the night's.
 WITH counted AS (
     SELECT
@@ -11,10 +11,10 @@ WITH counted AS (
         count(value) FILTER (list_contains($rating_types, event_type)) AS ratings,
         coalesce(sum(round(value * 1e6)) FILTER (list_contains($rating_types, event_type)), 0)
             AS rated
-    FROM told
+    FROM tracked
     LEFT JOIN weights USING (event_type)
     WHERE ts < $until::TIMESTAMP
-        AND item_id IN (SELECT item_id FROM told SEMI JOIN asked USING (user_id))
+        AND item_id IN (SELECT item_id FROM tracked SEMI JOIN asked USING (user_id))
     GROUP BY item_id
 )
 SELECT item_rows.* REPLACE (

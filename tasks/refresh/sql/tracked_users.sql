@@ -1,8 +1,8 @@
--- Who told something since the night that bears on their list, and when last.
--- Grain: user. Inputs: told, weights(event_type, weight), model_items(id), model_users(id).
+-- Who tracked something since the night that bears on their list, and when last.
+-- Grain: user. Inputs: tracked, weights(event_type, weight), model_items(id), model_users(id).
 -- Parameters: seen (event types), strangers_only (whether to leave out those whom the night knew).
 SELECT user_id, epoch_us(max(ts)) / 1e6 AS at
-FROM told
+FROM tracked
 LEFT JOIN weights USING (event_type)
 WHERE item_id IN (SELECT id FROM model_items)
     AND NOT ($strangers_only AND user_id IN (SELECT id FROM model_users))

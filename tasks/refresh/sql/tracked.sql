@@ -1,4 +1,4 @@
--- What was told since a night and counts for one, by the night's own rules.
+-- What was tracked since a night and counts for one, by the night's own rules.
 -- Grain: one distinct event. Inputs: collected, items.
 -- Parameters: since, now (UTC timestamps), may_be_negative, idle (event types).
 -- Of one event the row that arrived first counts, and what had arrived by then, the night has seen.

@@ -1,4 +1,4 @@
--- Up to when all that was told is in the collected log, back to a whole quarter of an hour: what is
+-- Up to when all that was tracked is in the collected log, back to a whole quarter of an hour: what is
 -- done with items after that, Redis counts by such quarters. Grain: one row. Input: collected.
 -- Parameters: since, now (UTC timestamps), quarter_s.
 -- The collector takes what arrives in its order, so what arrived before the latest is there.
