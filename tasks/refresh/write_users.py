@@ -75,7 +75,7 @@ class Overtaken(Exception):  # noqa: N818 - a condition of one refresh, not an e
 
 @dataclass(frozen=True)
 class Written:
-    """How many users got a list, and how many of them had none before."""
+    """Number of users who got a list, and of those who had none before."""
 
     n_lists: int
     n_new: int

@@ -1,4 +1,4 @@
-"""What people do by hand when a night goes wrong: roll back, hold, promote, give up.
+"""Changes by operators: roll back, pin, promote, mark bad.
 
 Each has a rule beside it (`rolling_back`, `pinning`, ...), so that what it would do can be shown
 before it is done. Rules and states: docs/decisions/0004-fence.md.

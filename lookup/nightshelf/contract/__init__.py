@@ -10,7 +10,7 @@ key                                      type   value                           
 ``shelf:{<ns>}:current``                 string manifest of the live generation (JSON)  none
 ``shelf:{<ns>}:generations``             hash   generation -> manifest, with its state  none
 ``shelf:{<ns>}:fence``                   hash   limits on flips: see below              none
-``shelf:{<ns>}:blocked``                 set    items withdrawn from every path         none
+``shelf:{<ns>}:blocked``                 set    items blocked on every path             none
 ``shelf:{<ns>}:unavailable``             set    items out of stock since the night      none
 ``shelf:{<ns>}:refresh-queue``           zset   users whose list is to be recomputed    2 x base
 ``shelf:{<ns>}:refreshed:<gen>``         hash   counts of the refresh and of erasures   2 x base

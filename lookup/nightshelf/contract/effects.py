@@ -1,4 +1,4 @@
-"""What an action does at once, beside being recorded: by the night's own definition of its types.
+"""Immediate effects of a tracked action, by the night's own definition of event types.
 
 The live generation's manifest says which event types mask, are views, are purchases, teach
 (`nightshelf.contract.feature_rules`), so an app names its actions as its log does, and sets
@@ -14,11 +14,10 @@ from nightshelf.contract.feature_rules import Counting
 
 @dataclass(frozen=True)
 class Effect:
-    """What an action does at once, beside being recorded.
+    """Immediate effects of an action, beside its recording.
 
-    `masks`: the item is shown to that user no more until the night has seen the action.
-    `invalidates`: what processes keep of the user (list, row, mask) is dropped. `refreshes`: the
-    user is put down for a fresh list.
+    `masks`: the item is masked for that user until the night has the action. `invalidates`: cached
+    data of the user (list, row, mask) is dropped. `refreshes`: the user enters the refresh queue.
     """
 
     masks: bool = False
@@ -29,7 +28,7 @@ class Effect:
 _NOTED = Effect()
 _CHANGES = Effect(invalidates=True, refreshes=True)
 _TAKES_OFF = Effect(masks=True, invalidates=True, refreshes=True)
-#: Recorded, with no effect on the lists that are there; the refresh decides whether it matters.
+#: Recorded and queued for the refresh, without effect on present lists.
 UNKNOWN = Effect(refreshes=True)
 
 #: The effects where no generation says which types it knows: before the first night, and of
@@ -52,7 +51,7 @@ def effect_of(
     counting: Counting | None,
     overrides: Mapping[str, Effect],
 ) -> Effect | None:
-    """Return what an action does: the app's own word for it, else the night's; `None` if unknown.
+    """Return an action's effect: the app's override, else the night's; `None` if unknown.
 
     >>> night = Counting({"order": 5.0, "page": 1.0}, 60.0, ("page",), (), ("shown",), 20,
     ...                  seen=("order",))
@@ -75,7 +74,7 @@ def effect_of(
 
 
 def _by_weight(event_type: str, counting: Counting) -> Effect | None:
-    """Return what a type does that only teaches, is only viewed, or is passed over on purpose."""
+    """Return the effect of a type that has only a weight, is a view, or is ignored on purpose."""
     if event_type in counting.views or not counting.weights.get(event_type):
         return _NOTED if counting.knows(event_type) else None
     return _CHANGES

@@ -1,4 +1,4 @@
-"""How a night counts what users do: it stands in the manifest, so that readers count alike."""
+"""Event rules of a night, kept in the manifest so that readers count as the night does."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ UNIT_POINTS = 2**32
 
 @dataclass(frozen=True)
 class Counting:
-    """What an event does, by its type (`tasks/features/build.py`, `tasks/ingest/clean.py`).
+    """Effects of event types on features (`tasks/features/build.py`, `tasks/ingest/clean.py`).
 
     `weights` and `half_life_days` make an item's popularity; `views` go into `recent_views`, which
     holds `n_recent` items; the values of `ratings` are averaged; what is `idle` counts for nothing.
@@ -31,7 +31,7 @@ class Counting:
     seen: Sequence[str] | None = None
 
     def knows(self, event_type: str) -> bool:
-        """Tell whether the night makes anything of a type, or passes over it on purpose."""
+        """Tell whether the night uses a type, or ignores it on purpose."""
         named = (self.weights, self.views, self.ratings, self.idle, self.purchases, self.seen or ())
         return any(event_type in names for names in named)
 
@@ -44,7 +44,7 @@ class Counting:
         return int(math.copysign(max(1, points), weight))
 
     def faded(self, age_days: int) -> float:
-        """Return what is left of 1 after so many UTC days."""
+        """Return the weight left of 1 after so many UTC days."""
         return math.exp2(-age_days / self.half_life_days)
 
     @classmethod

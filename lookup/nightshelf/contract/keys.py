@@ -149,7 +149,7 @@ class Keys:
 
     @property
     def blocked(self) -> str:
-        """The items that are withdrawn from every path."""
+        """The items that are blocked on every path."""
         return self._own("blocked")
 
     @property

@@ -1,4 +1,4 @@
-"""What the contract's keys hold: a list, and a generation's manifest (`nightshelf.contract`)."""
+"""Values of the contract: lists, manifests and feature rows (`nightshelf.contract`)."""
 
 import json
 import math
@@ -94,7 +94,7 @@ class Canary:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a generation is; the value of ``current`` and of each field of ``generations``.
+    """Manifest of a generation: the value of ``current`` and of each field of ``generations``.
 
     `state` is one of staged, live, previous (live until the last night), replaced (live once), bad
     (never to go live), retired (its keys were deleted). Times are ISO 8601 in UTC. `counts` gives
@@ -131,7 +131,7 @@ class Manifest:
 
     @property
     def half(self) -> bool:
-        """Whether its keys are being written, or were when its publisher died."""
+        """True while its keys are being written, and after its publisher died in between."""
         return self.state == "staged" and not self.digest
 
     def to_json(self) -> bytes:

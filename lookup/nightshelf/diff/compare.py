@@ -1,4 +1,4 @@
-"""How recommendation lists moved between two generations, A before and B after: pure counting.
+"""Comparison of the lists of two generations, A before and B after, by counting.
 
 Pairs of lists go in, batch by batch; what is kept is a counter an item and the few users that
 changed most, never the lists.
@@ -35,7 +35,7 @@ class Changed(NamedTuple):
 
 
 class Exposure(NamedTuple):
-    """How many of A's and of B's lists show an item, and what share of them (0 to 1)."""
+    """Number and share (0 to 1) of A's and of B's lists that show an item."""
 
     item_id: str
     a_lists: int
@@ -47,7 +47,7 @@ class Exposure(NamedTuple):
 
 @dataclass
 class Moves:
-    """How the lists of one group of users moved; only users with both lists count in the means."""
+    """Movement of the lists of one group of users; the means are over users with both lists."""
 
     n_users: int = 0
     only_a: int = 0

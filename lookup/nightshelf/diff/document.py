@@ -1,4 +1,4 @@
-"""What ``nightshelf diff`` tells, as one document: the same bytes for the same lists.
+"""Document of ``nightshelf diff``: the same bytes for the same lists.
 
 - ``namespace``; ``a`` and ``b``, of the manifests: ``generation``, ``state``, ``as_of``, ``lists``,
   ``keys``, ``bytes``, ``config_hash``; ``same_config`` (null where a hash is unknown)
@@ -28,7 +28,7 @@ _NAMED_CORRUPT = 10
 
 
 def manifest_fields(a: Manifest, b: Manifest) -> dict[str, Any]:
-    """Return what the manifests say, beside one another."""
+    """Return the fields of both manifests."""
     known = a.config_hash and b.config_hash
     return {
         "a": _manifest(a),

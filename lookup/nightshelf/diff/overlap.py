@@ -1,4 +1,4 @@
-"""How much two lists have in common: items of one list are distinct, best first."""
+"""Overlap of two lists: items of one list are distinct, best first."""
 
 from collections.abc import Sequence
 from functools import cache

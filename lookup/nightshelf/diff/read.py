@@ -1,7 +1,7 @@
-"""Two generations' lists read side by side, out of a Redis that serves readers meanwhile.
+"""Read the lists of two generations side by side while Redis serves readers.
 
-Keys are found with SCAN and read with MGET, a thousand at a time. What is held is the ids of the
-users and one batch of lists.
+Keys are found with SCAN and read with MGET, a thousand at a time. In memory are the users' ids and
+one batch of lists.
 """
 
 import json
@@ -20,7 +20,7 @@ from nightshelf.contract.values import Manifest, RankedList
 from nightshelf.diff.compare import Items, Pair
 from nightshelf.errors import CorruptValue, InvalidKey, TransitionRefused
 
-#: Called with what is going on, how much of it is done, and of how much.
+#: Called with the name of the step, the part done and the total.
 Progress = Callable[[str, int, int], None]
 #: The segment of a user who has none, or no row.
 NO_SEGMENT = "none"

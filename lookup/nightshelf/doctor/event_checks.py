@@ -1,4 +1,4 @@
-"""Whether tracked events are collected: a judgement of their stream (XINFO STREAM ... FULL)."""
+"""Check that tracked events are collected, from their stream (XINFO STREAM ... FULL)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,10 +14,10 @@ _COLLECT = "run the flow `collect`, and look why it did not (docs/how-to/collect
 
 
 def events(stream: Mapping[str, Any] | None, now: datetime) -> Finding:
-    """Judge how many events wait, since when, and how many went before they were collected.
+    """Judge the number and age of uncollected events, and the number lost before collection.
 
-    The stream is `None` where nothing was ever tracked. How many may wait is the apps' setting; its
-    default is assumed.
+    The stream is `None` if no event was ever tracked. The apps' setting `max_events` is assumed to
+    have its default.
     """
     if stream is None:
         return Finding("ok", "none was ever tracked")

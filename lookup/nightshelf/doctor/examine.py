@@ -1,9 +1,8 @@
-"""What is wrong with a namespace and its server, and what to do about it.
+"""Examine a namespace and its server: findings, each with its remedy.
 
-Each check is a pure judgement (`doctor_server`, `doctor_rights`, `doctor_shelf`, `doctor_events`)
-of what was read (`doctor_reading`, `doctor_sample`). Nothing is written, and a big server is asked
-for seconds at most: keys are sampled. A server that refuses a question, or dies in mid-check, is a
-finding and not an error.
+Each check is a pure function (`server_checks`, `permissions`, `namespace_checks`, `event_checks`)
+of the facts read (`facts`). Nothing is written, and keys are sampled, so a big server is read for
+seconds at most. A refused command, or a server that dies during a check, is a finding.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +15,12 @@ from nightshelf.client.transport.connection import deadline_s
 from nightshelf.contract.keys import Keys
 from nightshelf.doctor import namespace_checks, server_checks
 from nightshelf.doctor.event_checks import events
-from nightshelf.doctor.facts import Patient
+from nightshelf.doctor.facts import Facts
 from nightshelf.doctor.finding import Finding
 from nightshelf.doctor.permissions import rights
 from nightshelf.errors import CorruptValue
 
-CHECKS: Mapping[str, Callable[[Patient], Finding]] = {
+CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
     "connection": lambda p: server_checks.connection(p.round_trips_s),
     "server": lambda p: server_checks.server(p.info),
     "replication": lambda p: server_checks.replication(p.info),
@@ -48,11 +47,11 @@ def examine(
 
     A generation older than `max_age_s` fails: 1.25 nights unless given.
     """
-    patient = Patient(client, namespace, every_s, max_age_s)
+    facts = Facts(client, namespace, every_s, max_age_s)
     findings: dict[str, Finding] = {}
     for name, check in CHECKS.items():
         try:
-            findings[name] = check(patient)
+            findings[name] = check(facts)
         except (CorruptValue, ValueError) as error:
             remedy = "find what else writes under this namespace, and publish a new night"
             findings[name] = Finding("fail", f"holds what cannot be read: {error}", remedy)

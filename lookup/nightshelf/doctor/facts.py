@@ -1,7 +1,7 @@
-"""What `nightshelf.doctor` reads: each fact once, when a check first asks for it.
+"""Facts for `nightshelf.doctor`: each is read once, when a check first needs it.
 
-Reads only, and a bounded number of them, so that a big server is asked for seconds at most. Where
-Redis refuses or fails, its errors come through to whoever asked.
+A bounded number of reads, so a big server is read for seconds at most. Errors of Redis come through
+to the check.
 """
 
 import time
@@ -27,7 +27,7 @@ _PINGS = 5
 
 @dataclass(frozen=True)
 class Pointer:
-    """What is live, whether ``generations`` says so byte for byte, and whether its witness stands.
+    """The live generation; whether ``generations`` has the same bytes; whether its witness exists.
 
     The witness is the list that every reader falls back to.
     """
@@ -37,7 +37,7 @@ class Pointer:
     has_witness: bool
 
 
-class Patient:
+class Facts:
     """One namespace and its server, where a night is expected every `every_s` seconds."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Patient:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What the server tells of itself."""
+        """The server's INFO."""
         return dict(self.client.info())
 
     @cached_property
@@ -75,7 +75,7 @@ class Patient:
 
     @cached_property
     def login(self) -> Login:
-        """Who we are, and what we may run, as far as we may ask."""
+        """The login, and the commands that it may run, if it may ask."""
         name = str(self.client.acl_whoami())
         keys = Keys(self.namespace)
         commands = [each for role in needed(keys).values() for each in role] + list(EXCESSIVE)
@@ -136,7 +136,7 @@ class Patient:
 
     @cached_property
     def sample(self) -> Sample:
-        """The live generation's keys, as far as a bounded walk meets them."""
+        """A sample of the live generation's keys."""
         live = self.state.live
         if live is None:
             return Sample({}, 1.0)
@@ -145,13 +145,13 @@ class Patient:
 
     @cached_property
     def n_beyond(self) -> int:
-        """How many keys the refresh has added to the live generation, less those erased since."""
+        """Number of keys that the refresh added to the live generation, less those erased since."""
         live = self.state.live
         return n_beyond(self.client, self.namespace, live.generation) if live else 0
 
     @cached_property
     def lives_ms(self) -> list[int]:
-        """What is left of the sampled keys' lives; -1: they never expire, -2: they are gone."""
+        """Remaining TTLs of the sampled keys; -1: without TTL, -2: expired."""
         return lives_ms(self.client, self.sample)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a check of `nightshelf.doctor` comes to."""
+"""Finding of a check of `nightshelf.doctor`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,10 @@ Outcome = Literal["ok", "warn", "fail", "unknown"]
 
 @dataclass(frozen=True)
 class Finding:
-    """How one thing stands, what was found (with figures), and what to do, in one sentence.
+    """Outcome of a check, the finding with its figures, and the remedy in one sentence.
 
-    `unknown` is what this login may not ask, or what has nothing to be asked of. `remedy` is empty
-    where all is well.
+    `unknown`: this login may not read it, or there is nothing to read. `remedy` is empty if all is
+    well.
     """
 
     outcome: Outcome

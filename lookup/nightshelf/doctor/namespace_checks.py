@@ -1,4 +1,4 @@
-"""What ails a namespace: pure judgements of its generations and their keys."""
+"""Checks of a namespace: its generations and their keys."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which commands a role needs (`deploy/users.acl`), and what a login may make of them."""
+"""Commands that each role needs (`deploy/users.acl`), and a login's rights to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from nightshelf.contract.keys import Keys
 from nightshelf.doctor.finding import Finding
 
-#: What no login of ours should be able to do: wipe the server, reopen it, stop it for a while.
+#: Commands that no login should be able to run: they wipe, reopen or block the server.
 EXCESSIVE = ("FLUSHALL", "CONFIG GET maxmemory", "KEYS *")
 _LOCK_DOWN = "give each role a login of its own, with deploy/users.acl"
 
 
 @dataclass(frozen=True)
 class Login:
-    """Who we are, and which commands we may run; `None` where we may not ask that."""
+    """The login's name and the commands that it may run; `None` if it may not ask."""
 
     name: str
     may: Mapping[str, bool] | None
 
 
 def needed(keys: Keys) -> dict[str, tuple[str, ...]]:
-    """Return what each role runs beyond the one before, with keys like those it is run on."""
+    """Return the commands that each role runs beyond the role before, with sample keys."""
     key, fence, generations = keys.popular(1, "all"), keys.fence, keys.generations
     blocked, events = keys.blocked, keys.events
     return {
@@ -75,7 +75,7 @@ def rights(login: Login, keys: Keys) -> Finding:
     whole = [role for role, missing in lacks.items() if not missing]
     if "read" not in whole:
         found = f"login {login.name} may not even read: it lacks {', '.join(lacks['read'])}"
-        return Finding("fail", found, f"{_LOCK_DOWN}, and mind the namespace in its keys")
+        return Finding("fail", found, f"{_LOCK_DOWN}, with this namespace in its key patterns")
     found = f"login {login.name} may {', '.join(whole)}"
     excess = [_verb(command) for command in EXCESSIVE if login.may[command]]
     if excess:

@@ -1,4 +1,4 @@
-"""What ails a server, as far as Nightshelf is concerned: pure judgements of what it tells.
+"""Checks of a server, from its INFO and a few commands.
 
 `info` is Redis's INFO as redis-py gives it.
 """
