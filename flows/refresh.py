@@ -9,7 +9,7 @@
                     the one that is served
 
 It may die at any point and be started again at any time, beside itself and beside a night too: who
-was not served waits on (docs/decisions/0024-refresh.md).
+was not served stays queued (docs/decisions/0024-refresh.md).
 """
 
 from dataclasses import asdict
@@ -91,7 +91,7 @@ def said(done: Refreshed) -> str:
     if done.n_lists:
         parts += [f"of them new {done.n_new:,}", f"longest wait {age_text(done.oldest_wait_s)}"]
     if done.n_queued:
-        parts.append(f"still waiting {done.n_queued:,}")
+        parts.append(f"still queued {done.n_queued:,}")
     if done.overtaken:
         parts.append("overtaken: readers went to another generation, where the next run goes on")
     return f"generation {done.generation}: {', '.join(parts)}"
