@@ -39,11 +39,10 @@ from benchmarks._server import serving
 from nightshelf.contract.keys import Keys
 from tasks.artifacts.records import Provenance
 from tasks.io.byte_strings import Buffer, Bytes
-from tasks.publish.batches import cut
 from tasks.publish.commands import set_commands, ttls_of
 from tasks.publish.connection import wire
 from tasks.publish.keyspace import Digest, Family
-from tasks.publish.send import encoded, read_again, written
+from tasks.publish.send import cut, encoded, read_again, written
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import READ_ROWS, connect, read_back, stage
 from tasks.runs.run_folder import Run

@@ -15,10 +15,18 @@ import pyarrow.compute as pc
 
 from nightshelf.contract.values import RankedList
 from tasks.io.byte_strings import ByteStrings, byte_ranges
-from tasks.publish._jit.json_rows import split, write_string_lists
-from tasks.publish._jit.json_writer import ITEM_ROOM, LIST_ROOM, Column, Scores, total, write_lists
+from tasks.publish._jit.bytes import SLACK
+from tasks.publish._jit.json_writer import (
+    ITEM_ROOM,
+    LIST_ROOM,
+    Column,
+    Scores,
+    split,
+    total,
+    write_lists,
+    write_string_lists,
+)
 from tasks.publish._jit.score_text import score_texts
-from tasks.publish._jit.wide import SLACK
 
 _ROW_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _COLUMN_OPTIONS = _ROW_OPTIONS | orjson.OPT_SERIALIZE_NUMPY

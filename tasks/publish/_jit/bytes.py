@@ -1,10 +1,14 @@
-"""The smallest compiled pieces of text: bytes copied, whole numbers written."""
+"""Compiled copies of bytes, one or several at a time, and whole numbers as text."""
 
+import sys
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from llvmlite import ir
 from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
 
 from tasks.io.byte_strings import Bytes
 from tasks.io.jit import BARE
@@ -12,6 +16,9 @@ from tasks.io.jit_cache import cached
 
 F = TypeVar("F", bound=Callable[..., object])
 _ZERO = ord("0")
+#: Bytes behind a text that `put_roomy` may read, and write.
+SLACK = 16
+_PIECE, _WORD = ir.VectorType(ir.IntType(8), SLACK), ir.IntType(64)
 
 
 def inlined(function: F) -> F:
@@ -76,3 +83,49 @@ def put_number(out: Bytes, at: int, number: int) -> int:
         out[np.uint64(place)] = _ZERO + number % 10
         number //= 10
     return end
+
+
+def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any, what: Any) -> Any:
+    first = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(first, [at]), what.as_pointer())
+
+
+def _copied(typing: Any, out: Any, at: Any, data: Any, start: Any) -> Any:
+    """Type `_copy`, and return what makes its code."""
+
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args
+        source = _place(context, builder, kinds[2], args[2], args[3], _PIECE)
+        target = _place(context, builder, kinds[0], args[0], args[1], _PIECE)
+        builder.store(builder.load(source, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, data, types.intp), lowered
+
+
+def _stored(typing: Any, out: Any, at: Any, word: Any) -> Any:
+    """Type `put_word`, and return what makes its code."""
+
+    def lowered(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target = _place(context, builder, signature.args[0], args[0], args[1], _WORD)
+        bytes_ = args[2] if sys.byteorder == "little" else builder.bswap(args[2])
+        builder.store(bytes_, target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, types.uint64), lowered
+
+
+_copy: Any = intrinsic(_copied)
+#: Writes the 8 bytes of a number to `out[at:]`, the lowest first.
+put_word: Any = intrinsic(_stored)
+
+
+@inlined
+def put_roomy(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
+    """Copy `data[start:stop]` to `out[at:]`; returns where it ends.
+
+    Less than `SLACK` bytes more may be read, and written.
+    """
+    for offset in range(0, stop - start, SLACK):
+        _copy(out, at + offset, data, start + offset)
+    return at + stop - start

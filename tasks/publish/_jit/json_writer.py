@@ -1,4 +1,4 @@
-"""Lists put together from texts that are ready: what `RankedList.to_json` writes, compiled."""
+"""Compiled writers of JSON: ranked lists as `RankedList.to_json` writes them, columns of values."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,17 @@ import numpy.typing as npt
 
 from tasks.io.byte_strings import Bytes, Offsets
 from tasks.io.jit import Positions, compiled
-from tasks.publish._jit.bytes import inlined, literal, put_byte, put_literal, put_number
+from tasks.publish._jit.bytes import (
+    byte_at,
+    inlined,
+    literal,
+    put,
+    put_byte,
+    put_literal,
+    put_number,
+    put_roomy,
+)
 from tasks.publish._jit.score_text import WIDTH
-from tasks.publish._jit.wide import put_roomy
 
 #: Bytes that a list and an item of it need beside the texts, at most.
 LIST_ROOM, ITEM_ROOM = 64, 32
@@ -110,3 +118,35 @@ def write_lists(
 @inlined
 def _put_quoted(out: Bytes, at: int, data: Bytes, start: int, stop: int) -> int:
     return put_byte(out, put_roomy(out, put_byte(out, at, _QUOTE), data, start, stop), _QUOTE)
+
+
+@compiled
+def split(text: Bytes, out: Bytes, ends: Offsets) -> None:
+    """Copy all but the commas to `out`; what stood before the nth ends at `ends[n]`, from 1 on."""
+    n = size = 0
+    for at in range(len(text)):
+        byte = byte_at(text, at)
+        if byte == _COMMA:
+            n += 1
+            ends[n] = size
+        else:
+            size = put_byte(out, size, byte)
+    ends[n + 1] = size
+
+
+@compiled
+def write_string_lists(
+    lists: Offsets, text_at: Offsets, text: Bytes, out: Bytes, ends: Offsets
+) -> None:
+    """Write list i, of the texts from `lists[i]` to `lists[i + 1]`, which need no escape."""
+    size = 0
+    for i in range(len(lists) - 1):
+        size = put_byte(out, size, _OPEN)
+        for at in range(lists[i], lists[i + 1]):
+            if at > lists[i]:
+                size = put_byte(out, size, _COMMA)
+            size = put_byte(out, size, _QUOTE)
+            size = put(out, size, text, text_at[at], text_at[at + 1])
+            size = put_byte(out, size, _QUOTE)
+        size = put_byte(out, size, _CLOSE)
+        ends[i + 1] = size

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from tasks.io.byte_strings import Bytes
 from tasks.io.jit import bare
-from tasks.publish._jit.bytes import inlined, put_byte, put_number
-from tasks.publish._jit.wide import put_word
+from tasks.publish._jit.bytes import inlined, put_byte, put_number, put_word
 
 #: Room for the longest (a sign, 16 digits, ".0"), in pieces that `put_roomy` copies.
 WIDTH = 32

@@ -10,9 +10,9 @@ from redis import Redis
 
 from nightshelf.contract.keys import key_ttl_s
 from tasks.io.byte_strings import Buffer, ByteStrings
-from tasks.publish.batches import cut
 from tasks.publish.commands import mget_command, set_commands, ttls_of
 from tasks.publish.keyspace import Digest, Entries
+from tasks.publish.send import cut
 
 PREFIX = "shelf:shop:7:"
 BYTES = st.binary(max_size=40) | st.sampled_from(

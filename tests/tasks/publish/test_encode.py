@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from nightshelf.errors import InvalidKey
 from tasks.artifacts.records import LIST_SCHEMA, GenerationFiles
+from tasks.publish._jit.bytes import SLACK, put_roomy
 from tasks.publish._jit.score_text import score_texts
-from tasks.publish._jit.wide import SLACK, put_roomy
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
 from tasks.publish.keyspace import Family, families
 from tasks.runs.run_folder import Run
