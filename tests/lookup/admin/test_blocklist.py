@@ -41,7 +41,7 @@ PATHS: list[tuple[Read, str, str, tuple[str, ...]]] = [
     (get("eve", 2), "B1", "popular:all", ("C1", "A1")),
     (popular("all", 2), "C1", "popular:all", ("B1", "A1")),
     (popular("segment:gold", 1), "C1", "popular:segment:gold", ("A1",)),
-    (popular("trending"), "A1", "popular:all", ("B1", "C1")),  # nothing is left: the next rung
+    (popular("trending"), "A1", "popular:all", ("B1", "C1")),  # nothing is left: the next level
     (popular("category:Lamps"), "C1", "popular:all", ("B1", "A1")),
     (lambda shelf: shelf.similar("A1", 1), "B1", "similar", ("C1",)),
 ]
@@ -228,13 +228,13 @@ def test_a_reader_that_may_not_ask_still_reads(own_redis_url: str, own_redis_cli
         assert Shelf(client, SHOP).get("ann").source == "list"
 
 
-@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize("as_text", [False, True])
 def test_whatever_the_client_makes_of_bytes(
-    redis_client: Redis, redis_url: str, texts: bool
+    redis_client: Redis, redis_url: str, as_text: bool
 ) -> None:
     publish(redis_client)
     block(redis_client, SHOP, ["A1", "é"])
-    with closing(Redis.from_url(redis_url, decode_responses=texts)) as client:
+    with closing(Redis.from_url(redis_url, decode_responses=as_text)) as client:
         assert ids(Shelf(client, SHOP).get("ann")) == ("B1", "C1")
 
 

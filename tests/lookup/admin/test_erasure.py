@@ -59,7 +59,7 @@ def names(client: Redis) -> set[str]:
     return {key.decode() for key in client.scan_iter()}
 
 
-def told(client: Redis, *users: str, namespace: str = SHOP) -> list[str]:
+def track_views(client: Redis, *users: str, namespace: str = SHOP) -> list[str]:
     """Add an entry for each user, who did something to an item named like a user."""
     events: list[Any] = [
         client.xadd(Keys(namespace).events, {"item_id": "u1", "user_id": user}) for user in users
@@ -70,8 +70,8 @@ def told(client: Redis, *users: str, namespace: str = SHOP) -> list[str]:
 @pytest.mark.parametrize("user", HOSTILE)
 def test_all_of_one_user_and_nothing_else(redis_client: Redis, user: str) -> None:
     write(redis_client, others(user) | theirs(KEYS, user))
-    first, _, third, _ = told(redis_client, user, f"{user}x", user, encode_id(user) + "%")
-    told(redis_client, user, namespace="shop.b")
+    first, _, third, _ = track_views(redis_client, user, f"{user}x", user, encode_id(user) + "%")
+    track_views(redis_client, user, namespace="shop.b")
     expected = Traces(tuple(sorted(theirs(KEYS, user))), (first, third))
     assert traces(redis_client, SHOP, user) == expected
     before = names(redis_client)
@@ -135,10 +135,10 @@ def read(client: Redis, after: str) -> list[Any]:
 
 
 def test_a_consumer_group_that_has_them_pending_gets_no_word_of_them(redis_client: Redis) -> None:
-    told(redis_client, "u1", "u2", "u1")
+    track_views(redis_client, "u1", "u2", "u1")
     redis_client.xgroup_create(KEYS.events, "night", id="0")
     assert len(read(redis_client, ">")) == 3
-    told(redis_client, "u1", "u2")
+    track_views(redis_client, "u1", "u2")
     found, left = forget(redis_client, SHOP, "u1")
     assert len(found.entries) == 3
     assert not left
@@ -169,7 +169,7 @@ def busy(redis_url: str, redis_client: Redis) -> Iterator[Redis]:
 
 def test_the_proof_tells_what_a_writer_puts_back(redis_client: Redis, busy: Redis) -> None:
     redis_client.set(KEYS.list(1, "als", "u1"), ranked("A1").to_json())
-    (entry,) = told(redis_client, "u1")
+    (entry,) = track_views(redis_client, "u1")
     found, left = forget(busy, SHOP, "u1")
     assert found == Traces((KEYS.list(1, "als", "u1"),), (entry,))
     assert left == Traces((KEYS.user(2, "u1"),), ("9999999999999-0",))
@@ -202,7 +202,7 @@ def test_a_namespace_that_is_none(redis_client: Redis) -> None:
 def test_a_full_redis_forgets(own_redis_client: Redis) -> None:
     client = own_redis_client
     write(client, theirs(KEYS, "u1"))
-    told(client, "u1", "u2")
+    track_views(client, "u1", "u2")
     client.config_set("maxmemory-policy", "noeviction")
     client.config_set("maxmemory", "1")
     with pytest.raises(OutOfMemoryError):

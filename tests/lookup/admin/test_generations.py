@@ -1,4 +1,4 @@
-"""What becomes live, and what never does: against a real server, with races played out."""
+"""Flips that win and flips that are refused, on a real server, with races played out."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -20,7 +20,7 @@ from tests.lookup.shelves import SHOP, assert_consistent, canary, live, refusal,
 
 
 class History(RuleBasedStateMachine):
-    """What has been live, in order, and how it was left, decide what each state must be."""
+    """The generations that were live, in order, and how each was left decide every state."""
 
     client: ClassVar[Redis]
 

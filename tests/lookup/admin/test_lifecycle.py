@@ -1,4 +1,4 @@
-"""What people do by hand, the races that it must win, and a Redis that is full meanwhile."""
+"""Actions of an operator, the races that they must win, and a Redis that is full meanwhile."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -318,7 +318,7 @@ def test_a_full_redis_can_be_cleared(own_redis_client: Redis) -> None:
 
 
 def test_a_manifest_of_an_earlier_version_is_understood(redis_client: Redis) -> None:
-    """What was staged before there were `extended_at` and `retired_at` can be gone back to."""
+    """A generation staged before there were `extended_at` and `retired_at` can be gone back to."""
     publish(redis_client)
     publish(redis_client)
     old = listing(redis_client, SHOP)[1]

@@ -61,8 +61,8 @@ def test_an_id_is_its_text_in_every_call(
     assert shelf.user_features(given)["segment"] == "gold"
     assert shelf.user_features([given]) == {given: shelf.user_features(text)}
     assert shelf.item_features([given, text])[given]["title"] == "Lamp"
-    told = shelf.acted(given, "purchase", given)
-    assert told.recorded
+    receipt = shelf.acted(given, "purchase", given)
+    assert receipt.recorded
     assert redis_client.zscore(KEYS.masked(text), text) is not None
     assert shelf.shown(given, shelf.get(text)).recorded
     assert shelf.clicked(given, given).recorded

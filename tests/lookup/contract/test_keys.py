@@ -144,7 +144,7 @@ def hash_slot_tag(key: str) -> str:
         b"shelf:shop:07:item:u1",
         b"shelf:shop:7:popular:everyone",
         b"shelf:shop:7:mood:u1",
-        b"shelf:shop:acted:{u1}",
+        b"shelf:shop:liked:{u1}",
         b"other:shop:7:item:u1",
     ],
 )

@@ -1,4 +1,4 @@
-"""What `doctor` says of tracked events that wait, and of those that went uncollected."""
+"""The findings of `doctor` on tracked events that wait, and on those never collected."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def found(client: Redis) -> Finding:
     return examine(client, SHOP, 86_400)["events"]
 
 
-def tell(client: Redis, n: int) -> None:
+def fill(client: Redis, n: int) -> None:
     assert Shelf(client, SHOP).record([Event("ann", "click", "A1") for _ in range(n)]).recorded
 
 
@@ -29,7 +29,7 @@ def test_from_the_first_event_to_one_that_is_lost(
 ) -> None:
     publish(redis_client)
     assert found(redis_client) == Finding("ok", "none was ever tracked")
-    tell(redis_client, 3)
+    fill(redis_client, 3)
     waits = found(redis_client)
     assert waits.outcome == "warn"
     assert waits.found.startswith("3 wait to be collected")
@@ -37,7 +37,7 @@ def test_from_the_first_event_to_one_that_is_lost(
     assert collect(redis_client, SHOP, tmp_path / "log", CollectSettings()).n_events == 3
     assert found(redis_client) == Finding("ok", "all are collected")
 
-    tell(redis_client, 10)
+    fill(redis_client, 10)
     assert found(redis_client).outcome == "ok"
     monkeypatch.setattr(ReadSettings, "max_events", 20)
     assert "from 20 on new ones are refused" in found(redis_client).found

@@ -47,13 +47,13 @@ def outcomes(findings: dict[str, Finding], *names: str) -> list[str]:
     return [findings[name].outcome for name in names]
 
 
-# --- what a server tells -------------------------------------------------------------------------
+# --- facts of a server ---------------------------------------------------------------------------
 
 QUIET = {"maxmemory": 1_000_000, "used_memory": 500_000, "maxmemory_policy": "noeviction"}
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome", "says"),
+    ("info", "outcome", "says"),
     [
         ({}, "ok", "50% of 1 MB used, noeviction"),
         ({"maxmemory": 0}, "warn", "no limit"),
@@ -65,8 +65,8 @@ QUIET = {"maxmemory": 1_000_000, "used_memory": 500_000, "maxmemory_policy": "no
         ({"evicted_keys": 1_200}, "warn", "1,200 keys evicted"),
     ],
 )
-def test_memory(told: dict[str, Any], outcome: str, says: str) -> None:
-    found = server_checks.memory({**QUIET, **told})
+def test_memory(info: dict[str, Any], outcome: str, says: str) -> None:
+    found = server_checks.memory({**QUIET, **info})
     assert found.outcome == outcome
     assert says in found.found
     assert bool(found.remedy) == (outcome != "ok")
@@ -99,7 +99,7 @@ SAVED = {
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome", "says"),
+    ("info", "outcome", "says"),
     [
         ({}, "ok", "saved 1 h ago, 5 changes since"),
         ({"rdb_last_bgsave_status": "err"}, "fail", "last RDB write to disk failed"),
@@ -111,14 +111,14 @@ SAVED = {
         ({"rdb_last_save_time": 9_999, "rdb_changes_since_last_save": 0}, "ok", "0 changes"),
     ],
 )
-def test_persistence(told: dict[str, Any], outcome: str, says: str) -> None:
-    found = server_checks.persistence({**SAVED, **told}, 10_000 + HOUR_S)
+def test_persistence(info: dict[str, Any], outcome: str, says: str) -> None:
+    found = server_checks.persistence({**SAVED, **info}, 10_000 + HOUR_S)
     assert found.outcome == outcome
     assert says in found.found
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome"),
+    ("info", "outcome"),
     [
         ({"redis_version": "7.0.15"}, "ok"),
         ({"redis_version": "6.2.14"}, "fail"),
@@ -127,20 +127,20 @@ def test_persistence(told: dict[str, Any], outcome: str, says: str) -> None:
         ({"redis_version": "7.4.0", "cluster_enabled": 1}, "fail"),
     ],
 )
-def test_server(told: dict[str, Any], outcome: str) -> None:
-    assert server_checks.server(told).outcome == outcome
+def test_server(info: dict[str, Any], outcome: str) -> None:
+    assert server_checks.server(info).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome"),
+    ("info", "outcome"),
     [
         ({"role": "master", "connected_slaves": 2}, "ok"),
         ({"role": "slave", "master_link_status": "up"}, "warn"),
         ({"role": "slave", "master_link_status": "down"}, "fail"),
     ],
 )
-def test_replication(told: dict[str, Any], outcome: str) -> None:
-    assert server_checks.replication(told).outcome == outcome
+def test_replication(info: dict[str, Any], outcome: str) -> None:
+    assert server_checks.replication(info).outcome == outcome
 
 
 @pytest.mark.parametrize(

@@ -533,8 +533,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> No
     """Let something happen once, between the making of lists and their writing."""
     left: Iterator[Callable[[], Any]] = iter([happens])
 
-    def slowly(told: TrackedEvents, users: Any) -> Recomputed:
-        fresh = recompute(told, users)
+    def slowly(tracked: TrackedEvents, users: Any) -> Recomputed:
+        fresh = recompute(tracked, users)
         next(left, lambda: None)()
         return fresh
 

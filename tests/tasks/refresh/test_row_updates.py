@@ -1,4 +1,4 @@
-"""No skew by day: a row after `acted` is that of the next refresh, and of the next night."""
+"""No skew by day: a row after an action is that of the next refresh, and of the next night."""
 
 import json
 from collections.abc import Sequence
@@ -68,10 +68,10 @@ def read(shelf: Shelf, now: datetime) -> Rows:
     """Return every row that a reader gets, but for what it cannot know."""
     with clock_at(now):
         items = shelf.item_features([each["item_id"] for each in ITEMS])
-        return told(shelf.user_features([f"u{at}" for at in range(10)]) | items)
+        return comparable(shelf.user_features([f"u{at}" for at in range(10)]) | items)
 
 
-def told(rows: Rows) -> Rows:
+def comparable(rows: Rows) -> Rows:
     """Leave out what takes a whole history: a user's tastes, an item's first event."""
     later = {"u": ("favorite_categories",), "n": ("favorite_categories",), "i": ("first_seen",)}
     return {
@@ -84,10 +84,10 @@ def rows_of(features: Features) -> Rows:
     """Return the rows of a night, as `read` does."""
     published = values(features).items()
     names = {key: each.name for key, _ in published if (each := parse(key))}
-    return told({str(names[key]): json.loads(value) for key, value in published})
+    return comparable({str(names[key]): json.loads(value) for key, value in published})
 
 
-def tell(shelf: Shelf, *events: Row) -> None:
+def track(shelf: Shelf, *events: Row) -> None:
     for each in events:
         what = (each["user_id"], each["event_type"], each["item_id"], each["value"])
         assert shelf.acted(*what, at=each["ts"], event_id=each["event_id"]).recorded
@@ -133,7 +133,7 @@ def test_told_after_a_night_or_seen_by_the_next(
     root = tmp_path_factory.mktemp("log")
     published(redis_client, made(root / "night", [*LESSONS, *before], AS_OF), AS_OF)
     shelf = Shelf(redis_client, SHOP, settings=TELLING)
-    tell(shelf, *after, *(after[at] for at in again if at < len(after)))
+    track(shelf, *after, *(after[at] for at in again if at < len(after)))
     by_day = read(shelf, NINE)
     whole = made(root / "next", [*LESSONS, *before, *after], NINE)
     assert by_day == rows_of(whole)
@@ -151,7 +151,7 @@ def test_before_during_and_after_a_refresh(redis_client: Redis, tmp_path: Path) 
     def rows(now: datetime = NINE) -> tuple[Rows, Rows]:
         with clock_at(now):
             users = shelf.user_features(people)
-            return told(users), shelf.item_features(things)
+            return comparable(users), shelf.item_features(things)
 
     nights = rows()
     morning = [
@@ -164,7 +164,7 @@ def test_before_during_and_after_a_refresh(redis_client: Redis, tmp_path: Path) 
             ("u05", "i10", "like", 5.0, 97), ("new", "i05", "view", None, 98),
         )
     ]  # fmt: skip
-    tell(shelf, *morning)
+    track(shelf, *morning)
     by_day = rows()
     assert by_day != nights
     assert by_day[0]["u00"]["events"] == nights[0]["u00"]["events"] + 2
@@ -180,14 +180,14 @@ def test_before_during_and_after_a_refresh(redis_client: Redis, tmp_path: Path) 
         refresh(redis_client, tmp_path)
         assert redis_client.exists(KEYS.row_update("u00"), KEYS.item_update("i10")) >= 1
         assert rows() == by_day
-        tell(shelf, *heard)  # once more
+        track(shelf, *heard)  # once more
         assert rows() == by_day
     fresh = [KEYS.row_update(user) for user in people] + [KEYS.item_update(each) for each in things]
-    lately = [KEYS.recent(user) for user in people] + [KEYS.recent_item(each) for each in things]
+    recent = [KEYS.recent(user) for user in people] + [KEYS.recent_item(each) for each in things]
     assert redis_client.exists(*fresh[:3]) == 3
 
-    kept = {key: redis_client.dump(key) for key in lately}
-    redis_client.delete(*lately)  # as when their time is up
+    kept = {key: redis_client.dump(key) for key in recent}
+    redis_client.delete(*recent)  # as when their time is up
     users, items = rows()
     assert users == by_day[0]  # the refresh has made them its own
     quarter = AS_OF + timedelta(minutes=90)
