@@ -32,7 +32,8 @@ def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*install, "--target", str(folder), str(wheel)], check=True)
     ours = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    for name in ("redis", "hiredis", "cachetools", "async_timeout"):  # the last: redis's below 3.11.3
+    # redis needs async_timeout on Python before 3.11.3.
+    for name in ("redis", "hiredis", "cachetools", "async_timeout"):
         if (ours / name).exists():
             (folder / name).symlink_to(ours / name)
     return folder
