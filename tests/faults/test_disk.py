@@ -19,7 +19,7 @@ from tasks.collector.collect import CollectSettings
 from tasks.collector.compact import CompactSettings, compact
 from tasks.errors import DiskError
 from tasks.ingest.contract import Inputs, check_inputs
-from tasks.publish.stage import open_run, read_back, stage
+from tasks.publish.stage import open_run, stage
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 from tests.faults.disks import Disk, mounted
@@ -121,16 +121,15 @@ def test_a_file_that_may_not_grow(inputs: Inputs, tmp_path: Path) -> None:
     assert debris(tmp_path) == []
 
 
-def test_reading_back_with_no_room_leaves_the_live_generation(
+def test_staging_with_no_room_leaves_the_live_generation(
     disk: Disk, redis_client: Redis, tmp_path: Path
 ) -> None:
     night(redis_client, tmp_path, 50)
     run = open_run(redis_client, SHOP, AS_OF, disk.path)
     shelves = shelves_of(run, 50)
-    staged = stage(run, redis_client, shelves, SETTINGS, Provenance(10, ""))
     disk.resize(disk.n_used)
-    said = refused(lambda: read_back(run, redis_client, shelves, staged, SETTINGS))
-    assert said.startswith("read_back of shop: the disk under ")
+    said = refused(lambda: stage(run, redis_client, shelves, SETTINGS, Provenance(10, "")))
+    assert said.startswith("stage of shop: the disk under ")
     assert not list(disk.path.rglob("*.partial"))
     live = generations.current(redis_client, SHOP)
     assert live is not None
