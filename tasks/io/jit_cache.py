@@ -35,6 +35,8 @@ OTHER_SOURCES = (
     *("features/arrays.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
     *("io/jit_cache.py", "publish/commands.py"),
 )
+#: An environment variable that decides how products are compiled (`recommend/_jit/int16_dot.py`).
+SWITCH = "NIGHTSHELF_PLAIN_DOT"
 
 _TASKS = Path(__file__).parents[1]
 _VERSIONS = (platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__)
@@ -50,8 +52,8 @@ def sources() -> list[Path]:
 
 
 def address() -> str:
-    """Hash the sources and the versions of the compilers; 16 hex digits."""
-    code = hashlib.sha256("\n".join(_VERSIONS).encode())
+    """Hash the sources, the versions of the compilers and `SWITCH`; 16 hex digits."""
+    code = hashlib.sha256("\n".join((*_VERSIONS, os.environ.get(SWITCH, "0"))).encode())
     for path in sources():
         code.update(f"\0{path.relative_to(_TASKS)}\0".encode() + path.read_bytes())
     return code.hexdigest()[:16]

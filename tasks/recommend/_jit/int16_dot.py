@@ -6,18 +6,28 @@ vectors that stay in registers until all factors are in (the inner kernel of Got
 one bit: is it above the user's threshold? Pairs, because machines multiply two 16-bit numbers and
 add both products in one instruction. The code is LLVM's own, for any machine; the sizes alone
 follow the registers that this one has, and no answer depends on them.
+
+`products` and `hits` are plain Python, the definition. Compiled code that calls them gets LLVM's
+instructions instead, or the compiled definition where those do not compile (another llvmlite) or
+NIGHTSHELF_PLAIN_DOT=1 is set: the same answers, more slowly.
 """
 
+import logging
+import os
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload, register_jitable
 
+from tasks.io.jit import BARE
+from tasks.io.jit_cache import SWITCH
 from tasks.recommend._jit.quantize import Numbers
 
 #: Items that a word of 64 bits tells of.
@@ -27,18 +37,17 @@ _WIDE = get_host_cpu_features().get("avx512bw", False)
 _LANES, TEAM, _VECTORS = (16, 6, 4) if _WIDE else (8, 4, 2)
 _GROUP = _LANES * _VECTORS
 
+_LOG = logging.getLogger(__name__)
+
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _SUMS = ir.VectorType(_I32, _LANES)
 _PAIRS = ir.VectorType(ir.IntType(16), 2 * _LANES)
 _PRODUCTS = ir.VectorType(_I32, 2 * _LANES)
 
 
-def emitted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function that writes LLVM's code into one that compiled code calls.
-
-    Its first argument is numba's own; the caller gives the others.
-    """
-    return cast(Callable[..., Any], intrinsic(function))
+def emitted(function: Callable[..., Any]) -> Any:
+    """Make a function that writes LLVM's code into one that compiled code calls."""
+    return intrinsic(function)
 
 
 def packed(numbers: Numbers) -> Numbers:
@@ -50,14 +59,74 @@ def packed(numbers: Numbers) -> Numbers:
     return np.ascontiguousarray(groups.transpose(0, 2, 1, 3)).reshape(-1)
 
 
-@emitted
-def hits(_: Any, users: Any, team: Any, items: Any, word: Any, thresholds: Any, out: Any) -> Any:
+@register_jitable
+def _dot(user: Numbers, items: Numbers, i: int) -> int:
+    """Return a user's product with item i of `items`, as `packed` lays them out."""
+    start = i // _GROUP * _GROUP * len(user) + i % _GROUP * 2
+    total = 0
+    for f in range(len(user)):
+        total += int(user[f]) * int(items[start + f // 2 * 2 * _GROUP + f % 2])
+    return total
+
+
+def products(
+    users: Numbers,
+    team: npt.NDArray[np.int64],
+    items: Numbers,
+    word: int,
+    out: npt.NDArray[np.int32],
+) -> None:
+    """Put item `WORD * word + i` times user `team[t]` into `out[t, WORD * word + i]`.
+
+    Contiguous arrays: `users` (u x p), `items` as `packed` lays them out, `team` (`TEAM`), and
+    `out` of `TEAM` rows of whole words.
+    """
+    for t in range(TEAM):
+        for i in range(WORD * word, WORD * (word + 1)):
+            out[t, i] = _dot(users[team[t]], items, i)
+
+
+def hits(
+    users: Numbers,
+    team: npt.NDArray[np.int64],
+    items: Numbers,
+    word: int,
+    thresholds: npt.NDArray[np.int32],
+    out: npt.NDArray[np.uint64],
+) -> None:
     """Set bit i of `out[t]` if item `WORD * word + i` times user `team[t]` is above its threshold.
 
-    Contiguous arrays: `users` (u x p, int16), `items` as `packed` lays them out, and `TEAM` each of
-    `team` (int64), `thresholds` (int32) and `out` (uint64). `word` is an int64.
+    The arrays are those of `products`; `thresholds` and `out` have `TEAM` each.
     """
+    for t in range(TEAM):
+        bits = np.uint64(0)
+        for i in range(WORD):
+            above = _dot(users[team[t]], items, WORD * word + i) > thresholds[t]
+            bits |= np.uint64(above) << np.uint64(i)
+        out[t] = bits
 
+
+@cache
+def must_be_plain() -> bool:
+    """Tell whether the definition is compiled instead of LLVM's instructions; log a warning if so.
+
+    Asked once a process, and only where something is compiled.
+    """
+    reason = f"{SWITCH} is set"
+    if os.environ.get(SWITCH, "0") == "0":
+        try:
+            njit("void(i2[:,::1], i8[::1], i2[::1], i8, i4[:,::1])", **BARE)(_quick_products)
+            njit("void(i2[:,::1], i8[::1], i2[::1], i8, i4[::1], u8[::1])", **BARE)(_quick_hits)
+        except Exception as error:  # whatever another numba or llvmlite raises
+            reason = f"LLVM's instructions do not compile ({type(error).__name__})"
+        else:
+            return False
+    _LOG.warning("Search multiplies in plain compiled loops, more slowly: %s", reason)
+    return True
+
+
+@emitted
+def _hits(_: Any, users: Any, team: Any, items: Any, word: Any, thresholds: Any, out: Any) -> Any:
     def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
         arrays = _arrays(context, b, signature, args)
         thresholds, out = arrays[4].data, arrays[5].data
@@ -77,12 +146,7 @@ def hits(_: Any, users: Any, team: Any, items: Any, word: Any, thresholds: Any, 
 
 
 @emitted
-def products(_: Any, users: Any, team: Any, items: Any, word: Any, out: Any) -> Any:
-    """Put item `WORD * word + i` times user `team[t]` into `out[t, WORD * word + i]` (int32).
-
-    The arrays are those of `hits`; `out` has `TEAM` contiguous rows of whole words.
-    """
-
+def _products(_: Any, users: Any, team: Any, items: Any, word: Any, out: Any) -> Any:
     def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
         arrays = _arrays(context, b, signature, args)
         width = b.extract_value(arrays[4].shape, 1)
@@ -98,14 +162,24 @@ def products(_: Any, users: Any, team: Any, items: Any, word: Any, out: Any) -> 
     return types.void(users, team, items, word, out), generate
 
 
-@emitted
-def trailing_zeros(_: Any, word: Any) -> Any:
-    """Return the place of the lowest bit of a word that is not 0 (uint64)."""
+def _quick_products(users: Any, team: Any, items: Any, word: Any, out: Any) -> None:
+    _products(users, team, items, word, out)
 
-    def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
-        return b.cttz(args[0], ir.IntType(1)(1))
 
-    return types.int64(word), generate
+def _quick_hits(users: Any, team: Any, items: Any, word: Any, thresholds: Any, out: Any) -> None:
+    _hits(users, team, items, word, thresholds, out)
+
+
+def _choose(plain: Callable[..., None], quick: Callable[..., None]) -> None:
+    """Have compiled code that calls `plain` run `quick`, unless it must be plain."""
+
+    @overload(plain, strict=False, jit_options={"forceinline": True})
+    def choice(*_: Any) -> Callable[..., None]:
+        return plain if must_be_plain() else quick
+
+
+_choose(products, _quick_products)
+_choose(hits, _quick_hits)
 
 
 def _broadcast(b: Any, number: Any) -> Any:

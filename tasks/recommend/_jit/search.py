@@ -3,15 +3,19 @@
 A block of items is multiplied only with the users whose bound reaches their threshold.
 """
 
+from typing import Any
+
 import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
 
 from tasks.io.jit import Double, Positions, bare, compiled
 from tasks.recommend._jit.category_cap import walk
-from tasks.recommend._jit.int16_dot import TEAM, WORD, hits, products, trailing_zeros
+from tasks.recommend._jit.int16_dot import TEAM, WORD, hits, products
 from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
 from tasks.recommend._jit.search_state import Rules, SearchState
 from tasks.recommend._jit.threshold import exact_scores, settle
 
+_lowest_bit: Any = trailing_zeros
 #: Halvings of the range in which the first candidates are sought.
 _HALVINGS = 16
 #: What no product comes down to, and what none is above.
@@ -128,7 +132,7 @@ def scan(
         for t in range(n):
             left, u = state.hits[t], state.team[t]
             while left:
-                place = first + trailing_zeros(left)
+                place = first + np.int64(_lowest_bit(left))
                 left &= left - np.uint64(1)
                 if place >= index.starts[b + 1]:
                     break

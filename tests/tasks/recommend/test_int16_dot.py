@@ -1,6 +1,10 @@
 """Products in the machine's vectors against plain arithmetic, on wide machines and narrow."""
 
 import importlib.util
+import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from types import ModuleType
 
@@ -13,7 +17,18 @@ from numba import njit
 
 from tasks.recommend._jit import int16_dot as kernel_tile
 from tasks.recommend._jit.quantize import finest, rounded
-from tests.tasks.recommend.test_topn import KINDS, factors
+from tasks.recommend.settings import TopNSettings
+from tests.conftest import ROOT
+from tests.tasks.recommend.test_topn import KINDS, big_problem, factors, ranked
+
+#: Prints the lists of the big problem, and whether products were plain.
+_LISTS = """
+import json
+from tasks.recommend._jit.int16_dot import must_be_plain
+from tasks.recommend.settings import TopNSettings
+from tests.tasks.recommend.test_topn import big_problem, ranked
+print(json.dumps([ranked(big_problem(), TopNSettings(n=20)), must_be_plain()]))
+"""
 
 
 def tile_for(features: dict[str, bool]) -> ModuleType:
@@ -27,15 +42,24 @@ def tile_for(features: dict[str, bool]) -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["llvm", "llvmlite changed"])
 @pytest.mark.parametrize("features", [{}, {"avx512bw": True}], ids=["narrow", "wide"])
 @pytest.mark.parametrize(
     ("n_users", "n_words", "p"), [(1, 1, 2), (9, 2, 64), (40, 3, 66), (6, 1, 4)]
 )
 def test_products_and_hits_are_those_of_plain_arithmetic(
-    features: dict[str, bool], n_users: int, n_words: int, p: int
+    features: dict[str, bool],
+    n_users: int,
+    n_words: int,
+    p: int,
+    broken: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whole numbers to the limits of 16 bits; a word's neighbours must not touch it."""
     tile = tile_for(features)
+    if broken:
+        monkeypatch.delattr(tile, "_pairwise")
     rng = np.random.default_rng(n_users)
     high = 2**15 if p <= 2 else 5_700
     users = rng.integers(-high + 1, high, (n_users, p)).astype(np.int16)
@@ -46,19 +70,35 @@ def test_products_and_hits_are_those_of_plain_arithmetic(
     thresholds = wanted[np.arange(tile.TEAM), rng.integers(0, 64 * n_words, tile.TEAM)].astype(
         np.int32
     )
-    sums, bits = np.zeros((tile.TEAM, 64 * n_words), np.int32), np.zeros(tile.TEAM, np.uint64)
-    laid, above = tile.packed(items), []
+    laid = tile.packed(items)
 
-    @njit
     def run(word, users, team, laid, sums, thresholds, bits):  # type: ignore[no-untyped-def]
         tile.products(users, team, laid, word, sums)
         tile.hits(users, team, laid, word, thresholds, bits)
 
-    for word in range(n_words):
-        run(word, users, team, laid, sums, thresholds, bits)
-        above.append(np.unpackbits(bits.view(np.uint8).reshape(tile.TEAM, 8), 1, bitorder="little"))
-    assert sums.tolist() == wanted.tolist()
-    assert np.hstack(above).tolist() == (wanted > thresholds[:, None]).astype(int).tolist()
+    for way in (run, njit(run)):
+        sums, bits = np.zeros((tile.TEAM, 64 * n_words), np.int32), np.zeros(tile.TEAM, np.uint64)
+        above = []
+        for word in range(n_words):
+            way(word, users, team, laid, sums, thresholds, bits)
+            eighths = bits.view(np.uint8).reshape(tile.TEAM, 8)
+            above.append(np.unpackbits(eighths, 1, bitorder="little"))
+        assert sums.tolist() == wanted.tolist()
+        assert np.hstack(above).tolist() == (wanted > thresholds[:, None]).astype(int).tolist()
+    warned = ["NameError" in record.message for record in caplog.records]
+    assert (tile.must_be_plain(), warned) == (broken, [True] * broken)
+
+
+@pytest.mark.slow
+def test_plain_products_make_the_same_lists() -> None:
+    env = os.environ | {"NIGHTSHELF_PLAIN_DOT": "1"}
+    command = [sys.executable, "-c", _LISTS]
+    made = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=True
+    )
+    assert made.stderr.count("NIGHTSHELF_PLAIN_DOT is set") == 1
+    lists = json.loads(json.dumps(ranked(big_problem(), TopNSettings(n=20))))
+    assert json.loads(made.stdout) == [lists, True]
 
 
 @given(

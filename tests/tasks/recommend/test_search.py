@@ -1,5 +1,7 @@
 """The inner loops against the definition, with rough scores as wrong as they may be."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -8,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.artifacts.factors import Factors
-from tasks.io.jit import Flags, Positions, compiled, exact_score
+from tasks.io.jit import Flags, compiled, exact_score
 from tasks.recommend._jit import item_blocks as kernel_bounds
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend._jit.int16_dot import products
@@ -134,7 +136,7 @@ def test_rough_scores_may_lie_by_the_margin_and_the_list_is_exact(
 
 
 @compiled
-def multiply(users: Numbers, team: Positions, items: Numbers, out: Positions) -> None:
+def multiply(users: Numbers, team: Any, items: Numbers, out: Any) -> None:
     """Multiply a team with the first word of items."""
     products(users, team, items, 0, out)
 
