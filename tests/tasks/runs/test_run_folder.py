@@ -85,7 +85,7 @@ def test_a_step_that_fails_is_not_journalled_as_done(run: Run) -> None:
 
 def test_seconds_are_the_steps_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 12.3456])
-    monkeypatch.setattr("tasks.runs.run_folder.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("tasks.runs.journal.time.perf_counter", lambda: next(clock))
     step(lambda run: None)(run)
     assert run.steps()[0]["seconds"] == 2.346
 
