@@ -173,7 +173,7 @@ def _quick_hits(users: Any, team: Any, items: Any, word: Any, thresholds: Any, o
 def _choose(plain: Callable[..., None], quick: Callable[..., None]) -> None:
     """Have compiled code that calls `plain` run `quick`, unless it must be plain."""
 
-    @overload(plain, strict=False, jit_options={"forceinline": True})
+    @overload(plain, strict=False, inline="always")
     def choice(*_: Any) -> Callable[..., None]:
         return plain if must_be_plain() else quick
 
