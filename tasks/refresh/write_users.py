@@ -65,6 +65,11 @@ for user = 6, #ARGV, 3 do
 end
 return 1
 """
+#: KEYS: the token of one user. ARGV: token. The token of a later refresh stays.
+_RELEASE_USER = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('UNLINK', KEYS[1])
+"""
 #: A batch takes a fraction of a second.
 _TOKEN_TTL_S = 60
 
@@ -134,7 +139,7 @@ class _Batch:
         """Delete the tokens of users who were written or are not queued; others expire."""
         with self._client.pipeline(transaction=False) as pipe:
             for user in users:
-                pipe.unlink(self._keys.refreshing(user))
+                pipe.eval(_RELEASE_USER, 1, self._keys.refreshing(user), self._token)
             pipe.execute()
 
     def still_queued(self, users: Sequence[str]) -> list[str]:

@@ -432,6 +432,22 @@ def test_of_two_refreshes_the_later_one_wins(
     assert not list(redis_client.scan_iter(b"*:refreshing:*"))
 
 
+def test_a_refresh_leaves_the_tokens_of_a_later_one(
+    redis_client: Redis, tmp_path: Path, night: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = _Batch.leave_queue
+
+    def slowly(batch: _Batch, due: Any, n_keys: int) -> None:
+        redis_client.set(KEYS.refreshing("u05"), "later")
+        leave(batch, due, n_keys)
+
+    monkeypatch.setattr(_Batch, "leave_queue", slowly)
+    (done,) = refresh(redis_client, tmp_path)
+    assert done.n_lists == 3
+    assert list(redis_client.scan_iter(b"*:refreshing:*")) == [KEYS.refreshing("u05").encode()]
+    assert redis_client.get(KEYS.refreshing("u05")) == b"later"
+
+
 def test_a_flip_just_before_the_writing_keeps_users_queued(
     redis_client: Redis, tmp_path: Path, night: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
