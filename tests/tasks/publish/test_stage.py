@@ -1,8 +1,7 @@
 """Publishing to a real server, and every way that it can be cut short."""
 
 import json
-import shutil
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,7 +24,6 @@ from tasks.publish.keyspace import Entry, Family
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect, open_run, read_back, stage
 from tasks.runs.run_folder import Run
-from tests.conftest import run_redis
 from tests.faults.nights import limit_memory
 from tests.tasks.small_models import AS_OF, make_shelves
 
@@ -337,16 +335,11 @@ def refused(url: str, root: Path) -> str:
     return said(raised.value)
 
 
-def test_a_cluster_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed")
-    with contextmanager(run_redis)(binary, cluster=True) as url:
-        client = connect(url, SETTINGS)
+def test_a_cluster_is_refused_before_anything_is_computed(cluster_url: str, tmp_path: Path) -> None:
+    with closing(connect(cluster_url, SETTINGS)) as client:
         client.cluster("ADDSLOTSRANGE", 0, 16383)
         with pytest.raises(SettingsError, match=r"^REDIS_URL: the server at 127.* cluster mode"):
             open_run(client, "shop", AS_OF, tmp_path)
-        client.close()
     assert not any(tmp_path.iterdir())
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -43,7 +43,6 @@ from tasks.refresh.settings import RefreshSettings
 from tasks.refresh.write_users import _Batch
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import SavedRun
-from tests.conftest import run_redis
 from tests.lookup.shelves import settle
 from tests.nightshelf_ops.night import (
     ITEMS,
@@ -473,15 +472,13 @@ def test_a_crash_after_the_writing_leaves_users_queued(
     assert lists(redis_client, 1) == first
 
 
-def test_scripts_touch_keys_of_one_tag(redis_client: Redis, tmp_path: Path, night: Run) -> None:
+def test_scripts_touch_keys_of_one_tag(
+    redis_client: Redis, cluster_url: str, tmp_path: Path, night: Run
+) -> None:
     """A server in cluster mode refuses a command or a script whose keys are in two slots."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed")
-    with (
-        contextmanager(run_redis)(binary, cluster=True) as url,
-        closing(Redis.from_url(url, retry=UNTIL_UP, retry_on_error=[ClusterDownError])) as node,
-    ):
+    with closing(
+        Redis.from_url(cluster_url, retry=UNTIL_UP, retry_on_error=[ClusterDownError])
+    ) as node:
         node.cluster("ADDSLOTSRANGE", 0, 16383)
         copy(redis_client, node)
         (done,) = refresh(node, tmp_path)
