@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 HOW_TO = (ROOT / "docs/how-to/schedule-with-prefect.md").read_text()
 _TROUBLE = re.compile(r".*(?:ERROR|CRITICAL|Traceback|nanobind).*")
 #: A cron fires within a minute; a busy machine takes its time to start what it fires.
-_LONGEST_S = 240
+_LONGEST_S = 300
 Env = dict[str, str]
 
 
@@ -41,8 +41,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def schedule_soon(checkout: Path) -> None:
-    """Write `prefect.yaml` with a night due in one to two minutes, and a refresh every minute."""
-    due = datetime.now(UTC) + timedelta(minutes=2)
+    """Write `prefect.yaml` with a night due in two to three minutes, and a refresh every minute."""
+    due = datetime.now(UTC) + timedelta(minutes=3)
     deployments = (ROOT / "prefect.yaml").read_text()
     assert deployments.count('cron: "0 2 * * *"') == 1
     soon = deployments.replace('"0 2 * * *"', f'"{due.minute} {due.hour} * * *"')
@@ -160,7 +160,7 @@ def test_the_night_and_the_collection_start_by_themselves_and_no_log_holds_an_er
                 assert each["auto_scheduled"]
                 assert each["state"]["type"] == "COMPLETED", each["state"]["message"]
             due = datetime.fromisoformat(collected["expected_start_time"])
-            assert due - deployed < timedelta(minutes=2)
+            assert due - deployed < timedelta(minutes=3)
             live = Shelf(redis_client, "shop").status().live
             assert live
             assert live.generation == 1

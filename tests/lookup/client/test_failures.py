@@ -3,8 +3,7 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from threading import Thread
 
 import pytest
@@ -87,11 +86,3 @@ def answer_as_http(listener: socket.socket) -> None:
         with asked:
             asked.recv(1_000)
             asked.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-
-@contextmanager
-def served(running: Iterator[str]) -> Iterator[str]:
-    try:
-        yield next(running)
-    finally:
-        next(running, None)
