@@ -18,7 +18,7 @@ class Scoring:
         score(u, i) = users[u] . items[i] + sum over j of profiles[u, j] * neighbours[j, i]
 
     - `users` (users x k), `items` (items x k): finite float32.
-    - `profiles` (users x items), `neighbours` (items x items): CSR float32, finite, their columns in
+    - `profiles` (users x items), `neighbours` (items x items): CSR float32, finite, columns in
       order; none where the model links no items.
 
     Both sums run in float64, over factors and over j in ascending order, so that a score is equal
