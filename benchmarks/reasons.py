@@ -96,7 +96,7 @@ def measure(case: Case, folder: Path) -> float:
 
 def ranked(case: Case) -> list[Block]:
     """Rank all users of a case."""
-    return list(rank(case.users, case.items, case.catalogue, case.seen, TopNSettings()))
+    return list(rank(case.scoring, case.catalogue, case.seen, TopNSettings()))
 
 
 def explained(explain: Explainer, block: Block) -> Because:
@@ -106,7 +106,8 @@ def explained(explain: Explainer, block: Block) -> Because:
 
 def warm_up(case: Case, explain: Explainer) -> None:
     """Compile."""
-    few = rank(case.users[:100], case.items, case.catalogue, case.seen[:100], TopNSettings())
+    rows = np.arange(min(100, len(case.users)))
+    few = rank(case.scoring.of(rows), case.catalogue, case.seen[rows], TopNSettings())
     for block in few:
         explained(explain, block)
 

@@ -41,6 +41,7 @@ from data.importers.online_retail import import_online_retail
 from data.schema import Imported
 from tasks.artifacts.catalogue import Catalogue, load_catalogue
 from tasks.artifacts.factors import Factors, load_factors, load_matrix
+from tasks.artifacts.scoring import Scoring
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
@@ -71,6 +72,11 @@ class Case:
     catalogue: Catalogue
     sample: npt.NDArray[np.int64]
 
+    @property
+    def scoring(self) -> Scoring:
+        """The dense score."""
+        return Scoring(self.users, self.items)
+
 
 def main(
     users: Annotated[int, typer.Option(help="Users of the generated log.")] = 200_000,
@@ -100,7 +106,7 @@ def compare(case: Case, rounds: int) -> float:
     mine = case.seen[case.sample]
 
     def exact() -> object:
-        return list(rank(case.users, case.items, case.catalogue, case.seen, TopNSettings()))
+        return list(rank(case.scoring, case.catalogue, case.seen, TopNSettings()))
 
     def implicit() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         found: tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]] = peer.recommend(
@@ -148,7 +154,7 @@ def check(case: Case, found: npt.NDArray[np.int32], scores: npt.NDArray[np.float
     )  # fmt: skip
     settings = TopNSettings(max_per_category=TopNSettings().page_size)
     blocks: list[Block] = list(
-        rank(case.users[case.sample], case.items, free, case.seen[case.sample], settings)
+        rank(case.scoring.of(case.sample), free, case.seen[case.sample], settings)
     )
     ours = np.concatenate([block.items for block in blocks])
     exact = np.concatenate([block.scores for block in blocks])

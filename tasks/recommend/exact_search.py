@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.catalogue import Catalogue
-from tasks.artifacts.factors import Factors
+from tasks.artifacts.scoring import Scoring
 from tasks.io.parallel import parallel_map
 from tasks.recommend._jit.item_blocks import ItemIndex, arrange, gather
 from tasks.recommend._jit.search import list_block
@@ -33,20 +33,23 @@ class Block:
 
 
 def rank(
-    users: Factors,
-    items: Factors,
+    scoring: Scoring,
     catalogue: Catalogue,
     seen: sp.csr_matrix,
     settings: TopNSettings,
 ) -> Generator[Block, None, None]:
-    """Yield the exact lists of all users (rows of `users`), block by block, in order.
+    """Yield the exact lists of all users of a `scoring`, block by block, in order.
 
-    The answer depends on neither block size nor number of threads: products of whole numbers find
-    the candidates, and those are scored in one fixed order. At most `max_bytes` of candidates and
-    scratch stand at a time.
+    `catalogue` and `seen` (users x items) are in the scoring's order. The answer depends on neither
+    block size nor number of threads: links and products of whole numbers find the candidates, and
+    those are scored in one fixed order. At most `max_bytes` of candidates and scratch stand at a
+    time.
     """
+    users, items = scoring.users, scoring.items
+    if not items.shape[1]:  # no dense part: one factor of zeros, the same scores
+        users, items = (np.zeros((len(side), 1), np.float32) for side in (users, items))
     with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
-        index = arrange(items, catalogue.categories, catalogue.available)
+        index = arrange(items, catalogue.categories, catalogue.available, scoring.neighbours)
     rules = rules_for(
         settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
         catalogue.uncapped, int(np.count_nonzero(index.categories == catalogue.uncapped)),
@@ -55,7 +58,7 @@ def rank(
     size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
 
     def search_block(first: int) -> Block:
-        block = gather(users, seen, index, first, size)
+        block = gather(users, seen, index, first, size, scoring.profiles)
         n_users = len(block.factors)
         state = open_state(n_users, index, rules)
         out = np.full((n_users, settings.n), -1, np.int32)

@@ -11,6 +11,7 @@ from tasks.artifacts.catalogue import load_catalogue
 from tasks.artifacts.factors import Factors, load_factors
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
+from tasks.artifacts.scoring import Scoring
 from tasks.io.parquet import write_parquet
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import SimilarSettings, TopNSettings
@@ -43,7 +44,7 @@ def similar_items(
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal n_lists, n_full
-        for block in rank(units, units, catalogue, itself, uncapped):
+        for block in rank(Scoring(units, units), catalogue, itself, uncapped):
             n_lists += int((block.lengths > 0).sum())
             n_full += int((block.lengths == settings.n).sum())
             keys = ids.slice(block.first, len(block.lengths))

@@ -17,6 +17,7 @@ from tasks.artifacts.catalogue import Catalogue, load_catalogue
 from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
+from tasks.artifacts.scoring import Scoring
 from tasks.io.parallel import parallel_map
 from tasks.io.parquet import write_parquet
 from tasks.models.base import NOTHING, Model
@@ -60,19 +61,19 @@ def make_lists(
     progress: Progress = no_progress,
 ) -> Lists:
     """Write the lists of a model in memory, as `top_n` does."""
-    user_ids, users, items = model.user_ids, model.users, model.items
+    user_ids, scoring = model.user_ids, Scoring(model.users, model.items)
     catalogue = load_catalogue(features.items, model.item_ids)
     seen, history = load_matrix(features.seen), load_matrix(features.interactions)
     if days := settings.active_within_days:
         active = active_rows(features.users, user_ids, run.as_of, days)
-        user_ids, users = user_ids.take(pa.array(active)), users[active]
+        user_ids, scoring = user_ids.take(pa.array(active)), scoring.of(active)
         seen, history = seen[active], history[active]
     kept: float | None = None
     lists: Parts
     if settings.trades:
-        kept, lists = ruled(run, features, user_ids, users, items, catalogue, seen, settings)
+        kept, lists = ruled(run, features, user_ids, scoring, catalogue, seen, settings)
     else:
-        lists = ((each, None) for each in rank(users, items, catalogue, seen, settings))
+        lists = ((each, None) for each in rank(scoring, catalogue, seen, settings))
     n_lists = n_full = 0
 
     def explained(part: tuple[Block, Flags | None]) -> tuple[Block, pa.RecordBatch]:
@@ -86,14 +87,14 @@ def make_lists(
             n_lists += int((block.lengths > 0).sum())
             n_full += int((block.lengths == settings.n).sum())
             yield batch
-            progress(block.first + len(block.lengths), len(users))
+            progress(block.first + len(block.lengths), len(user_ids))
 
     path = run.path("lists/lists.parquet")
     # BLAS is held here: threads that begin and end when they like must not each give it back.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
         reasons = beside.submit(model.reasons, history)
         write_parquet(path, LIST_SCHEMA, batches())
-    return Lists(path, n_lists, n_full, kept, n_inactive=len(model.user_ids) - len(users))
+    return Lists(path, n_lists, n_full, kept, n_inactive=len(model.user_ids) - len(user_ids))
 
 
 def _batch(

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
 from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, GenerationFiles
+from tasks.artifacts.scoring import Scoring
 from tasks.features.build import build_features
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.daily_log import write_log
@@ -39,6 +40,30 @@ class Problem:
     available: npt.NDArray[np.bool_]
     seen: list[set[int]]
     unknown: int | None = None
+    profiles: list[dict[int, float]] | None = None
+    neighbours: list[dict[int, float]] | None = None
+
+    @property
+    def scoring(self) -> Scoring:
+        links = [
+            None if rows is None else matrix(rows, len(self.items))
+            for rows in (self.profiles, self.neighbours)
+        ]
+        return Scoring(self.users, self.items, *links)
+
+    def score(self, user: int, item: int) -> float:
+        """Return the score by definition: the dense part, and the linked part where there is one.
+
+        Weights of links are floats that float32 can hold.
+        """
+        dense = dot(self.users[user], self.items[item])
+        if self.profiles is None or self.neighbours is None:
+            return dense
+        linked = 0.0
+        for other, weight in sorted(self.profiles[user].items()):
+            if item in self.neighbours[other]:
+                linked += weight * self.neighbours[other][item]
+        return dense + linked
 
     @property
     def alike(self) -> list[int]:
@@ -66,6 +91,29 @@ def matrix(rows: Sequence[Mapping[int, float]], n_columns: int) -> sp.csr_matrix
     return sp.csr_matrix((values, indices, indptr), shape=(len(rows), n_columns))
 
 
+def draw_links(rng: np.random.Generator, kind: str, n_users: int, n_items: int) -> dict[str, Any]:
+    """Draw `profiles` and `neighbours`: none, with ties, of any size and sign, or nearly empty."""
+    if kind == "none":
+        return {"profiles": None, "neighbours": None}
+    full = 0.02 if kind == "sparse" else 0.3
+
+    def rows(n: int) -> list[dict[int, float]]:
+        if kind == "ties":
+            drawn = rng.choice([-1.0, 0.0, 0.5, 1.0], (n, n_items))
+        elif kind == "signed":
+            drawn = rng.standard_normal((n, n_items)) * 10.0 ** rng.uniform(-6, 6, (n, 1))
+        else:
+            drawn = rng.exponential(1.0, (n, n_items))
+        there = rng.random((n, n_items)) < full * rng.random((n, 1)) * 2
+        weights = drawn.astype(np.float32)
+        return [
+            {int(at): float(weights[row, at]) for at in np.flatnonzero(there[row])}
+            for row in range(n)
+        ]
+
+    return {"profiles": rows(n_users), "neighbours": rows(n_items)}
+
+
 def dot(left: Iterable[np.float32], right: Iterable[np.float32]) -> float:
     """Add up in float64 from the first to the last (Python 3.12's `sum` compensates)."""
     total = 0.0
@@ -91,8 +139,8 @@ def walked(
 def defined(problem: Problem, n: int, page_size: int, cap: int) -> list[list[tuple[int, float]]]:
     """Return every user's list by definition: (item, score), best first."""
     lists = []
-    for user, seen in zip(problem.users, problem.seen, strict=True):
-        scores = [dot(user, item) for item in problem.items]
+    for user, seen in enumerate(problem.seen):
+        scores = [problem.score(user, item) for item in range(len(problem.items))]
         allowed = [
             item for item in range(len(scores)) if problem.available[item] and item not in seen
         ]

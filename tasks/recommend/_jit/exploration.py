@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.io.jit import Double, Flags, Positions, Single, compiled
+from tasks.recommend._jit.links import Links, Profiles, add_links, clear_links
 from tasks.recommend._jit.threshold import exact_scores
 
 
@@ -40,6 +41,15 @@ class Tastes(NamedTuple):
     seen: npt.NDArray[np.int32]
 
 
+class ScoreParts(NamedTuple):
+    """The parts of the score: factors of users and items, profiles and links by position."""
+
+    users: Single
+    items: Single
+    profiles: Profiles
+    links: Links
+
+
 class Table(NamedTuple):
     """State of the exploration.
 
@@ -47,6 +57,7 @@ class Table(NamedTuple):
     - `hidden` (items): the last user for whom an item was out of the question.
     - `scored_for`, `score` (items): the last user for whom an item was scored, and the score.
     - `taken` (categories): places of a category on the page in hand.
+    - `linked` (items): the sums over links of the user in hand; empty without links.
     - `equals`, `fresh` (pool), `exact` (pool + 7), `products` (8 x k): scratch.
     """
 
@@ -59,10 +70,11 @@ class Table(NamedTuple):
     fresh: npt.NDArray[np.int32]
     exact: Double
     products: Double
+    linked: Double
 
 
 def open_table(
-    shown: npt.NDArray[np.int64], n_categories: int, n_pool: int, n_factors: int
+    shown: npt.NDArray[np.int64], n_categories: int, n_pool: int, parts: ScoreParts
 ) -> Table:
     """Lay the table for the first user."""
     n_items = len(shown)
@@ -75,7 +87,8 @@ def open_table(
         equals=np.empty(n_pool, np.int32),
         fresh=np.empty(n_pool, np.int32),
         exact=np.empty(n_pool + 7),
-        products=np.empty((8, n_factors)),
+        products=np.empty((8, parts.items.shape[1])),
+        linked=np.zeros(n_items if len(parts.links.places) else 0),
     )
 
 
@@ -101,7 +114,7 @@ def least_exposed(u: int, places: Places, tastes: Tastes, table: Table) -> int:
 
 
 @compiled
-def highest(u: int, n: int, users: Single, items: Single, table: Table) -> int:
+def highest(u: int, n: int, parts: ScoreParts, table: Table) -> int:
     """Return which of `equals[:n]` user u scores highest, of equals the smallest id.
 
     A score is computed once a user, though an item may come up for several places.
@@ -112,9 +125,12 @@ def highest(u: int, n: int, users: Single, items: Single, table: Table) -> int:
         if table.scored_for[item] != u:
             table.scored_for[item], table.fresh[n_fresh] = u, item
             n_fresh += 1
-    exact_scores(users[u], items, table.fresh[:n_fresh], table.products, table.exact)
+    exact_scores(parts.users[u], parts.items, table.fresh[:n_fresh], table.products, table.exact)
     for c in range(n_fresh):
-        table.score[table.fresh[c]] = table.exact[c]
+        item = table.fresh[c]
+        table.score[item] = table.exact[c]
+        if len(table.linked):
+            table.score[item] += table.linked[item]
     best = table.equals[0]
     for c in range(1, n):
         item = table.equals[c]
@@ -125,8 +141,7 @@ def highest(u: int, n: int, users: Single, items: Single, table: Table) -> int:
 
 @compiled
 def explore_lists(
-    users: Single,
-    items: Single,
+    parts: ScoreParts,
     categories: Positions,
     places: Places,
     tastes: Tastes,
@@ -140,7 +155,9 @@ def explore_lists(
 
     `explored` (users x n) marks what was dealt.
     """
-    for u in range(len(users)):
+    for u in range(len(parts.users)):
+        if len(table.linked):
+            add_links(u, parts.profiles, parts.links, table.linked)
         for at in range(tastes.seen_from[u], tastes.seen_from[u + 1]):
             table.hidden[tastes.seen[at]] = u
         for at in range(lengths[u]):
@@ -155,7 +172,7 @@ def explore_lists(
                 table.taken[categories[old]] -= 1
                 n = least_exposed(u, places, tastes, table)
                 if n > 0:
-                    best = highest(u, n, users, items, table)
+                    best = highest(u, n, parts, table)
                     table.shown[old] -= 1
                     table.shown[best] += 1
                     table.hidden[old], table.hidden[best] = -1, u
@@ -164,3 +181,5 @@ def explore_lists(
                 table.taken[categories[listed[u, at]]] += 1
             for at in range(first, stop):
                 table.taken[categories[listed[u, at]]] = 0
+        if len(table.linked):
+            clear_links(u, parts.profiles, parts.links, table.linked)

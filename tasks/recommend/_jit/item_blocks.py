@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from tasks.io.jit import Double, Flags, Positions, Single
 from tasks.recommend._jit.int16_dot import WORD, packed
+from tasks.recommend._jit.links import Links, Profiles, links_of, profiles_of
 from tasks.recommend._jit.quantize import Numbers, Whole, finest, rounded
 
 #: Items of the first block, which sets the thresholds, and of the others.
@@ -27,10 +28,11 @@ class ItemIndex(NamedTuple):
 
     - `items` (m x k), `ids` (m), `categories` (m): factors, position in the model, category.
     - `place` (all items): the inverse of `ids`, -1 where an item is not available.
-    - `direction` (k): d; `least`, `most` (blocks): the range of y'd; `aside` (blocks): the largest
-      remainder; `longest` (blocks): the largest norm.
+    - `direction` (k): d; `along`, `apart` (m): y'd and the remainder; `least`, `most` (blocks): the
+      range of y'd; `aside` (blocks): the largest remainder; `longest` (blocks): the largest norm.
     - `numbers`: the items as whole numbers, block b packed from word `words[b]` on; `units`,
       `errors` (blocks): of all its items, and the largest.
+    - `links`: neighbours of all items, as places.
     """
 
     items: Single
@@ -39,6 +41,8 @@ class ItemIndex(NamedTuple):
     place: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     direction: Double
+    along: Double
+    apart: Double
     least: Double
     most: Double
     aside: Double
@@ -47,6 +51,7 @@ class ItemIndex(NamedTuple):
     words: npt.NDArray[np.int64]
     units: Double
     errors: Double
+    links: Links
 
 
 class UserBlock(NamedTuple):
@@ -54,7 +59,7 @@ class UserBlock(NamedTuple):
 
     `along`, `aside` (u): parts along and aside of the direction. `margin` (u) is more than float64
     rounds away of any score and any bound. User u has seen the places
-    `seen[seen_from[u]:seen_from[u + 1]]`, in order.
+    `seen[seen_from[u]:seen_from[u + 1]]`, in order. `profiles` reach items by links.
     """
 
     factors: Single
@@ -64,9 +69,15 @@ class UserBlock(NamedTuple):
     margin: Double
     seen_from: npt.NDArray[np.int64]
     seen: npt.NDArray[np.int32]
+    profiles: Profiles
 
 
-def arrange(items: Single, categories: Positions, available: Flags) -> ItemIndex:
+def arrange(
+    items: Single,
+    categories: Positions,
+    available: Flags,
+    neighbours: sp.csr_matrix | None = None,
+) -> ItemIndex:
     """Put the available items in blocks, the longest first, ties by position."""
     ids = np.flatnonzero(available).astype(np.int32)
     wide = items[ids].astype(np.float64)
@@ -76,7 +87,8 @@ def arrange(items: Single, categories: Positions, available: Flags) -> ItemIndex
     norms = np.linalg.norm(wide, axis=1)
     order = _order(norms, along)
     starts = np.unique([0, *range(_HEAD_ITEMS, len(ids), _BLOCK_ITEMS), len(ids)])
-    ids, wide, along, norms = ids[order], wide[order], along[order], norms[order]
+    ids, wide, norms = ids[order], wide[order], norms[order]
+    along, aside = along[order], aside[order]
     place = np.full(len(items), -1, np.int32)
     place[ids] = np.arange(len(ids), dtype=np.int32)
     most = partial(_largest, starts)
@@ -93,14 +105,17 @@ def arrange(items: Single, categories: Positions, available: Flags) -> ItemIndex
         place=place,
         starts=starts.astype(np.int64),
         direction=direction,
+        along=along,
+        apart=aside,
         least=-most(-along),
         most=most(along),
-        aside=most(aside[order]),
+        aside=most(aside),
         longest=most(norms),
         numbers=packed(filled),
         words=words.astype(np.int64),
         units=units,
         errors=most(whole.errors),
+        links=links_of(neighbours, place),
     )
 
 
@@ -118,7 +133,12 @@ def _largest(starts: npt.NDArray[np.int64], values: Double) -> Double:
 
 
 def gather(
-    users: Single, seen: sp.csr_matrix, index: ItemIndex, first: int, size: int
+    users: Single,
+    seen: sp.csr_matrix,
+    index: ItemIndex,
+    first: int,
+    size: int,
+    profiles: sp.csr_matrix | None = None,
 ) -> UserBlock:
     """Prepare users first, first + 1, ..., at most `size` of them."""
     factors = np.ascontiguousarray(users[first : first + size])
@@ -135,6 +155,7 @@ def gather(
         * index.longest.max(initial=0),
         seen_from=spans - spans[0],
         seen=index.place[seen.indices[spans[0] : spans[-1]]],
+        profiles=profiles_of(profiles, first, first + len(factors)),
     )
 
 

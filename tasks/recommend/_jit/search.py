@@ -12,8 +12,10 @@ from tasks.io.jit import Double, Positions, bare, compiled
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend._jit.int16_dot import TEAM, WORD, hits, products
 from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
+from tasks.recommend._jit.links import add_links
+from tasks.recommend._jit.search_links import is_hidden, search_links
 from tasks.recommend._jit.search_state import Rules, SearchState
-from tasks.recommend._jit.threshold import exact_scores, settle
+from tasks.recommend._jit.threshold import add_fresh, exact_scores, settle
 
 _lowest_bit: Any = trailing_zeros
 #: Halvings of the range in which the first candidates are sought.
@@ -37,21 +39,13 @@ def threshold_of(
 
 
 @bare
-def add_fresh(
-    u: int, place: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
-) -> bool:
-    """Take on a candidate; return whether the threshold may have risen."""
-    state.fresh[u, state.n_fresh[u]] = place
-    state.n_fresh[u] += 1
-    if state.n_fresh[u] < state.fresh.shape[1]:
-        return False
-    settle(u, block, index, state, rules)
-    return True
-
-
-@bare
 def hide_seen(u: int, row: Positions, block: UserBlock, state: SearchState) -> None:
-    """Put the lowest where user u has seen a place of the first block."""
+    """Put the lowest where a place of the first block is seen, or scored by its links before."""
+    if len(state.linked):
+        for place in range(len(row)):
+            if is_hidden(u, place, state):
+                row[place] = _LOWEST
+        return
     at, end = state.cursor[u], block.seen_from[u + 1]
     while at < end and block.seen[at] < len(row):
         if block.seen[at] >= 0:
@@ -62,7 +56,9 @@ def hide_seen(u: int, row: Positions, block: UserBlock, state: SearchState) -> N
 
 @bare
 def has_seen(u: int, place: int, block: UserBlock, state: SearchState) -> bool:
-    """Tell whether user u has seen a place; they are asked in order."""
+    """Tell whether user u is done with a place, as `hide_seen` does; they are asked in order."""
+    if len(state.linked):
+        return is_hidden(u, place, state)
     at, end = state.cursor[u], block.seen_from[u + 1]
     while at < end and block.seen[at] < place:
         at += 1
@@ -112,7 +108,8 @@ def scan_head(n: int, block: UserBlock, index: ItemIndex, state: SearchState, ru
     for t in range(n):
         u, row = state.team[t], state.head[t, : index.starts[1]]
         hide_seen(u, row, block, state)
-        first_look(u, row, block, index, state, rules)
+        if state.threshold[u] == -np.inf:
+            first_look(u, row, block, index, state, rules)
         threshold = threshold_of(u, 0, block, index, state)
         for at in range(len(row)):
             if row[at] > threshold and add_fresh(u, at, block, index, state, rules):
@@ -159,6 +156,10 @@ def walk_all(
     user, seen = block.factors[u], block.seen[block.seen_from[u] : block.seen_from[u + 1]]
     exact = np.empty(len(index.items) + 7)
     exact_scores(user, index.items, np.arange(len(index.items)), state.products, exact)
+    if len(state.linked):
+        linked = np.zeros(len(index.items))
+        add_links(u, block.profiles, index.links, linked)
+        exact[:-7] += linked
     for at in range(len(seen)):
         if seen[at] >= 0:
             exact[seen[at]] = -np.inf
@@ -192,6 +193,16 @@ def walk_kept(
 
 
 @compiled
+def begin(block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules) -> None:
+    """Put what each user has seen in order, and take on what links reach."""
+    for u in range(len(block.factors)):
+        block.seen[block.seen_from[u] : block.seen_from[u + 1]].sort()
+        state.cursor[u] = block.seen_from[u]
+        if len(state.linked):
+            search_links(u, block, index, state, rules)
+
+
+@compiled
 def list_block(
     block: UserBlock,
     index: ItemIndex,
@@ -206,9 +217,7 @@ def list_block(
     A block of items is multiplied with those users only whose bound reaches their threshold.
     """
     n_users = len(block.factors)
-    for u in range(n_users):
-        block.seen[block.seen_from[u] : block.seen_from[u + 1]].sort()
-        state.cursor[u] = block.seen_from[u]
+    begin(block, index, state, rules)
     for b in range(len(index.starts) - 1):
         n_active = 0
         for u in range(n_users):

@@ -38,6 +38,9 @@ class SearchState(NamedTuple):
       reach, the floor less the margin, infinite once the user is to be scored in `full`.
     - `team`, `thresholds`, `hits`, `head`: the users whose products are computed at a time, what
       those must be above, and what comes out.
+    - `hidden` (u x words): bits of the places that the scan passes over, seen or scored before;
+      `linked` (m): one user's sums over links, 0 beyond the n places that are `touched` (m + 1).
+      All are empty where the model links no items.
     """
 
     fresh: npt.NDArray[np.int32]
@@ -54,6 +57,9 @@ class SearchState(NamedTuple):
     thresholds: npt.NDArray[np.int32]
     hits: npt.NDArray[np.uint64]
     head: npt.NDArray[np.int32]
+    hidden: npt.NDArray[np.uint64]
+    linked: Double
+    touched: npt.NDArray[np.int32]
     ids: npt.NDArray[np.int32]
     exact: Double
     order: npt.NDArray[np.int64]
@@ -86,6 +92,7 @@ def open_state(n_users: int, index: ItemIndex, rules: Rules) -> SearchState:
     """Allocate for a block of users, none of whom has a candidate yet."""
     n_fresh = max(_LEAST_FRESH, min(_MOST_FRESH, 5 * rules.n // 2))
     n_kept, n_factors = _KEPT_LISTS * rules.n, index.items.shape[1]
+    n_linked = len(index.ids) if len(index.links.places) else 0
     return SearchState(
         fresh=np.empty((n_users, n_fresh), np.int32),
         n_fresh=np.zeros(n_users, np.int64),
@@ -101,6 +108,9 @@ def open_state(n_users: int, index: ItemIndex, rules: Rules) -> SearchState:
         thresholds=np.empty(TEAM, np.int32),
         hits=np.empty(TEAM, np.uint64),
         head=np.empty((TEAM, WORD * int(index.words[:2][-1])), np.int32),
+        hidden=np.zeros((n_users, -(-n_linked // 64)), np.uint64),
+        linked=np.zeros(n_linked),
+        touched=np.empty(n_linked + 1, np.int32),
         ids=np.empty(n_fresh, np.int32),
         exact=np.empty(n_fresh + 7),
         order=np.empty(n_fresh, np.int64),

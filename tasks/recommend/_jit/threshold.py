@@ -48,6 +48,9 @@ def rank_fresh(u: int, block: UserBlock, index: ItemIndex, state: SearchState) -
     exact_scores(block.factors[u], index.items, state.fresh[u, :n], state.products, state.exact)
     for at in range(n):
         state.ids[at] = index.ids[state.fresh[u, at]]
+    if len(state.linked):
+        for at in range(n):
+            state.exact[at] += state.linked[state.fresh[u, at]]
     exact, ids = state.exact[:n], state.ids[:n]
     for at in range(n):
         score, item, before = exact[at], ids[at], np.int32(0)
@@ -101,3 +104,16 @@ def settle(u: int, block: UserBlock, index: ItemIndex, state: SearchState, rules
     for at in range(keep):
         state.kept[u, at], state.scores[u, at] = state.merged[at], state.merged_scores[at]
     state.n_kept[u] = keep
+
+
+@bare
+def add_fresh(
+    u: int, place: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
+) -> bool:
+    """Take on a candidate; return whether the threshold may have risen."""
+    state.fresh[u, state.n_fresh[u]] = place
+    state.n_fresh[u] += 1
+    if state.n_fresh[u] < state.fresh.shape[1]:
+        return False
+    settle(u, block, index, state, rules)
+    return True

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue
-from tasks.artifacts.factors import Factors
+from tasks.artifacts.scoring import Scoring
 from tasks.io.columns import CREATED_AT, ITEM_ID, USER_ID, positions_of
-from tasks.recommend._jit.exploration import Places, Tastes, explore_lists, open_table
+from tasks.recommend._jit.exploration import Places, ScoreParts, Tastes, explore_lists, open_table
+from tasks.recommend._jit.links import links_of, profiles_of
 from tasks.recommend.exact_search import Block
 
 Flags = npt.NDArray[np.bool_]
@@ -67,8 +68,7 @@ def load_new(item_features: Path, item_ids: pa.StringArray, as_of: datetime, day
 
 
 def explore(
-    users: Factors,
-    items: Factors,
+    scoring: Scoring,
     catalogue: Catalogue,
     lists: Block,
     seen: sp.csr_matrix,
@@ -82,7 +82,7 @@ def explore(
     explored however many lists show them.
     """
     listed, scores = lists.items.copy(), lists.scores.copy()
-    shown = np.bincount(listed[listed >= 0], minlength=len(items)).astype(np.int64)
+    shown = np.bincount(listed[listed >= 0], minlength=len(scoring.items)).astype(np.int64)
     n_lists = int(np.count_nonzero(lists.lengths))
     rare = shown * np.count_nonzero(catalogue.available) < n_lists * places.n
     pool = np.flatnonzero(catalogue.available & (new | rare)).astype(np.int32)
@@ -97,9 +97,13 @@ def explore(
         seen=seen.indices,
     )
     explored = np.zeros(listed.shape, np.bool_)
-    table = open_table(shown, catalogue.n_categories, len(pool), items.shape[1])
+    everything = np.arange(len(scoring.items), dtype=np.int32)
+    links = links_of(scoring.neighbours, everything)
+    parts = ScoreParts(
+        scoring.users, scoring.items, profiles_of(scoring.profiles, 0, len(listed)), links
+    )
+    table = open_table(shown, catalogue.n_categories, len(pool), parts)
     explore_lists(
-        users, items, catalogue.categories, places, tastes, table,
-        listed, scores, lists.lengths, explored,
-    )  # fmt: skip
+        parts, catalogue.categories, places, tastes, table, listed, scores, lists.lengths, explored
+    )
     return replace(lists, items=listed, scores=scores), explored

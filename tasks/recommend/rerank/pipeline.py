@@ -12,8 +12,8 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue
-from tasks.artifacts.factors import Factors
 from tasks.artifacts.records import Features
+from tasks.artifacts.scoring import Scoring
 from tasks.recommend._jit.exploration import Places
 from tasks.recommend.exact_search import BLOCK_USERS, Block, rank
 from tasks.recommend.rerank.exploration import Flags, explore, load_favourites, load_new
@@ -30,8 +30,7 @@ def ruled(
     run: Run,
     features: Features,
     user_ids: pa.StringArray,
-    users: Factors,
-    items: Factors,
+    scoring: Scoring,
     catalogue: Catalogue,
     seen: sp.csr_matrix,
     settings: TopNSettings,
@@ -43,12 +42,12 @@ def ruled(
     """
 
     def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
-        return whole(_reranked(users[rows], items, catalogue, hidden, settings))
+        return whole(_reranked(scoring.of(rows), catalogue, hidden, settings))
 
-    lists = recompute(np.arange(len(users)), seen)
+    lists = recompute(np.arange(len(scoring.users)), seen)
     plain = lists
     if settings.rerank != "cap":
-        plain = whole(rank(users, items, catalogue, seen, settings))
+        plain = whole(rank(scoring, catalogue, seen, settings))
     most = most_lists(settings.max_item_share, count_lists(seen, catalogue.available))
     capped, seen = apply_cap(lists, most, seen, recompute)
     explored = None
@@ -59,26 +58,25 @@ def ruled(
             settings.n, settings.page_size, settings.explore_slots, settings.max_per_category,
             most, catalogue.uncapped,
         )  # fmt: skip
-        capped, explored = explore(users, items, catalogue, capped, seen, favourites, new, places)
+        capped, explored = explore(scoring, catalogue, capped, seen, favourites, new, places)
     total = float(plain.scores.sum())
     return float(capped.scores.sum()) / total if total > 0 else None, _parts(capped, explored)
 
 
 def _reranked(
-    users: Factors,
-    items: Factors,
+    scoring: Scoring,
     catalogue: Catalogue,
     seen: sp.csr_matrix,
     settings: TopNSettings,
 ) -> Iterable[Block]:
     """Yield blocks of lists by `settings.rerank`."""
     if settings.rerank == "cap":
-        return rank(users, items, catalogue, seen, settings)
+        return rank(scoring, catalogue, seen, settings)
     free = replace(settings, max_per_category=settings.page_size)
     if settings.rerank == "none":
-        return rank(users, items, catalogue, seen, free)
-    pools = rank(users, items, catalogue, seen, replace(free, n=POOL_LISTS * settings.n))
-    return diversify(pools, items, settings.n, settings.mmr_lambda)
+        return rank(scoring, catalogue, seen, free)
+    pools = rank(scoring, catalogue, seen, replace(free, n=POOL_LISTS * settings.n))
+    return diversify(pools, scoring.items, settings.n, settings.mmr_lambda)
 
 
 def whole(blocks: Iterable[Block]) -> Block:

@@ -138,7 +138,7 @@ def test_every_items_place_is_by_definition(
         for item, place in enumerate(expected)
         if place.position is not None
     )
-    blocks = rank(problem.users, problem.items, problem.catalogue, problem.seen_matrix, rules)
+    blocks = rank(problem.scoring, problem.catalogue, problem.seen_matrix, rules)
     assert [(item, score) for _, item, score in ours] == unpacked(blocks)[user]
 
     outcomes = [place.outcome for place in expected]

@@ -28,7 +28,16 @@ from tasks.recommend.rerank.pipeline import whole
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n
 from tasks.settings import Settings
-from tests.tasks.small_models import AS_OF, Event, Learnt, Problem, dot, learn, read_lists, unpacked
+from tests.tasks.small_models import (
+    AS_OF,
+    Event,
+    Learnt,
+    Problem,
+    draw_links,
+    learn,
+    read_lists,
+    unpacked,
+)
 
 Row = list[tuple[int, float]]
 
@@ -68,6 +77,7 @@ def shops(draw: st.DrawFn) -> Shop:
             available=rng.random(n_items) < 0.9,
             seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
             unknown=unknown,
+            **draw_links(rng, draw(st.sampled_from(["none", "ties"])), n_users, n_items),
         ),
         liked,
         rng.random(n_items) < draw(st.sampled_from([0.0, 0.2, 1.0])),
@@ -77,18 +87,18 @@ def shops(draw: st.DrawFn) -> Shop:
 def walk(shop: Shop, settings: TopNSettings) -> list[Row]:
     problem = shop.problem
     catalogue, seen = problem.catalogue, problem.seen_matrix
-    return unpacked(rank(problem.users, problem.items, catalogue, seen, settings))
+    return unpacked(rank(problem.scoring, catalogue, seen, settings))
 
 
 def dealt(shop: Shop, settings: TopNSettings, most: int) -> tuple[list[Row], list[set[int]]]:
     """Return the lists with their exploring places dealt out, and those places."""
     problem, slots = shop.problem, settings.explore_slots
     catalogue, seen = problem.catalogue, problem.seen_matrix
-    plain = whole(rank(problem.users, problem.items, catalogue, seen, settings))
+    plain = whole(rank(problem.scoring, catalogue, seen, settings))
     rules = (settings.n, settings.page_size, slots, settings.max_per_category, most)
     places = Places(*rules, catalogue.uncapped)
     lists, explored = explore(
-        problem.users, problem.items, catalogue, plain, seen, shop.favourites, shop.new, places
+        problem.scoring, catalogue, plain, seen, shop.favourites, shop.new, places
     )
     return unpacked([lists]), [set(np.flatnonzero(row).tolist()) for row in explored]
 
@@ -117,7 +127,7 @@ def dealt_by_definition(
             beside = [problem.alike[item] for item in page if item != mine[at][0]]
             shown = Counter(item for each in lists for item, _ in each)
             fitting = [
-                (shown[item], -dot(problem.users[user], problem.items[item]), item)
+                (shown[item], -problem.score(user, item), item)
                 for item in pool
                 if problem.categories[item] in shop.liked[user]
                 and item not in problem.seen[user]

@@ -15,7 +15,7 @@ from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.rerank.exposure_cap import Rows, apply_cap, count_lists, most_lists
 from tasks.recommend.rerank.pipeline import whole
 from tasks.recommend.settings import TopNSettings
-from tests.tasks.small_models import Problem, defined, unpacked
+from tests.tasks.small_models import Problem, defined, draw_links, unpacked
 
 Lists = list[list[tuple[int, float]]]
 
@@ -32,6 +32,7 @@ def problems(draw: st.DrawFn) -> Problem:
         categories=rng.integers(0, 3, n_items).astype(np.int32),
         available=rng.random(n_items) < 0.9,
         seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
+        **draw_links(rng, draw(st.sampled_from(["none", "ties"])), n_users, n_items),
     )
 
 
@@ -40,7 +41,7 @@ def held(problem: Problem, settings: TopNSettings) -> tuple[Lists, sp.csr_matrix
     catalogue, seen = problem.catalogue, problem.seen_matrix
 
     def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
-        blocks = rank(problem.users[rows], problem.items, catalogue, hidden, settings)
+        blocks = rank(problem.scoring.of(rows), catalogue, hidden, settings)
         return whole(blocks)
 
     most = most_lists(settings.max_item_share, count_lists(seen, catalogue.available))
@@ -164,7 +165,7 @@ def test_only_those_who_lost_something_are_listed_again() -> None:
 
     def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
         asked.append(len(rows))
-        return whole(rank(problem.users[rows], problem.items, catalogue, hidden, settings))
+        return whole(rank(problem.scoring.of(rows), catalogue, hidden, settings))
 
     before = recompute(np.arange(60), seen)
     items = before.items.copy()

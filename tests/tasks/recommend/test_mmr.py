@@ -14,7 +14,7 @@ from tasks.recommend import exact_search as rank_module
 from tasks.recommend.exact_search import rank
 from tasks.recommend.rerank.mmr import POOL_LISTS, diversify
 from tasks.recommend.settings import TopNSettings
-from tests.tasks.small_models import Problem, defined, dot, unpacked
+from tests.tasks.small_models import Problem, defined, dot, draw_links, unpacked
 
 Lists = list[list[tuple[int, float]]]
 
@@ -33,6 +33,7 @@ def problems(draw: st.DrawFn) -> Problem:
         categories=rng.integers(0, 3, n_items).astype(np.int32),
         available=rng.random(n_items) < 0.9,
         seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
+        **draw_links(rng, draw(st.sampled_from(["none", "ties"])), n_users, n_items),
     )
 
 
@@ -75,7 +76,7 @@ def diverse(problem: Problem, settings: TopNSettings) -> Lists:
     catalogue, seen = problem.catalogue, problem.seen_matrix
     n = POOL_LISTS * settings.n
     free = replace(settings, n=n, max_per_category=settings.page_size)
-    pools = rank(problem.users, problem.items, catalogue, seen, free)
+    pools = rank(problem.scoring, catalogue, seen, free)
     return unpacked(diversify(pools, problem.items, settings.n, settings.mmr_lambda))
 
 

@@ -16,9 +16,9 @@ from tasks.recommend._jit.category_cap import walk
 from tasks.recommend._jit.int16_dot import products
 from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock, arrange, gather
 from tasks.recommend._jit.quantize import Numbers
-from tasks.recommend._jit.search import add_fresh, has_seen, threshold_of, walk_kept
+from tasks.recommend._jit.search import has_seen, threshold_of, walk_kept
 from tasks.recommend._jit.search_state import open_state, rules_for
-from tasks.recommend._jit.threshold import exact_scores, settle
+from tasks.recommend._jit.threshold import add_fresh, exact_scores, settle
 from tests.tasks.small_models import dot, walked
 
 

@@ -31,8 +31,18 @@ from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n
 from tasks.settings import Settings
-from tests.tasks.small_models import AS_OF, Event, Problem, defined, learn, read_lists, unpacked
+from tests.tasks.small_models import (
+    AS_OF,
+    Event,
+    Problem,
+    defined,
+    draw_links,
+    learn,
+    read_lists,
+    unpacked,
+)
 
+LINKS = ("none", "sparse", "ties", "positive", "signed")
 KINDS = ("grid", "real", "near ties", "zero", "negative", "extreme", "beyond")
 
 
@@ -60,7 +70,7 @@ def problems(draw: st.DrawFn) -> Problem:
     """Draw a problem: few users, up to 150 items, any share of them unavailable or seen."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_users, n_items = draw(st.integers(1, 5)), draw(st.integers(1, 150))
-    k = draw(st.sampled_from([1, 2, 5, 32]))
+    k = draw(st.sampled_from([0, 1, 2, 5, 32]))
     n_categories = draw(st.sampled_from([1, 2, 5, 200]))
     seen_share = draw(st.sampled_from([0.0, 0.1, 0.9, 1.0]))
     available_share = draw(st.sampled_from([0.0, 0.5, 1.0, 1.0]))
@@ -77,12 +87,13 @@ def problems(draw: st.DrawFn) -> Problem:
         available=rng.random(n_items) < available_share,
         seen=[set(np.flatnonzero(rng.random(n_items) < seen_share)) for _ in range(n_users)],
         unknown=draw(st.sampled_from([None, 0, 1])),
+        **draw_links(rng, draw(st.sampled_from(LINKS)), n_users, n_items),
     )
 
 
 def ranked(problem: Problem, settings: TopNSettings) -> list[list[tuple[int, float]]]:
     catalogue, seen = problem.catalogue, problem.seen_matrix
-    return unpacked(rank(problem.users, problem.items, catalogue, seen, settings))
+    return unpacked(rank(problem.scoring, catalogue, seen, settings))
 
 
 def sizes(head: int, block: int, fresh: int, kept: int) -> AbstractContextManager[None]:
@@ -282,9 +293,7 @@ def test_unused_places_are_told_apart_from_item_0() -> None:
         seen=[{0}, {0, 1}],
     )
     settings = TopNSettings(n=4)
-    blocks = list(
-        rank(problem.users, problem.items, problem.catalogue, problem.seen_matrix, settings)
-    )
+    blocks = list(rank(problem.scoring, problem.catalogue, problem.seen_matrix, settings))
     assert [length for block in blocks for length in block.lengths] == [1, 0]
     assert [row for block in blocks for row in block.items.tolist()] == [[1, -1, -1, -1], [-1] * 4]
     assert [row for block in blocks for row in block.scores.tolist()] == [[1.0, 0, 0, 0], [0.0] * 4]
