@@ -60,6 +60,20 @@ def reciprocal_rank(hits: Hits, k: int) -> Floats:
     return np.asarray(first.any(axis=1) / (first.argmax(axis=1) + 1))
 
 
+def average_precision(hits: Hits, n_relevant: Ints, k: int) -> Floats:
+    """Return the precision at each hit's place, added up and divided by `n_relevant`.
+
+    Its mean over users is MAP. As trec_eval has it (`map_cut`): below 1 even for the best list
+    where more than k items are relevant.
+
+    >>> average_precision(np.array([[True, False, True]]), np.array([2]), k=3).round(3)
+    array([0.833])
+    """
+    first = _first(hits, k)
+    precision = first.cumsum(axis=1) / np.arange(1, k + 1)
+    return np.asarray(np.where(first, precision, 0.0).sum(axis=1) / n_relevant)
+
+
 def at_depth(hits: Hits, n_relevant: Ints, k: int) -> dict[str, Floats]:
     """Return every figure at depth k, by name."""
     return {
@@ -67,6 +81,7 @@ def at_depth(hits: Hits, n_relevant: Ints, k: int) -> dict[str, Floats]:
         "recall": recall(hits, n_relevant, k),
         "hit_rate": hit_rate(hits, k),
         "reciprocal_rank": reciprocal_rank(hits, k),
+        "average_precision": average_precision(hits, n_relevant, k),
     }
 
 

@@ -133,7 +133,7 @@ def by_definition(night: Night, recipe: Recipe) -> dict[str, dict[str, float]]:
                 np.mean([defined(offered[user], relevant[user], k)[name] for user in relevant])
             )
             for k in (10, recipe.topn.n)
-            for name in ("ndcg", "recall", "hit_rate", "reciprocal_rank")
+            for name in ("ndcg", "recall", "hit_rate", "reciprocal_rank", "average_precision")
         }
     found["counts"] = {"users": len(relevant), "items": sum(map(len, relevant.values()))}
     return found

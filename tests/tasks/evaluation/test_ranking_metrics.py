@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+import ir_measures
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.evaluation.ranking_metrics import (
@@ -56,6 +57,8 @@ def defined(shown: Sequence[Id], relevant: set[Id], k: int) -> dict[str, float]:
         "recall": len(relevant & set(top)) / len(relevant),
         "hit_rate": float(bool(relevant & set(top))),
         "reciprocal_rank": max((1 / place for place in places), default=0.0),
+        "average_precision": math.fsum(len(relevant & set(top[:place])) / place for place in places)
+        / len(relevant),
     }
 
 
@@ -65,6 +68,38 @@ def test_every_figure_is_as_defined(found: list[Case], k: int) -> None:
     for row, (shown, relevant) in enumerate(found):
         expected = defined(shown, relevant, k)
         assert {name: figures[row] for name, figures in got.items()} == pytest.approx(expected)
+
+
+#: The same measures of ir-measures, which hands them to trec_eval.
+IR_MEASURES = {
+    "ndcg": ir_measures.nDCG,
+    "recall": ir_measures.R,
+    "hit_rate": ir_measures.Success,
+    "reciprocal_rank": ir_measures.RR,
+    "average_precision": ir_measures.AP,
+}
+
+
+@given(cases, st.integers(1, 12))
+@settings(max_examples=50)
+def test_every_figure_agrees_with_ir_measures(found: list[Case], k: int) -> None:
+    got = at_depth(*arrays(found), k)
+    assert got.keys() == IR_MEASURES.keys()
+    relevant = {
+        str(row): {str(item): 1 for item in relevant} for row, (_, relevant) in enumerate(found)
+    }
+    shown = {
+        str(row): {str(item): -float(place) for place, item in enumerate(shown)}
+        for row, (shown, _) in enumerate(found)
+    }
+    for name, measure in IR_MEASURES.items():
+        by_user = dict.fromkeys(relevant, 0.0)  # a user without a list is not among the results
+        by_user |= {
+            each.query_id: each.value
+            for each in ir_measures.iter_calc([measure @ k], relevant, shown)
+        }
+        expected = [by_user[str(row)] for row in range(len(found))]
+        assert got[name].tolist() == pytest.approx(expected), name
 
 
 @given(cases, st.integers(1, 12))
@@ -92,9 +127,9 @@ def test_known_answers() -> None:
 
 def test_what_stands_below_k_does_not_count() -> None:
     hits, n_relevant = np.array([[False, False, True]]), np.array([1])
-    assert [figures.tolist() for figures in at_depth(hits, n_relevant, 2).values()] == [[0.0]] * 4
+    assert [figures.tolist() for figures in at_depth(hits, n_relevant, 2).values()] == [[0.0]] * 5
 
 
 def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     found = at_depth(np.zeros((2, 0), np.bool_), np.array([1, 2]), 10)
-    assert [figures.tolist() for figures in found.values()] == [[0.0, 0.0]] * 4
+    assert [figures.tolist() for figures in found.values()] == [[0.0, 0.0]] * 5
