@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 #: Rules that trade, and the value that turns each off.
 _TRADES = {"rerank": "cap", "max_item_share": 1.0, "explore_slots": 0}
@@ -63,10 +63,12 @@ class TopNSettings:
 class PopularitySettings:
     """Time windows of popular and trending items.
 
+    - `half_life_days`: age at which an event counts half for what is popular.
     - `recent_days`: window that counts as now; an item trends by its growth over `past_days`.
     - `past_days`: window before it.
     """
 
+    half_life_days: PositiveFloat = 7.0
     recent_days: PositiveInt = 7
     past_days: PositiveInt = 28
 

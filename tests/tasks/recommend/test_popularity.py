@@ -18,6 +18,7 @@ DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
 WEIGHTS = {"view": 1.0, "purchase": 5.0, "dislike": -3.0}
 LISTING = TopNSettings(n=8, page_size=4, max_per_category=2)
+HALF_LIFE_DAYS = 30.0
 Items = Mapping[str, Mapping[str, Any]]
 Found = dict[str, dict[str, list[Any]]]
 
@@ -46,13 +47,37 @@ def made(
     return found
 
 
-def decayed(events: Sequence[Event]) -> defaultdict[str, float]:
-    """An event halves every 60 days, by whole days."""
+def decayed(events: Sequence[Event], half_life_days: float = 60) -> defaultdict[str, float]:
+    """An event halves every `half_life_days`, by whole days."""
     total: defaultdict[str, float] = defaultdict(float)
     for _, item, kind, ts in events:
         days = (AS_OF.date() - ts.date()).days
-        total[item] += WEIGHTS[kind] * 0.5 ** (days / 60)
+        total[item] += WEIGHTS[kind] * 0.5 ** (days / half_life_days)
     return total
+
+
+def floored(scores: Mapping[str, float], items: Items) -> dict[str, float]:
+    return {item: max(scores.get(item, 0), 0) for item in items}
+
+
+def shrunk(
+    events: Sequence[Event], of: Mapping[str, str | None], name: str, items: Items
+) -> dict[str, float]:
+    """Mix a segment's points with its share of everybody's, by a sum over users and items."""
+    inside = [event for event in events if of[event[0]] == name]
+    here, whole = (decayed(each, HALF_LIFE_DAYS) for each in (inside, events))
+    part = sum(here.values()) / sum(whole.values())
+    gap = sum((here[item] - part * whole[item]) ** 2 for item in items)
+    chance = 0.0
+    for user in of:
+        mine = decayed([event for event in events if event[0] == user], HALF_LIFE_DAYS)
+        weight = 1 - part if of[user] == name else part
+        chance += sum((weight * points) ** 2 for points in mine.values())
+    own = max(0, 1 - chance / gap)
+    assert 0 < own < 1 or name == "tin"
+    return floored(
+        {item: own * here[item] + (1 - own) * part * whole[item] for item in items}, items
+    )
 
 
 def listed(
@@ -79,7 +104,10 @@ def available(item: Mapping[str, Any]) -> bool:
 
 
 def shop(seed: int) -> tuple[list[Event], dict[str, dict[str, Any]], dict[str, str | None]]:
-    """Make 60 items in 5 categories, a tenth gone, three without events; 30 users in 3 segments."""
+    """Make 60 items in 5 categories, a tenth gone, three without events; 30 users in 3 segments.
+
+    The segment gold has a taste of its own.
+    """
     rng = np.random.default_rng(seed)
     items = {
         f"i{at:02}": {"category": f"c{at % 5}", "available": bool(rng.random() < 0.9)}
@@ -87,37 +115,36 @@ def shop(seed: int) -> tuple[list[Event], dict[str, dict[str, Any]], dict[str, s
     }
     names = ["gold", "tin", None]
     users = {f"u{at:02}": names[at % 3] for at in range(30)}
-    events = [
-        (
-            f"u{rng.integers(30):02}",
-            f"i{min(int(rng.exponential(15)), 56):02}",
-            str(rng.choice(["view", "view", "purchase", "dislike"])),
-            AS_OF - timedelta(seconds=int(rng.integers(1, 90 * 86_400))),
-        )
-        for _ in range(700)
-    ]
+    events = []
+    for _ in range(700):
+        user, at = int(rng.integers(30)), min(int(rng.exponential(15)), 56)
+        at = 20 + at // 4 if names[user % 3] == "gold" else at
+        kind = str(rng.choice(["view", "view", "purchase", "dislike"]))
+        ts = AS_OF - timedelta(seconds=int(rng.integers(1, 90 * 86_400)))
+        events.append((f"u{user:02}", f"i{at:02}", kind, ts))
     return events, items, users
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_all_categories_and_segments_by_their_definitions(tmp_path: Path, seed: int) -> None:
     events, items, users = shop(seed)
-    found = made(tmp_path, events, items, users)
-    popularity = {item: max(decayed(events)[item], 0) for item in items}
+    settings = PopularitySettings(half_life_days=HALF_LIFE_DAYS)
+    found = made(tmp_path, events, items, users, settings=settings)
+    popularity = floored(decayed(events), items)
+    recent = floored(decayed(events, HALF_LIFE_DAYS), items)
 
-    assert found["all"]["item_ids"] == listed(popularity, items, popularity)
+    assert found["all"]["item_ids"] == listed(recent, items, popularity)
     assert found["all"]["scores"] == pytest.approx(
-        [popularity[item] for item in found["all"]["item_ids"]], rel=1e-6
+        [recent[item] for item in found["all"]["item_ids"]], rel=1e-6
     )
     for category in sorted({item["category"] for item in items.values()}):
-        own = {at: popularity[at] for at in items if items[at]["category"] == category}
+        own = {at: recent[at] for at in items if items[at]["category"] == category}
         row = found[f"category:{category}"]
         assert row["item_ids"] == listed(own, items, popularity, cap=99)  # no cap where all are one
         assert set(row["codes"]) == {"popular"}
         assert set(row["because"]) == {f"category:{category}"}
     for name in ("gold", "tin"):
-        taken = decayed([event for event in events if users[event[0]] == name])
-        scores = {item: max(taken[item], 0) for item in items}
+        scores = shrunk(events, users, name, items)
         row = found[f"segment:{name}"]
         assert row["item_ids"] == listed(scores, items, popularity)
         assert row["scores"] == pytest.approx([scores[at] for at in row["item_ids"]], rel=1e-6)
@@ -128,7 +155,9 @@ def test_all_categories_and_segments_by_their_definitions(tmp_path: Path, seed: 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_trending_by_its_definition(tmp_path: Path, seed: int) -> None:
     events, items, _ = shop(seed)
-    found = made(tmp_path, events, items, settings=PopularitySettings(10, 20))["trending"]
+    found = made(
+        tmp_path, events, items, settings=PopularitySettings(recent_days=10, past_days=20)
+    )["trending"]
     scores = trend(events, recent=10 * DAY, past=20 * DAY)
     popularity = decayed(events)
     assert len(scores) > 8
