@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tasks.artifacts.records import TrainedModel
 from tasks.models.als.model import Als, train_als
-from tasks.models.als.warm_start import starting_point
 from tasks.models.base import Model, Start
+from tasks.models.warm_start import starting_point
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,22 @@ from tasks.models.base import NOTHING
 
 @dataclass(frozen=True)
 class Explainer:
-    """ALS's own decomposition of a score over the user's history, in bulk; safe in threads.
+    """A model's own decomposition of a score over the user's history, in bulk; safe in threads.
 
-    `items` holds Z of `tasks/models/als/_jit/explain.py` (items x k, float64), `history` the signed
-    confidences (users x items). An answer depends on neither the block nor the thread that it is
-    given in. Of shares that agree to nine digits, the smallest id wins.
+    - `items`: Z of `tasks/models/als/_jit/explain.py` (items x k, float64).
+    - `shared` (k), `ridge` (users): their sum is what the squares of Z's columns are divided by.
+    - `history`: signed confidences (users x items), of which the system without the history holds
+      the part `covered`.
+
+    An answer depends on neither the block nor the thread that it is given in. Of shares that agree
+    to nine digits, the smallest id wins.
     """
 
     items: npt.NDArray[np.float64]
+    shared: npt.NDArray[np.float64]
+    ridge: npt.NDArray[np.float64]
     history: sp.csr_matrix
+    covered: float
 
     @classmethod
     def of(
@@ -40,7 +47,8 @@ class Explainer:
         gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
         eased = solve_triangular(np.linalg.cholesky(gram), wide.T, lower=True)
         filled = np.pad(eased, ((0, -len(eased) % BLOCK), (0, 0)))
-        return cls(np.ascontiguousarray(filled.T), history)
+        none = np.zeros(history.shape[0])
+        return cls(np.ascontiguousarray(filled.T), np.ones(len(filled)), none, history, 1.0)
 
     def __call__(
         self, first: int, listed: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
@@ -50,9 +58,18 @@ class Explainer:
         `listed` (users x n) and `lengths` are the lists of users first, first + 1, ...
         """
         out = np.full(listed.shape, NOTHING, np.int32)
-        spans = self.history.indptr[first : first + len(lengths) + 1]
+        last, history = first + len(lengths), self.history
         because_block(
-            self.items, spans, self.history.indices, self.history.data, listed, lengths, out
+            self.items,
+            self.shared,
+            self.ridge[first:last],
+            self.covered,
+            history.indptr[first : last + 1],
+            history.indices,
+            history.data,
+            listed,
+            lengths,
+            out,
         )
         return out
 

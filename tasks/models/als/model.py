@@ -11,8 +11,9 @@ from tasks.artifacts.records import Features, TrainedModel
 from tasks.models.als.explain import Explainer, contributions
 from tasks.models.als.fold_in import fold_in
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import fit, inherit
+from tasks.models.als.train import fit
 from tasks.models.base import Interactions, Model, Reasons, Start, train
+from tasks.models.warm_start import inherit
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
 

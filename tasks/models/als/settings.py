@@ -1,6 +1,7 @@
 """Settings of training."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -19,6 +20,8 @@ class TrainSettings:
     - `alpha`: confidence a unit of interaction strength: c = 1 + alpha * |r|.
     - `seed`: of the first factors.
     """
+
+    SHARED: ClassVar[tuple[str, ...]] = ("factors", "regularization", "alpha")
 
     factors: PositiveInt = 64
     iterations: PositiveInt = 15

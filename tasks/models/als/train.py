@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import numpy as np
-import pyarrow as pa
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.recommender_base import ModelFitError
@@ -11,7 +10,6 @@ from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
 from tasks.errors import ModelError
-from tasks.io.columns import positions_of
 from tasks.models.als.settings import TrainSettings
 from tasks.runs.run_folder import Progress
 
@@ -51,19 +49,6 @@ def fit(
                 f"or lower NIGHTSHELF_TRAIN__ALPHA (now {settings.alpha})"
             )
     return als.user_factors, als.item_factors
-
-
-def inherit(
-    factors: Factors, ids: pa.StringArray, wanted: pa.StringArray, rng: np.random.Generator
-) -> Factors:
-    """Return the factors of `ids` in the order of `wanted`; a new id begins as in implicit."""
-    at = positions_of(wanted, ids)
-    known = at >= 0
-    found = np.empty((len(at), factors.shape[1]), np.float32)
-    found[known] = factors[at[known]]
-    n_new = len(at) - known.sum()
-    found[~known] = rng.random((n_new, factors.shape[1]), dtype=np.float32) * np.float32(0.01)
-    return found
 
 
 def confidence(interactions: sp.csr_matrix, alpha: float) -> sp.csr_matrix:

@@ -15,8 +15,8 @@ from tasks.artifacts.factors import load_factors
 from tasks.evaluation.gates import Gate, Verdict
 from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.warm_start import starting_point
 from tasks.models.base import Start
+from tasks.models.warm_start import starting_point
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import AS_OF, Event, Learnt, learn
 

@@ -2,7 +2,8 @@
 
 The score of j is the sum over liked i of c_i y_i' W^-1 y_j, W = A + sum of (|c| - 1) y y' over all
 of the history, A = Y'Y + reg I (Hu, Koren and Volinsky 2008, section 5). With A = L L' and
-Z = Y L'^-1, made once for all users, that is c_i z_i' (I + Z_h' D Z_h)^-1 z_j, D = |c| - 1. For h
+Z = Y L'^-1, made once for all users, that is c_i z_i' (I + Z_h' D Z_h)^-1 z_j, D = |c| - 1. Where
+each user's A differs by a diagonal (iALS), Z is scaled by column for each user, and D = |c|. For h
 items of history and n listed ones there are two systems that give these shares:
 
 - short histories, h x h (Woodbury): C (I + Z_h Z_h' D)^-1 Z_h Z_n';
@@ -75,24 +76,31 @@ def solve(system: Double, weights: Double) -> None:
 
 
 @bare_loosely
-def copy_rows(items: Double, numbers: Positions, out: Double) -> None:
-    """Copy rows by number; the last fills up the rest of `out`."""
+def copy_rows(items: Double, scale: Double, numbers: Positions, out: Double) -> None:
+    """Copy rows by number, scaled by column; the last fills up the rest of `out`."""
     for row in range(len(out)):
         number = numbers[min(row, len(numbers) - 1)]
         for f in range(items.shape[1]):
-            out[row, f] = items[number, f]
+            out[row, f] = items[number, f] * scale[f]
 
 
 @compiled
-def shares_of(items: Double, mine: Positions, weight: Single, listed: Positions) -> Double:
+def shares_of(
+    items: Double,
+    scale: Double,
+    covered: float,
+    mine: Positions,
+    weight: Single,
+    listed: Positions,
+) -> Double:
     """Return the share of each item of a history in each item listed (h x n), unweighted by c."""
     h, k, p = len(mine), items.shape[1], -(-len(mine) // BLOCK) * BLOCK
     rows = np.empty((p + -(-len(listed) // BLOCK) * BLOCK, k))
-    copy_rows(items, mine, rows[:p])
-    copy_rows(items, listed, rows[p:])
+    copy_rows(items, scale, mine, rows[:p])
+    copy_rows(items, scale, listed, rows[p:])
     weights = np.zeros(p)
     for row in range(h):
-        weights[row] = abs(np.float64(weight[row])) - 1
+        weights[row] = abs(np.float64(weight[row])) - covered
     if h <= k:
         short: Double = np.dot(rows[:p], rows.T)
         solve(short, weights)
@@ -107,6 +115,9 @@ def shares_of(items: Double, mine: Positions, weight: Single, listed: Positions)
 @compiled
 def because_block(
     items: Double,
+    shared: Double,
+    ridge: Double,
+    covered: float,
     history_from: Positions,
     history: Positions,
     confidence: Single,
@@ -116,15 +127,17 @@ def because_block(
 ) -> None:
     """Find for each item listed the item of the user's history that adds most to its score.
 
-    `items` is Z (m x k, k a multiple of `BLOCK`: columns of zeros do no harm). `out` stays as it is
-    where nothing adds.
+    `items` is Z (m x k, k a multiple of `BLOCK`: columns of zeros do no harm), `shared` (k) plus
+    the user's `ridge` what the squares of its columns are divided by, `covered` the part of a
+    confidence that A holds. `out` stays as it is where nothing adds.
     """
     for r in range(len(lengths)):
         first, end, n = history_from[r], history_from[r + 1], lengths[r]
         if n == 0 or end == first:
             continue
         mine, weight = history[first:end], confidence[first:end]
-        shares = shares_of(items, mine, weight, listed[r, :n])
+        scale = 1 / np.sqrt(shared + ridge[r])
+        shares = shares_of(items, scale, covered, mine, weight, listed[r, :n])
         least = np.zeros(n)
         for i in range(len(mine)):
             row, c = shares[i, :n], max(np.float64(weight[i]), 0.0)

@@ -1,6 +1,6 @@
-"""Warm start: the earlier night whose factors training starts from.
+"""Warm start: the earlier night whose factors training starts from, and their order for tonight.
 
-A day changes little of what months have taught, so ALS that starts where an earlier night ended
+A day changes little of what months have taught, so a model that starts where an earlier night ended
 needs few iterations. What it inherits it does not quite unlearn, so a night begins anew every so
 often, and after one whose lists did worse (docs/decisions/0026-warm-start.md).
 """
@@ -10,21 +10,46 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from tasks.models.als.settings import TrainSettings
+import numpy as np
+import pyarrow as pa
+
+from tasks.artifacts.factors import Factors
+from tasks.io.columns import positions_of
 from tasks.models.base import Start
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import MODEL, SavedRun, missing, saved_runs
 
 #: The gate on NDCG against the generation that was live before.
 _NDCG_GATE = "ndcg_ratio"
-#: Settings that two nights must share for the factors of one to mean something to the other.
-_SHARED = ("factors", "regularization", "alpha")
+
+
+class WarmStartSettings(Protocol):
+    """Settings of a model that starts from an earlier night: a dataclass.
+
+    `SHARED` names those that two nights must share for the factors of one to mean something to the
+    other.
+    """
+
+    SHARED: ClassVar[tuple[str, ...]]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def warm_iterations(self) -> int:
+        """Iterations of a night that starts from an earlier one; 0: none does."""
+
+    @property
+    def cold_every(self) -> int:
+        """One in so many nights trains from scratch."""
+
+    @property
+    def cold_below(self) -> float:
+        """Smallest ratio of NDCG to the night before's that the next night starts from."""
 
 
 def starting_point(
-    run: Run, settings: TrainSettings, bad: Collection[int] = frozenset()
+    run: Run, settings: WarmStartSettings, bad: Collection[int] = frozenset()
 ) -> Start | None:
     """Return the model to start from, that of the night before; `None` to begin anew.
 
@@ -45,15 +70,30 @@ def starting_point(
     return None
 
 
+def inherit(
+    factors: Factors, ids: pa.StringArray, wanted: pa.StringArray, rng: np.random.Generator
+) -> Factors:
+    """Return the factors of `ids` in the order of `wanted`; a new id begins as in implicit."""
+    at = positions_of(wanted, ids)
+    known = at >= 0
+    found = np.empty((len(at), factors.shape[1]), np.float32)
+    found[known] = factors[at[known]]
+    n_new = len(at) - known.sum()
+    found[~known] = rng.random((n_new, factors.shape[1]), dtype=np.float32) * np.float32(0.01)
+    return found
+
+
 def _earlier(run: Run) -> list[SavedRun]:
     """Return the saved runs with an earlier `as_of`, the latest first."""
     found = [each for each in saved_runs(run.root, run.namespace) if each.run.as_of < run.as_of]
     return sorted(found, key=lambda each: (each.run.as_of, each.run.generation), reverse=True)
 
 
-def _fits(folder: Path, settings: TrainSettings) -> bool:
+def _fits(folder: Path, settings: WarmStartSettings) -> bool:
     then, ours = _load(folder / "model/settings.json"), asdict(settings)
-    return not missing(folder, MODEL) and all(then.get(name) == ours[name] for name in _SHARED)
+    return not missing(folder, MODEL) and all(
+        then.get(name) == ours[name] for name in settings.SHARED
+    )
 
 
 def _ndcg_ratio(folder: Path) -> float:

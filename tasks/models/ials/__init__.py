@@ -1,0 +1,1 @@
+"""iALS with frequency-scaled regularization: training, fold-in, reasons."""
