@@ -49,7 +49,7 @@ class Ials(Model):
         progress: Progress = no_progress,
     ) -> Self:
         mean, rng = mean_strength(data.strengths), np.random.default_rng(settings.seed)
-        weights = signed_weights(data.strengths, mean, settings.strength_exponent)
+        weights = signed_weights(data.strengths, mean, settings.alpha)
         if start:
             n_iterations = settings.warm_iterations
             first = (
@@ -83,7 +83,7 @@ class Ials(Model):
         return replace(super().load(folder, with_users=with_users), mean_strength=float(mean))
 
     def _weights(self, strengths: sp.csr_matrix) -> sp.csr_matrix:
-        return signed_weights(strengths, self.mean_strength, self.settings.strength_exponent)
+        return signed_weights(strengths, self.mean_strength, self.settings.alpha)
 
 
 @computed

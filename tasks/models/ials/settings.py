@@ -21,7 +21,8 @@ class IalsSettings:
     - `regularization`: weight of the factors' squared norms in the loss, lambda.
     - `frequency_exponent`: power of a row's weight that its regularization grows with, nu; 0: all
       rows are regularized alike.
-    - `strength_exponent`: power of its strength that an observed pair weighs; 0: all weigh 1.
+    - `alpha`: weight a unit of an observed pair's strength over the mean of all, against a constant
+      1: (1 + alpha * |r| / mean) / (1 + alpha); 0: all observed pairs weigh 1.
     - `seed`: of the first factors.
     """
 
@@ -30,16 +31,16 @@ class IalsSettings:
         "unobserved_weight",
         "regularization",
         "frequency_exponent",
-        "strength_exponent",
+        "alpha",
     )
 
     factors: PositiveInt = 64
-    iterations: PositiveInt = 15
+    iterations: PositiveInt = 8
     warm_iterations: NonNegativeInt = 3
     cold_every: PositiveInt = 7
     cold_below: NonNegativeFloat = 0.95
     unobserved_weight: PositiveFloat = 1.0
-    regularization: PositiveFloat = 0.001
+    regularization: PositiveFloat = 0.002
     frequency_exponent: NonNegativeFloat = 1.0
-    strength_exponent: NonNegativeFloat = 0.5
+    alpha: NonNegativeFloat = 1.0
     seed: int = 20260301

@@ -72,15 +72,16 @@ def fold_in(
     return users
 
 
-def signed_weights(strengths: sp.csr_matrix, mean: float, exponent: float) -> sp.csr_matrix:
-    """Turn strengths r into signed weights: sign(r) * (|r| / mean)^exponent, columns in order.
+def signed_weights(strengths: sp.csr_matrix, mean: float, alpha: float) -> sp.csr_matrix:
+    """Turn strengths r into signed weights, columns in order.
 
-    A negative weight says "preference 0", as strongly as a positive one says 1.
+    Their size is (1 + alpha * |r| / mean) / (1 + alpha): 1 for a pair of mean strength. A negative
+    weight says "preference 0", as strongly as a positive one says 1.
     """
     matrix = sp.csr_matrix(strengths, dtype=np.float32, copy=True)
     matrix.sort_indices()
-    powers = (np.abs(matrix.data) / np.float32(mean)) ** np.float32(exponent)
-    matrix.data = np.sign(matrix.data) * powers
+    sizes = (1 + alpha * (np.abs(matrix.data) / mean)) / (1 + alpha)
+    matrix.data = (np.sign(matrix.data) * sizes).astype(np.float32)
     return matrix
 
 
@@ -100,6 +101,6 @@ def ridge(weights: sp.csr_matrix, settings: IalsSettings) -> npt.NDArray[np.floa
 def _not_finite(side: str, settings: IalsSettings) -> str:
     return (
         f"{side} factors hold NaN or infinity; raise NIGHTSHELF_IALS__REGULARIZATION "
-        f"(now {settings.regularization}) or lower NIGHTSHELF_IALS__STRENGTH_EXPONENT "
-        f"(now {settings.strength_exponent})"
+        f"(now {settings.regularization}) or lower NIGHTSHELF_IALS__ALPHA "
+        f"(now {settings.alpha})"
     )
