@@ -13,6 +13,7 @@ from redis import Redis
 from benchmarks._log import AS_OF, MadeLog
 from tasks.artifacts.records import Provenance
 from tasks.evaluation import gate_step, measure
+from tasks.evaluation.drift import compare
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
 from tasks.pipeline import Pipeline
@@ -70,9 +71,10 @@ def whole_night(
     staged = clock(publish.stage, run, redis, shelves, settings.publish, made_from)
     clock(publish.read_back, run, redis, shelves, staged, settings.publish)
     metrics = clock(measure.measure, run, made, settings.topn)
-    verdict = clock(gate_step.check_gates, run, redis, made, metrics, None, settings.gates)
+    drift = clock(compare.measure_drift, run, metrics.distributions, None, settings.evaluate)
+    verdict = clock(gate_step.check_gates, run, redis, made, metrics, None, drift, settings.gates)
     state = clock(live.flip, run, redis).state
-    outcome = report.Outcome(metrics, None, verdict, state)
+    outcome = report.Outcome(metrics, None, verdict, state, drift)
     clock(report.write_report, run, made, staged, outcome, settings.targets)
     if state != "live":
         raise SystemExit(f"the night did not go live: {state}, {verdict.reasons()}")

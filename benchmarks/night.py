@@ -35,7 +35,7 @@ PARTS = {
     "publish": (("estimate_memory", "stage", "flip"), ("publish",)),
     "fallbacks, similar items": (("popular_lists", "similar_items"), ()),
     "read back, measure, gates, report": (
-        ("read_back", "measure", "check_gates", "write_report"),
+        ("read_back", "measure", "measure_drift", "check_gates", "write_report"),
         (),
     ),
     "open, take over, clear": (("open_run", "take_over", "clear_orphans"), ()),

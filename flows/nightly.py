@@ -15,7 +15,8 @@
     estimate_memory of the generation in Redis               (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
     read_back       out of Redis again, proven by a digest
-    measure         coverage, diversity, ... as served       curves.json
+    measure         coverage, diversity, ... as served       curves.json, distributions.json
+    measure_drift   against the nights before                drift.json
     check_gates     good enough to go live?                  gates.json
     flip            live, for every reader at once           (the pointer in Redis)
     write_report    to look at in the morning                report.html, .md, .json
@@ -51,6 +52,7 @@ from tasks.artifacts.records import Made, Provenance
 from tasks.errors import GateBlocked
 from tasks.evaluation import backtest, gate_step, measure
 from tasks.evaluation.backtest import Quality
+from tasks.evaluation.drift import compare
 from tasks.features.build import build_features
 from tasks.features.serving_rules import counting_of
 from tasks.ingest import clean as events
@@ -104,6 +106,7 @@ estimate_memory = as_task(memory.estimate_memory, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
 read_back = as_task(publish.read_back, timeout_seconds=2 * HOUR_S, **PATIENT)
 measure_lists = as_task(measure.measure, timeout_seconds=HOUR_S)
+measure_drift = as_task(compare.measure_drift, timeout_seconds=HOUR_S)
 check_gates = as_task(gate_step.check_gates, timeout_seconds=HOUR_S, **PATIENT)
 flip = as_task(live.flip, **PATIENT)
 keep_live = as_task(live.keep_live, **PATIENT)
@@ -213,11 +216,12 @@ def publish_made(
     staged = stage(run, redis, shelves, settings.publish, made_from)
     read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, made, settings.topn)
-    verdict = check_gates(run, redis, made, metrics, quality, settings.gates)
+    drift = measure_drift(run, metrics.distributions, quality, settings.evaluate)
+    verdict = check_gates(run, redis, made, metrics, quality, drift, settings.gates)
     kept = keep_live(run, redis) if verdict.blocked else None
     state = "blocked" if verdict.blocked else flip(run, redis, force=force).state
 
-    outcome = report.Outcome(metrics, quality, verdict, state)
+    outcome = report.Outcome(metrics, quality, verdict, state, drift)
     page = write_report(run, made, staged, outcome, settings.targets)
     show(page, run.namespace)
     if kept:

@@ -18,7 +18,8 @@ from nightshelf.diff.overlap import jaccard, rank_biased_overlap
 from tasks.artifacts.list_tables import read_lists
 from tasks.artifacts.records import LIST_SCHEMA, Made
 from tasks.evaluation.backtest import Quality
-from tasks.evaluation.gates import Verdict, figures, judge
+from tasks.evaluation.drift.compare import Drift
+from tasks.evaluation.gates import Verdict, drift_figures, figures, judge
 from tasks.evaluation.measure import Metrics
 from tasks.evaluation.settings import GateSettings
 from tasks.runs.journal import step
@@ -39,16 +40,17 @@ def check_gates(
     made: Made,
     metrics: Metrics,
     quality: Quality | None,
+    drift: Drift,
     settings: GateSettings,
 ) -> Verdict:
     """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes."""
     live = generations.current(client, run.namespace)
     tonight = figures(made.log, made.features, metrics, quality)
     overlap = overlap_with(live, run, client, made.own.path) if live else {}
-    verdict = judge(tonight, live.metrics if live else {}, overlap, settings)
+    verdict = judge(tonight, live.metrics if live else {}, overlap, drift, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}
     manifest = Manifest.from_json(run.path("manifest.json").read_bytes())
-    manifest = replace(manifest, metrics=tonight | overlap, gates=outcomes)
+    manifest = replace(manifest, metrics=tonight | overlap | drift_figures(drift), gates=outcomes)
     generations.stage(client, run.namespace, manifest)
     run.path("manifest.json").write_bytes(manifest.to_json() + b"\n")
     run.path("gates.json").write_text(verdict.to_json() + "\n")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tasks.artifacts.records import CleanLog, Features
 from tasks.evaluation.backtest import Quality
+from tasks.evaluation.drift.compare import GATE_OF, Drift, Shift
 from tasks.evaluation.measure import Metrics
 from tasks.evaluation.settings import GateName, GateSettings
 
@@ -73,6 +74,9 @@ GATES: Mapping[GateName, str] = {
     "quarantined_share": "share of the rows in quarantine",
     "events_ratio": "events read, duplicates too, against the live generation's night",
     "event_mix_shift": "shift of the mix of event types (total variation distance)",
+    "feature_drift": "drift of log and features from the nights before, in multiples of the usual",
+    "list_drift": "drift of the lists from the nights before, in multiples of the usual",
+    "ndcg_trend": "NDCG@10 and two standard errors, against the median of the nights before",
 }
 #: gate -> what may help, where it is a setting rather than the log
 REMEDIES: Mapping[str, str] = {
@@ -132,12 +136,13 @@ def judge(
     tonight: Mapping[str, float],
     live: Mapping[str, float],
     overlap: Mapping[str, float],
+    drift: Drift,
     settings: GateSettings,
 ) -> Verdict:
     """Hold tonight's figures against the limits.
 
     `live` are the live generation's `figures`, `overlap` is `jaccard` and `rank_biased_overlap`
-    with its lists; both are empty on the first night.
+    with its lists; both are empty on the first night. `drift` is against the nights before.
     """
     values: dict[str, float | None] = {name: tonight.get(name) for name in _AS_MEASURED}
     values["full_share"] = tonight.get("full_of_fillable")
@@ -149,10 +154,29 @@ def judge(
     values["ndcg_ratio"] = _ndcg_ratio(tonight, live)
     values |= {name: overlap.get(name) for name in ("jaccard", "rank_biased_overlap")}
     values["event_mix_shift"] = _mix_shift(tonight, live)
-    return Verdict(tuple(_gate(name, values.get(name), settings) for name in GATES))
+    values |= drift_figures(drift)
+    worst = _worst(drift)
+    return Verdict(
+        tuple(_gate(name, values.get(name), settings, worst.get(name)) for name in GATES)
+    )
 
 
-def _gate(name: GateName, value: float | None, settings: GateSettings) -> Gate:
+def drift_figures(drift: Drift) -> dict[str, float]:
+    """Return the figures of the drift's gates, as far as there were nights to compare with."""
+    found = {name: shift.ratio for name, shift in _worst(drift).items()}
+    return found | ({} if drift.ndcg_trend is None else {"ndcg_trend": drift.ndcg_trend})
+
+
+def _worst(drift: Drift) -> dict[str, Shift]:
+    """Return the distribution that moved most, by the gate that judges it."""
+    found = {gate: drift.worst(subject) for subject, gate in GATE_OF.items()}
+    return {gate: shift for gate, shift in found.items() if shift}
+
+
+def _gate(
+    name: GateName, value: float | None, settings: GateSettings, shift: Shift | None = None
+) -> Gate:
+    """Judge a figure; of drift the sentence names the distribution that moved most, and how."""
     limits = list(_limits(name, settings))
     limit = " and ".join(f"at {word} {bound:g}" for word, bound in limits)
     outcome: Outcome = "pass"
@@ -160,7 +184,8 @@ def _gate(name: GateName, value: float | None, settings: GateSettings) -> Gate:
         outcome = "no comparison"
     elif any(value < bound if word == "least" else value > bound for word, bound in limits):
         outcome = "warn" if name in settings.warn else "block"
-    return Gate(name, value, limit, outcome, GATES[name])
+    moved = f", most in {shift.says}" if shift else ""
+    return Gate(name, value, limit, outcome, GATES[name] + moved)
 
 
 def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from tasks.artifacts.records import Features, Made
 from tasks.evaluation import list_metrics
 from tasks.evaluation.curves import curves
+from tasks.evaluation.drift.distributions import DISTRIBUTIONS, distributions, save
 from tasks.evaluation.reach import count_candidates, count_in_log, lengths_of
 from tasks.evaluation.served_lists import Evidence, load_evidence
 from tasks.io.columns import ID
@@ -44,7 +45,8 @@ class Metrics:
       there is no such list (`tasks/evaluation/reach.py`).
     - `n_in_log`: users with an event, a recent one where inactive users get no list.
     - `families`: lists by family of keys.
-    - `curves`: JSON, what the report's pictures show.
+    - `curves`: JSON, what the report's pictures show. `distributions`: JSON, the histograms that
+      later nights compare theirs with.
     """
 
     coverage: float
@@ -75,6 +77,7 @@ class Metrics:
     n_in_log: int
     families: dict[str, int]
     curves: Path
+    distributions: Path
     n_over_cap: int | None = None
     explored_share: float | None = None
     score_kept: float | None = None
@@ -99,8 +102,9 @@ def measure(
     shares = list_metrics.list_shares(exposure.lengths, n_users, listing.n)
     modelled = np.arange(len(evidence.available)) < features.n_items
     reach = lengths_of(exposure.lengths, count_candidates(evidence, modelled), listing.n)
-    path = run.path("curves.json")
+    path, histograms = run.path("curves.json"), run.path(DISTRIBUTIONS)
     path.write_bytes(orjson.dumps(curves(made.log, evidence, entropies), option=_OPTIONS))
+    save(histograms, distributions(run, made, evidence))
     return Metrics(
         coverage=list_metrics.coverage(counts, evidence.available),
         diversity=float(entropies.mean()) if len(entropies) else 0.0,
@@ -144,6 +148,7 @@ def measure(
             if lists
         },
         curves=path,
+        distributions=histograms,
         n_over_cap=(
             _over_cap(evidence, run, features, listing) if listing.max_item_share < 1 else None
         ),

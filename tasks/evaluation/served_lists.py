@@ -7,14 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from scipy import sparse
 
 from tasks.artifacts.catalogue import UNKNOWN
 from tasks.artifacts.list_tables import read_lists
 from tasks.artifacts.records import Made, TrainedModel
 from tasks.evaluation.list_metrics import Bools, Exposure, Floats, Ints
-from tasks.io.columns import AVAILABLE, CATEGORY, ID, ITEM_ID, positions_of
+from tasks.io.columns import AVAILABLE, CATEGORY, CREATED_AT, ID, ITEM_ID, positions_of
 from tasks.io.parquet import read_column
+
+Times = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,7 @@ class Evidence:
     - `categories`: each item's position in `category_names`, of which `n_categories` are in the
       catalogue.
     - `popularity`: users who interacted with each item.
+    - `created`: each item's `created_at`, or else its first event (UTC); NaT where unknown.
     - `factors`: (n_items, n_factors), zeros where the model does not know an item.
     - `seen`: sparse, users x items, an entry where a list must not show the item.
     - `explored`: which entries of the lists were dealt to explore, by their reason's code.
@@ -40,6 +44,7 @@ class Evidence:
     n_categories: int
     available: Bools
     popularity: Ints
+    created: Times
     factors: Floats
     seen: sparse.csr_array
     explored: Bools
@@ -67,7 +72,7 @@ class Evidence:
 def load_evidence(made: Made) -> Evidence:
     """Read the night's files into arrays that share one numbering of items and of users."""
     features = made.features
-    catalogue = _read(features.items, [ITEM_ID, CATEGORY, AVAILABLE])
+    catalogue = _read(features.items, [ITEM_ID, CATEGORY, AVAILABLE, CREATED_AT, "first_seen"])
     item_ids, user_ids = (read_column(f, ID) for f in (features.item_ids, features.user_ids))
     known = pc.unique(pa.concat_arrays([item_ids, _one(catalogue[ITEM_ID])]))
     users, exposure, explored, universe = _lists(made.own.path, user_ids, known)
@@ -75,6 +80,7 @@ def load_evidence(made: Made) -> Evidence:
     category = pc.fill_null(_one(catalogue[CATEGORY]), UNKNOWN)
     named = pc.fill_null(category.take(at), UNKNOWN).dictionary_encode()
     available = pc.fill_null(_one(catalogue[AVAILABLE]).take(at), False)
+    created = pc.coalesce(_one(catalogue[CREATED_AT]), _one(catalogue["first_seen"])).take(at)
     interactions = sparse.load_npz(features.interactions)
     seen = sparse.csr_array(sparse.load_npz(features.seen))
     seen.resize((seen.shape[0], len(universe)))
@@ -86,6 +92,7 @@ def load_evidence(made: Made) -> Evidence:
         n_categories=pc.count_distinct(category).as_py(),
         available=available.to_numpy(zero_copy_only=False),
         popularity=np.bincount(interactions.indices, minlength=len(universe)),
+        created=created.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False),
         factors=_factors(made.model, universe),
         seen=seen,
         explored=explored,

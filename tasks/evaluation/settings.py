@@ -25,6 +25,9 @@ GateName = Literal[
     "quarantined_share",
     "events_ratio",
     "event_mix_shift",
+    "feature_drift",
+    "list_drift",
+    "ndcg_trend",
 ]
 
 
@@ -32,8 +35,9 @@ GateName = Literal[
 class GateSettings:
     """The limit of each gate, and the gates that only warn.
 
-    Ratios and drops compare with the live generation; the first night has none. The others are
-    absolute and stand from the first night on (docs/decisions/0033-absolute-gates.md).
+    Ratios and drops compare with the live generation; the first night has none. Drift and trend
+    compare with the nights before (docs/decisions/0043-drift.md). The others are absolute and
+    stand from the first night on (docs/decisions/0033-absolute-gates.md).
 
     - `warn`: gates that let a generation go live and warn; the others block it.
     """
@@ -55,8 +59,14 @@ class GateSettings:
     events_ratio_min: NonNegativeFloat = 0.7
     events_ratio_max: NonNegativeFloat = 1.6
     event_mix_shift_max: Share = 0.3
+    feature_drift_max: NonNegativeFloat = 3.0
+    list_drift_max: NonNegativeFloat = 1.5
+    ndcg_trend_min: NonNegativeFloat = 0.95
     warn: tuple[GateName, ...] = (
+        "feature_drift",
         "full_share",
+        "list_drift",
+        "ndcg_trend",
         "quarantined_share",
         "rank_biased_overlap",
         "top_item_share",
@@ -65,10 +75,13 @@ class GateSettings:
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """The backtest of each night.
+    """The backtest of each night, and its comparison with the nights before.
 
     - `backtest_days`: last days by which lists made without them are judged; 0: no backtest. It
       costs training and lists a second time.
+    - `drift_nights`: last nights that passed their gates, with whose distributions and offline
+      quality tonight's are compared; 0: no comparison.
     """
 
     backtest_days: NonNegativeInt = 0
+    drift_nights: NonNegativeInt = 7

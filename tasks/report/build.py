@@ -10,6 +10,7 @@ import orjson
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import CleanLog, Features, Made, Staged
 from tasks.evaluation.backtest import Quality
+from tasks.evaluation.drift.compare import Drift
 from tasks.evaluation.gates import Verdict
 from tasks.evaluation.measure import Metrics
 from tasks.report.charts import all_pictures
@@ -38,13 +39,14 @@ class Headline(NamedTuple):
 class Outcome:
     """Figures and gates of a generation, and its state.
 
-    `state` is "live", "staged", "blocked" or "not published".
+    `state` is "live", "staged", "blocked" or "not published". Without gates there is no `drift`.
     """
 
     metrics: Metrics
     quality: Quality | None
     verdict: Verdict
     state: str
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,11 @@ def write_report(
             "iterations": model.n_iterations,
             "started_from": model.started_from,
         },
-        "lists": {name: value for name, value in asdict(metrics).items() if name != "curves"},
-        "offline_quality": _offline_quality(quality),
+        "lists": {
+            name: each for name, each in asdict(metrics).items() if not isinstance(each, Path)
+        },
+        "offline_quality": _without_path(quality),
+        "drift": _without_path(outcome.drift),
         "memory": _memory(staged, metrics) | _saved(run.steps()) if staged else None,
         "steps": run.steps(),
         "curves": orjson.loads(metrics.curves.read_bytes()),
@@ -163,10 +168,10 @@ def _input(clean: CleanLog, features: Features) -> dict[str, Any]:
     }
 
 
-def _offline_quality(quality: Quality | None) -> dict[str, Any] | None:
-    if quality is None:
+def _without_path(record: Quality | Drift | None) -> dict[str, Any] | None:
+    if record is None:
         return None
-    return {name: value for name, value in asdict(quality).items() if name != "path"}
+    return {name: value for name, value in asdict(record).items() if name != "path"}
 
 
 def _memory(staged: Staged, metrics: Metrics) -> dict[str, Any]:

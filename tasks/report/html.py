@@ -9,6 +9,7 @@ from typing import Any
 
 from nightshelf.text import size_text
 from tasks.report.charts import COLOURS, Picture
+from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
 from tasks.report.text import (
@@ -61,6 +62,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         ),
         rules=_table(_RULES[memory is None], _FIGURES, table_of(lists, RULES)),
         offline_quality=_offline_quality(facts["offline_quality"]),
+        drift=_drift(facts["drift"]),
         input=_table(
             "What was read",
             ("Input", "Count"),
@@ -138,6 +140,12 @@ def _offline_quality(quality: Mapping[str, Any] | None) -> str:
     return f"<p>{escape(offline_quality(quality))}</p>{table}"
 
 
+def _drift(drift: Mapping[str, Any] | None) -> str:
+    rows = drift_rows(drift)
+    table = _table("Distributions, and how far they moved", DRIFT_HEADS, rows) if rows else ""
+    return f"<p>{escape(drift_text(drift))}</p>{table}"
+
+
 def _tiles(facts: Mapping[str, Any]) -> str:
     lists, memory = facts["lists"], facts["memory"]
     marks = {True: ("met", "✓ met"), False: ("missed", "✗ missed")}
@@ -194,6 +202,7 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -
     )
     body = body or f'<tr><td colspan="{len(header)}">None.</td></tr>'
     kinds = {_FIGURES: "figures", GATE_HEADS: "figures", HEADS: "figures", _FILES: "files"}
+    kinds[DRIFT_HEADS] = "drift"
     kind = kinds.get(tuple(header), "amounts")
     return (
         f'<div class="scroll"><table class="{kind}"><caption>{escape(caption)}</caption>'

@@ -6,6 +6,7 @@ from typing import Any
 
 from nightshelf.text import size_text
 from tasks.report.charts import Picture
+from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
 from tasks.report.text import (
@@ -61,6 +62,9 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         _table(figures, table_of(facts["lists"], RULES)),
         escape(offline_quality(facts["offline_quality"])),
         _table(HEADS, offline_quality_rows(facts["offline_quality"])),
+        "## Against the nights before",
+        escape(drift_text(facts["drift"])),
+        _table(DRIFT_HEADS, drift_rows(facts["drift"])),
         "## The log",
         *_images(pictures[3:4]),
         _table(("Input", "Count"), [(INPUT_NAMES[key], count(log[key])) for key in INPUT_NAMES]),

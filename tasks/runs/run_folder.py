@@ -15,6 +15,8 @@
         backtest/               a night as of some days ago, and quality.json: its measures
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show
+        distributions.json      histograms of features and lists, for later nights
+        drift.json              how far they are from those of the nights before
         gates.json              each gate's figure, limit and outcome
         report.json .md .html   the report
 

@@ -24,7 +24,7 @@ STEPS = [
     *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
     *("build_features", "newer_night", "given_up", "train_als", "top_n"),
     *("popular_lists", "similar_items", "evaluate", "estimate_memory", "stage", "read_back"),
-    *("measure", "check_gates", "flip", "write_report"),
+    *("measure", "measure_drift", "check_gates", "flip", "write_report"),
 ]
 
 

@@ -92,13 +92,15 @@ def make_night(
         "item_id": pa.array(sorted(catalogue), pa.string()),
         "category": pa.array([catalogue[item][0] for item in sorted(catalogue)], pa.string()),
         "available": pa.array([catalogue[item][1] for item in sorted(catalogue)], pa.bool_()),
+        "created_at": pa.nulls(len(catalogue), pa.timestamp("us")),
+        "first_seen": pa.nulls(len(catalogue), pa.timestamp("us")),
     }
     features = Features(
         interactions=_matrix(run, "interactions", history, users, items),
         seen=_matrix(run, "seen", seen if seen is not None else history, users, items),
         user_ids=_table(run, "features/user_ids", {"id": pa.array(users, pa.string())}),
         item_ids=_table(run, "features/item_ids", {"id": pa.array(items, pa.string())}),
-        users=_table(run, "features/users", {"last_seen": _last_seen(len(users), only_in_file)}),
+        users=_table(run, "features/users", _user_rows(history, only_in_file)),
         items=_table(run, "features/items", rows),
         n_users=len(users),
         n_items=len(items),
@@ -118,10 +120,14 @@ def make_night(
     )
 
 
-def _last_seen(n_users: int, only_in_file: int) -> pa.Array:
+def _user_rows(history: Mapping[str, Sequence[str]], only_in_file: int) -> dict[str, pa.Array]:
     """Everybody with a history was here a day ago."""
     seen = (AS_OF - timedelta(days=1)).replace(tzinfo=None)
-    return pa.array([seen] * n_users + [None] * only_in_file, pa.timestamp("us"))
+    events = [len(history[user]) for user in sorted(history)] + [0] * only_in_file
+    return {
+        "events": pa.array(events, pa.int64()),
+        "last_seen": pa.array([seen if n else None for n in events], pa.timestamp("us")),
+    }
 
 
 def _events(run: Run, history: Mapping[str, Sequence[str]]) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.evaluation.backtest import Quality
+from tasks.evaluation.drift.compare import Drift, Shift
 from tasks.evaluation.gates import GATES, figures, judge
 from tasks.evaluation.measure import measure
 from tasks.evaluation.settings import GateName, GateSettings
@@ -33,6 +34,7 @@ NIGHT = {
 }
 OFFLINE_QUALITY = {"ndcg_at_10": 0.01, "backtest_days": 7.0, "judged_users": 200.0}
 OVERLAP = {"jaccard": 0.5, "rank_biased_overlap": 0.6}
+DRIFT = ("feature_drift", "list_drift", "ndcg_trend")
 ABSOLUTE = (
     "filled_share",
     "full_share",
@@ -43,11 +45,25 @@ ABSOLUTE = (
     "quarantined_share",
 )
 STRICT = GateSettings(warn=())
+NO_DRIFT = Drift(Path())
+
+
+def drift(feature_drift: float = 0.5, list_drift: float = 0.5, ndcg_trend: float = 1.0) -> Drift:
+    """Distributions that have moved so far, each with one that has not."""
+    moves = (("reasons", 0.0), ("shown_by_category", list_drift / 10))
+    lists = tuple(Shift(name, psi, 0.1, "mugs", 0.5, 0.25, (), 0.1) for name, psi in moves)
+    # Moves more, and as usual.
+    features = (
+        Shift("days_since_last_event", 0.5, 0.1, "0", 0.4, 0.1, (), 100.0),
+        Shift("events_a_user", feature_drift / 10, 0.1, "3", 0.2, 0.1, (), 0.1),
+    )
+    return Drift(Path(), (4, 5, 6), features, lists, 0.08, ndcg_trend)
 
 
 def outcomes(change: dict[str, float], settings: GateSettings = STRICT) -> dict[str, str]:
     overlap = {name: change.get(name, value) for name, value in OVERLAP.items()}
-    verdict = judge(NIGHT | change, NIGHT, overlap, settings)
+    moved = {name: value for name, value in change.items() if name in DRIFT}
+    verdict = judge(NIGHT | change, NIGHT, overlap, drift(**moved), settings)
     return {gate.name: gate.outcome for gate in verdict.gates}
 
 
@@ -76,6 +92,9 @@ def test_a_night_like_the_last_passes_every_gate() -> None:
         ("events_ratio", {"events": 80_000.0}, {"events": 100_000.0}),
         ("event_mix_shift", {"events:purchase": 780.0}, {"events:purchase": 3_200.0}),
         ("event_mix_shift", {"events:new": 400.0}, {"events:new": 500.0}),
+        ("feature_drift", {"feature_drift": 2.9}, {"feature_drift": 3.1}),
+        ("list_drift", {"list_drift": 1.4}, {"list_drift": 1.6}),
+        ("ndcg_trend", {"ndcg_trend": 0.95}, {"ndcg_trend": 0.94}),
     ],
 )
 def test_each_gate_blocks_past_its_limit_and_no_other_does(
@@ -87,7 +106,7 @@ def test_each_gate_blocks_past_its_limit_and_no_other_does(
 
 
 def test_the_first_night_has_nothing_to_compare_with() -> None:
-    verdict = judge(NIGHT, {}, {}, STRICT)
+    verdict = judge(NIGHT, {}, {}, NO_DRIFT, STRICT)
     expected = dict.fromkeys(GATES, "no comparison") | dict.fromkeys(ABSOLUTE, "pass")
     assert {gate.name: gate.outcome for gate in verdict.gates} == expected
     assert not verdict.blocked
@@ -104,7 +123,7 @@ def test_the_first_night_has_nothing_to_compare_with() -> None:
     ],
 )
 def test_an_absurd_first_night_does_not_go_live(gate: str, absurd: dict[str, float]) -> None:
-    verdict = judge(NIGHT | absurd, {}, {}, GateSettings())
+    verdict = judge(NIGHT | absurd, {}, {}, NO_DRIFT, GateSettings())
     assert [each.name for each in verdict.gates if each.outcome == "block"] == [gate]
 
 
@@ -120,12 +139,12 @@ def test_an_absurd_first_night_does_not_go_live(gate: str, absurd: dict[str, flo
     ],
 )
 def test_an_honest_first_night_goes_live(honest: dict[str, float]) -> None:
-    assert not judge(NIGHT | honest, {}, {}, GateSettings()).blocked
+    assert not judge(NIGHT | honest, {}, {}, NO_DRIFT, GateSettings()).blocked
 
 
 def test_where_no_list_could_be_full_none_is_asked_to_be() -> None:
     small = {name: value for name, value in NIGHT.items() if name != "full_of_fillable"}
-    outcomes = {gate.name: gate.outcome for gate in judge(small, {}, {}, STRICT).gates}
+    outcomes = {gate.name: gate.outcome for gate in judge(small, {}, {}, NO_DRIFT, STRICT).gates}
     assert outcomes["full_share"] == "no comparison"
 
 
@@ -145,7 +164,7 @@ def test_offline_quality_is_compared_only_with_its_like_and_where_enough_users_j
     tonight: dict[str, float], live: dict[str, float]
 ) -> None:
     bare = {name: figure for name, figure in NIGHT.items() if name not in OFFLINE_QUALITY}
-    verdict = judge(bare | tonight, bare | live, OVERLAP, STRICT)
+    verdict = judge(bare | tonight, bare | live, OVERLAP, drift(), STRICT)
     outcomes = {gate.name: gate.outcome for gate in verdict.gates}
     assert outcomes == dict.fromkeys(GATES, "pass") | {"ndcg_ratio": "no comparison"}
 
@@ -163,11 +182,11 @@ def test_what_was_predicted_is_a_figure_where_it_was_measured(tmp_path: Path) ->
 
 def test_no_lists_at_all_block() -> None:
     empty = dict.fromkeys(NIGHT, 0.0)
-    assert judge(empty, NIGHT, {"jaccard": 0.0}, STRICT).blocked
+    assert judge(empty, NIGHT, {"jaccard": 0.0}, NO_DRIFT, STRICT).blocked
 
 
 def test_the_reasons_give_figure_and_limit() -> None:
-    verdict = judge(NIGHT | {"lists": 500.0, "events": 100_000.0}, NIGHT, OVERLAP, STRICT)
+    verdict = judge(NIGHT | {"lists": 500.0, "events": 100_000.0}, NIGHT, OVERLAP, drift(), STRICT)
     assert verdict.blocked
     assert verdict.reasons() == (
         "lists, against the live generation: 0.5, expected at least 0.7; events read, "
@@ -177,19 +196,33 @@ def test_the_reasons_give_figure_and_limit() -> None:
 
 
 def test_what_may_help_stands_beside_the_figure() -> None:
-    verdict = judge(NIGHT | {"unweighed_share": 0.23}, NIGHT, OVERLAP, STRICT)
+    verdict = judge(NIGHT | {"unweighed_share": 0.23}, NIGHT, OVERLAP, drift(), STRICT)
     assert verdict.reasons() == (
         "share of the events whose type has no weight, and which teach nothing: 0.23, expected at "
         "most 0.01 (name the types in [features.weights], with 0 if they are to teach nothing, or "
         "in events.idle)"
     )
-    warned = judge(NIGHT | {"top_item_share": 0.96}, NIGHT, OVERLAP, GateSettings())
+    warned = judge(NIGHT | {"top_item_share": 0.96}, NIGHT, OVERLAP, drift(), GateSettings())
     assert warned.warnings() == (
         "share of the lists that show the most shown item: 0.96, expected at most 0.95",
     )
 
 
 def test_a_warning_alone_does_not_block() -> None:
-    verdict = judge(NIGHT | {"top_item_share": 1.0}, NIGHT, OVERLAP, GateSettings())
+    verdict = judge(NIGHT | {"top_item_share": 1.0}, NIGHT, OVERLAP, drift(), GateSettings())
     assert [gate.outcome for gate in verdict.gates if gate.outcome != "pass"] == ["warn"]
     assert not verdict.blocked
+
+
+def test_drift_warns_by_default_and_names_the_distribution_that_moved_most() -> None:
+    moved = drift(feature_drift=4.0, list_drift=5.0, ndcg_trend=0.9)
+    verdict = judge(NIGHT, NIGHT, OVERLAP, moved, GateSettings())
+    assert not verdict.blocked
+    assert verdict.warnings() == (
+        "drift of log and features from the nights before, in multiples of the usual, most in "
+        "events a user (PSI 0.400; share of '3' from 10.0 % to 20.0 %): 4, expected at most 3",
+        "drift of the lists from the nights before, in multiples of the usual, most in shown by "
+        "category (PSI 0.500; share of 'mugs' from 25.0 % to 50.0 %): 5, expected at most 1.5",
+        "NDCG@10 and two standard errors, against the median of the nights before: 0.9, expected "
+        "at least 0.95",
+    )

@@ -13,6 +13,7 @@ import matplotlib as mpl
 import pytest
 
 from tasks.evaluation.backtest import Quality
+from tasks.evaluation.drift.compare import Drift, Shift
 from tasks.evaluation.gates import Gate, Verdict
 from tasks.evaluation.measure import Metrics, measure
 from tasks.recommend.settings import TopNSettings
@@ -74,9 +75,10 @@ def written(
     state: str = "live",
     *gates: Gate,
     quality: Quality | None = None,
+    drift: Drift | None = None,
 ) -> Report:
     verdict = Verdict(gates or (PASSES, ALONE))
-    outcome = Outcome(metrics or measured(night), quality, verdict, state)
+    outcome = Outcome(metrics or measured(night), quality, verdict, state, drift)
     return write_report(night.run, night.made, night.staged, outcome, Targets())
 
 
@@ -112,8 +114,8 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "blocked_by curves format gates headline input lists memory model night offline_quality "
-        "steps targets warnings"
+        "blocked_by curves drift format gates headline input lists memory model night "
+        "offline_quality steps targets warnings"
     )
     assert facts["night"] == {
         "namespace": "shop",
@@ -311,6 +313,40 @@ def test_offline_quality_that_was_not_measured_says_why(
     assert len(report.headline) == 3
     assert says in Page(report.html.read_text()).text
     assert escape(says) in report.md.read_text()
+
+
+def drifted(night: Night) -> Drift:
+    shifts = (
+        Shift("recent_events_a_user:view", 0.031, 0.08, "3", 0.2, 0.1, (0.01, 0.02), 0.025),
+        Shift("items_available", 0.9, 0.4, "not available", 0.5, 0.03, (0.0, 0.0), 0.025),
+    )
+    hostile = Shift("shown_by_category", 0.2, 0.1, HOSTILE, 0.3, 0.2)
+    return Drift(night.run.path("drift.json"), (4, 5, 6), shifts, (hostile,), 0.081, 0.97)
+
+
+def test_drift_stands_with_its_history_and_what_moved(night: Night) -> None:
+    report = written(night, drift=drifted(night))
+    facts = json.loads(report.json.read_text())["drift"]
+    assert [shift["name"] for shift in facts["lists"]] == ["shown_by_category"]
+    assert facts["nights"] == [4, 5, 6]
+    page, markdown = Page(report.html.read_text()).text, report.md.read_text()
+    for text in (page, markdown):
+        assert "Compared with the 3 last nights that passed their gates" in text
+        assert (
+            "median NDCG@10 is 0.0810; tonight's, with two standard errors on top, is 97.0" in text
+        )
+        assert text.index("items available") < text.index("recent events a user: view")
+        assert "not available: 3.0 % before, 50.0 %" in text
+    assert "| items available | 0.900 | 0.025 | ▁▁█ |" in markdown
+    assert HOSTILE in page
+
+
+def test_without_nights_before_the_report_says_so(night: Night) -> None:
+    first = Drift(night.run.path("drift.json"), (6,))
+    assert (
+        "1 of them passed their gates, 3 are needed" in written(night, drift=first).md.read_text()
+    )
+    assert "only nights that are published are" in written(night).md.read_text()
 
 
 def test_numbers_read_well(night: Night) -> None:

@@ -97,7 +97,7 @@ def length_text(manifest: Manifest) -> str:
 
 def figure_text(manifest: Manifest) -> str:
     """Format a generation's headline figures."""
-    shown = ("coverage", "diversity", "full_share", "top_item_share")
+    shown = ("coverage", "diversity", "full_share", "top_item_share", "feature_drift", "list_drift")
     figures = [(name.replace("_", " "), manifest.metrics.get(name)) for name in shown]
     lists = f"{manifest.counts.get('list', 0):,} lists"
     return ", ".join(

@@ -1,0 +1,1 @@
+"""Drift: a night's distributions and offline quality against the nights before it."""
