@@ -32,7 +32,7 @@ def show_summary(page: Report, namespace: str, client: Redis) -> None:
     facts: dict[str, Any] = json.loads(page.json.read_text())
     console.rule("[bold]The report")
     console.print(_figures(facts))
-    for warning in facts["input"]["warnings"]:
+    for warning in facts["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     console.rule("[bold]Three users")
     if page.state != "live":
