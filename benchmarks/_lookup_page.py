@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks._page import rewritten
+
 PAGE = Path(__file__).parents[1] / "docs" / "lookup.md"
 #: By the benchmark's name, its options.
 BENCHMARKS = {"service": (), "lookup": ("--freeze", "10")}
@@ -24,19 +26,9 @@ def main() -> None:
         command = [sys.executable, "-m", f"benchmarks.{name}", *options]
         printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         print(printed, flush=True)
-        page = rewritten(page, name, printed)
+        page = rewritten(page, name, table(printed))
     PAGE.write_text(page)
     print(f"wrote {PAGE.name}")
-
-
-def rewritten(page: str, name: str, printed: str) -> str:
-    """Return the page with a benchmark's table made anew; `ValueError` where the page has none."""
-    begin, end = f"<!-- measured by {name}: begin -->", f"<!-- measured by {name}: end -->"
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise ValueError(f"the page has no {begin} ... {end}")
-    return "\n".join([before + begin, "", *table(printed), "", end + after])
 
 
 def table(printed: str) -> list[str]:

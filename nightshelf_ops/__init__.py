@@ -1,4 +1,4 @@
-"""Commands of `nightshelf` that need the pipeline: `check`, `republish` and `why`.
+"""Commands of `nightshelf` that need the pipeline: `check`, `evaluate`, `republish`, `why`.
 
 The package `nightshelf` finds them where it is installed from a checkout, by the entry point
 `nightshelf.commands`; apps that only read lists install neither these nor the pipeline
@@ -9,11 +9,13 @@ With ``--json`` their documents have the stable fields
 
 - check: ``namespace``, ``as_of``, ``rows`` (a relation each, fields of `tasks.check.Counted`),
   ``errors`` and ``warnings`` (sentences)
+- evaluate: fields of `tasks.evaluation.compare.results.Evaluation`
 - republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
   ``state`` (live, staged or null), ``digest``, ``dry_run``
 - why: ``namespace`` and the fields of `nightshelf_ops.answer.Answer`, with ``position``
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -68,13 +70,43 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge inputs and settings as a night would: all findings at once; exit 1 on errors."""
-    try:
-        with _pipeline():
-            from nightshelf_ops.check import carry_out
-    except NightshelfError as error:
-        show_error(str(error))
-        raise typer.Exit(1) from None
+    with _reported(as_json=as_json), _pipeline():
+        from nightshelf_ops.check import carry_out
     carry_out(events, items, users, namespace, as_of, config, quarantine, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: nightshelf evaluate --events log/ --items items.parquet --as-of 2026-03-01"
+)
+def evaluate(
+    events: Annotated[Path, typer.Option(help="Event log: a Parquet file or a folder of them.")],
+    items: Annotated[Path, typer.Option(help="Catalogue (Parquet).")],
+    users: Annotated[Path | None, typer.Option(help="Users file (Parquet), for segments.")] = None,
+    namespace: Namespace = SHOP,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="As for a night; the last midnight in UTC by default.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="Last days held out by time.")] = 7,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="by-time, last-event or one-against-99; repeatable; all by default."),
+    ] = None,
+    max_users: Annotated[int, typer.Option(min=1, help="Most users to judge, a sample.")] = 20_000,
+    every_rule: Annotated[
+        bool, typer.Option("--every-rule", help="Also judge rules that the settings turn off.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of intervals and random items.")] = 1,
+    run_root: RunRoot = Path("runs"),
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Judge each model's lists, and the price of each rule, by held-out events of the log."""
+    with _reported(as_json=as_json):
+        with _pipeline():
+            from nightshelf_ops.evaluate import carry_out
+            from tasks.evaluation.compare.evaluate_log import plan_of
+        plan = plan_of(protocol or (), days, max_users, seed, every_rule=every_rule)
+        carry_out(events, items, users, namespace, as_of, plan, run_root, config, as_json=as_json)
 
 
 @app.command(epilog="Example: nightshelf republish runs/shop/42")
@@ -117,6 +149,19 @@ def _republish_words(namespace: str, run_root: Path) -> str | None:
 
 
 REMEDIES["pointer"] = _republish_words
+
+
+@contextmanager
+def _reported(*, as_json: bool) -> Iterator[None]:
+    """End a command that needs no Redis with its error: a line on stderr, or a document."""
+    try:
+        yield
+    except NightshelfError as error:
+        if as_json:
+            typer.echo(json.dumps({"error": str(error)}, indent=2))
+        else:
+            show_error(str(error))
+        raise typer.Exit(1) from None
 
 
 @contextmanager

@@ -18,11 +18,16 @@ from tasks.artifacts.records import Features
 from tasks.artifacts.scoring import Scoring
 from tasks.evaluation.protocols import Split
 from tasks.evaluation.ranking_metrics import Hits
+from tasks.features.build import open_log
+from tasks.features.recent_popularity import recent_popularity
+from tasks.features.settings import FeatureSettings
 from tasks.io.columns import ID, ITEM_ID, positions_of
+from tasks.io.duckdb_session import connect
 from tasks.io.parquet import read_column
 from tasks.recommend.exact_search import Block, rank
+from tasks.recommend.popularity import load_popularity
 from tasks.recommend.rerank.pipeline import ruled, whole
-from tasks.recommend.settings import TopNSettings
+from tasks.recommend.settings import PopularitySettings, TopNSettings
 from tasks.runs.run_folder import Run
 
 #: Positions in `Audience.catalogue` (users x n), best first; -1 where a list has ended, or where it
@@ -39,7 +44,8 @@ class Audience:
 
     - `rows`: row of each user in the features, -1 for a stranger.
     - `seen`: users x items, an entry where a list must not show the item; empty for a stranger.
-    - `popularity`: (items x 1), the decayed popularity of `Features.items`.
+    - `popularity`: (items x 1), places from the last up by recent popularity, ties as the popular
+      lists break them.
     - `relevant`: users x items, 1 where the item is relevant; items unknown by then are missing.
     - `n_relevant`: relevant items of each user, the missing ones among them.
     """
@@ -60,7 +66,9 @@ class Audience:
         return np.flatnonzero(self.rows >= 0)
 
 
-def audience_of(split: Split, features: Features) -> Audience:
+def audience_of(
+    split: Split, features: Features, weighing: FeatureSettings, popularity: PopularitySettings
+) -> Audience:
     """Return the judged users by the features of the split's known part."""
     item_ids = read_column(features.item_ids, ID)
     rows = positions_of(split.user_ids, read_column(features.user_ids, ID)).astype(np.int64)
@@ -71,7 +79,7 @@ def audience_of(split: Split, features: Features) -> Audience:
         rows=rows,
         catalogue=load_catalogue(features.items, item_ids),
         seen=rows_of(load_matrix(features.seen), rows),
-        popularity=_popularity(features, item_ids),
+        popularity=_popularity(split, features, item_ids, weighing, popularity),
         relevant=_relevant(split, item_ids),
         n_relevant=split.n_relevant,
     )
@@ -163,11 +171,22 @@ def _items(blocks: Iterable[Block], n: int) -> Listed:
     return np.concatenate(lists)
 
 
-def _popularity(features: Features, item_ids: pa.StringArray) -> Factors:
-    table = pq.read_table(features.items, columns=[ITEM_ID, "popularity_score"])
-    at = positions_of(item_ids, table.column(ITEM_ID).combine_chunks())
-    scores = table.column("popularity_score").to_numpy()[at]
-    return np.ascontiguousarray(scores[:, None], np.float32)
+def _popularity(
+    split: Split,
+    features: Features,
+    item_ids: pa.StringArray,
+    weighing: FeatureSettings,
+    settings: PopularitySettings,
+) -> Factors:
+    """Return each item's place from the last up, in the order of the popular list of everybody."""
+    with connect(split.run.folder) as db:
+        open_log(db, split.known, weighing)
+        recent = recent_popularity(db, item_ids, split.run.as_of, settings.half_life_days)
+    catalogue = pq.read_table(features.items, columns=[ITEM_ID]).column(ITEM_ID).combine_chunks()
+    older = load_popularity(features)[positions_of(item_ids, catalogue)]
+    places = np.empty((len(item_ids), 1), np.float32)
+    places[np.lexsort((-older, -recent)), 0] = np.arange(len(item_ids), 0, -1)
+    return places
 
 
 def _relevant(split: Split, item_ids: pa.StringArray) -> sp.csr_matrix:

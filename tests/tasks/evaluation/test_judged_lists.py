@@ -38,7 +38,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Audience, Ma
     split = by_time(run, log, RECIPE.features, DAYS, 1_000)
     pipeline = Pipeline(split.run, split.known, replace(RECIPE, topn=RULE, similar=None))
     made = pipeline.whole()
-    return split, audience_of(split, made.features), made
+    return split, audience_of(split, made.features, RECIPE.features, RECIPE.popularity), made
 
 
 def scoring_of(made: Made) -> Scoring:
