@@ -6,8 +6,10 @@
     take_over       what a run that broke off had finished   made_from.json
     clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
     clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
+    choose_blend    half-lives and weights, by a backtest    choice.json
     build_features  interactions, feature rows               features/
-    train_als       factors, from the night before's on      model/
+    count_popularity of recent days                          features/popularity.parquet
+    train_blend     all parts, from the night before's on    model/
     top_n           every user's exact, diverse list         lists/lists.parquet
     popular_lists   fallbacks, for strangers and trouble     lists/popular.parquet
     similar_items   items like this one                      lists/similar.parquet
@@ -49,11 +51,14 @@ from flows._overtaken import later_night_waits, superseded, waited_for
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import TransitionRefused
 from tasks.artifacts.records import Made, Provenance
+from tasks.choose import choose
+from tasks.choose.choose import last_choice
 from tasks.errors import GateBlocked
 from tasks.evaluation import backtest, gate_step, measure
 from tasks.evaluation.backtest import Quality
 from tasks.evaluation.drift import compare
 from tasks.features.build import build_features
+from tasks.features.count_popularity import count_popularity
 from tasks.features.serving_rules import counting_of
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
@@ -92,6 +97,7 @@ clean_events = as_task(events.clean_events, timeout_seconds=2 * HOUR_S)
 #: Limits of the pipeline's steps in hours.
 _LIMITS_H: dict[Callable[..., Any], int] = {
     build_features: 2,
+    count_popularity: 1,
     **{model.train: 4 for model in MODELS.values()},
     top_n: 2,
     popular_lists: 1,
@@ -101,6 +107,7 @@ _LIMITS_H: dict[Callable[..., Any], int] = {
 PIPELINE: dict[Callable[..., Any], Callable[..., Any]] = {
     step: as_task(step, timeout_seconds=limit_h * HOUR_S) for step, limit_h in _LIMITS_H.items()
 }
+choose_blend = as_task(choose.choose_blend, timeout_seconds=2 * HOUR_S)
 evaluate = as_task(backtest.evaluate, timeout_seconds=6 * HOUR_S)
 estimate_memory = as_task(memory.estimate_memory, **PATIENT)
 stage = as_task(publish.stage, timeout_seconds=2 * HOUR_S, **PATIENT)
@@ -178,16 +185,19 @@ def make_night(
     take_over(run, checked.digests, settings.digest())
     clear_orphans(run, redis)
     log = clean_events(run, checked, settings.events, now=server_time(redis))
-    pipeline = Pipeline(run, log, settings.recipe, run_task)
-    features = pipeline.features()
+    bad = given_up(run, redis)
+    chosen = choose_blend(run, log, settings.choose, settings.recipe, last_choice(run, bad))
+    recipe = chosen.applied(settings.recipe)
+    pipeline = Pipeline(run, log, recipe, run_task)
+    features, popularity = pipeline.features(), pipeline.popularity()
     if newer := newer_night(run, redis):
         return superseded(run, newer)
-    models = pipeline.models(features, bad=given_up(run, redis))
+    models = pipeline.models(features, popularity, bad=bad)
     made = pipeline.lists(features, models)
 
     quality = None
     if settings.evaluate.backtest_days:
-        quality = evaluate(run, log, settings.evaluate, settings.recipe)
+        quality = evaluate(run, log, settings.evaluate, recipe)
 
     return publish_made(run, redis, made, quality, checked, settings)
 

@@ -80,7 +80,9 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
     features = pipeline.features()
     if make == "features":
         return
-    models = pipeline.models(features, warm=False)  # no date depends on another
+    models = pipeline.models(
+        features, pipeline.popularity(), warm=False
+    )  # no date depends on another
     if make == "model":
         return
     made = pipeline.lists(features, models)
@@ -92,7 +94,7 @@ def make_lists(run: Run, inputs: Inputs, settings: Settings) -> Made:
     """Compute all that is published of a date, less what the run has taken over already."""
     pipeline = open_pipeline(run, inputs, settings)
     features = pipeline.features()
-    return pipeline.lists(features, pipeline.models(features, warm=False))
+    return pipeline.lists(features, pipeline.models(features, pipeline.popularity(), warm=False))
 
 
 def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from tasks.artifacts.records import CleanLog, Features, Made, TrainedModel
+from tasks.artifacts.records import CleanLog, Features, Made, Popularity, TrainedModel
 from tasks.features.build import build_features
+from tasks.features.count_popularity import count_popularity
 from tasks.features.settings import FeatureSettings
-from tasks.models.registry import MODELS
+from tasks.models.registry import MODELS, start_of
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
@@ -39,12 +40,14 @@ def direct(step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 class Recipe:
     """Every setting that the lists of a run follow from.
 
-    `models` are the settings of each model to train, by its name, the default first. Without
-    `similar` no similar items are computed.
+    `models` are the settings of each model to train, by its name, the default first;
+    `popular_half_life_days` is that of the popularity they learn from. Without `similar` no similar
+    items are computed.
     """
 
     features: FeatureSettings
     models: Mapping[str, Any]
+    popular_half_life_days: float
     topn: TopNSettings
     popularity: PopularitySettings
     similar: SimilarSettings | None
@@ -63,15 +66,26 @@ class Pipeline:
         """Build the features; `NothingToLearn` where no event says anything for any item."""
         return self.call(build_features, self.run, self.log, self.recipe.features)
 
+    def popularity(self) -> Popularity:
+        """Count the recent popularity of the catalogue's items."""
+        recipe = self.recipe
+        half_life_days = recipe.popular_half_life_days
+        return self.call(count_popularity, self.run, self.log, half_life_days, recipe.features)
+
     def models(
-        self, features: Features, *, warm: bool = True, bad: Collection[int] = frozenset()
+        self,
+        features: Features,
+        popularity: Popularity,
+        *,
+        warm: bool = True,
+        bad: Collection[int] = frozenset(),
     ) -> Mapping[str, TrainedModel]:
         """Train each model, where `warm` from an earlier run's that is not among the `bad`."""
         trained = {}
         for name, settings in self.recipe.models.items():
-            model = MODELS[name]
-            start = model.starting_point(self.run, settings, bad) if warm else None
-            trained[name] = self.call(model.train, self.run, features, settings, start)
+            start = start_of(name, self.run, settings, bad) if warm else None
+            step = MODELS[name].train
+            trained[name] = self.call(step, self.run, features, popularity, settings, start)
         return trained
 
     def lists(self, features: Features, models: Mapping[str, TrainedModel]) -> Made:
@@ -93,4 +107,4 @@ class Pipeline:
     def whole(self) -> Made:
         """Take all steps, training from an earlier run where there is one."""
         features = self.features()
-        return self.lists(features, self.models(features))
+        return self.lists(features, self.models(features, self.popularity()))

@@ -23,6 +23,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tasks.choose.settings import ChooseSettings
 from tasks.collector.collect import CollectSettings
 from tasks.collector.compact import CompactSettings
 from tasks.errors import SettingsError
@@ -31,7 +32,10 @@ from tasks.features.settings import FeatureSettings
 from tasks.ingest.contract import InputSettings
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
-from tasks.models.registry import MODELS
+from tasks.models.blend.settings import BlendSettings
+from tasks.models.graph.settings import GraphSettings
+from tasks.models.ials.settings import IalsSettings
+from tasks.models.registry import MODELS, ModelsSettings
 from tasks.pipeline import Recipe
 from tasks.publish.settings import PublishSettings
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
@@ -64,7 +68,12 @@ class Settings(BaseSettings):
     inputs: InputSettings = InputSettings()
     events: EventSettings = EventSettings()
     features: FeatureSettings = FeatureSettings()
+    models: ModelsSettings = ModelsSettings()
     train: TrainSettings = TrainSettings()
+    ials: IalsSettings = IalsSettings()
+    graph: GraphSettings = GraphSettings()
+    blend: BlendSettings = BlendSettings()
+    choose: ChooseSettings = ChooseSettings()
     topn: TopNSettings = TopNSettings()
     popularity: PopularitySettings = PopularitySettings()
     similar: SimilarSettings = SimilarSettings()
@@ -122,8 +131,15 @@ class Settings(BaseSettings):
     @property
     def recipe(self) -> Recipe:
         """Settings that the lists of a run follow from."""
-        models = {name: getattr(self, model.section) for name, model in MODELS.items()}
-        return Recipe(self.features, models, self.topn, self.popularity, self.similar)
+        models = {name: MODELS[name].settings(self) for name in self.models.names}
+        return Recipe(
+            self.features,
+            models,
+            self.blend.half_life_days,
+            self.topn,
+            self.popularity,
+            self.similar,
+        )
 
     def save(self, path: Path) -> None:
         """Write the public settings to a run's folder."""

@@ -14,8 +14,14 @@ Factors = npt.NDArray[np.float32]
 
 
 def load_matrix(path: Path) -> sp.csr_matrix:
-    """Load a CSR matrix that `build_features` saved."""
+    """Load a CSR matrix that `save_matrix` wrote."""
     return sp.csr_matrix(sp.load_npz(path))
+
+
+def save_matrix(path: Path, matrix: sp.csr_matrix) -> Path:
+    """Write a CSR matrix: equal ones as equal bytes."""
+    sp.save_npz(path, matrix, compressed=False)  # numpy dates every entry 1980
+    return path
 
 
 def load_factors(path: Path) -> tuple[pa.StringArray, Factors]:

@@ -56,6 +56,7 @@ class Features:
 
     - `interactions`: scipy CSR (npz), users x items, float32; the decayed, weighted sum of a
       user's events with an item. Rows are in the order of `user_ids`, columns of `item_ids`.
+    - `recent`: the same cells, decayed by the half-life of a profile.
     - `seen`: scipy CSR (npz) of the same shape, 1 where a list must not show the item.
     - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order.
     - `users`: user_id, segment, created_at, first_seen, last_seen, events, total_purchases,
@@ -71,6 +72,7 @@ class Features:
     """
 
     interactions: Path
+    recent: Path
     seen: Path
     user_ids: Path
     item_ids: Path
@@ -95,21 +97,38 @@ class Features:
 
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """Factors of a model as Parquet: `id` and `factors` (k float32), in the order of `Features`.
+class Popularity:
+    """Recent popularity as Parquet: `item_id`, `score` (0 at least); grain: item of the catalogue.
 
-    `name` is the model's in the registry, `settings` those that it was trained with, `digest`
-    SHA-256 over both files. `started_from` is the generation whose factors training started from;
+    A score halves every `half_life_days`.
+    """
+
+    path: Path
+    half_life_days: float
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A saved model: its factors, links, facts and settings, and the night that it started from.
+
+    Factors are Parquet, `id` and `factors` (k float32), in the order of `Features`; `profiles` and
+    `links` are scipy CSR (npz), without entries where the model links no items. `name` is the
+    model's in the registry, `settings` those that it was trained with, `digest` SHA-256 over
+    factors and links. `started_from` is the generation whose factors training started from;
     none where it began anew.
     """
 
     name: str
     user_factors: Path
     item_factors: Path
+    profiles: Path
+    links: Path
     n_users: int
     n_items: int
     n_factors: int
     settings: Path
+    facts: Path
+    began: Path
     digest: str
     n_iterations: int = 0
     started_from: int | None = None

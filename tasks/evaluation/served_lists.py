@@ -16,6 +16,7 @@ from tasks.artifacts.records import Made, TrainedModel
 from tasks.evaluation.list_metrics import Bools, Exposure, Floats, Ints
 from tasks.io.columns import AVAILABLE, CATEGORY, CREATED_AT, ID, ITEM_ID, positions_of
 from tasks.io.parquet import read_column
+from tasks.models.registry import MODELS
 
 Times = NDArray[np.datetime64]
 
@@ -133,11 +134,11 @@ def _lists(
 
 def _factors(model: TrainedModel, universe: pa.Array) -> Floats:
     """Return the item factors in the order of `universe`, zeros where there are none."""
-    table = _read(model.item_factors, [ID, "factors"])
-    factors = np.zeros((len(universe), model.n_factors))
-    rows = positions_of(_one(table[ID]), universe)
-    values = _one(table["factors"]).flatten().to_numpy().reshape(-1, model.n_factors)
-    factors[rows[rows >= 0]] = values[rows >= 0]
+    saved = MODELS[model.name].kind.load(model.settings.parent, with_users=False)
+    likeness = saved.likeness
+    factors = np.zeros((len(universe), likeness.shape[1]))
+    rows = positions_of(saved.item_ids, universe)
+    factors[rows[rows >= 0]] = likeness[rows >= 0]
     return factors
 
 

@@ -8,17 +8,17 @@ import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue, load_catalogue
 from tasks.errors import RunFolderError
-from tasks.models.base import Model
+from tasks.models.base import Histories, Model
 from tasks.models.registry import MODELS
 from tasks.recommend.settings import TopNSettings
-from tasks.runs.saved_run import MODEL, SETTINGS, read_settings, require, settings_of
+from tasks.runs.saved_run import SETTINGS, model_files, read_settings, require, settings_of
 
 _FILES = (
     SETTINGS,
-    *MODEL,
     "features/items.parquet",
     "features/seen.npz",
     "features/interactions.npz",
+    "features/recent.npz",
 )
 
 
@@ -26,7 +26,7 @@ _FILES = (
 class Night:
     """The model and the rules that made a run's lists.
 
-    Rows of `seen` and `interactions` are the model's users; the `catalogue` and the columns of both
+    Rows of `seen` and `histories` are the model's users; the `catalogue` and the columns of both
     matrices are its items. `seen_types` are the types of event after which an item is not shown
     again.
     """
@@ -34,22 +34,24 @@ class Night:
     model: Model
     catalogue: Catalogue
     seen: sp.csr_matrix
-    interactions: sp.csr_matrix
+    histories: Histories
     rules: TopNSettings
     seen_types: tuple[str, ...]
 
 
 def load_night(folder: Path, name: str) -> Night:
     """Load a model by its name and the rules; `RunFolderError` where the folder lacks them."""
-    require(folder, _FILES, "no night has trained its model there")
+    require(folder, (*_FILES, *model_files(name)), "no night has trained its model there")
     try:
         settings = read_settings(folder)
-        model = MODELS[name].kind.load(folder / "model")
+        model = MODELS[name].kind.load(folder / "model" / name)
         return Night(
             model=model,
             catalogue=load_catalogue(folder / "features/items.parquet", model.item_ids),
             seen=_matrix(folder / "features/seen.npz"),
-            interactions=_matrix(folder / "features/interactions.npz"),
+            histories=Histories(
+                *(_matrix(folder / f"features/{each}.npz") for each in ("interactions", "recent"))
+            ),
             rules=settings_of(TopNSettings, settings["topn"]),
             seen_types=tuple(settings["features"]["seen"]),
         )

@@ -8,7 +8,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.artifacts.factors import Factors
 from tasks.explain.saved_model import Night
 
 #: History items that are named for an item.
@@ -89,7 +88,7 @@ def trace(night: Night, user: str, item: str | None) -> tuple[Person | None, Pla
     u, i = _find(night.model.user_ids, user), _find(night.model.item_ids, item)
     if u is None:
         return None, None
-    scores = _scores(night.model.users[u], night.model.items)
+    scores = night.model.scoring.of(np.array([u])).scores(0)
     seen = np.zeros(len(scores), bool)
     seen[night.seen[u].indices] = True
     candidates = ~seen & night.catalogue.available
@@ -98,7 +97,7 @@ def trace(night: Night, user: str, item: str | None) -> tuple[Person | None, Pla
     steps = list(_walk(order, night))
     listed = [at for at, page, taken in steps if taken]
     person = Person(
-        n_history=int(night.interactions[u].nnz),
+        n_history=int(night.histories.strengths[u].nnz),
         n_seen=int(seen.sum()),
         n_model_items=len(scores),
         n_unavailable=int((~night.catalogue.available & ~seen).sum()),
@@ -127,14 +126,6 @@ def trace(night: Night, user: str, item: str | None) -> tuple[Person | None, Pla
         because=_because(night, u, i),
         rivals=_rivals(night, i, page, listed, scores) if outcome == "no room" else (),
     )
-
-
-def _scores(user: npt.NDArray[np.float32], items: Factors) -> npt.NDArray[np.float64]:
-    """Score all items in float64, factor by factor as `exact_score` does: to the bit."""
-    scores = np.zeros(len(items))
-    for factor, column in zip(user.astype(np.float64), items.T, strict=True):
-        scores += factor * column.astype(np.float64)
-    return scores
 
 
 def _walk(order: npt.NDArray[np.int64], night: Night) -> Iterator[tuple[int, int, bool]]:
@@ -187,8 +178,8 @@ def _rivals(
 
 def _because(night: Night, user: int, item: int) -> tuple[Because, ...]:
     """Return the entries of the history that add most to a score, largest first."""
-    row = night.interactions[user]
-    points = night.model.contributions(row, item)
+    history = night.histories.of(np.array([user]))
+    row, points = history.strengths, night.model.contributions(history, item).history
     largest = [at for at in np.lexsort((row.indices, -points)) if points[at] > 0]
     total = float(points[largest].sum())
     return tuple(

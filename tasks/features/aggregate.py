@@ -40,17 +40,21 @@ class Totals:
     liked: Cells
     seen: Cells
 
-    def matrix(self, cells: Cells) -> sp.csr_matrix:
-        """Return `liked`, or `seen`, of the model's users and items (float32).
+    def matrices(self, cells: Cells) -> tuple[sp.csr_matrix, ...]:
+        """Return `liked`, once more as `recent`, or `seen`, of the model's users and items.
 
-        The model has the users who took an item, and the items that a user took. The cells'
-        memory becomes the matrix: call it once.
+        Values are float32. The model has the users who took an item, and the items that a user
+        took. The cells' memory becomes the matrix: call it once.
         """
         items = self.items.taken
         item_at = np.where(items, np.cumsum(items, dtype=np.int32) - 1, -1).astype(np.int32)
         bounds = select(cells, self.users.taken, item_at)
         shape = len(bounds) - 1, int(items.sum())
-        return sp.csr_matrix((cells.value[: bounds[-1]], cells.item[: bounds[-1]], bounds), shape)
+        return tuple(
+            sp.csr_matrix((values[: bounds[-1]], cells.item[: bounds[-1]], bounds), shape)
+            for values in (cells.value, cells.recent)
+            if len(values) >= bounds[-1]
+        )
 
 
 def aggregate(
@@ -72,7 +76,8 @@ def aggregate(
         _part(newer, user_at[1], len(ids), *known),
     )
     starts = parts[0].rows.start + parts[1].rows.start
-    users, liked, seen = _no_users(len(ids)), _no_cells(starts), _no_cells(starts)
+    users = _no_users(len(ids))
+    liked, seen = _no_cells(starts, n_recent=starts[-1]), _no_cells(starts, n_recent=0)
     ranges = row_ranges(starts)
     items = [_no_items(len(item_ids)) for _ in ranges]
 
@@ -149,11 +154,12 @@ def _sum(parts: Sequence[Items]) -> Items:
     return total
 
 
-def _no_cells(starts: Longs) -> Cells:
+def _no_cells(starts: Longs, *, n_recent: int) -> Cells:
     """Return room for as many cells a user as the user has rows."""
     return Cells(
         start=starts[:-1].copy(),
         n=np.zeros(len(starts) - 1, np.int64),
         item=np.empty(starts[-1], np.int32),
         value=np.empty(starts[-1], np.float32),
+        recent=np.empty(n_recent, np.float32),
     )

@@ -55,13 +55,15 @@ class Part(NamedTuple):
 
 
 class EventRules(NamedTuple):
-    """Points of an event by kind and day (`points`), and how its kind counts.
+    """Points of an event by kind and day, and how its kind counts.
 
+    `points` decay by the half-life that models learn with, `recent_points` by that of a profile.
     After an event of a kind that `is_seen` an item is not shown again. `category` is each item's;
     categories are numbered from 0 by name.
     """
 
     points: Longs
+    recent_points: Longs
     is_seen: Flags
     is_purchase: Flags
     is_view: Flags
@@ -101,6 +103,8 @@ class Items(NamedTuple):
 class Cells(NamedTuple):
     """Cells of a matrix: `n[u]` items of user u, ascending, each with a value, from `start[u]` on.
 
+    `recent` are the values of a second matrix of the same cells; empty where there is none.
+
     `start` begins as if every row were a cell; a thread then lets its users follow one another, so
     that no more memory is touched than is filled.
     """
@@ -109,6 +113,7 @@ class Cells(NamedTuple):
     n: Longs
     item: Ints
     value: Single
+    recent: Single
 
 
 class Scratch(NamedTuple):
@@ -116,6 +121,7 @@ class Scratch(NamedTuple):
 
     item: Ints
     points: Longs
+    recent_points: Longs
     viewed_us: Longs
     seen: Flags
     met: Ints

@@ -104,12 +104,16 @@ def _rules(
     ages = np.array([tonight - day for day in days], np.int64)
     db.from_arrow(pa.table({"kind": range(len(kinds)), "weight": weights})).create_view("kinds")
     db.from_arrow(pa.table({"day": range(len(days)), "age_days": ages})).create_view("days")
-    decay = {"half_life_days": settings.half_life_days}
-    points = np.asarray(
-        db.execute(query("features/points"), decay).fetchnumpy()["points"], np.int64
+    points, recent = (
+        np.asarray(db.execute(query("features/points"), decay).fetchnumpy()["points"], np.int64)
+        for decay in (
+            {"half_life_days": settings.half_life_days},
+            {"half_life_days": settings.profile_half_life_days},
+        )
     )
     return EventRules(
         points=points.reshape(len(kinds), len(days)),
+        recent_points=recent.reshape(len(kinds), len(days)),
         is_seen=np.array([kind in settings.seen for kind in kinds]),
         is_purchase=np.array([kind in settings.purchase_types for kind in kinds]),
         is_view=np.array([kind in settings.view_types for kind in kinds]),

@@ -14,7 +14,8 @@ class FeatureSettings:
 
     - `weights`: strength of an event by type; negative counts against the item. The model learns
       nothing from a type that is not named or weighs 0.
-    - `half_life_days`: age at which an event counts half.
+    - `half_life_days`: age at which an event counts half to what models learn.
+    - `profile_half_life_days`: the same to a user's profile, from which the graph's links start.
     - `seen`: types after which an item is not recommended to that user again.
     - `rating_types`: types whose `value` is a rating.
     - `view_types`: types that are views.
@@ -38,6 +39,7 @@ class FeatureSettings:
         }
     )
     half_life_days: PositiveFloat = 60.0
+    profile_half_life_days: PositiveFloat = 7.0
     seen: tuple[str, ...] = ("purchase", "like", "rating", "dislike", "return")
     rating_types: tuple[str, ...] = ("rating", "like", "dislike")
     view_types: tuple[str, ...] = ("view", "click")

@@ -6,8 +6,8 @@ from typing import TypedDict
 import duckdb
 import numpy as np
 import pyarrow as pa
-import scipy.sparse as sp
 
+from tasks.artifacts.factors import save_matrix
 from tasks.features.aggregate import NEVER, Totals
 from tasks.features.arrays import Ints, Longs
 from tasks.io.columns import ID, ITEM_ID, USER_ID
@@ -24,6 +24,7 @@ class ModelFiles(TypedDict):
     """The model's input, as fields of `Features`."""
 
     interactions: Path
+    recent: Path
     seen: Path
     user_ids: Path
     item_ids: Path
@@ -33,11 +34,13 @@ class ModelFiles(TypedDict):
 
 
 def write_model(run: Run, totals: Totals, item_ids: pa.StringArray) -> ModelFiles:
-    """Write both matrices and the ids of their rows and columns; uses up the cells."""
-    matrix = totals.matrix(totals.liked)
+    """Write the matrices and the ids of their rows and columns; uses up the cells."""
+    matrix, recent = totals.matrices(totals.liked)
+    seen, *_ = totals.matrices(totals.seen)
     return ModelFiles(
-        interactions=_save(run.path("features/interactions.npz"), matrix),
-        seen=_save(run.path("features/seen.npz"), totals.matrix(totals.seen)),
+        interactions=save_matrix(run.path("features/interactions.npz"), matrix),
+        recent=save_matrix(run.path("features/recent.npz"), recent),
+        seen=save_matrix(run.path("features/seen.npz"), seen),
         user_ids=_write_ids(run.path("features/user_ids.parquet"), totals.ids, totals.users.taken),
         item_ids=_write_ids(run.path("features/item_ids.parquet"), item_ids, totals.items.taken),
         n_users=matrix.shape[0],
@@ -126,9 +129,4 @@ def _lists(positions: Ints, names: pa.StringArray) -> pa.ListArray:
 def _write_ids(path: Path, ids: pa.StringArray, taken: Flags) -> Path:
     """Write the ids of the model, in ascending order."""
     write_table(path, pa.table({ID: ids.filter(pa.array(taken))}))
-    return path
-
-
-def _save(path: Path, matrix: sp.csr_matrix) -> Path:
-    sp.save_npz(path, matrix, compressed=False)  # numpy dates every entry 1980: same bytes
     return path

@@ -1,22 +1,70 @@
-"""Models by name; the first is the default, which readers are served unless they name another."""
+"""Models by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tasks.artifacts.records import TrainedModel
-from tasks.models.als.model import Als, train_als
+from tasks.models.als.model import Als
 from tasks.models.base import Model, Start
+from tasks.models.blend.model import Blend
+from tasks.models.blend.settings import BlendParts
+from tasks.models.graph.model import Graph
+from tasks.models.ials.model import Ials
+from tasks.models.popular.model import Popular, PopularSettings
+from tasks.models.training import Train, train_step
 from tasks.models.warm_start import starting_point
+from tasks.runs.run_folder import Run
 
 
 @dataclass(frozen=True)
 class Member:
-    """A model: its class, its section of the settings, the step that trains it, and from where."""
+    """A model: its class, its settings among all (`tasks.settings.Settings`), and its step."""
 
     kind: type[Model]
-    section: str
-    train: Callable[..., TrainedModel]
-    starting_point: Callable[..., Start | None]
+    settings: Callable[[Any], Any]
+    train: Train
 
 
-MODELS: Mapping[str, Member] = {"als": Member(Als, "train", train_als, starting_point)}
+MODELS: Mapping[str, Member] = {
+    "blend": Member(
+        Blend,
+        lambda given: BlendParts(given.train, given.graph, given.blend),
+        train_step("blend", Blend),
+    ),
+    "als": Member(Als, lambda given: given.train, train_step("als", Als)),
+    "ials": Member(Ials, lambda given: given.ials, train_step("ials", Ials)),
+    "graph": Member(Graph, lambda given: given.graph, train_step("graph", Graph)),
+    "popular": Member(Popular, lambda _: PopularSettings(), train_step("popular", Popular)),
+}
+
+
+@dataclass(frozen=True)
+class ModelsSettings:
+    """Models that a night trains and publishes.
+
+    - `names`: blend, als, ials, graph or popular; the first is the default, served to readers who
+      name none.
+    """
+
+    names: tuple[str, ...] = ("blend",)
+
+    def __post_init__(self) -> None:
+        """Refuse models that do not exist, and none at all."""
+        unknown = [name for name in self.names if name not in MODELS]
+        if unknown or not self.names or len(set(self.names)) < len(self.names):
+            raise ValueError(
+                f"models.names is {list(self.names)}: name one or more of {', '.join(MODELS)}, "
+                "each once"
+            )
+
+
+def start_of(
+    name: str, run: Run, settings: object, bad: Collection[int] = frozenset()
+) -> Start | None:
+    """Return the saved model that a model's training starts from; none to begin anew."""
+    warm = MODELS[name].kind.warm_start(settings)
+    return starting_point(run, name, warm[1], warm[0], bad) if warm else None
+
+
+#: The step that trains ALS alone.
+train_als = MODELS["als"].train

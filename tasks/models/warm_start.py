@@ -6,67 +6,48 @@ often, and after one whose lists did worse (docs/decisions/0026-warm-start.md).
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from tasks.artifacts.factors import Factors
 from tasks.io.columns import positions_of
-from tasks.models.base import Start
+from tasks.models.base import Start, WarmSettings
 from tasks.runs.run_folder import Run
-from tasks.runs.saved_run import MODEL, SavedRun, missing, saved_runs
+from tasks.runs.saved_run import SETTINGS, earlier_runs, missing, model_files
 
 #: The gate on NDCG against the generation that was live before.
 _NDCG_GATE = "ndcg_ratio"
 
 
-class WarmStartSettings(Protocol):
-    """Settings of a model that starts from an earlier night: a dataclass.
-
-    `SHARED` names those that two nights must share for the factors of one to mean something to the
-    other.
-    """
-
-    SHARED: ClassVar[tuple[str, ...]]
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def warm_iterations(self) -> int:
-        """Iterations of a night that starts from an earlier one; 0: none does."""
-
-    @property
-    def cold_every(self) -> int:
-        """One in so many nights trains from scratch."""
-
-    @property
-    def cold_below(self) -> float:
-        """Smallest ratio of NDCG to the night before's that the next night starts from."""
-
-
 def starting_point(
-    run: Run, settings: WarmStartSettings, bad: Collection[int] = frozenset()
+    run: Run,
+    name: str,
+    shared: Mapping[str, Any],
+    settings: WarmSettings,
+    bad: Collection[int] = frozenset(),
 ) -> Start | None:
     """Return the model to start from, that of the night before; `None` to begin anew.
 
     The night before is the newest with an earlier `as_of` that is not among the `bad`, passed its
-    gates and trained in the same way. Training begins anew where there is none, where it is time
-    to (`cold_every`), and where that night's NDCG fell below `cold_below` of the one before.
+    gates and trained the model `name` with the same `shared` settings. Training begins anew where
+    there is none, where it is time to (`cold_every`), and where that night's NDCG fell below
+    `cold_below` of the one before.
     """
     if not settings.warm_iterations:
         return None
-    for saved in _earlier(run):
+    for saved in earlier_runs(run):
         generation, folder = saved.run.generation, saved.folder
-        if generation in bad or not saved.passed or not _fits(folder, settings):
+        if generation in bad or not saved.passed or not _fits(folder, name, shared):
             continue
-        n_warm = _load(folder / "model/start.json").get("n_warm", 0) + 1
+        n_warm = _load(folder / f"model/{name}/start.json").get("n_warm", 0) + 1
         if n_warm >= settings.cold_every or _ndcg_ratio(folder) < settings.cold_below:
             return None
-        return Start(generation, n_warm, folder / "model")
+        return Start(generation, n_warm, folder / "model" / name)
     return None
 
 
@@ -83,16 +64,18 @@ def inherit(
     return found
 
 
-def _earlier(run: Run) -> list[SavedRun]:
-    """Return the saved runs with an earlier `as_of`, the latest first."""
-    found = [each for each in saved_runs(run.root, run.namespace) if each.run.as_of < run.as_of]
-    return sorted(found, key=lambda each: (each.run.as_of, each.run.generation), reverse=True)
+def _fits(folder: Path, name: str, shared: Mapping[str, Any]) -> bool:
+    if missing(folder, model_files(name)):
+        return False
+    then = _load(folder / f"model/{name}/{SETTINGS}")
+    return _agree(then, shared)
 
 
-def _fits(folder: Path, settings: WarmStartSettings) -> bool:
-    then, ours = _load(folder / "model/settings.json"), asdict(settings)
-    return not missing(folder, MODEL) and all(
-        then.get(name) == ours[name] for name in settings.SHARED
+def _agree(then: Mapping[str, Any], shared: Mapping[str, Any]) -> bool:
+    """Tell if settings hold those `shared`, which may be of several sections."""
+    return all(
+        _agree(then.get(name, {}), value) if isinstance(value, Mapping) else then.get(name) == value
+        for name, value in shared.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""Items like this one: the nearest by cosine of the item factors."""
+"""Items like this one: the nearest in the model's eyes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,11 +8,10 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import load_catalogue
-from tasks.artifacts.factors import Factors, load_factors
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
-from tasks.artifacts.scoring import Scoring
 from tasks.io.parquet import write_parquet
+from tasks.models.registry import MODELS
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import SimilarSettings, TopNSettings
 from tasks.runs.journal import computed
@@ -31,12 +30,13 @@ def similar_items(
     *,
     progress: Progress = no_progress,
 ) -> Lists:
-    """Write, for every item with factors, the available items nearest to it, itself left out.
+    """Write, for every item of the model, the available items nearest to it, itself left out.
 
-    Scores are cosines, -1 to 1. Likeness is the point here, so categories have no cap.
+    Scores are cosines, -1 to 1, of a graph sums of links. Likeness is the point here, so categories
+    have no cap.
     """
-    ids, factors = load_factors(model.item_factors)
-    units = _unit_rows(factors)
+    saved = MODELS[model.name].kind.load(model.settings.parent, with_users=False)
+    ids = saved.item_ids
     catalogue = load_catalogue(features.items, ids)
     itself = sp.csr_matrix(sp.identity(len(ids), np.float32))
     uncapped = replace(listing, n=settings.n, max_per_category=listing.page_size)
@@ -44,7 +44,7 @@ def similar_items(
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal n_lists, n_full
-        for block in rank(Scoring(units, units), catalogue, itself, uncapped):
+        for block in rank(saved.similarity, catalogue, itself, uncapped):
             n_lists += int((block.lengths > 0).sum())
             n_full += int((block.lengths == settings.n).sum())
             keys = ids.slice(block.first, len(block.lengths))
@@ -62,9 +62,3 @@ def similar_items(
     path = run.path("lists/similar.parquet")
     write_parquet(path, LIST_SCHEMA, batches())
     return Lists(path, n_lists, n_full)
-
-
-def _unit_rows(factors: Factors) -> Factors:
-    wide = factors.astype(np.float64)  # in float32 the squares of small factors are nothing
-    norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(norms > 0, norms, 1), np.float32)

@@ -17,10 +17,9 @@ from tasks.artifacts.catalogue import Catalogue, load_catalogue
 from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
-from tasks.artifacts.scoring import Scoring
 from tasks.io.parallel import parallel_map
 from tasks.io.parquet import write_parquet
-from tasks.models.base import NOTHING, Model
+from tasks.models.base import NOTHING, POPULAR, Histories, Model
 from tasks.models.registry import MODELS
 from tasks.recommend.active_users import active_rows
 from tasks.recommend.exact_search import Block, rank
@@ -30,9 +29,11 @@ from tasks.recommend.settings import TopNSettings
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
 
-#: Kinds of reasons; `because` names an item, and `discover` a category.
-_TASTE, _AGAIN, _BECAUSE, _DISCOVER = range(4)
-_CODES = pa.array(["taste", "again", "because", "discover"])
+#: Kinds of reasons; `because` names an item, `discover` a category, `popular` a list.
+_TASTE, _AGAIN, _BECAUSE, _DISCOVER, _POPULAR = range(5)
+_CODES = pa.array(["taste", "again", "because", "discover", "popular"])
+#: The list that a popular item is taken from.
+_EVERYBODY = pa.array(["all"])
 
 
 @computed
@@ -61,17 +62,19 @@ def make_lists(
     progress: Progress = no_progress,
 ) -> Lists:
     """Write the lists of a model in memory, as `top_n` does."""
-    user_ids, scoring = model.user_ids, Scoring(model.users, model.items)
     catalogue = load_catalogue(features.items, model.item_ids)
-    seen, history = load_matrix(features.seen), load_matrix(features.interactions)
+    seen, n_users = load_matrix(features.seen), len(model.user_ids)
+    histories = Histories(load_matrix(features.interactions), load_matrix(features.recent))
     if days := settings.active_within_days:
-        active = active_rows(features.users, user_ids, run.as_of, days)
-        user_ids, scoring = user_ids.take(pa.array(active)), scoring.of(active)
-        seen, history = seen[active], history[active]
+        active = active_rows(features.users, model.user_ids, run.as_of, days)
+        model, seen, histories = model.of(active), seen[active], histories.of(active)
+    user_ids, scoring = model.user_ids, model.scoring
     kept: float | None = None
     lists: Parts
     if settings.trades:
-        kept, lists = ruled(run, features, user_ids, scoring, catalogue, seen, settings)
+        kept, lists = ruled(
+            run, features, user_ids, scoring, catalogue, seen, settings, model.likeness
+        )
     else:
         lists = ((each, None) for each in rank(scoring, catalogue, seen, settings))
     n_lists = n_full = 0
@@ -92,9 +95,9 @@ def make_lists(
     path = run.path("lists/lists.parquet")
     # BLAS is held here: threads that begin and end when they like must not each give it back.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
-        reasons = beside.submit(model.reasons, history)
+        reasons = beside.submit(model.reasons, histories)
         write_parquet(path, LIST_SCHEMA, batches())
-    return Lists(path, n_lists, n_full, kept, n_inactive=len(model.user_ids) - len(user_ids))
+    return Lists(path, n_lists, n_full, kept, n_inactive=n_users - len(user_ids))
 
 
 def _batch(
@@ -107,8 +110,12 @@ def _batch(
     """Turn a block of positions into rows of `LIST_SCHEMA`."""
     filled = np.arange(block.items.shape[1]) < block.lengths[:, None]
     listed, why = block.items[filled], because[filled]
-    codes = np.where(why == NOTHING, _TASTE, np.where(why == listed, _AGAIN, _BECAUSE))
-    what = np.where(codes == _BECAUSE, why, len(catalogue.names) - 1)
+    names = pa.concat_arrays([catalogue.names, _EVERYBODY])
+    codes = np.select(
+        [why == NOTHING, why == POPULAR, why == listed], [_TASTE, _POPULAR, _AGAIN], _BECAUSE
+    )
+    nothing, everybody = len(names) - 2, len(names) - 1
+    what = np.select([codes == _BECAUSE, codes == _POPULAR], [why, everybody], nothing)
     if explored is not None:
         dealt = explored[filled]
         codes[dealt] = _DISCOVER
@@ -119,5 +126,5 @@ def _batch(
         item_ids=named(catalogue.ids, listed),
         scores=block.scores[filled],
         codes=named(_CODES, codes),
-        because=named(catalogue.names, what),
+        because=named(names, what),
     )

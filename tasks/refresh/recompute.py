@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from tasks.artifacts.factors import load_matrix
+from tasks.artifacts.factors import load_matrix, save_matrix
 from tasks.artifacts.records import Features, GenerationFiles, Lists
 from tasks.features.build import build_features
 from tasks.io.columns import ID, positions_of
 from tasks.io.parquet import read_column
+from tasks.models.base import Histories
 from tasks.models.registry import MODELS
 from tasks.publish.keyspace import Family, families
 from tasks.recommend.topn import make_lists
@@ -59,38 +60,37 @@ def recompute(tracked: TrackedEvents, users: Collection[str]) -> Recomputed:
 def _lists(tracked: TrackedEvents, run: Run, built: Features) -> Lists:
     """Fold the users in and make their lists."""
     served = tracked.served
-    kind = MODELS[served.manifest.default_model].kind
-    model = kind.load(served.file("model"), with_users=False)
-    ids, strengths, seen = _of_model(built, model.item_ids)
+    name = served.manifest.default_model
+    model = MODELS[name].kind.load(served.file(f"model/{name}"), with_users=False)
+    ids, histories, seen = _of_model(built, model.item_ids)
     features = replace(
         built,
         items=served.file("features/items.parquet"),
-        interactions=_save(run.path("features/strengths.npz"), strengths),
-        seen=_save(run.path("features/masked.npz"), seen),
+        interactions=save_matrix(run.path("features/strengths.npz"), histories.strengths),
+        recent=save_matrix(run.path("features/profiles.npz"), histories.recent),
+        seen=save_matrix(run.path("features/masked.npz"), seen),
     )
     # The exposure cap and exploration weigh all users' lists against one another: not until the
     # next night.
     listing = replace(served.listing, max_item_share=1.0, explore_slots=0)
-    return make_lists(run, features, model.with_users(ids, strengths), listing)
+    return make_lists(run, features, model.with_users(ids, histories), listing)
 
 
 def _of_model(
     built: Features, item_ids: pa.StringArray
-) -> tuple[pa.StringArray, sp.csr_matrix, sp.csr_matrix]:
-    """Return the users to fold in, their strengths and masks (users x the model's items)."""
+) -> tuple[pa.StringArray, Histories, sp.csr_matrix]:
+    """Return the users to fold in, their histories and masks (users x the model's items)."""
     ids = read_column(built.user_ids, ID)
     known = read_column(built.item_ids, ID)
     columns = positions_of(item_ids, known)  # all there: `NOBODY` took to each
-    strengths = load_matrix(built.interactions)[:, columns]
+    strengths, recent, seen = (
+        load_matrix(each)[:, columns] for each in (built.interactions, built.recent, built.seen)
+    )
+    for matrix in (strengths, recent, seen):
+        matrix.sort_indices()
     rows = np.flatnonzero(np.diff((strengths > 0).indptr))
     rows = rows[pc.not_equal(ids.take(pa.array(rows)), NOBODY).to_numpy(zero_copy_only=False)]
-    return ids.take(pa.array(rows)), strengths[rows], load_matrix(built.seen)[rows][:, columns]
-
-
-def _save(path: Path, matrix: sp.csr_matrix) -> Path:
-    matrix.sort_indices()
-    sp.save_npz(path, matrix, compressed=False)
-    return path
+    return ids.take(pa.array(rows)), Histories(strengths, recent).of(rows), seen[rows]
 
 
 def _values(family: Family) -> dict[str, bytes]:

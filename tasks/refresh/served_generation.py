@@ -18,10 +18,10 @@ from tasks.ingest.settings import EventSettings
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import (
-    ITEM_MODEL,
     LOG,
     SETTINGS,
     SavedRun,
+    model_files,
     read_settings,
     require,
     settings_of,
@@ -33,7 +33,6 @@ _FILES = (
     "features/items.parquet",
     "features/item_ids.parquet",
     "features/user_ids.parquet",
-    *ITEM_MODEL,
 )
 
 
@@ -134,7 +133,7 @@ def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> 
         )
     require(
         folder,
-        _FILES,
+        (*_FILES, *model_files(manifest.default_model, with_users=False)),
         "its lists were made from them, and refreshing goes on with the next night",
     )
     given = read_settings(run.folder)

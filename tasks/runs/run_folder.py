@@ -9,8 +9,10 @@
         quarantine.parquet      bad rows, each with its reason
         events.parquet          the clean log; items.parquet, users.parquet beside it
         known/                  a past date's catalogue, without items created later
-        features/               interactions.npz, seen.npz, user and item feature rows
-        model/                  user_factors.parquet, item_factors.parquet, settings.json
+        choice.json             half-lives and weights of the blend, and the evidence for them
+        features/               interactions.npz, recent.npz, seen.npz, popularity.parquet, user and
+                                item feature rows
+        model/<name>/           user and item factors, profiles and links, settings, facts
         lists/                  lists.parquet, popular.parquet, similar.parquet
         backtest/               a night as of some days ago, and quality.json: its measures
         manifest.json           the generation, as staged

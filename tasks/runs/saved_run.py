@@ -28,9 +28,9 @@ PUBLISHED = tuple(
         "features/items",
     )
 )
-#: A trained model; `ITEM_MODEL` is enough to fold users in.
-ITEM_MODEL = ("model/settings.json", "model/item_factors.parquet")
-MODEL = (*ITEM_MODEL, "model/user_factors.parquet")
+#: Files of a trained model in `model/<name>/`.
+USER_FACTORS, ITEM_FACTORS = "user_factors.parquet", "item_factors.parquet"
+PROFILES, LINKS, FACTS = "profiles.npz", "links.npz", "facts.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,18 @@ def saved_runs(root: Path, namespace: str) -> Iterator[SavedRun]:
     for folder in (root / namespace).glob("*"):
         with suppress(RunFolderError, OSError):
             yield SavedRun.open(folder)
+
+
+def earlier_runs(run: Run) -> list[SavedRun]:
+    """Return a namespace's saved runs with an earlier `as_of`, the latest first."""
+    found = [each for each in saved_runs(run.root, run.namespace) if each.run.as_of < run.as_of]
+    return sorted(found, key=lambda each: (each.run.as_of, each.run.generation), reverse=True)
+
+
+def model_files(name: str, *, with_users: bool = True) -> tuple[str, ...]:
+    """Return a trained model's files; those without its users are enough to fold users in."""
+    files = [SETTINGS, FACTS, ITEM_FACTORS, LINKS]
+    return tuple(f"model/{name}/{each}" for each in files + [USER_FACTORS, PROFILES] * with_users)
 
 
 def missing(folder: Path, names: Iterable[str]) -> list[str]:

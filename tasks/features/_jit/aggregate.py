@@ -34,6 +34,7 @@ def aggregate_users(
     scratch = Scratch(
         item=np.empty(most, np.int32),
         points=np.empty(most, np.int64),
+        recent_points=np.empty(most, np.int64),
         viewed_us=np.empty(most, np.int64),
         seen=np.empty(most, np.bool_),
         met=np.empty(most, np.int32),
@@ -75,6 +76,7 @@ def _add_rows(
             continue
         worth = rules.points[kind, day]
         scratch.item[n], scratch.points[n] = item, worth * n_events
+        scratch.recent_points[n] = rules.recent_points[kind, day] * n_events
         scratch.seen[n] = rules.is_seen[kind]
         scratch.viewed_us[n] = until_us if rules.is_view[kind] else NO_VIEW
         n += 1
@@ -120,13 +122,15 @@ def _add_cells(
             item = scratch.item[newer]
         else:
             item = scratch.item[older]
-        worth, was_seen, latest_us = 0, False, NO_VIEW
+        worth, lately, was_seen, latest_us = 0, 0, False, NO_VIEW
         while newer < n_newer and scratch.item[newer] == item:
             worth, was_seen = worth + scratch.points[newer], was_seen | scratch.seen[newer]
+            lately += scratch.recent_points[newer]
             latest_us = max(latest_us, scratch.viewed_us[newer])
             newer += 1
         while older < n and scratch.item[older] == item:
             worth, was_seen = worth + scratch.points[older], was_seen | scratch.seen[older]
+            lately += scratch.recent_points[older]
             latest_us = max(latest_us, scratch.viewed_us[older])
             older += 1
         scratch.met[n_met], scratch.latest_us[n_met] = item, latest_us
@@ -137,6 +141,7 @@ def _add_cells(
         if worth > 0:
             users.taken[u] = items.taken[item] = True
         liked.item[n_liked], liked.value[n_liked] = item, worth * 2.0**-32
+        liked.recent[n_liked] = lately * 2.0**-32
         n_liked += worth != 0
         seen.item[n_seen], seen.value[n_seen] = item, 1
         n_seen += was_seen
@@ -157,6 +162,8 @@ def select(cells: Cells, users: Flags, item_at: Ints) -> Longs:
             column = item_at[cells.item[cell]]
             if column >= 0:
                 cells.item[at], cells.value[at] = column, cells.value[cell]
+                if len(cells.recent):
+                    cells.recent[at] = cells.recent[cell]
                 at += 1
         bounds[row + 1] = at
     return bounds

@@ -9,8 +9,7 @@ from scipy.linalg import solve_triangular
 
 from tasks.artifacts.factors import Factors
 from tasks.models.als._jit.explain import BLOCK, because_block
-from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import confidence
+from tasks.models.als.train import Loss, confidence
 from tasks.models.base import NOTHING
 
 
@@ -34,17 +33,14 @@ class Explainer:
     covered: float
 
     @classmethod
-    def of(
-        cls, interactions: sp.csr_matrix, items: Factors, training: TrainSettings
-    ) -> "Explainer":
-        """Prepare with the strengths (users x items) and the settings that were trained on.
+    def of(cls, interactions: sp.csr_matrix, items: Factors, loss: Loss) -> "Explainer":
+        """Prepare with the strengths (users x items) and the loss that was trained with.
 
         Hold BLAS to one thread: with so little to do its threads would wait for one another.
         """
-        history = confidence(interactions, training.alpha)
-        history.sort_indices()
+        history = confidence(interactions, loss.rate, loss.dislikes)
         wide = items.astype(np.float64)
-        gram = wide.T @ wide + training.regularization * np.eye(items.shape[1])
+        gram = wide.T @ wide + loss.regularization * np.eye(items.shape[1])
         eased = solve_triangular(np.linalg.cholesky(gram), wide.T, lower=True)
         filled = np.pad(eased, ((0, -len(eased) % BLOCK), (0, 0)))
         none = np.zeros(history.shape[0])
@@ -75,7 +71,7 @@ class Explainer:
 
 
 def contributions(
-    strengths: sp.csr_matrix, item: int, items: Factors, training: TrainSettings
+    strengths: sp.csr_matrix, item: int, items: Factors, loss: Loss
 ) -> npt.NDArray[np.float64]:
     """Decompose an item's score over one user's history (Hu, Koren and Volinsky, section 5).
 
@@ -83,11 +79,10 @@ def contributions(
     score by `fold_in`. Disliked items add nothing.
     """
     wide = items.astype(np.float64)
-    gram = wide.T @ wide + training.regularization * np.eye(wide.shape[1])
-    row = confidence(strengths, training.alpha)
+    gram = wide.T @ wide + loss.regularization * np.eye(wide.shape[1])
+    row = confidence(strengths, loss.rate, loss.dislikes)
     taken, weight = wide[row.indices], row.data.astype(np.float64)
     system = gram + taken.T @ (taken * (np.abs(weight) - 1)[:, None])
-    points: npt.NDArray[np.float64] = np.maximum(weight, 0) * (
-        taken @ np.linalg.solve(system, wide[item])
-    )
-    return points
+    points = np.maximum(weight, 0) * (taken @ np.linalg.solve(system, wide[item]))
+    by_item = dict(zip(row.indices.tolist(), points.tolist(), strict=True))
+    return np.array([by_item.get(at, 0.0) for at in strengths.indices.tolist()])

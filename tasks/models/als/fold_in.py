@@ -12,27 +12,25 @@ from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
 from tasks.errors import ModelError
-from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import confidence
+from tasks.models.als.train import Loss, confidence
 
 
-def fold_in(strengths: sp.csr_matrix, items: Factors, training: TrainSettings) -> Factors:
+def fold_in(strengths: sp.csr_matrix, items: Factors, loss: Loss) -> Factors:
     """Return factors (users x k, float32) for strengths (users x items), by implicit's own solver.
 
-    `training` is what the items' factors were trained with. No user's factors depend on who else is
+    `loss` is what the items' factors were trained with. No user's factors depend on who else is
     asked for. Raises `ModelError` where one is not finite.
     """
     with threadpool_limits(1, "blas"):  # as in training
         als = AlternatingLeastSquares(
-            factors=items.shape[1], regularization=training.regularization, dtype=np.float32
+            factors=items.shape[1], regularization=loss.regularization, dtype=np.float32
         )
         als.item_factors = np.array(items, np.float32, order="C")  # implicit wants it writable
-        rows = confidence(strengths, training.alpha)
-        rows.sort_indices()
+        rows = confidence(strengths, loss.rate, loss.dislikes)
         users: Factors = als.recalculate_user(np.arange(rows.shape[0]), rows)
     if not np.isfinite(users).all():
         raise ModelError(
             "folded-in user factors hold NaN or infinity: the live model cannot be refreshed with "
-            f"regularization {training.regularization} and alpha {training.alpha}"
+            f"regularization {loss.regularization:.3g} and {loss.rate:.3g} a unit of strength"
         )
     return users

@@ -1,21 +1,27 @@
-"""ALS as a `Model`, and the step that trains it."""
+"""ALS as a `Model`."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from tasks.artifacts.factors import Factors
-from tasks.artifacts.records import Features, TrainedModel
 from tasks.models.als.explain import Explainer, contributions
 from tasks.models.als.fold_in import fold_in
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import fit
-from tasks.models.base import Interactions, Model, Reasons, Start, train
+from tasks.models.als.train import Loss, fit
+from tasks.models.base import (
+    Contributions,
+    Histories,
+    Interactions,
+    Model,
+    Reasons,
+    WarmSettings,
+    no_links,
+)
 from tasks.models.warm_start import inherit
-from tasks.runs.journal import computed
-from tasks.runs.run_folder import Progress, Run, no_progress
+from tasks.runs.run_folder import Progress, no_progress
 
 
 class Als(Model):
@@ -33,37 +39,46 @@ class Als(Model):
         *,
         progress: Progress = no_progress,
     ) -> Self:
+        loss = Loss.of(data.strengths, settings)
         n_iterations = settings.warm_iterations if start else settings.iterations
         first = None
-        if start:
+        if start and start.items.shape[1] == loss.factors:
             rng = np.random.default_rng(settings.seed)
             first = (
                 inherit(start.users, start.user_ids, data.user_ids, rng),
                 inherit(start.items, start.item_ids, data.item_ids, rng),
             )
-        users, items = fit(data.strengths, settings, n_iterations, first, progress)
-        return cls(settings, data.user_ids, data.item_ids, users, items, n_iterations)
+        elif start:  # the catalogue has grown into more factors
+            n_iterations = settings.iterations
+        users, items = fit(data.strengths, loss, settings.seed, n_iterations, first, progress)
+        return cls(
+            settings,
+            data.user_ids,
+            data.item_ids,
+            users,
+            items,
+            no_links(len(users), len(items)),
+            no_links(len(items), len(items)),
+            loss._asdict(),
+            n_iterations,
+        )
 
-    def fold_in(self, strengths: sp.csr_matrix) -> Factors:  # noqa: D102
-        return fold_in(strengths, self.items, self.settings)
+    @property
+    def loss(self) -> Loss:
+        """Weights of the loss that it was trained with."""
+        facts, n_factors = self.facts, self.items.shape[1]
+        return Loss(facts["rate"], facts["dislikes"], facts["regularization"], n_factors)
 
-    def reasons(self, strengths: sp.csr_matrix) -> Reasons:  # noqa: D102
-        return Explainer.of(strengths, self.items, self.settings)
+    @classmethod
+    def warm_start(cls, settings: TrainSettings) -> tuple[WarmSettings, Mapping[str, Any]] | None:  # noqa: D102
+        return settings, {name: getattr(settings, name) for name in settings.SHARED}
 
-    def contributions(  # noqa: D102
-        self, strengths: sp.csr_matrix, item: int
-    ) -> npt.NDArray[np.float64]:
-        return contributions(strengths, item, self.items, self.settings)
+    def fold_in(self, histories: Histories) -> tuple[Factors, sp.csr_matrix]:  # noqa: D102
+        users = fold_in(histories.strengths, self.items, self.loss)
+        return users, no_links(len(users), len(self.items))
 
+    def reasons(self, histories: Histories) -> Reasons:  # noqa: D102
+        return Explainer.of(histories.strengths, self.items, self.loss)
 
-@computed
-def train_als(
-    run: Run,
-    features: Features,
-    settings: TrainSettings,
-    start: Start | None = None,
-    *,
-    progress: Progress = no_progress,
-) -> TrainedModel:
-    """Train ALS on the features, anew or from a `start`; `ModelError` where it is not finite."""
-    return train("als", Als, run, features, settings, start, progress)
+    def contributions(self, history: Histories, item: int) -> Contributions:  # noqa: D102
+        return Contributions(contributions(history.strengths, item, self.items, self.loss))

@@ -1,17 +1,21 @@
-"""iALS as a `Model`, and the step that trains it."""
+"""iALS as a `Model`."""
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from tasks.artifacts.factors import Factors
-from tasks.artifacts.records import Features, TrainedModel
-from tasks.models.base import Interactions, Model, Reasons, Start, train
+from tasks.models.base import (
+    Contributions,
+    Histories,
+    Interactions,
+    Model,
+    Reasons,
+    WarmSettings,
+    no_links,
+)
 from tasks.models.ials.explain import contributions, explainer
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.ials.train import (
@@ -22,22 +26,14 @@ from tasks.models.ials.train import (
     signed_weights,
 )
 from tasks.models.warm_start import inherit
-from tasks.runs.journal import computed
-from tasks.runs.run_folder import Progress, Run, no_progress
-
-_STRENGTHS = "strengths.json"
+from tasks.runs.run_folder import Progress, no_progress
 
 
-@dataclass(frozen=True, eq=False)
 class Ials(Model):
-    """iALS with frequency-scaled regularization (Rendle et al., RecSys 2022).
-
-    `mean_strength` is that of the pairs it was trained on, by which strengths become weights.
-    """
+    """iALS with frequency-scaled regularization (Rendle et al., RecSys 2022)."""
 
     Settings = IalsSettings
     settings: IalsSettings
-    mean_strength: float = 1.0
 
     @classmethod
     def fit(  # noqa: D102
@@ -60,40 +56,33 @@ class Ials(Model):
             n_iterations = settings.iterations
             first = first_factors(weights, settings.factors, rng)
         users, items = fit(weights, settings, n_iterations, first, progress)
-        return cls(settings, data.user_ids, data.item_ids, users, items, n_iterations, mean)
-
-    def fold_in(self, strengths: sp.csr_matrix) -> Factors:  # noqa: D102
-        return fold_in(self._weights(strengths), self.items, self.settings)
-
-    def reasons(self, strengths: sp.csr_matrix) -> Reasons:  # noqa: D102
-        return explainer(self._weights(strengths), self.items, self.settings)
-
-    def contributions(  # noqa: D102
-        self, strengths: sp.csr_matrix, item: int
-    ) -> npt.NDArray[np.float64]:
-        return contributions(self._weights(strengths), item, self.items, self.settings)
-
-    def save(self, folder: Path) -> None:  # noqa: D102
-        super().save(folder)
-        (folder / _STRENGTHS).write_text(json.dumps({"mean": self.mean_strength}) + "\n")
+        return cls(
+            settings,
+            data.user_ids,
+            data.item_ids,
+            users,
+            items,
+            no_links(len(users), len(items)),
+            no_links(len(items), len(items)),
+            {"mean_strength": mean},
+            n_iterations,
+        )
 
     @classmethod
-    def load(cls, folder: Path, *, with_users: bool = True) -> Self:  # noqa: D102
-        mean = json.loads((folder / _STRENGTHS).read_text())["mean"]
-        return replace(super().load(folder, with_users=with_users), mean_strength=float(mean))
+    def warm_start(cls, settings: IalsSettings) -> tuple[WarmSettings, Mapping[str, Any]] | None:  # noqa: D102
+        return settings, {name: getattr(settings, name) for name in settings.SHARED}
+
+    def fold_in(self, histories: Histories) -> tuple[Factors, sp.csr_matrix]:  # noqa: D102
+        users = fold_in(self._weights(histories.strengths), self.items, self.settings)
+        return users, no_links(len(users), len(self.items))
+
+    def reasons(self, histories: Histories) -> Reasons:  # noqa: D102
+        return explainer(self._weights(histories.strengths), self.items, self.settings)
+
+    def contributions(self, history: Histories, item: int) -> Contributions:  # noqa: D102
+        weights = self._weights(history.strengths)
+        return Contributions(contributions(weights, item, self.items, self.settings))
 
     def _weights(self, strengths: sp.csr_matrix) -> sp.csr_matrix:
-        return signed_weights(strengths, self.mean_strength, self.settings.alpha)
-
-
-@computed
-def train_ials(
-    run: Run,
-    features: Features,
-    settings: IalsSettings,
-    start: Start | None = None,
-    *,
-    progress: Progress = no_progress,
-) -> TrainedModel:
-    """Train iALS on the features, anew or from a `start`; `ModelError` where it is not finite."""
-    return train("ials", Ials, run, features, settings, start, progress)
+        mean = self.facts["mean_strength"]
+        return signed_weights(strengths, mean, self.settings.alpha)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue
+from tasks.artifacts.factors import Factors
 from tasks.artifacts.records import Features
 from tasks.artifacts.scoring import Scoring
 from tasks.recommend._jit.exploration import Places
@@ -34,15 +35,18 @@ def ruled(
     catalogue: Catalogue,
     seen: sp.csr_matrix,
     settings: TopNSettings,
+    likeness: Factors | None = None,
 ) -> tuple[float | None, Parts]:
     """Make all lists under the rules in force: reranked, capped, explored.
 
     Returns the share of the plain lists' scores that is kept (none where theirs are not positive),
-    and the lists in blocks, each with the places that explore.
+    and the lists in blocks, each with the places that explore. The cosines of MMR are those of
+    `likeness` (items x k), of the scoring's items where not given.
     """
+    alike = scoring.items if likeness is None else likeness
 
     def recompute(rows: Rows, hidden: sp.csr_matrix) -> Block:
-        return whole(_reranked(scoring.of(rows), catalogue, hidden, settings))
+        return whole(_reranked(scoring.of(rows), alike, catalogue, hidden, settings))
 
     lists = recompute(np.arange(len(scoring.users)), seen)
     plain = lists
@@ -65,6 +69,7 @@ def ruled(
 
 def _reranked(
     scoring: Scoring,
+    likeness: Factors,
     catalogue: Catalogue,
     seen: sp.csr_matrix,
     settings: TopNSettings,
@@ -76,7 +81,7 @@ def _reranked(
     if settings.rerank == "none":
         return rank(scoring, catalogue, seen, free)
     pools = rank(scoring, catalogue, seen, replace(free, n=POOL_LISTS * settings.n))
-    return diversify(pools, scoring.items, settings.n, settings.mmr_lambda)
+    return diversify(pools, likeness, settings.n, settings.mmr_lambda)
 
 
 def whole(blocks: Iterable[Block]) -> Block:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tasks.models.als.warm_start import starting_point
 
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.factors import load_factors

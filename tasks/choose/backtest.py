@@ -1,0 +1,125 @@
+"""Backtest of blends: parts learnt from the known part of a log, lists judged by the rest."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.artifacts.factors import Factors
+from tasks.artifacts.records import Popularity
+from tasks.artifacts.scoring import Scoring
+from tasks.choose.candidates import Candidate, Spans
+from tasks.evaluation.judged_lists import Audience, audience_of, hits_of
+from tasks.evaluation.protocols import Split
+from tasks.evaluation.ranking_metrics import ndcg
+from tasks.features.build import build_features
+from tasks.features.count_popularity import count_popularity
+from tasks.models.als.model import Als
+from tasks.models.base import Interactions
+from tasks.models.blend.model import Blend
+from tasks.models.blend.settings import BlendParts
+from tasks.models.graph.model import Graph
+from tasks.models.history import bucket_of
+from tasks.models.popular.model import popularity_column
+from tasks.models.training import interactions, load_popularity
+from tasks.pipeline import Recipe
+from tasks.recommend.exact_search import rank
+from tasks.runs.run_folder import Run
+
+#: Places that are judged: a first page.
+DEPTH = 10
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """All that is known at the cut under the half-lives of learning and of profiles."""
+
+    data: Interactions
+    audience: Audience
+
+
+@dataclass
+class Backtest:
+    """Lists of candidates, each judged by NDCG@10 for the users of a split.
+
+    Judged are the first pages that would be served: available items that the user has not seen, by
+    the category rule. Parts are learnt once for each half-life.
+    """
+
+    split: Split
+    recipe: Recipe
+    parts: BlendParts
+    _learnt: dict[tuple[float, float], Learnt] = field(default_factory=dict)
+    _als: dict[float, Als] = field(default_factory=dict)
+    _blends: dict[Spans, Blend] = field(default_factory=dict)
+    _counted: dict[float, Popularity] = field(default_factory=dict)
+
+    @cached_property
+    def buckets(self) -> Ints:
+        """Bucket of each judged user, in the order of the split."""
+        learnt = self._learn(self.recipe.features.half_life_days)
+        rows = learnt.audience.rows
+        n_items = np.diff((learnt.data.strengths > 0).indptr)
+        return bucket_of(np.where(rows < 0, 0, n_items[rows]))
+
+    def ndcg(self, candidate: Candidate) -> Floats:
+        """Return NDCG@10 of each judged user who has a history (bucket over 0), in order."""
+        learnt = self._learn(candidate.spans.learning, candidate.spans.profile)
+        known = learnt.audience.known
+        rows = learnt.audience.rows[known]
+        model = self._blend(learnt, candidate.spans).of(rows).weighed(candidate.weights)
+        return self._judge(learnt.audience, model.scoring, known)[self.buckets > 0]
+
+    def strangers_ndcg(self, half_life_days: float) -> Floats:
+        """Return NDCG@10 of recent popularity for each judged user without a history."""
+        learnt = self._learn(self.recipe.features.half_life_days)
+        strangers = np.flatnonzero(self.buckets == 0)
+        items = self._popular(learnt, half_life_days)
+        scoring = Scoring(np.ones((len(strangers), 1), np.float32), items)
+        return self._judge(learnt.audience, scoring, strangers)[strangers]
+
+    def _blend(self, learnt: Learnt, spans: Spans) -> Blend:
+        """Return a blend of the users and items that are known, of any weights."""
+        if spans.learning not in self._als:
+            self._als[spans.learning] = Als.fit(learnt.data, self.parts.train)
+        if spans not in self._blends:
+            als, graph = self._als[spans.learning], Graph.fit(learnt.data, self.parts.graph)
+            popular = self._popular(learnt, spans.popular)
+            self._blends[spans] = Blend.of_parts(als, graph, popular, self.parts)
+        return self._blends[spans]
+
+    def _learn(self, learning: float, profile: float | None = None) -> Learnt:
+        """Build features once for each pair of half-lives."""
+        spans = learning, profile or self.recipe.features.profile_half_life_days
+        if spans not in self._learnt:
+            weighing = replace(
+                self.recipe.features, half_life_days=spans[0], profile_half_life_days=spans[1]
+            )
+            features = build_features(self._part("features", *spans), self.split.known, weighing)
+            self._learnt[spans] = Learnt(interactions(features), audience_of(self.split, features))
+        return self._learnt[spans]
+
+    def _popular(self, learnt: Learnt, half_life_days: float) -> Factors:
+        if half_life_days not in self._counted:
+            run = self._part("popular", half_life_days)
+            self._counted[half_life_days] = count_popularity(
+                run, self.split.known, half_life_days, self.recipe.features
+            )
+        points = load_popularity(self._counted[half_life_days], learnt.data.item_ids)
+        return popularity_column(points)
+
+    def _part(self, name: str, *spans: float) -> Run:
+        """Return a smaller night: its folder is named by the half-lives."""
+        part = "_".join([name, *(f"{each:g}" for each in spans)])
+        return self.split.run.inside(part, self.split.run.as_of)
+
+    def _judge(self, audience: Audience, scoring: Scoring, judged: Ints) -> Floats:
+        """Return NDCG@10 of all judged users: 0 for those who are not among the `judged`."""
+        listing = replace(self.recipe.topn.plain, n=DEPTH)
+        lists = np.full((len(audience.rows), DEPTH), -1, np.int32)
+        for block in rank(scoring, audience.catalogue, audience.seen[judged], listing):
+            lists[judged[block.first : block.first + len(block.lengths)]] = block.items
+        return ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)

@@ -1,0 +1,73 @@
+"""The choice: half-lives and weights of tonight's blend."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tasks.choose.candidates import Candidate, Spans
+from tasks.models.blend.settings import BlendParts, BlendSettings, Weights
+from tasks.pipeline import Recipe
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Half-lives and weights of tonight's blend, and the evidence for them.
+
+    - `spans`: half-lives in days, of learning, profile and popular; `fallback_days` that of the
+      popular lists.
+    - `weights`: of als, graph and popular; `by_history` those of the buckets that have their own.
+    - `why`: one sentence. `evidence`: JSON, every candidate's figures.
+    - `days`: days held out; `n_judged` users judged, `n_candidates` candidates; 0 where the
+      settings were held.
+    - `ndcg`, `popular_ndcg`: NDCG@10 of the choice and of recent popularity on the same users;
+      `ndcg_error`, `ahead_error`: standard errors of the first, and of their paired difference.
+    """
+
+    evidence: Path
+    why: str
+    spans: Mapping[str, float]
+    fallback_days: float
+    weights: Mapping[str, float]
+    by_history: Mapping[str, list[float]] = field(default_factory=dict)
+    held: bool = True
+    changed: bool = False
+    protocol: str = ""
+    days: int = 0
+    n_judged: int = 0
+    n_candidates: int = 0
+    ndcg: float = 0.0
+    ndcg_error: float = 0.0
+    popular_ndcg: float = 0.0
+    ahead_error: float = 0.0
+
+    @property
+    def candidate(self) -> Candidate:
+        """Half-lives and common weights."""
+        return Candidate(Spans(**self.spans), Weights(**self.weights))
+
+    def applied(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the chosen half-lives and weights."""
+        if self.held:
+            return recipe
+        spans = Spans(**self.spans)
+        own = {name: Weights(*each) for name, each in self.by_history.items()}
+        blend = BlendSettings(
+            **self.weights,
+            half_life_days=spans.popular,
+            by_history=own,  # type: ignore[arg-type]
+        )
+        models = {
+            name: replace(each, blend=blend) if isinstance(each, BlendParts) else each
+            for name, each in recipe.models.items()
+        }
+        return replace(
+            recipe,
+            features=replace(
+                recipe.features,
+                half_life_days=spans.learning,
+                profile_half_life_days=spans.profile,
+            ),
+            models=models,
+            popular_half_life_days=spans.popular,
+            popularity=replace(recipe.popularity, half_life_days=self.fallback_days),
+        )

@@ -1,0 +1,1 @@
+"""Blend: a weighted sum of ALS, graph and recent popularity."""

@@ -1,0 +1,1 @@
+"""Item-item graph: neighbours of the items in a user's profile."""

@@ -1,0 +1,1 @@
+"""Recent popularity as a model: the same for every user."""
