@@ -28,8 +28,7 @@ from benchmarks.topn import REAL, Case, generated, real
 from tasks.artifacts.records import LIST_SCHEMA
 from tasks.io.parquet import write_parquet
 from tasks.models.als.explain import Explainer
-from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import confidence
+from tasks.models.als.train import Loss, confidence
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import _batch
@@ -67,7 +66,7 @@ def measure(case: Case, folder: Path) -> float:
         f"histories of {n_history.mean():.0f} items on average, {n_history.max():,} at most"
     )
     ids = pa.array([f"u{number:07}" for number in range(len(case.users))])
-    training = TrainSettings(factors=case.items.shape[1])
+    training = Loss(2.0, 1.0, 0.05, case.items.shape[1])
     explain = Explainer.of(case.seen, case.items, training)
     warm_up(case, explain)
     took: dict[str, float] = {}
@@ -120,13 +119,13 @@ def timed(took: dict[str, float], name: str, work: Callable[[], R]) -> R:
     return result
 
 
-def of_implicit(case: Case, training: TrainSettings, listed: Because, ours: Because) -> float:
+def of_implicit(case: Case, training: Loss, listed: Because, ours: Because) -> float:
     """Return implicit's seconds an item listed, on the sample; its answers must be ours."""
     peer = AlternatingLeastSquares(
         factors=case.items.shape[1], regularization=training.regularization
     )
     peer.user_factors, peer.item_factors = case.users, case.items
-    history = confidence(case.seen, training.alpha)
+    history = confidence(case.seen, training.rate)
     n_explained, n_same, seconds = 0, 0, 0.0
     for user in case.sample.tolist():
         items = [item for item in listed[user].tolist() if item >= 0]

@@ -30,8 +30,8 @@ from nightshelf.contract.values import Manifest
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import train_als
 from tasks.publish.stage import open_run
 from tasks.refresh.refresh import Refreshed, refresh_lists
 from tasks.refresh.served_generation import open_served

@@ -45,7 +45,7 @@ from tasks.artifacts.scoring import Scoring
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.models.als.model import train_als
+from tasks.models.registry import train_als
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run

@@ -34,9 +34,9 @@ from tasks.evaluation.ranking_metrics import ndcg
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
 from tasks.models.base import Start
+from tasks.models.registry import train_als
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.topn import top_n
 from tasks.runs.run_folder import Run

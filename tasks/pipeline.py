@@ -85,7 +85,7 @@ class Pipeline:
         for name, settings in self.recipe.models.items():
             start = start_of(name, self.run, settings, bad) if warm else None
             step = MODELS[name].train
-            trained[name] = self.call(step, self.run, features, popularity, settings, start)
+            trained[name] = self.call(step, self.run, features, settings, start, popularity)
         return trained
 
     def lists(self, features: Features, models: Mapping[str, TrainedModel]) -> Made:

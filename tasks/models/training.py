@@ -45,22 +45,26 @@ def train_step(name: str, kind: type[Model]) -> Train:
     def train(
         run: Run,
         features: Features,
-        popularity: Popularity,
         settings: object,
         start: Start | None = None,
+        popularity: Popularity | None = None,
         *,
         progress: Progress = no_progress,
     ) -> TrainedModel:
-        """Train a model on the features, anew or from a `start`; `ModelError` if not finite."""
+        """Train a model on the features, anew or from a `start`; `ModelError` if not finite.
+
+        Without a `popularity` no item is popular.
+        """
         before = kind.load(start.folder) if start else None
         model = kind.fit(interactions(features, popularity), settings, before, progress=progress)
-        return _saved(run, name, model, start)
+        return save_model(run, name, model, start)
 
     train.__name__ = train.__qualname__ = f"train_{name}"
     return computed(train)
 
 
-def _saved(run: Run, name: str, model: Model, start: Start | None) -> TrainedModel:
+def save_model(run: Run, name: str, model: Model, start: Start | None) -> TrainedModel:
+    """Save a model in `model/<name>/` of a run."""
     folder = run.path(f"model/{name}/start.json").parent
     model.save(folder)
     began = {"from": start.generation if start else None, "n_warm": start.n_warm if start else 0}

@@ -18,8 +18,8 @@ from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import GenerationFiles, Provenance
 from tasks.features.serving_rules import counting_of
 from tasks.ingest.settings import EventSettings
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import train_als
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import families
 from tasks.publish.settings import PublishSettings

@@ -23,6 +23,7 @@ from tasks.artifacts.records import (
 )
 from tasks.ingest.daily_log import TEXTS, write_log
 from tasks.runs.run_folder import Run
+from tests.tasks.small_models import saved_als
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -97,6 +98,7 @@ def make_night(
     }
     features = Features(
         interactions=_matrix(run, "interactions", history, users, items),
+        recent=_matrix(run, "recent", history, users, items),
         seen=_matrix(run, "seen", seen if seen is not None else history, users, items),
         user_ids=_table(run, "features/user_ids", {"id": pa.array(users, pa.string())}),
         item_ids=_table(run, "features/item_ids", {"id": pa.array(items, pa.string())}),
@@ -171,19 +173,10 @@ def _matrix(
 
 def _model(run: Run, users: list[str], factors: Mapping[str, Sequence[float]]) -> TrainedModel:
     n_factors = len(next(iter(factors.values()), (0.0, 0.0)))
-    vectors = pa.array(list(factors.values()), pa.list_(pa.float32(), n_factors))
-    table = {"id": pa.array(list(factors), pa.string()), "factors": vectors}
-    path = _table(run, "model/item_factors", table)
-    return TrainedModel(
-        "als",
-        path,
-        path,
-        len(users),
-        len(factors),
-        n_factors,
-        path,
-        "",
-    )
+    items = np.array(list(factors.values()), np.float32).reshape(len(factors), n_factors)
+    ones = np.ones((len(users), n_factors), np.float32)
+    ids = pa.array(users, pa.string()), pa.array(list(factors), pa.string())
+    return saved_als(run, *ids, ones, items)
 
 
 def _lists(

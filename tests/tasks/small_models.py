@@ -14,12 +14,23 @@ import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
-from tasks.artifacts.records import LIST_SCHEMA, CleanLog, Features, GenerationFiles
+from tasks.artifacts.records import (
+    LIST_SCHEMA,
+    CleanLog,
+    Features,
+    GenerationFiles,
+    TrainedModel,
+)
 from tasks.artifacts.scoring import Scoring
 from tasks.features.build import build_features
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.daily_log import write_log
 from tasks.io.parquet import write_parquet
+from tasks.models.als.model import Als
+from tasks.models.als.settings import TrainSettings
+from tasks.models.als.train import Loss
+from tasks.models.base import no_links
+from tasks.models.training import save_model
 from tasks.publish.keyspace import Family, families
 from tasks.recommend.exact_search import Block
 from tasks.runs.run_folder import Run
@@ -243,6 +254,31 @@ def weighing(
 ) -> FeatureSettings:
     """Weigh a view 1, unless told otherwise."""
     return FeatureSettings(weights=dict(weights or {"view": 1.0}), seen=tuple(seen))
+
+
+def als_of(
+    user_ids: pa.StringArray,
+    item_ids: pa.StringArray,
+    users: Factors,
+    items: Factors,
+    settings: TrainSettings | None = None,
+) -> Als:
+    """Return ALS of given factors; its loss is that of strengths of mean 1."""
+    given = settings or TrainSettings()
+    loss = Loss(given.alpha, given.dislikes, given.regularization, items.shape[1])
+    links = no_links(len(users), len(items)), no_links(len(items), len(items))
+    return Als(given, user_ids, item_ids, users, items, *links, loss._asdict())
+
+
+def saved_als(
+    run: Run,
+    user_ids: pa.StringArray,
+    item_ids: pa.StringArray,
+    users: Factors,
+    items: Factors,
+) -> TrainedModel:
+    """Save ALS of given factors in a run's folder."""
+    return save_model(run, "als", als_of(user_ids, item_ids, users, items), None)
 
 
 def read_lists(path: Path) -> dict[str, dict[str, list[Any]]]:

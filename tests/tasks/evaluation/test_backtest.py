@@ -34,6 +34,7 @@ WEIGHTS = {"view": 1.0, "purchase": 5.0, "return": -5.0}
 RECIPE = Recipe(
     features=weighing(("purchase", "return"), WEIGHTS),
     models={"als": TrainSettings(factors=16, iterations=10)},
+    popular_half_life_days=60.0,
     topn=TopNSettings(n=12, max_per_category=10),
     popularity=PopularitySettings(),
     similar=None,

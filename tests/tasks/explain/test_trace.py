@@ -21,15 +21,14 @@ from tasks.errors import RunFolderError
 from tasks.explain.saved_model import Night, load_night
 from tasks.explain.trace import Person, Place, Rival, trace
 from tasks.models.als.explain import Explainer
-from tasks.models.als.model import Als
 from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import confidence
-from tasks.models.base import NOTHING
+from tasks.models.als.train import Loss, confidence
+from tasks.models.base import NOTHING, Histories
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import TopNSettings
 from tests.nightshelf_ops.night import USERS, make_night
 from tests.tasks.models.test_explain import strengths
-from tests.tasks.small_models import Problem, dot, matrix, read_lists, unpacked, walked
+from tests.tasks.small_models import Problem, als_of, dot, matrix, read_lists, unpacked, walked
 
 
 @st.composite
@@ -69,10 +68,10 @@ def night_of(problem: Problem, rules: TopNSettings, training: TrainSettings = TR
     nothing = matrix([{} for _ in problem.users], len(problem.items))
     catalogue = problem.catalogue
     return Night(
-        model=Als(training, users, catalogue.ids, problem.users, problem.items),
+        model=als_of(users, catalogue.ids, problem.users, problem.items, training),
         catalogue=catalogue,
         seen=problem.seen_matrix,
-        interactions=nothing,
+        histories=Histories(nothing, nothing),
         rules=rules,
         seen_types=("like",),
     )
@@ -190,7 +189,10 @@ def test_who_and_what_is_not_known() -> None:
 @pytest.mark.parametrize("alpha", [0.0, 2.0, 40.0])
 def test_contributions_are_those_of_implicit(alpha: float) -> None:
     taken = strengths(20, 30)
-    training = TrainSettings(factors=6, iterations=10, alpha=alpha, regularization=0.1)
+    training = TrainSettings(
+        factors=6, iterations=10, alpha=alpha, dislikes=1.0, regularization=0.1
+    )
+    loss = Loss(alpha, 1.0, 0.1, 6)
     with threadpool_limits(1, "blas"):
         als = AlternatingLeastSquares(factors=6, iterations=10, regularization=0.1, random_state=1)
         als.fit(confidence(taken, alpha), show_progress=False)
@@ -202,9 +204,9 @@ def test_contributions_are_those_of_implicit(alpha: float) -> None:
         [set() for _ in range(20)],
     )
     night = night_of(problem, TopNSettings(n=30, page_size=30, max_per_category=30), training)
-    night = replace(night, interactions=taken)
+    night = replace(night, histories=Histories(taken, taken))
     listed = np.tile(np.arange(30, dtype=np.int32), (20, 1))
-    reasons = Explainer.of(taken, als.item_factors, training)(0, listed, np.full(20, 30))
+    reasons = Explainer.of(taken, als.item_factors, loss)(0, listed, np.full(20, 30))
     n_named = 0
     for user, item in np.ndindex(20, 30):
         _, place = trace(night, f"u{user}", f"i{item:05}")

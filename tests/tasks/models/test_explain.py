@@ -15,8 +15,7 @@ from threadpoolctl import threadpool_limits
 from tasks.artifacts.factors import Factors
 from tasks.models.als._jit.explain import solve
 from tasks.models.als.explain import Explainer
-from tasks.models.als.settings import TrainSettings
-from tasks.models.als.train import confidence
+from tasks.models.als.train import Loss, confidence
 from tasks.models.base import NOTHING
 from tests.tasks.small_models import matrix
 
@@ -34,7 +33,7 @@ def strengths(n_users: int, n_items: int) -> sp.csr_matrix:
 @pytest.mark.parametrize("alpha", [0.0, 2.0, 40.0])
 def test_reasons_are_those_of_implicit(alpha: float) -> None:
     taken = strengths(30, 40)
-    settings = TrainSettings(factors=6, iterations=10, alpha=alpha, regularization=0.1)
+    settings = Loss(alpha, 1.0, 0.1, 6)
     with threadpool_limits(1, "blas"):
         als = AlternatingLeastSquares(factors=6, iterations=10, regularization=0.1, random_state=1)
         als.fit(confidence(taken, alpha), show_progress=False)
@@ -57,11 +56,9 @@ def test_reasons_are_those_of_implicit(alpha: float) -> None:
     assert (found != NOTHING).mean() > 0.5
 
 
-def shares_of(
-    row: sp.csr_matrix, items: Factors, settings: TrainSettings
-) -> npt.NDArray[np.float64]:
+def shares_of(row: sp.csr_matrix, items: Factors, settings: Loss) -> npt.NDArray[np.float64]:
     """Return what each item of one user's history adds to each item's score, as it is defined."""
-    wide, c = items.astype(np.float64), confidence(row, settings.alpha).toarray()[0].astype(float)
+    wide, c = items.astype(np.float64), confidence(row, settings.rate).toarray()[0].astype(float)
     more = np.where(c != 0, np.abs(c) - 1, 0)
     system = wide.T @ (wide * (1 + more)[:, None]) + settings.regularization * np.eye(wide.shape[1])
     shares: npt.NDArray[np.float64] = np.maximum(c, 0)[:, None] * (
@@ -94,7 +91,7 @@ def test_reasons_are_the_definition(
     row = np.zeros((1, 80), np.float32)
     taken = rng.permutation(80)[:n_history]
     row[0, taken] = rng.choice([-1.0, 1e-9, 0.5, 0.5, 3.0], n_history)
-    settings = TrainSettings(factors=k, alpha=alpha, regularization=0.1)
+    settings = Loss(alpha, 1.0, 0.1, k)
     explain = Explainer.of(sp.csr_matrix(row), items, settings)
     found = explain(0, np.arange(80, dtype=np.int32)[None], np.array([80]))[0]
     shares = shares_of(sp.csr_matrix(row), items, settings)
@@ -118,7 +115,7 @@ def test_items_that_are_the_same_to_the_model_tie_whatever_their_place(n_history
     items = rng.standard_normal((30, 8)).astype(np.float32)
     items[1:n_history:2] = items[29]
     row = matrix([dict.fromkeys(range(n_history), 1.5)], 30)
-    explain = Explainer.of(row, items, TrainSettings(factors=8, alpha=2.0))
+    explain = Explainer.of(row, items, Loss(2.0, 1.0, 0.05, 8))
     assert explain(0, np.array([[29]], np.int32), np.array([1])).tolist() == [[1]]
 
 
@@ -138,7 +135,7 @@ def test_a_user_is_explained_alike_alone_and_in_any_block() -> None:
     taken = matrix([dict.fromkeys(sorted(rng.permutation(200)[:h]), 1.0) for h in sizes], 200)
     listed = rng.integers(0, 200, (60, 12)).astype(np.int32)
     lengths = rng.integers(0, 13, 60)
-    explain = Explainer.of(taken, items, TrainSettings(factors=16))
+    explain = Explainer.of(taken, items, Loss(2.0, 1.0, 0.05, 16))
     whole = explain(0, listed, lengths)
     for size, start in product((1, 7), (0, 3)):
         for first in range(start, 60 - size, size):
@@ -160,7 +157,7 @@ def test_a_system_is_solved_whatever_its_size(p: int, q: int, most: float) -> No
 
 
 def explained(items: Factors, history: dict[int, float], listed: list[int]) -> list[int]:
-    settings = TrainSettings(factors=items.shape[1], alpha=1.0, regularization=0.5)
+    settings = Loss(1.0, 1.0, 0.5, items.shape[1])
     explain = Explainer.of(matrix([history], len(items)), items, settings)
     found = explain(0, np.array([listed], np.int32), np.array([len(listed)]))
     return found[0].tolist()  # type: ignore[no-any-return]
@@ -190,7 +187,7 @@ def test_of_equals_the_smallest_id_is_the_reason() -> None:
 def test_places_past_a_lists_end_and_users_of_other_blocks_stay_out() -> None:
     items = np.array([EAST, NORTH, EAST, NORTH], np.float32)
     taken = matrix([{0: 1.0}, {1: 1.0}, {0: 1.0, 1: 1.0}], 4)
-    explain = Explainer.of(taken, items, TrainSettings(factors=2))
+    explain = Explainer.of(taken, items, Loss(2.0, 1.0, 0.05, 2))
     listed = np.array([[3, -1], [2, 3], [-1, -1]], np.int32)
     lengths = np.array([1, 2, 0])
     assert explain(0, listed, lengths).tolist() == [

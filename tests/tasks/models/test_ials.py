@@ -161,7 +161,7 @@ def test_a_log_in_another_unit_gives_the_same_model() -> None:
     other = replace(data, strengths=data.strengths * np.float32(4))
     first, second = Ials.fit(data, SETTINGS), Ials.fit(other, SETTINGS)
     assert first.items.tobytes() == second.items.tobytes()
-    assert second.mean_strength == pytest.approx(4 * first.mean_strength)
+    assert second.facts["mean_strength"] == pytest.approx(4 * first.facts["mean_strength"])
 
 
 def test_reasons_are_the_largest_contributions_of_long_and_short_histories() -> None:

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_info
 from tasks.artifacts.factors import load_factors
 from tasks.artifacts.records import TrainedModel
 from tasks.errors import ModelError
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import train_als
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n
 from tests.tasks.small_models import AS_OF, Event, Learnt, learn, read_lists

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tasks.models.als.warm_start import starting_point
 
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.factors import load_factors
 from tasks.evaluation.gates import Gate, Verdict
-from tasks.models.als.model import train_als
+from tasks.models import registry
 from tasks.models.als.settings import TrainSettings
 from tasks.models.base import Start
-from tasks.models.warm_start import starting_point
+from tasks.models.registry import train_als
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import AS_OF, Event, Learnt, learn
 
@@ -61,10 +60,10 @@ def leave(
 ) -> None:
     """Leave a finished night's folder behind."""
     run = Run("shop", generation, as_of, root)
-    shutil.copytree(model, run.path("model"))
-    run.path("model/settings.json").write_text(json.dumps(asdict(settings)))
+    shutil.copytree(model, run.path("model/als"))
+    run.path("model/als/settings.json").write_text(json.dumps(asdict(settings)))
     if start:
-        run.path("model/start.json").write_text(json.dumps({"n_warm": start.n_warm}))
+        run.path("model/als/start.json").write_text(json.dumps({"n_warm": start.n_warm}))
     gate = Gate("ndcg_ratio", ndcg, "", outcome, "")  # type: ignore[arg-type]
     run.path("gates.json").write_text(Verdict((gate,)).to_json())
     manifest = Manifest(generation, as_of.isoformat(), digest="d", gates={gate.name: gate.outcome})
@@ -72,7 +71,7 @@ def leave(
 
 
 def start_of(root: Path, settings: TrainSettings = SETTINGS, *bad: int) -> int | None:
-    start = starting_point(Run("shop", 99, TONIGHT, root), settings, bad)
+    start = registry.start_of("als", Run("shop", 99, TONIGHT, root), settings, bad)
     return start.generation if start else None
 
 
@@ -114,8 +113,8 @@ def test_what_a_gate_held_back_and_what_is_broken_is_passed_over(
     )  # it died before its gates
     (tmp_path / "shop/6/manifest.json").write_bytes(unjudged.to_json())
     (tmp_path / "shop/4/manifest.json").write_text('{"gener')
-    (tmp_path / "shop/3/model/item_factors.parquet").unlink()
-    (tmp_path / "shop/2/model/settings.json").write_text("")
+    (tmp_path / "shop/3/model/als/item_factors.parquet").unlink()
+    (tmp_path / "shop/2/model/als/settings.json").write_text("")
     assert start_of(tmp_path) == 1
 
 
@@ -128,7 +127,9 @@ def test_every_third_night_begins_anew_and_so_does_the_one_after_a_bad_one(
         as_of = AS_OF + timedelta(days=generation)
         leave(tmp_path, trained, generation, as_of, start=start)
         began.append(start.generation if start else None)
-        start = starting_point(Run("shop", 99, as_of + timedelta(days=1), tmp_path), SETTINGS)
+        start = registry.start_of(
+            "als", Run("shop", 99, as_of + timedelta(days=1), tmp_path), SETTINGS
+        )
     assert began == [None, 1, 2, None, 4, 5, None]
     leave(tmp_path, trained, 8, AS_OF + timedelta(days=8), ndcg=0.94)
     assert start_of(tmp_path) is None
@@ -142,7 +143,7 @@ def test_training_goes_on_from_the_night_before(tmp_path: Path, trained: Path, n
     leave(tmp_path, trained, 1, AS_OF + timedelta(days=1))
     before = scores(trained)
     night = taste(tmp_path, 2, new)
-    start = starting_point(Run("shop", 2, TONIGHT, tmp_path), SETTINGS)
+    start = registry.start_of("als", Run("shop", 2, TONIGHT, tmp_path), SETTINGS)
     warm = train_als(night.run, night.features, SETTINGS, start)
     few = replace(SETTINGS, iterations=2)
     hasty = train_als(replace(night.run, generation=4), night.features, few)

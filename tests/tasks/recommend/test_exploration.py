@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tasks.artifacts.records import Lists
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import train_als
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend._jit.exploration import Places
 from tasks.recommend.exact_search import rank

@@ -9,10 +9,9 @@ import pytest
 
 from tasks.artifacts.factors import Factors
 from tasks.artifacts.records import TrainedModel
-from tasks.io.parquet import write_table
 from tasks.recommend.settings import SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
-from tests.tasks.small_models import AS_OF, Learnt, dot, learn, read_lists
+from tests.tasks.small_models import AS_OF, Learnt, dot, learn, read_lists, saved_als
 
 
 def night_of(root: Path, factors: Factors, *, unavailable: frozenset[int] = frozenset()) -> Learnt:
@@ -26,13 +25,8 @@ def night_of(root: Path, factors: Factors, *, unavailable: frozenset[int] = froz
 
 
 def model_of(night: Learnt, factors: Factors) -> TrainedModel:
-    ids = [f"i{at:03}" for at in range(len(factors))]
-    column = pa.FixedSizeListArray.from_arrays(pa.array(factors.reshape(-1)), factors.shape[1])
-    path = night.run.path("model/item_factors.parquet")
-    write_table(path, pa.table({"id": pa.array(ids), "factors": column}))
-    return TrainedModel(
-        "als", path.with_name("none"), path, 1, len(ids), factors.shape[1], path, ""
-    )
+    ids = pa.array([f"i{at:03}" for at in range(len(factors))])
+    return saved_als(night.run, pa.array(["u"]), ids, factors[:1], factors)
 
 
 def cosine(left: Factors, right: Factors) -> float:

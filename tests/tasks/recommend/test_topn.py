@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_info
 
 from tasks.artifacts.factors import Factors, load_factors
 from tasks.artifacts.records import Lists
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import train_als
 from tasks.recommend import exact_search as rank_module
 from tasks.recommend._jit import item_blocks as kernel_bounds
 from tasks.recommend._jit import search_state as kernel_state

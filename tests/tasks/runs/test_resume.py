@@ -12,8 +12,8 @@ from tasks.features.build import build_features
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs, InputSettings, check_inputs
-from tasks.models.als.model import train_als
 from tasks.models.als.settings import TrainSettings
+from tasks.models.registry import train_als
 from tasks.runs import resume
 from tasks.runs.resume import Taken, adopt, take_over
 from tasks.runs.run_folder import Run
