@@ -222,7 +222,7 @@ def no_links(n_rows: int, n_items: int) -> sp.csr_matrix:
 
 def in_order(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Return a matrix as links are kept: float32 without zeros, columns in order."""
-    links = sp.csr_matrix(matrix, dtype=np.float32)
+    links = sp.csr_matrix(matrix).astype(np.float32, copy=True)
     links.eliminate_zeros()
     links.sort_indices()
     return links

@@ -91,10 +91,10 @@ def test_a_misspelt_setting_is_refused_with_the_known_ones(monkeypatch: pytest.M
 
 def test_a_misspelt_step_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     toml("[feature]\nhalf_life_days = 30\n")
-    assert "feature has no settings; those that do: inputs, events, features, train" in refusal()
+    assert "feature has no settings; those that do: inputs, events, features, models" in refusal()
     toml("")
     monkeypatch.setenv("NIGHTSHELF_TOP_N__N", "20")
-    assert "top_n has no settings; those that do: inputs, events, features, train" in refusal()
+    assert "top_n has no settings; those that do: inputs, events, features, models" in refusal()
 
 
 def test_a_value_of_the_wrong_kind_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:

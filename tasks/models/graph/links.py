@@ -23,7 +23,7 @@ def unit_of(strengths: sp.csr_matrix) -> float:
 
 def damped(strengths: sp.csr_matrix, unit: float) -> sp.csr_matrix:
     """Return ln(1 + strength / unit) of positive strengths (float64), the others left out."""
-    rows = sp.csr_matrix(strengths, dtype=np.float64)
+    rows = strengths.astype(np.float64, copy=True)  # zeros are dropped in place
     rows.data = np.log1p(np.maximum(rows.data, 0) / unit)
     rows.eliminate_zeros()
     return rows

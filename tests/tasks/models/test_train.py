@@ -82,7 +82,7 @@ def test_factors_are_saved_with_ids_and_settings(tmp_path: Path) -> None:
         assert factors.shape == (n, 8)
         assert factors.dtype == np.float32
         assert pq.read_table(path)["factors"].to_pylist() == factors.tolist()
-    saved = json.loads((night.run.folder / "model/settings.json").read_text())
+    saved = json.loads((night.run.folder / "model/als/settings.json").read_text())
     assert saved == asdict(SETTINGS)
 
 
@@ -110,7 +110,7 @@ def test_a_dislike_moves_an_item_away(tmp_path: Path) -> None:
     events += [(user, "i01", "view", AS_OF) for user in ("u00", "u01")]
     events += [("u00", "i03", "dislike", AS_OF)]
     night = learn(tmp_path, events, items, weights={"view": 1.0, "dislike": -3.0})
-    model = trained(night, TrainSettings(factors=1))
+    model = trained(night, TrainSettings(factors=1, alpha=8.0, dislikes=1.0))
     (_, users), (_, factors) = (load_factors(model.user_factors), load_factors(model.item_factors))
     scores = users[:2] @ factors.T
     assert 0 < scores[0, 3] < 0.7 * scores[1, 3]
@@ -157,7 +157,14 @@ def test_the_model_has_a_digest_of_its_factors(tmp_path: Path) -> None:
     ]
     text = "".join(
         f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
-        for path in (models[0].item_factors, models[0].user_factors)
+        for path in sorted(
+            (
+                models[0].item_factors,
+                models[0].user_factors,
+                models[0].links,
+                models[0].profiles,
+            )
+        )
     )
     assert models[0].digest == hashlib.sha256(text.encode()).hexdigest()
     assert models[1].digest == models[0].digest != models[2].digest
