@@ -15,7 +15,8 @@ Factors = npt.NDArray[np.float32]
 
 def load_matrix(path: Path) -> sp.csr_matrix:
     """Load a CSR matrix that `save_matrix` wrote."""
-    return sp.csr_matrix(sp.load_npz(path))
+    with path.open("rb") as stream:  # numpy leaves a file open that turns out to be damaged
+        return sp.csr_matrix(sp.load_npz(stream))
 
 
 def save_matrix(path: Path, matrix: sp.csr_matrix) -> Path:

@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue, load_catalogue
+from tasks.artifacts.factors import load_matrix
 from tasks.errors import RunFolderError
 from tasks.models.base import Histories, Model
 from tasks.models.registry import MODELS
@@ -48,9 +49,9 @@ def load_night(folder: Path, name: str) -> Night:
         return Night(
             model=model,
             catalogue=load_catalogue(folder / "features/items.parquet", model.item_ids),
-            seen=_matrix(folder / "features/seen.npz"),
+            seen=load_matrix(folder / "features/seen.npz"),
             histories=Histories(
-                *(_matrix(folder / f"features/{each}.npz") for each in ("interactions", "recent"))
+                *(load_matrix(folder / f"features/{each}.npz") for each in ("interactions", "recent"))
             ),
             rules=settings_of(TopNSettings, settings["topn"]),
             seen_types=tuple(settings["features"]["seen"]),
@@ -58,7 +59,3 @@ def load_night(folder: Path, name: str) -> Night:
     except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile) as error:
         raise RunFolderError(f"{folder}: the model or its rules cannot be read: {error}") from error
 
-
-def _matrix(path: Path) -> sp.csr_matrix:
-    with path.open("rb") as stream:  # numpy leaves a file open that turns out to be damaged
-        return sp.csr_matrix(sp.load_npz(stream))

@@ -196,7 +196,7 @@ class Model(ABC):
     @classmethod
     def load(cls, folder: Path, *, with_users: bool = True) -> Self:
         """Load a saved model, without any users where they are not wanted."""
-        given = json.loads((folder / SETTINGS).read_bytes())
+        given, facts = (json.loads((folder / name).read_bytes()) for name in (SETTINGS, FACTS))
         item_ids, items = load_factors(folder / ITEM_FACTORS)
         users = no_links(0, len(items))
         user_ids, factors, profiles = item_ids[:0], items[:0], users
@@ -211,7 +211,7 @@ class Model(ABC):
             items,
             profiles,
             load_matrix(folder / LINKS),
-            json.loads((folder / FACTS).read_bytes()),
+            TypeAdapter(dict[str, float]).validate_python(facts),
         )
 
 

@@ -104,7 +104,7 @@ def test_nothing_after_a_date_changes_a_byte_of_it(
     before.events = [row for row in before.events if row["arrived_at"] <= as_of]
     clean = files_of(made(tmp_path / "clean", before, as_of, make))
     assert {"features/items.parquet", "features/seen.npz", "features/users.parquet"} <= set(clean)
-    assert {"model/item_factors.parquet", "lists/lists.parquet"} <= set(clean)
+    assert {"model/blend/item_factors.parquet", "lists/lists.parquet"} <= set(clean)
     assert {"lists/popular.parquet", "lists/similar.parquet"} <= set(clean)
     assert ({"curves.json", "backtest/quality.json"} <= set(clean)) == (make == "report")
     poisoned = poison(as_of)
@@ -175,7 +175,7 @@ def test_a_date_is_kept_while_it_is_the_same_and_whole(tmp_path: Path) -> None:
     assert kept("report") is None
     assert kept("lists", AS_OF - DAY) is None
     assert kept("lists", settings=SETTINGS.model_copy(update={"topn": TopNSettings(n=5)})) is None
-    (run.folder / "model/user_factors.parquet").write_bytes(b"")
+    (run.folder / "model/blend/user_factors.parquet").write_bytes(b"")
     assert kept("lists") is None
 
 

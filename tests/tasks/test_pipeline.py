@@ -5,14 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from tasks.models.registry import MODELS
 from tasks.pipeline import Pipeline
 from tasks.settings import Settings
 from tests.tasks.small_models import AS_OF, learn
 
 P = ParamSpec("P")
 R = TypeVar("R")
-STEPS = ["build_features", "train_als", "top_n", "popular_lists", "similar_items"]
+STEPS = [
+    "build_features",
+    "count_popularity",
+    "train_blend",
+    "top_n",
+    "popular_lists",
+    "similar_items",
+]
 
 
 def test_the_steps_are_called_in_order_and_models_are_known_by_name(tmp_path: Path) -> None:
@@ -27,7 +33,7 @@ def test_the_steps_are_called_in_order_and_models_are_known_by_name(tmp_path: Pa
     recipe = Settings().recipe
     made = Pipeline(night.run, night.log, recipe, call).whole()
     assert called == STEPS
-    assert list(made.models) == list(made.lists) == list(made.files.lists) == list(MODELS)
+    assert list(made.models) == list(made.lists) == list(made.files.lists) == ["blend"]
     assert made.model.name == made.default
     assert made.files.similar == night.run.folder / "lists/similar.parquet"
 

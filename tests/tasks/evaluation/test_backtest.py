@@ -170,7 +170,9 @@ def test_nothing_after_the_cut_changes_a_byte_of_the_past_night(tmp_path: Path) 
         for kind in ("purchase", "return")
     ]
     before = files_of(tmp_path / "clean", events, items)
-    assert {"log/events.parquet", "model/user_factors.parquet", "lists/lists.parquet"} < set(before)
+    assert {"log/events.parquet", "model/als/user_factors.parquet", "lists/lists.parquet"} < set(
+        before
+    )
     assert files_of(tmp_path / "poisoned", poison + events, items) == before
     on_the_cut = [("u00", "i00", "purchase", CUT)]
     assert files_of(tmp_path / "seen", events + on_the_cut, items) != before

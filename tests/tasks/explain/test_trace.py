@@ -267,12 +267,16 @@ def whole(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 NEEDED = [
     "settings.json",
-    "model/settings.json",
-    "model/user_factors.parquet",
-    "model/item_factors.parquet",
+    "model/als/settings.json",
+    "model/als/user_factors.parquet",
+    "model/als/item_factors.parquet",
     "features/items.parquet",
     "features/seen.npz",
     "features/interactions.npz",
+    "features/recent.npz",
+    "model/als/facts.json",
+    "model/als/links.npz",
+    "model/als/profiles.npz",
 ]
 
 
@@ -283,7 +287,7 @@ def test_a_folder_that_is_half_or_damaged(
 ) -> None:
     for path in NEEDED:
         copy = tmp_path / path
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((whole / path).read_bytes())
     load_night(tmp_path, "als")
     content = (whole / name).read_bytes()
@@ -309,7 +313,7 @@ def test_a_folder_that_is_none(tmp_path: Path, made: bool) -> None:
 def test_settings_of_a_later_version_are_passed_over(whole: Path, tmp_path: Path) -> None:
     for path in NEEDED:
         copy = tmp_path / path
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((whole / path).read_bytes())
     settings = json.loads((whole / "settings.json").read_text())
     settings["topn"]["to_come"] = 1

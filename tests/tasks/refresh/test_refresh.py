@@ -132,7 +132,7 @@ def by_the_night(root: Path, night: Run) -> dict[str, bytes]:
         weights=WEIGHTS,
     )
     features = full.features
-    model = Als.load(night.path("model"), with_users=False)
+    model = Als.load(night.path("model/als"), with_users=False)
     item_ids, user_ids = (
         pq.read_table(path).column("id").combine_chunks()
         for path in (features.item_ids, features.user_ids)

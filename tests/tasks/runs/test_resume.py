@@ -333,7 +333,7 @@ def altered(path: Path) -> None:
 @pytest.mark.parametrize("damage", [missing, empty, altered])
 @pytest.mark.parametrize(
     ("file", "n_intact"),
-    [("users.parquet", 0), ("features/seen.npz", 1), ("model/settings.json", 2)],
+    [("users.parquet", 0), ("features/seen.npz", 1), ("model/als/settings.json", 2)],
 )
 def test_what_is_damaged_since_is_computed_again_with_all_after_it(
     night: Night, damage: Callable[[Path], None], file: str, n_intact: int
