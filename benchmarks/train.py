@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.topn import generated
 from tasks.models.als.model import Als
-from tasks.models.base import Interactions, Model
+from tasks.models.base import Histories, Interactions, Model
 from tasks.models.ials.model import Ials
 
 KINDS: dict[str, type[Model]] = {"als": Als, "ials": Ials}
@@ -32,7 +32,7 @@ def main(
     """Time the models in turn, and print the ratio."""
     counts = generated(users, items, events, 1).seen
     user_ids, item_ids = (pa.array([f"{number:07}" for number in range(n)]) for n in (users, items))
-    data = Interactions(user_ids, item_ids, counts)
+    data = Interactions(counts, counts, user_ids, item_ids, np.zeros(items))
     print(f"{users:,} users x {items:,} items, {counts.nnz:,} interactions")
     seconds: dict[str, list[float]] = {name: [] for name in KINDS}
     for number in range(rounds + 1):
@@ -62,7 +62,7 @@ def explain(model: Model, counts: sp.csr_matrix) -> float:
     listed = rng.integers(0, counts.shape[1], (min(5_000, counts.shape[0]), 50), np.int32)
     began = time.process_time()
     with threadpool_limits(1, "blas"):
-        model.reasons(counts)(0, listed, np.full(len(listed), listed.shape[1]))
+        model.reasons(Histories(counts, counts))(0, listed, np.full(len(listed), listed.shape[1]))
     return (time.process_time() - began) / len(listed)
 
 

@@ -51,11 +51,13 @@ def load_night(folder: Path, name: str) -> Night:
             catalogue=load_catalogue(folder / "features/items.parquet", model.item_ids),
             seen=load_matrix(folder / "features/seen.npz"),
             histories=Histories(
-                *(load_matrix(folder / f"features/{each}.npz") for each in ("interactions", "recent"))
+                *(
+                    load_matrix(folder / f"features/{each}.npz")
+                    for each in ("interactions", "recent")
+                )
             ),
             rules=settings_of(TopNSettings, settings["topn"]),
             seen_types=tuple(settings["features"]["seen"]),
         )
     except (OSError, EOFError, ValueError, LookupError, TypeError, BadZipFile) as error:
         raise RunFolderError(f"{folder}: the model or its rules cannot be read: {error}") from error
-

@@ -215,7 +215,7 @@ def test_one_step_and_two_small_files_are_left(tmp_path: Path) -> None:
     assert [line["step"] for line in night.run.steps()] == ["evaluate"]
     inner = night.run.inside("backtest", CUT)
     assert [line["step"] for line in inner.steps()] == [
-        *("build_features", "train_als", "top_n", "popular_lists")
+        *("build_features", "count_popularity", "train_als", "top_n", "popular_lists")
     ]
     facts = json.loads(quality.path.read_text())
     assert facts == {name: value for name, value in vars(quality).items() if name != "path"}

@@ -31,6 +31,7 @@ from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.records import GenerationFiles
 from tasks.errors import InputError, RunFolderError
 from tasks.models.als.model import Als
+from tasks.models.base import Histories
 from tasks.publish.keyspace import families
 from tasks.publish.republish import republish
 from tasks.publish.settings import PublishSettings
@@ -138,7 +139,8 @@ def by_the_night(root: Path, night: Run) -> dict[str, bytes]:
         for path in (features.item_ids, features.user_ids)
     )
     assert item_ids.equals(model.item_ids)
-    folded = model.with_users(user_ids, load_matrix(features.interactions))
+    matrices = features.interactions, features.recent
+    folded = model.with_users(user_ids, Histories(*map(load_matrix, matrices)))
     path = make_lists(full.run, features, folded, RULES).path
     files = GenerationFiles({"als": path}, None, None, None, None)
     (family,) = families(full.run, files)
