@@ -122,15 +122,15 @@ def _add_cells(
             item = scratch.item[newer]
         else:
             item = scratch.item[older]
-        worth, lately, was_seen, latest_us = 0, 0, False, NO_VIEW
+        worth, recently, was_seen, latest_us = 0, 0, False, NO_VIEW
         while newer < n_newer and scratch.item[newer] == item:
             worth, was_seen = worth + scratch.points[newer], was_seen | scratch.seen[newer]
-            lately += scratch.recent_points[newer]
+            recently += scratch.recent_points[newer]
             latest_us = max(latest_us, scratch.viewed_us[newer])
             newer += 1
         while older < n and scratch.item[older] == item:
             worth, was_seen = worth + scratch.points[older], was_seen | scratch.seen[older]
-            lately += scratch.recent_points[older]
+            recently += scratch.recent_points[older]
             latest_us = max(latest_us, scratch.viewed_us[older])
             older += 1
         scratch.met[n_met], scratch.latest_us[n_met] = item, latest_us
@@ -141,7 +141,7 @@ def _add_cells(
         if worth > 0:
             users.taken[u] = items.taken[item] = True
         liked.item[n_liked], liked.value[n_liked] = item, worth * 2.0**-32
-        liked.recent[n_liked] = lately * 2.0**-32
+        liked.recent[n_liked] = recently * 2.0**-32
         n_liked += worth != 0
         seen.item[n_seen], seen.value[n_seen] = item, 1
         n_seen += was_seen
