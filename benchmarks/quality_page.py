@@ -76,7 +76,7 @@ def rules(log: Log) -> Table:
     recipe = Settings().recipe
     pipeline = Pipeline(run, log.clean, recipe)
     features = pipeline.features()
-    trained = pipeline.models(features, warm=False)
+    trained = pipeline.models(features, pipeline.popularity(), warm=False)
     model = next(iter(trained.values()))
     popular = popular_lists(
         run, log.clean, features, recipe.popularity, recipe.topn, recipe.features

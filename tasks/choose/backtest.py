@@ -99,7 +99,8 @@ class Backtest:
                 self.recipe.features, half_life_days=spans[0], profile_half_life_days=spans[1]
             )
             features = build_features(self._part("features", *spans), self.split.known, weighing)
-            self._learnt[spans] = Learnt(interactions(features), audience_of(self.split, features))
+            audience = audience_of(self.split, features, weighing, self.recipe.popularity)
+            self._learnt[spans] = Learnt(interactions(features), audience)
         return self._learnt[spans]
 
     def _popular(self, learnt: Learnt, half_life_days: float) -> Factors:

@@ -89,7 +89,7 @@ def _judged(
     """Learn from a split and yield the judgement of each protocol that it serves."""
     pipeline = Pipeline(split.run, split.known, recipe, call)
     features = pipeline.features()
-    models = pipeline.models(features, warm=False)
+    models = pipeline.models(features, pipeline.popularity(), warm=False)
     panel = panel_of(split, features, recipe, plan.seed)
     for protocol in protocols:
         if protocol == "one-against-99":

@@ -123,7 +123,7 @@ def test_nothing_held_out_changes_a_list(
         split = split_of(tmp_path / name, events, protocol)
         pipeline = Pipeline(split.run, split.known, RECIPE)
         features = pipeline.features()
-        models = pipeline.models(features, warm=False)
+        models = pipeline.models(features, pipeline.popularity(), warm=False)
         audience = panel_of(split, features, RECIPE, seed=1).audience
         found = [popular_lists(audience, rule) for rule in rules.values()]
         for _, scoring in scorings_of(models):
