@@ -58,7 +58,8 @@ class Features:
       user's events with an item. Rows are in the order of `user_ids`, columns of `item_ids`.
     - `recent`: the same cells, decayed by the half-life of a profile.
     - `seen`: scipy CSR (npz) of the same shape, 1 where a list must not show the item.
-    - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order.
+    - `user_ids`, `item_ids`: Parquet, one column `id`, in ascending order. Of the items, `n_cold`
+      are cold: no event of them has a weight, and their columns are empty.
     - `users`: user_id, segment, created_at, first_seen, last_seen, events, total_purchases,
       num_ratings, avg_rating, favorite_categories, recent_views; grain: every user known, by log
       or file.
@@ -85,6 +86,7 @@ class Features:
     n_catalogue: int
     n_days: int
     n_days_new: int
+    n_cold: int = 0
     n_teaching: int = 0
     n_uncategorised: int = 0
     unweighed: dict[str, int] = field(default_factory=dict)

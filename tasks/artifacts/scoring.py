@@ -35,6 +35,14 @@ class Scoring:
         profiles = None if self.profiles is None else self.profiles[rows]
         return replace(self, users=self.users[rows], profiles=profiles)
 
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """Flags of the items that a factor or a link can give a score (items,)."""
+        scored = np.any(self.items != 0, axis=1)
+        if self.neighbours is not None:
+            scored[self.neighbours.indices] = True
+        return np.asarray(scored)
+
     def scores(self, user: int) -> npt.NDArray[np.float64]:
         """Return the scores of all items for one user."""
         scores = np.zeros(len(self.items))

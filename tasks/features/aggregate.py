@@ -21,6 +21,7 @@ from tasks.features.arrays import (
 )
 from tasks.features.rollup import DatedRollup, united
 from tasks.io.columns import positions_of
+from tasks.io.jit import Flags
 from tasks.io.parallel import in_threads, row_ranges
 
 #: First event of a user or an item that has none.
@@ -40,13 +41,12 @@ class Totals:
     liked: Cells
     seen: Cells
 
-    def matrices(self, cells: Cells) -> tuple[sp.csr_matrix, ...]:
-        """Return `liked`, once more as `recent`, or `seen`, of the model's users and items.
+    def matrices(self, cells: Cells, items: Flags) -> tuple[sp.csr_matrix, ...]:
+        """Return `liked`, once more as `recent`, or `seen`, of the model's users and some items.
 
-        Values are float32. The model has the users who took an item, and the items that a user
-        took. The cells' memory becomes the matrix: call it once.
+        Values are float32. The model has the users who took an item. The cells' memory becomes the
+        matrix: call it once.
         """
-        items = self.items.taken
         item_at = np.where(items, np.cumsum(items, dtype=np.int32) - 1, -1).astype(np.int32)
         bounds = select(cells, self.users.taken, item_at)
         shape = len(bounds) - 1, int(items.sum())

@@ -18,13 +18,15 @@ from tasks.features.rollup_plan import gather
 from tasks.features.settings import FeatureSettings
 from tasks.features.tables import write_items, write_model, write_users
 from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
-from tasks.io.columns import CATEGORY, EVENT_TYPE, ITEM_ID, positions_of
+from tasks.io.columns import AVAILABLE, CATEGORY, EVENT_TYPE, ITEM_ID, TAGS, positions_of
 from tasks.io.duckdb_session import connect, one_file, query
+from tasks.io.jit import Flags
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Run
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
+_OF_ITEMS = [ITEM_ID, CATEGORY, AVAILABLE, TAGS]
 
 
 @computed
@@ -36,7 +38,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
     tonight. Same log, same settings, same bytes, whichever rollups existed. Raises `NothingToLearn`
     where no item has positive points, `SettingsError` where weights are too large to add up.
     """
-    catalogue = pq.read_table(log.items, columns=[ITEM_ID, CATEGORY]).combine_chunks()
+    catalogue = pq.read_table(log.items, columns=_OF_ITEMS).combine_chunks()
     with connect(run.folder) as db:
         found = gather(run, log)
         categories, names = _categories(catalogue)
@@ -48,7 +50,7 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         _check_weights(totals)
         open_log(db, log, settings)
         with ThreadPoolExecutor() as pool:
-            model = pool.submit(write_model, run, totals, ids)
+            model = pool.submit(write_model, run, totals, ids, _cold(catalogue, totals))
             users, n_known = write_users(run, db, totals, ids, pa.array(names))
             items, n_catalogue = write_items(run, db, totals, ids)
     unknown = pc.sum(pc.equal(catalogue.column(CATEGORY), UNKNOWN)).as_py() or 0
@@ -129,6 +131,21 @@ def _categories(catalogue: pa.Table) -> tuple[Ints, list[str]]:
     names = categories.unique()
     names = names.take(pc.sort_indices(names))
     return positions_of(categories, names), names
+
+
+def _cold(catalogue: pa.Table, totals: Totals) -> Flags:
+    """Return flags of the items without an event of weight that content can place.
+
+    They are available, and have a category or a tag.
+    """
+    items = totals.items
+    untouched = ~items.taken & (items.points_high == 0) & (items.points_low == 0)
+    known = pc.or_(
+        pc.not_equal(catalogue.column(CATEGORY), UNKNOWN),
+        pc.greater(pc.list_value_length(catalogue.column(TAGS)), 0),
+    )
+    placed = pc.fill_null(pc.and_kleene(catalogue.column(AVAILABLE), known), False)
+    return np.asarray(untouched & placed.to_numpy())
 
 
 def _check_weights(totals: Totals) -> None:

@@ -30,21 +30,27 @@ class ModelFiles(TypedDict):
     item_ids: Path
     n_users: int
     n_items: int
+    n_cold: int
     n_interactions: int
 
 
-def write_model(run: Run, totals: Totals, item_ids: pa.StringArray) -> ModelFiles:
-    """Write the matrices and the ids of their rows and columns; uses up the cells."""
-    matrix, recent = totals.matrices(totals.liked)
-    seen, *_ = totals.matrices(totals.seen)
+def write_model(run: Run, totals: Totals, item_ids: pa.StringArray, cold: Flags) -> ModelFiles:
+    """Write the matrices and the ids of their rows and columns; uses up the cells.
+
+    Columns are the items that a user took, and the `cold` ones, which are empty.
+    """
+    items = totals.items.taken | cold
+    matrix, recent = totals.matrices(totals.liked, items)
+    seen, *_ = totals.matrices(totals.seen, items)
     return ModelFiles(
         interactions=save_matrix(run.path("features/interactions.npz"), matrix),
         recent=save_matrix(run.path("features/recent.npz"), recent),
         seen=save_matrix(run.path("features/seen.npz"), seen),
         user_ids=_write_ids(run.path("features/user_ids.parquet"), totals.ids, totals.users.taken),
-        item_ids=_write_ids(run.path("features/item_ids.parquet"), item_ids, totals.items.taken),
+        item_ids=_write_ids(run.path("features/item_ids.parquet"), item_ids, items),
         n_users=matrix.shape[0],
         n_items=matrix.shape[1],
+        n_cold=int(np.count_nonzero(cold)),
         n_interactions=matrix.nnz,
     )
 
@@ -126,7 +132,7 @@ def _lists(positions: Ints, names: pa.StringArray) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), values, type=_LIST)
 
 
-def _write_ids(path: Path, ids: pa.StringArray, taken: Flags) -> Path:
+def _write_ids(path: Path, ids: pa.StringArray, kept: Flags) -> Path:
     """Write the ids of the model, in ascending order."""
-    write_table(path, pa.table({ID: ids.filter(pa.array(taken))}))
+    write_table(path, pa.table({ID: ids.filter(pa.array(kept))}))
     return path

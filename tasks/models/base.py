@@ -45,12 +45,14 @@ class Histories:
 class Interactions(Histories):
     """Histories with the ids of rows and columns, ascending.
 
-    `popularity` (items) is recent and decayed: 0 at least, of any unit.
+    `popularity` (items) is recent and decayed: 0 at least, of any unit. `content` (items x flags)
+    is what cold items, whose columns are empty, are known by (`tasks/models/content.py`).
     """
 
     user_ids: pa.StringArray
     item_ids: pa.StringArray
     popularity: npt.NDArray[np.float64]
+    content: sp.csr_matrix | None = None
 
 
 class Contributions(NamedTuple):

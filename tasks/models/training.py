@@ -13,6 +13,7 @@ from tasks.artifacts.records import Features, Popularity, TrainedModel
 from tasks.io.columns import ID, ITEM_ID, positions_of
 from tasks.io.parquet import digest_of, read_column
 from tasks.models.base import Interactions, Model, Start
+from tasks.models.content import load_content
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
 from tasks.runs.saved_run import FACTS, ITEM_FACTORS, LINKS, PROFILES, SETTINGS, USER_FACTORS
@@ -29,6 +30,7 @@ def interactions(features: Features, popularity: Popularity | None = None) -> In
         user_ids=user_ids,
         item_ids=item_ids,
         popularity=load_popularity(popularity, item_ids) if popularity else np.zeros(len(item_ids)),
+        content=load_content(features.items, item_ids),
     )
 
 

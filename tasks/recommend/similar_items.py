@@ -8,6 +8,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import load_catalogue
+from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
 from tasks.io.parquet import write_parquet
@@ -33,11 +34,13 @@ def similar_items(
     """Write, for every item of the model, the available items nearest to it, itself left out.
 
     Scores are cosines, -1 to 1, of a graph sums of links. Likeness is the point here, so categories
-    have no cap.
+    have no cap. Cold items have such lists and are in none: predicted as they are, all are alike.
     """
     saved = MODELS[model.name].kind.load(model.settings.parent, with_users=False)
     ids = saved.item_ids
     catalogue = load_catalogue(features.items, ids)
+    taken = np.bincount(load_matrix(features.interactions).indices, minlength=len(ids)) > 0
+    catalogue = replace(catalogue, available=catalogue.available & taken)
     itself = sp.csr_matrix(sp.identity(len(ids), np.float32))
     uncapped = replace(listing, n=settings.n, max_per_category=listing.page_size)
     n_lists = n_full = 0

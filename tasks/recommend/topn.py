@@ -7,6 +7,7 @@ of unknown category are alike in nothing that we know: they always have room.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,7 @@ def make_lists(
         active = active_rows(features.users, model.user_ids, run.as_of, days)
         model, seen, histories = model.of(active), seen[active], histories.of(active)
     user_ids, scoring = model.user_ids, model.scoring
+    catalogue = replace(catalogue, available=catalogue.available & scoring.scored)
     kept: float | None = None
     lists: Parts
     if settings.trades:

@@ -1,7 +1,7 @@
 """A small whole night, published to a real server, with somebody in it for every answer.
 
 `u00` to `u11` have lists; `done` has liked all that there is; `mute` (segment gold) is known by the
-users file alone. `i18` is unavailable, and no event names `i19`.
+users file alone. `i18` is unavailable; `i19` has neither an event nor content.
 """
 
 import json
@@ -33,6 +33,7 @@ from tests.tasks.small_models import AS_OF, Event, learn, weighing
 
 TTL_S = 3_600
 ITEMS = {f"i{at:02}": {"category": f"c{at % 4}", "available": at != 18} for at in range(20)}
+ITEMS["i19"]["category"] = "unknown"
 USERS = [f"u{at:02}" for at in range(12)]
 SEGMENTS = {"mute": "gold", "u00": "gold"}
 RULES = TopNSettings(n=6, page_size=3, max_per_category=1)

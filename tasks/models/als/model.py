@@ -20,6 +20,7 @@ from tasks.models.base import (
     WarmSettings,
     no_links,
 )
+from tasks.models.content import with_cold_items
 from tasks.models.warm_start import inherit
 from tasks.runs.run_folder import Progress, no_progress
 
@@ -51,6 +52,7 @@ class Als(Model):
         elif start:  # the catalogue has grown into more factors
             n_iterations = settings.iterations
         users, items = fit(data.strengths, loss, settings.seed, n_iterations, first, progress)
+        items = with_cold_items(items, data.strengths, data.content)
         return cls(
             settings,
             data.user_ids,

@@ -16,6 +16,7 @@ from tasks.models.base import (
     WarmSettings,
     no_links,
 )
+from tasks.models.content import with_cold_items
 from tasks.models.ials.explain import contributions, explainer
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.ials.train import (
@@ -56,6 +57,9 @@ class Ials(Model):
             n_iterations = settings.iterations
             first = first_factors(weights, settings.factors, rng)
         users, items = fit(weights, settings, n_iterations, first, progress)
+        filled = with_cold_items(items, data.strengths, data.content)
+        if filled is not items:  # the users' factors are those of `fold_in`
+            users, items = fold_in(weights, filled, settings, users), filled
         return cls(
             settings,
             data.user_ids,

@@ -196,7 +196,11 @@ def test_what_a_user_turned_against_is_negative_or_not_there(tmp_path: Path) -> 
     assert cells(features, features.seen) == dict.fromkeys(
         [("u1", "i1"), ("u1", "i2"), ("u1", "i4"), ("u2", "i2"), ("u2", "i4")], 1.0
     )
-    assert (ids(features.user_ids), ids(features.item_ids)) == (["u1", "u2"], ["i1", "i2", "i4"])
+    assert (ids(features.user_ids), ids(features.item_ids)) == (
+        ["u1", "u2"],
+        ["i1", "i2", "i4", "i5"],  # i5 is cold: its content is known, and nobody has tried it
+    )
+    assert (features.n_items, features.n_cold) == (4, 1)
     assert (features.n_users, features.n_known_users, features.n_catalogue) == (2, 3, 5)
     score = {row["item_id"]: row["popularity_score"] for row in read(features.items)}
     assert score == pytest.approx({"i1": 2.0, "i2": 2.0, "i3": 0.0, "i4": 5.0, "i5": 0.0})
@@ -359,7 +363,7 @@ def test_the_same_log_gives_the_same_bytes(tmp_path: Path) -> None:
     for name, order in (("one", 1), ("again", 1), ("backwards", -1)):
         log = clean(tmp_path / name, rows[::order], items[::order], users[::order])
         nights[name] = bytes_of(log, learn(tmp_path / name, log))
-    assert len(nights["one"]) == 10
+    assert len(nights["one"]) == 11
     assert nights["one"] == nights["again"] == nights["backwards"]
 
 

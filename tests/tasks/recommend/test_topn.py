@@ -309,7 +309,7 @@ SHOP: dict[str, dict[str, Any]] = {
     f"i{number:02}": {"category": f"c{number % 4}"} for number in range(40)
 }
 SHOP["i07"] |= {"available": False}
-SHOP["unloved"] = {"category": "c0"}
+SHOP["unloved"] = {"category": "unknown"}  # no event, and no content to place it by
 
 
 def shop_events() -> list[Event]:
