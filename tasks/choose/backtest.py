@@ -1,5 +1,6 @@
 """Backtest of blends: parts learnt from the known part of a log, lists judged by the rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,8 +11,8 @@ from tasks.artifacts.factors import Factors
 from tasks.artifacts.records import Popularity
 from tasks.artifacts.scoring import Scoring
 from tasks.choose.candidates import Candidate, Spans
+from tasks.choose.split import Splits
 from tasks.evaluation.judged_lists import Audience, audience_of, hits_of
-from tasks.evaluation.protocols import Split
 from tasks.evaluation.ranking_metrics import ndcg
 from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
@@ -35,21 +36,24 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """All that is known at the cut under the half-lives of learning and of profiles."""
+    """All that is known at the cut under the half-lives of learning and of profiles.
+
+    `audiences` are the judged users by protocol.
+    """
 
     data: Interactions
-    audience: Audience
+    audiences: Mapping[str, Audience]
 
 
 @dataclass
 class Backtest:
-    """Lists of candidates, each judged by NDCG@10 for the users of a split.
+    """Lists of candidates, each judged by NDCG@10 for the users of the splits.
 
     Judged are the first pages that would be served: available items that the user has not seen, by
     the category rule. Parts are learnt once for each half-life.
     """
 
-    split: Split
+    splits: Splits
     recipe: Recipe
     parts: BlendParts
     _learnt: dict[tuple[float, float], Learnt] = field(default_factory=dict)
@@ -58,28 +62,35 @@ class Backtest:
     _counted: dict[float, Popularity] = field(default_factory=dict)
 
     @cached_property
-    def buckets(self) -> Ints:
-        """Bucket of each judged user, in the order of the split."""
+    def buckets(self) -> Mapping[str, Ints]:
+        """Bucket of each judged user by protocol, in the order of the split."""
         learnt = self._learn(self.recipe.features.half_life_days)
-        rows = learnt.audience.rows
         n_items = np.diff((learnt.data.strengths > 0).indptr)
-        return bucket_of(np.where(rows < 0, 0, n_items[rows]))
+        return {
+            name: bucket_of(np.where(each.rows < 0, 0, n_items[each.rows]))
+            for name, each in learnt.audiences.items()
+        }
 
-    def ndcg(self, candidate: Candidate) -> Floats:
-        """Return NDCG@10 of each judged user who has a history (bucket over 0), in order."""
+    def ndcg(self, candidate: Candidate) -> Mapping[str, Floats]:
+        """Return NDCG@10 of each judged user with a history (bucket over 0), by protocol."""
         learnt = self._learn(candidate.spans.learning, candidate.spans.profile)
-        known = learnt.audience.known
-        rows = learnt.audience.rows[known]
-        model = self._blend(learnt, candidate.spans).of(rows).weighed(candidate.weights)
-        return self._judge(learnt.audience, model.scoring, known)[self.buckets > 0]
+        blend = self._blend(learnt, candidate.spans).weighed(candidate.weights)
+        return {
+            name: self._judge(audience, blend.of(audience.rows[audience.known]).scoring)[
+                self.buckets[name] > 0
+            ]
+            for name, audience in learnt.audiences.items()
+        }
 
     def strangers_ndcg(self, half_life_days: float) -> Floats:
         """Return NDCG@10 of recent popularity for each judged user without a history."""
         learnt = self._learn(self.recipe.features.half_life_days)
-        strangers = np.flatnonzero(self.buckets == 0)
+        if "by time" not in learnt.audiences:
+            return np.zeros(0)
+        strangers = np.flatnonzero(self.buckets["by time"] == 0)
         items = self._popular(learnt, half_life_days)
         scoring = Scoring(np.ones((len(strangers), 1), np.float32), items)
-        return self._judge(learnt.audience, scoring, strangers)[strangers]
+        return self._judge(learnt.audiences["by time"], scoring, strangers)[strangers]
 
     def _blend(self, learnt: Learnt, spans: Spans) -> Blend:
         """Return a blend of the users and items that are known, of any weights."""
@@ -98,16 +109,19 @@ class Backtest:
             weighing = replace(
                 self.recipe.features, half_life_days=spans[0], profile_half_life_days=spans[1]
             )
-            features = build_features(self._part("features", *spans), self.split.known, weighing)
-            audience = audience_of(self.split, features, weighing, self.recipe.popularity)
-            self._learnt[spans] = Learnt(interactions(features), audience)
+            features = build_features(self._part("features", *spans), self.splits.known, weighing)
+            here = features, weighing, self.recipe.popularity
+            audiences = {
+                name: audience_of(split, *here) for name, split in self.splits.by_protocol.items()
+            }
+            self._learnt[spans] = Learnt(interactions(features), audiences)
         return self._learnt[spans]
 
     def _popular(self, learnt: Learnt, half_life_days: float) -> Factors:
         if half_life_days not in self._counted:
             run = self._part("popular", half_life_days)
             self._counted[half_life_days] = count_popularity(
-                run, self.split.known, half_life_days, self.recipe.features
+                run, self.splits.known, half_life_days, self.recipe.features
             )
         points = load_popularity(self._counted[half_life_days], learnt.data.item_ids)
         return popularity_column(points)
@@ -115,10 +129,14 @@ class Backtest:
     def _part(self, name: str, *spans: float) -> Run:
         """Return a smaller night: its folder is named by the half-lives."""
         part = "_".join([name, *(f"{each:g}" for each in spans)])
-        return self.split.run.inside(part, self.split.run.as_of)
+        return self.splits.run.inside(part, self.splits.run.as_of)
 
-    def _judge(self, audience: Audience, scoring: Scoring, judged: Ints) -> Floats:
-        """Return NDCG@10 of all judged users: 0 for those who are not among the `judged`."""
+    def _judge(self, audience: Audience, scoring: Scoring, some: Ints | None = None) -> Floats:
+        """Return NDCG@10 of all judged users: 0 for those who are not scored.
+
+        `some` are the positions of those who are, the known ones where not given.
+        """
+        judged = audience.known if some is None else some
         listing = replace(self.recipe.topn.plain, n=DEPTH)
         lists = np.full((len(audience.rows), DEPTH), -1, np.int32)
         for block in rank(scoring, audience.catalogue, audience.seen[judged], listing):

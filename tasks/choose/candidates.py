@@ -1,6 +1,5 @@
 """Candidates of the choice: half-lives, and weights of a blend's parts."""
 
-from itertools import product
 from typing import Any, NamedTuple
 
 from tasks.choose.settings import ChooseSettings
@@ -13,20 +12,25 @@ WEIGHTS = tuple(
         (0.0, 0.0, 1.0),
         (1.0, 0.0, 0.0),
         (0.0, 1.0, 0.05),
-        (0.0, 1.0, 0.25),
-        (0.0, 1.0, 1.0),
         (1.0, 0.0, 0.25),
         (1.0, 0.0, 1.0),
+        (0.0, 1.0, 0.25),
+        (0.0, 1.0, 1.0),
         (1.0, 1.0, 0.05),
+        (1.0, 1.0, 0.15),
         (1.0, 1.0, 0.25),
+        (1.0, 1.0, 0.5),
         (1.0, 1.0, 1.0),
-        (1.0, 0.25, 1.0),
         (0.5, 0.5, 1.0),
         (0.25, 0.25, 1.0),
-        (1.0, 0.5, 0.25),
-        (0.5, 1.0, 0.25),
+        (0.5, 1.0, 0.15),
+        (0.5, 1.0, 0.5),
     )
 )
+
+
+#: Recent popularity alone.
+POPULAR = WEIGHTS[0]
 
 
 class Spans(NamedTuple):
@@ -71,15 +75,11 @@ def first_spans(settings: ChooseSettings) -> Spans:
     )
 
 
-def all_spans(settings: ChooseSettings) -> list[Spans]:
-    """Return all combinations of half-lives, those with most of `first_spans` first."""
-    first = first_spans(settings)
-    spans = product(
-        settings.half_lives_days,
-        settings.profile_half_lives_days,
-        settings.popular_half_lives_days,
-    )
-    return sorted(
-        (Spans(*each) for each in spans),
-        key=lambda each: sum(a != b for a, b in zip(each, first, strict=True)),
-    )
+def near_spans(spans: Spans, name: str, settings: ChooseSettings) -> list[Spans]:
+    """Return half-lives that differ from some in the one called `name` alone, those first."""
+    tried = {
+        "learning": settings.half_lives_days,
+        "profile": settings.profile_half_lives_days,
+        "popular": settings.popular_half_lives_days,
+    }[name]
+    return list(dict.fromkeys([spans, *(spans._replace(**{name: each}) for each in tried)]))

@@ -17,9 +17,9 @@ class Choice:
       popular lists.
     - `weights`: of als, graph and popular; `by_history` those of the buckets that have their own.
     - `why`: one sentence. `evidence`: JSON, every candidate's figures.
-    - `days`: days held out; `n_judged` users judged, `n_candidates` candidates; 0 where the
-      settings were held.
-    - `ndcg`, `popular_ndcg`: NDCG@10 of the choice and of recent popularity on the same users;
+    - `days`: days held out; `n_candidates`: candidates judged; 0 where the settings were held.
+    - By protocol ("by time", "last event"), none where the settings were held: `n_judged` users;
+      `ndcg`, `popular_ndcg`: NDCG@10 of the choice and of recent popularity on the same users;
       `ndcg_error`, `ahead_error`: standard errors of the first, and of their paired difference.
     """
 
@@ -31,14 +31,13 @@ class Choice:
     by_history: Mapping[str, list[float]] = field(default_factory=dict)
     held: bool = True
     changed: bool = False
-    protocol: str = ""
     days: int = 0
-    n_judged: int = 0
     n_candidates: int = 0
-    ndcg: float = 0.0
-    ndcg_error: float = 0.0
-    popular_ndcg: float = 0.0
-    ahead_error: float = 0.0
+    n_judged: Mapping[str, int] = field(default_factory=dict)
+    ndcg: Mapping[str, float] = field(default_factory=dict)
+    ndcg_error: Mapping[str, float] = field(default_factory=dict)
+    popular_ndcg: Mapping[str, float] = field(default_factory=dict)
+    ahead_error: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def candidate(self) -> Candidate:

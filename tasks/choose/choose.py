@@ -8,19 +8,20 @@ are clearly ahead; and strangers the half-life of the popular lists.
 
 import json
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from tasks.artifacts.records import CleanLog
-from tasks.choose.backtest import Backtest, Floats
-from tasks.choose.candidates import WEIGHTS, Candidate, all_spans, first_spans
+from tasks.choose.backtest import Backtest
+from tasks.choose.candidates import POPULAR, WEIGHTS, Candidate, Spans, first_spans, near_spans
 from tasks.choose.choice import Choice
-from tasks.choose.rule import behind, own_choice, simplest_of_best
+from tasks.choose.rule import Figures, Objective, Rule, standard_error
 from tasks.choose.settings import ChooseSettings
-from tasks.choose.split import widest_split
+from tasks.choose.split import Splits, splits_of
 from tasks.models.blend.settings import BlendParts, Weights
 from tasks.models.history import BUCKETS
 from tasks.pipeline import Recipe
@@ -28,6 +29,8 @@ from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
 from tasks.runs.saved_run import earlier_runs
 
+#: Users of a bucket, by protocol.
+Masks = Mapping[str, npt.NDArray[np.bool_]]
 #: Fewest users of a bucket that gets its own weights.
 _LEAST_OF_BUCKET = 100
 
@@ -50,13 +53,14 @@ def choose_blend(
     if settings.hold or parts is None:
         return _held(run, recipe, "choose.hold is set" if settings.hold else "no model is a blend")
     past = run.inside("choose", run.as_of)
-    split, days = widest_split(past, log, settings, recipe.features)
-    if split is None:
-        return _held(run, recipe, "too few users took to anything new in the last days of the log")
-    turns = Turns(Backtest(split, recipe, parts), settings, last, progress)
-    choice = turns.choose(run, days)
-    for folder in (each for each in past.folder.iterdir() if each.is_dir()):
-        shutil.rmtree(folder)
+    splits = splits_of(past, log, settings, recipe.features)
+    if splits.by_protocol:
+        turns = Turns(Backtest(splits, recipe, parts), settings, last, progress)
+        choice = turns.choose(run, splits)
+    else:
+        choice = _held(run, recipe, "too few users took to anything new to judge by")
+    if past.folder.exists():
+        shutil.rmtree(past.folder)
     return choice
 
 
@@ -70,103 +74,127 @@ class Turns:
         last: Choice | None,
         progress: Progress,
     ) -> None:
-        """Start without any figures."""
+        """Judge the candidates of the first turn, which set the objective."""
         self._backtest, self._settings, self._progress = backtest, settings, progress
+        self._first = first_spans(settings)
         self._last = last if last and not last.held else None
-        self._judged: dict[Candidate, Floats] = {}
+        self._judged: dict[Candidate, Figures] = {}
+        first = [Candidate(self._first, each) for each in WEIGHTS]
+        popular = [Candidate(each, POPULAR) for each in self._near(self._first, "popular")]
+        judged = [self.figures(each) for each in [*first, *popular]]
+        self._objective = Objective.of(judged)
+        self._popular = max(popular, key=lambda each: self._objective.worth(self.figures(each)))
+        self._rule = Rule(self._objective, self.figures(self._popular))
 
-    def choose(self, run: Run, days: int) -> Choice:
+    def choose(self, run: Run, splits: Splits) -> Choice:
         """Take all turns."""
-        weighed = self._turn(Candidate(first_spans(self._settings), each) for each in WEIGHTS)
-        spanned = self._turn(Candidate(each, weighed.weights) for each in all_spans(self._settings))
-        chosen = self._turn(Candidate(spanned.spans, each) for each in WEIGHTS)
-        figures, popular = self.figures(chosen), self.figures(_popular(chosen))
-        evidence = run.path("choice.json")
-        own = dict(self._own_weights(chosen))
+        found = self._turn(Candidate(self._first, each) for each in WEIGHTS)
+        for name in ("popular", "profile", "learning"):
+            near = self._near(found.spans, name)
+            found = self._turn(Candidate(each, found.weights) for each in near)
+        chosen = self._turn(Candidate(found.spans, each) for each in WEIGHTS)
+        figures, popular = self.figures(chosen), self.figures(self._popular)
+        ahead = {name: figures[name] - popular[name] for name in figures}
         choice = Choice(
-            evidence=evidence,
+            evidence=run.path("choice.json"),
             why=_why(chosen, figures, popular),
             spans=chosen.spans._asdict(),
             fallback_days=self._fallback_days(),
             weights=chosen.weights._asdict(),
-            by_history=own,
+            by_history=dict(self._own_weights(chosen)),
             held=False,
             changed=bool(self._last and self._last.candidate != chosen),
-            protocol=self._settings.protocol,
-            days=days,
-            n_judged=len(figures),
+            days=splits.days,
             n_candidates=len(self._judged),
-            ndcg=float(figures.mean()),
-            ndcg_error=_error(figures),
-            popular_ndcg=float(popular.mean()),
-            ahead_error=_error(figures - popular),
+            n_judged={name: len(each) for name, each in figures.items()},
+            ndcg=_means(figures),
+            ndcg_error=_errors(figures),
+            popular_ndcg=_means(popular),
+            ahead_error=_errors(ahead),
         )
-        facts = asdict(choice) | {"evidence": None, "candidates": self._table(chosen)}
-        evidence.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+        _write(choice, self._table(chosen))
         return choice
 
-    def figures(self, candidate: Candidate) -> Floats:
+    def figures(self, candidate: Candidate) -> Figures:
         """Judge a candidate, once."""
         key = candidate.canonical
         if key not in self._judged:
             self._judged[key] = self._backtest.ndcg(candidate)
-            self._progress(len(self._judged), 2 * len(WEIGHTS) + len(all_spans(self._settings)))
+            self._progress(len(self._judged), 2 * len(WEIGHTS) + len(Spans._fields))
         return self._judged[key]
+
+    def _near(self, spans: Spans, name: str) -> list[Spans]:
+        return near_spans(spans, name, self._settings)
 
     def _turn(self, candidates: Iterable[Candidate]) -> Candidate:
         order = list(candidates)
         last = self._last.candidate if self._last else None
         if last and last not in order and last.spans in {each.spans for each in order}:
             order.append(last)
-        judged = {each: self.figures(each) for each in order}
-        return simplest_of_best(judged, order, last)
+        return self._rule.best(self.figures, order, last)
 
     def _own_weights(self, common: Candidate) -> Iterable[tuple[str, list[float]]]:
         """Yield the buckets that get weights of their own."""
-        buckets = self._backtest.buckets
-        of_known = buckets[buckets > 0]
         order = [Candidate(common.spans, each) for each in WEIGHTS]
-        for number, name in enumerate(BUCKETS):
-            mine = of_known == number
-            if np.count_nonzero(mine) < _LEAST_OF_BUCKET:
+        for number, name in enumerate(BUCKETS[1:], start=1):
+            masks = self._masks(number)
+            if sum(int(mask.sum()) for mask in masks.values()) < _LEAST_OF_BUCKET:
                 continue
-            judged = {each: self.figures(each)[mine] for each in {*order, common}}
+
+            def judge(each: Candidate, masks: Masks = masks) -> Figures:
+                figures = self.figures(each)
+                return {part: figures[part][mask] for part, mask in masks.items()}
+
             before = self._last.by_history.get(name) if self._last else None
             last = Candidate(common.spans, Weights(*before)) if before else None
-            own = own_choice(judged, order, common, last)
+            rule = Rule(self._objective, judge(self._popular))
+            own = rule.own(judge, order, common, last)
             if own != common:
                 yield name, list(own.weights)
 
+    def _masks(self, bucket: int) -> Masks:
+        """Return which of the users with a history are of a bucket, by protocol."""
+        return {name: each[each > 0] == bucket for name, each in self._backtest.buckets.items()}
+
     def _fallback_days(self) -> float:
         """Return the half-life of the popular lists, by users without a history."""
-        middle = first_spans(self._settings).popular
-        spans = sorted(
-            self._settings.popular_half_lives_days, key=lambda each: (each != middle, each)
-        )
-        judged = {each: self._backtest.strangers_ndcg(each) for each in spans}
-        if len(judged[middle]) < _LEAST_OF_BUCKET:
-            return middle
+        spans = [each.popular for each in self._near(self._first, "popular")]
+        judged: dict[float, Figures] = {
+            each: {"by time": self._backtest.strangers_ndcg(each)} for each in spans
+        }
+        if len(judged[spans[0]]["by time"]) < _LEAST_OF_BUCKET:
+            return self._popular.spans.popular
+        rule = Rule(Objective.of(judged.values()), judged[spans[0]])
         last = self._last.fallback_days if self._last else None
-        return simplest_of_best(judged, spans, last)
+        return rule.best(lambda each: judged[each], spans, last)
 
     def _table(self, chosen: Candidate) -> list[dict[str, object]]:
         """Return every candidate with its figures, over all and by bucket, the best first."""
-        of_known = self._backtest.buckets[self._backtest.buckets > 0]
         best = self.figures(chosen)
         rows = [
             each.facts
             | {
-                "ndcg_at_10": float(figures.mean()),
-                "standard_errors_behind_the_choice": behind(figures, best),
-                "by_history": {
-                    name: {"users": int(mine.sum()), "ndcg_at_10": float(figures[mine].mean())}
-                    for number, name in enumerate(BUCKETS)
-                    if (mine := of_known == number).any()
-                },
+                "worth": self._objective.worth(figures),
+                "ndcg_at_10": _means(figures),
+                "standard_errors_behind_the_choice": self._objective.behind(figures, best),
+                "by_history": self._by_history(figures),
             }
             for each, figures in self._judged.items()
         ]
-        return sorted(rows, key=lambda row: -row["ndcg_at_10"])
+        return sorted(rows, key=lambda row: -row["worth"])
+
+    def _by_history(self, figures: Figures) -> dict[str, dict[str, object]]:
+        found = {}
+        for number, name in enumerate(BUCKETS[1:], start=1):
+            masks = self._masks(number)
+            mine = {part: figures[part][mask] for part, mask in masks.items() if mask.any()}
+            if mine:
+                found[name] = {
+                    "users": {part: len(each) for part, each in mine.items()},
+                    "ndcg_at_10": _means(mine),
+                    "ndcg_error": _errors(mine),
+                }
+        return found
 
 
 def last_choice(run: Run, bad: Collection[int] = frozenset()) -> Choice | None:
@@ -193,22 +221,28 @@ def _held(run: Run, recipe: Recipe, why: str) -> Choice:
         fallback_days=recipe.popularity.half_life_days,
         weights=blend.weights._asdict() if blend else {},
     )
-    facts = asdict(choice) | {"evidence": None, "candidates": []}
-    choice.evidence.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+    _write(choice, [])
     return choice
 
 
-def _popular(candidate: Candidate) -> Candidate:
-    return Candidate(candidate.spans, Weights(0.0, 0.0, 1.0))
+def _write(choice: Choice, candidates: list[dict[str, object]]) -> None:
+    facts = asdict(choice) | {"evidence": None, "candidates": candidates}
+    choice.evidence.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _error(figures: Floats) -> float:
-    return float(figures.std() / np.sqrt(len(figures)))
+def _means(figures: Figures) -> dict[str, float]:
+    return {name: float(each.mean()) for name, each in figures.items()}
 
 
-def _why(chosen: Candidate, figures: Floats, popular: Floats) -> str:
+def _errors(figures: Figures) -> dict[str, float]:
+    return {name: standard_error(each) for name, each in figures.items()}
+
+
+def _why(chosen: Candidate, figures: Figures, popular: Figures) -> str:
     weights = ", ".join(f"{name} {each:g}" for name, each in chosen.weights._asdict().items())
-    return (
-        f"{weights} is the simplest within one standard error of the best: NDCG@10 "
-        f"{figures.mean():.4f} for {len(figures):,} users, recent popularity {popular.mean():.4f}."
+    found = "; ".join(
+        f"{name} {each.mean():.4f} for {len(each):,} users, recent popularity "
+        f"{popular[name].mean():.4f}"
+        for name, each in figures.items()
     )
+    return f"{weights} is the simplest within one standard error of the best. NDCG@10 {found}."

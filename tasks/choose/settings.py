@@ -11,24 +11,25 @@ class ChooseSettings:
     """Settings of the choice; docs/decisions/0046-blend.md has the measurements.
 
     - `hold`: keep the half-lives and weights of the settings, and judge nothing.
-    - `protocol`: "by time" holds out the last days of the log for everybody at once, as the night's
-      lists will be used; "last event" holds out each judged user's newest item.
+    - `protocol`: "by time" holds out the last days of the log, as the night's lists will be used;
+      "last event" holds out the newest item before them of each of other users, which asks how well
+      a list fits its user; "both" takes the mean of each over the best candidate's.
     - `days`: spans to hold out, shortest first; the first by which `least_judged` users can be
       judged is taken, and none longer than a quarter of the log.
-    - `least_judged`: users; where no span gives so many, the longest that judges a fifth of them
-      is taken, and without one nothing is chosen.
+    - `least_judged`: users; where a protocol gives fewer, a fifth of them is enough, and with less
+      it has no say.
     - `n_users`: users whose histories the candidates learn from, at most.
-    - `n_judged`: users who judge them, at most.
+    - `n_judged`: users who judge them, at most, by each protocol.
     - `half_lives_days`, `profile_half_lives_days`, `popular_half_lives_days`: candidates for what
       models learn from, for users' profiles and for recent popularity.
     """
 
     hold: bool = False
-    protocol: Literal["by time", "last event"] = "by time"
+    protocol: Literal["both", "by time", "last event"] = "both"
     days: tuple[PositiveInt, ...] = (7, 14, 30)
     least_judged: PositiveInt = 500
     n_users: PositiveInt = 50_000
-    n_judged: PositiveInt = 4_000
+    n_judged: PositiveInt = 2_000
     half_lives_days: tuple[PositiveFloat, ...] = (60.0, 365.0)
     profile_half_lives_days: tuple[PositiveFloat, ...] = (7.0, 60.0)
     popular_half_lives_days: tuple[PositiveFloat, ...] = (3.0, 7.0, 30.0)

@@ -1,12 +1,15 @@
-"""The split of a log that candidates are judged by, over a bounded sample of users."""
+"""The splits of a log that candidates are judged by, over a bounded sample of users."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
 
 from tasks.artifacts.records import CleanLog
 from tasks.choose.settings import ChooseSettings
 from tasks.evaluation.protocols import Split, by_time, last_event
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.daily_log import write_log
+from tasks.io.columns import USER_ID
 from tasks.io.duckdb_session import connect, one_file, query, stream
 from tasks.runs.run_folder import Run
 
@@ -14,29 +17,53 @@ from tasks.runs.run_folder import Run
 _HELD_OUT, _ENOUGH = 1 / 4, 1 / 5
 
 
-def widest_split(
-    run: Run, log: CleanLog, settings: ChooseSettings, weighing: FeatureSettings
-) -> tuple[Split | None, int]:
-    """Return the split of the first span that judges enough users, and its days.
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """One known part of a log, and the users that judge by it, by protocol.
 
-    No split where even the longest span judges too few.
+    `days` are held out; `run` is the smaller night of the cut.
     """
+
+    run: Run
+    known: CleanLog
+    by_protocol: dict[str, Split]
+    days: int
+
+
+def splits_of(
+    run: Run, log: CleanLog, settings: ChooseSettings, weighing: FeatureSettings
+) -> Splits:
+    """Split the log by the protocols of the settings; those that judge too few are left out."""
     some = sampled(run, log, settings.n_users)
-    if settings.protocol == "last event":
-        split = last_event(run, some, weighing, settings.n_judged)
-        return (split if len(split.user_ids) >= settings.least_judged * _ENOUGH else None), 0
-    longest: tuple[Split | None, int] = (None, 0)
+    least = settings.least_judged * _ENOUGH
+    splits = Splits(run, some, {}, 0)
+    if settings.protocol != "last event":
+        splits = _by_time(splits, settings, weighing)
+    if settings.protocol == "by time":
+        return splits
+    judged = [each.user_ids for each in splits.by_protocol.values()]
+    users = judged[0] if judged else pa.array([], pa.string())
+    others = _write(splits.run, splits.known, "others", "users_but", users)
+    last = last_event(splits.run, others, weighing, settings.n_judged)
+    if len(last.user_ids) < least:
+        return splits
+    known = _write(splits.run, splits.known, "known", "users_and", users, last.known)
+    return Splits(splits.run, known, {**splits.by_protocol, "last event": last}, splits.days)
+
+
+def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings) -> Splits:
+    """Hold out the shortest span that judges enough users, or else the longest that may be."""
+    found, longest = whole, _span_days(whole.run, whole.known) * _HELD_OUT
     for days in sorted(settings.days):
-        if days > _span_days(run, log) * _HELD_OUT:
+        if days > longest:
             break
-        split = by_time(
-            run.inside(f"days_{days}", run.as_of), some, weighing, days, settings.n_judged
-        )
+        run = whole.run.inside(f"days_{days}", whole.run.as_of)
+        split = by_time(run, whole.known, weighing, days, settings.n_judged)
         if len(split.user_ids) >= settings.least_judged * _ENOUGH:
-            longest = split, days
+            found = Splits(split.run, split.known, {"by time": split}, days)
         if len(split.user_ids) >= settings.least_judged:
             break
-    return longest
+    return found
 
 
 def sampled(run: Run, log: CleanLog, n_users: int) -> CleanLog:
@@ -44,10 +71,29 @@ def sampled(run: Run, log: CleanLog, n_users: int) -> CleanLog:
     with connect(run.folder) as db:
         db.read_parquet(one_file(log.events)).create_view("events")
         (known,) = db.execute("SELECT count(DISTINCT user_id) FROM events").fetchone() or (0,)
-        if known <= n_users:
-            return log
-        path = run.path("sample/events.parquet")
-        rows = stream(db, query("choose/events_of_sample"), {"n_users": n_users})
+    if known <= n_users:
+        return log
+    return _write(run, log, "sample", "events_of_sample", n_users=n_users)
+
+
+def _write(
+    run: Run,
+    log: CleanLog,
+    name: str,
+    sql: str,
+    users: pa.StringArray | None = None,
+    other: CleanLog | None = None,
+    **parameters: int,
+) -> CleanLog:
+    """Write the events of some users as a log of its own."""
+    path = run.path(f"{name}/events.parquet")
+    with connect(run.folder) as db:
+        db.read_parquet(one_file(log.events)).create_view("events")
+        if users is not None:
+            db.from_arrow(pa.table({USER_ID: users})).create("judged")
+        if other is not None:
+            db.read_parquet(one_file(other.events)).create_view("others")
+        rows = stream(db, query(f"choose/{sql}"), parameters)
         n_events = write_log(path, rows.schema, rows)
         kinds = db.execute(query("ingest/count_event_types"), {"path": one_file(path)}).fetchall()
     return replace(log, events=path, n_events=n_events, event_types=dict(kinds))
