@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test quick check format settings lock reliability soak fuzz lookup bench clean
+.PHONY: help install demo demo-stop test quick check format settings lock reliability soak fuzz lookup quality bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ fuzz: $(READY)  ## 100,000 hostile requests and calls to the service and the cli
 
 lookup: $(READY)  ## Load the client and the service, and write the figures into docs/lookup.md
 	@$(BIN)/python -m benchmarks._lookup_page
+
+quality: $(READY)  ## Evaluate models and rules on the logs at hand, and write the tables of docs/quality.md
+	@$(BIN)/python -m benchmarks._quality_page
 
 bench: $(READY)  ## Run every benchmark; each prints a ratio last
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done

@@ -5,8 +5,9 @@
     clean_events    each good event once, up to as_of           (nothing in the end)
     by_time         the last days held out                      "
     last_event      each judged user's newest item held out     "
-    build_features  of the part that is not held out            "
-    train_als, ...  each model, from scratch                    "
+    choose_blend    by the part that is not held out alone      "
+    build_features  of that part                                "
+    train_blend     each model, from scratch                    "
     judge_lists     each model's lists under each rule          "
     judge_among     the newest item among 99 random ones        "
     write           all figures                                 evaluation.json, evaluation.md
@@ -28,15 +29,17 @@ from rich.console import Console
 
 from flows import artifact_key, as_task
 from flows._command import errors_once, plain_errors, run_command
-from flows.nightly import PIPELINE, check_inputs, clean_events
+from flows.nightly import PIPELINE, check_inputs, choose_blend, clean_events
 from nightshelf.cli.tables.terminal import add_row, new_table
 from nightshelf.contract.keys import Keys
+from tasks.artifacts.records import CleanLog
 from tasks.backfill import open_date
 from tasks.evaluation import protocols as splits
 from tasks.evaluation.compare import judge
 from tasks.evaluation.compare.evaluate_log import Protocol, evaluate_log, finish, plan_of
 from tasks.evaluation.compare.results import Evaluation
 from tasks.evaluation.compare.tables import tables_of, to_markdown
+from tasks.pipeline import Recipe
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import load_settings
 
@@ -104,7 +107,12 @@ def evaluate(
     settings.save(run.path("settings.json"))
     log = clean_events(run, checked, settings.events, now=datetime.now(UTC))
     plan = plan_of(protocols or (), days, max_users, seed, every_rule=every_rule)
-    found = evaluate_log(run, log, settings.recipe, plan, run_task)
+
+    def choose(past: Run, known: CleanLog) -> Recipe:
+        recipe = settings.recipe
+        return choose_blend(past, known, settings.choose, recipe, None).applied(recipe)
+
+    found = evaluate_log(run, log, settings.recipe, plan, run_task, choose)
     finish(run, found)
     create_markdown_artifact(
         to_markdown(found), key=artifact_key(namespace, "evaluation"), description="Evaluation"

@@ -8,12 +8,15 @@ import typer
 from nightshelf.cli.tables.terminal import add_row, new_console, new_table, show_line
 from nightshelf.contract.keys import Keys
 from nightshelf_ops.steps import shown_steps
+from tasks.artifacts.records import CleanLog
 from tasks.backfill import open_date
+from tasks.choose.choose import choose_blend
 from tasks.evaluation.compare.evaluate_log import Plan, evaluate_log, finish
 from tasks.evaluation.compare.results import Evaluation
 from tasks.evaluation.compare.tables import tables_of
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
+from tasks.pipeline import Recipe
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import load_settings
 
@@ -68,7 +71,13 @@ def _evaluated(
     with shown_steps() as call:
         run = open_date(run_root / "evaluate", namespace, until)
         log = call(clean_events, run, inputs, settings.events, now=datetime.now(UTC))
-        found = evaluate_log(run, log, settings.recipe, plan, call)
+
+        def choose(past: Run, known: CleanLog) -> Recipe:
+            recipe = settings.recipe
+            chosen = call(choose_blend, past, known, settings.choose, recipe, None)
+            return chosen.applied(recipe)
+
+        found = evaluate_log(run, log, settings.recipe, plan, call, choose)
     settings.save(run.path("settings.json"))
     finish(run, found)
     return run, found

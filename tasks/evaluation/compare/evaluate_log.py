@@ -1,7 +1,7 @@
 """Evaluation of a log: each protocol splits it, the models learn from one part, and are judged."""
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -53,25 +53,36 @@ def plan_of(
     return Plan(asked, days, n_users, every_rule, seed)
 
 
+#: Returns the recipe that a night of a run and its clean log would follow.
+Choose = Callable[[Run, CleanLog], Recipe]
+
+
 def evaluate_log(
-    run: Run, log: CleanLog, recipe: Recipe, plan: Plan, call: Call = direct
+    run: Run,
+    log: CleanLog,
+    recipe: Recipe,
+    plan: Plan,
+    call: Call = direct,
+    choose: Choose | None = None,
 ) -> Evaluation:
     """Judge the recipe's models, each protocol in a folder of `run` that is deleted in the end.
 
-    Raises `NothingToLearn` where a known part teaches nothing, `SettingsError` where it judges
-    nobody.
+    `choose` chooses anew for each split, of its known part, as a night does of its log. Raises
+    `NothingToLearn` where a known part teaches nothing, `SettingsError` where it judges nobody.
     """
     judgements: list[Judgement] = []
     if "by-time" in plan.protocols:
         split = call(by_time, run, log, recipe.features, plan.days, plan.n_users)
         held_out = f"in the last {plan.days} days before {run.as_of:%Y-%m-%d}"
         _refuse_nobody(split, log, f"nobody took to a new item {held_out}")
-        judgements += _judged(split, recipe, plan, ("by-time",), call)
+        chosen = choose(split.run, split.known) if choose else recipe
+        judgements += _judged(split, chosen, plan, ("by-time",), call)
     asked = tuple(name for name in plan.protocols if name != "by-time")
     if asked:
         split = call(last_event, run, log, recipe.features, plan.n_users)
         _refuse_nobody(split, log, "nobody took to two different items")
-        judgements += _judged(split, recipe, plan, asked, call)
+        chosen = choose(split.run, split.known) if choose else recipe
+        judgements += _judged(split, chosen, plan, asked, call)
     return Evaluation(run.namespace, run.as_of.isoformat(), plan.seed, tuple(judgements))
 
 

@@ -1,7 +1,5 @@
 """Groups of judged users: by the items that they are known for, and by segment."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,18 +8,10 @@ import pyarrow.parquet as pq
 
 from tasks.artifacts.records import Features
 from tasks.io.columns import SEGMENT, USER_ID
+from tasks.models.history import BUCKETS, bucket_of
 
 Bools = npt.NDArray[np.bool_]
 
-#: History buckets: fewest and most different items, by name.
-BUCKETS: Mapping[str, tuple[int, float]] = {
-    "0": (0, 0),
-    "1": (1, 1),
-    "2": (2, 2),
-    "3-5": (3, 5),
-    "6-10": (6, 10),
-    "11+": (11, np.inf),
-}
 #: Segments that are judged by themselves, the largest first; the others are one group.
 N_SEGMENTS = 12
 
@@ -32,9 +22,8 @@ def by_history(n_items: npt.NDArray[np.integer]) -> dict[str, Bools]:
     >>> {name: flags.tolist() for name, flags in by_history(np.array([0, 4, 99])).items()}["3-5"]
     [False, True, False]
     """
-    return {
-        name: (n_items >= fewest) & (n_items <= most) for name, (fewest, most) in BUCKETS.items()
-    }
+    buckets = bucket_of(n_items)
+    return {name: buckets == number for number, name in enumerate(BUCKETS)}
 
 
 def by_segment(features: Features, user_ids: pa.StringArray) -> dict[str, Bools]:

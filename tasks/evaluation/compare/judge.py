@@ -29,6 +29,7 @@ from tasks.evaluation.judged_lists import (
 )
 from tasks.evaluation.protocols import Split
 from tasks.io.columns import AVAILABLE
+from tasks.models.blend.model import Blend
 from tasks.models.registry import MODELS
 from tasks.pipeline import Recipe
 from tasks.recommend.settings import TopNSettings
@@ -97,7 +98,7 @@ def judge_lists(
         rows.append(
             _row(panel, Row(model, rule, served=served, coverage=coverage), found, by_score)
         )
-        progress(len(rows), (1 + len(models)) * len(rules))
+        progress(len(rows), max(len(rows), 3 * len(rules) + 2))
     return tuple(rows)
 
 
@@ -132,12 +133,19 @@ def _all_lists(
 
 
 def scorings_of(models: Mapping[str, TrainedModel]) -> Iterator[tuple[str, Scoring]]:
-    """Yield the scores of each model but `popular`, for all users of the features."""
+    """Yield the scores of each model but `popular`, for all users of the features.
+
+    A blend comes after those of its parts that are no models by themselves.
+    """
     for name, trained in models.items():
         if name == POPULAR:
             continue  # the popular lists are judged beside every model
         model = MODELS[name].kind.load(trained.settings.parent)
-        yield name, Scoring(model.users, model.items)
+        if isinstance(model, Blend):
+            for part in (model.als, model.graph):
+                if (own := type(part).__name__.lower()) not in models:
+                    yield own, part.scoring
+        yield name, model.scoring
 
 
 def _row(panel: Panel, row: Row, found: Figures, by_score: Mapping[str, of.PerUser]) -> Row:

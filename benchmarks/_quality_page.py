@@ -2,7 +2,7 @@
 
 Each log is evaluated as `nightshelf evaluate --every-rule` does it, with the settings' defaults;
 then the rules of the default model's lists are measured over all its users. Where
-`benchmarks.quality` is there, its tables stand first. Run as `python -m benchmarks.quality_page`;
+`benchmarks.quality` is there, its tables stand first. Run as `make quality`;
 a part whose log is absent stays as it is.
 """
 
@@ -17,14 +17,16 @@ from typing import Any
 
 from benchmarks._page import rewritten
 from benchmarks._public_logs import Log, public_logs
-from tasks.artifacts.records import Made
+from tasks.artifacts.records import CleanLog, Made
+from tasks.choose.choose import choose_blend
 from tasks.evaluation.compare.evaluate_log import PROTOCOLS, Plan, evaluate_log
 from tasks.evaluation.compare.tables import Table, markdown, tables_of
 from tasks.evaluation.measure import measure
-from tasks.pipeline import Pipeline
+from tasks.pipeline import Pipeline, Recipe
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "quality.md"
@@ -63,7 +65,13 @@ def models(log: Log) -> Iterator[str]:
     """Yield the lines of a log's evaluation, a heading a table, segments left out."""
     protocols = tuple(name for name in PROTOCOLS if log.days or name != "by-time")
     plan = Plan(protocols, log.days or 1, every_rule=True)
-    found = evaluate_log(log.run, log.clean, Settings().recipe, plan)
+    settings = Settings()
+
+    def choose(past: Run, known: CleanLog) -> Recipe:
+        recipe = settings.recipe
+        return choose_blend(past, known, settings.choose, recipe, None).applied(recipe)
+
+    found = evaluate_log(log.run, log.clean, settings.recipe, plan, choose=choose)
     for table in tables_of(found):
         if not table.title.endswith("by segment"):
             yield from ("", f"#### {log.title}: {table.title[0].lower()}{table.title[1:]}", "")
@@ -73,7 +81,9 @@ def models(log: Log) -> Iterator[str]:
 def rules(log: Log) -> Table:
     """Return what each rule does to all lists of the default model."""
     run = log.run.inside("rules", log.run.as_of)
-    recipe = Settings().recipe
+    settings = Settings()
+    recipe = settings.recipe
+    recipe = choose_blend(run, log.clean, settings.choose, recipe, None).applied(recipe)
     pipeline = Pipeline(run, log.clean, recipe)
     features = pipeline.features()
     trained = pipeline.models(features, pipeline.popularity(), warm=False)
