@@ -34,7 +34,7 @@ class IalsSettings:
         "alpha",
     )
 
-    factors: PositiveInt = 128
+    factors: PositiveInt = 64
     iterations: PositiveInt = 8
     warm_iterations: NonNegativeInt = 3
     cold_every: PositiveInt = 7
