@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -34,9 +34,8 @@ from tasks.evaluation.ranking_metrics import ndcg
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.models.als.settings import TrainSettings
 from tasks.models.base import Start
-from tasks.models.registry import train_als
+from tasks.models.registry import MODELS
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.topn import top_n
 from tasks.runs.run_folder import Run
@@ -58,6 +57,7 @@ class Judged(NamedTuple):
 
 
 def main(
+    model: Annotated[str, typer.Option(help="Model, by its name in the registry.")] = "als",
     days: Annotated[int, typer.Option(help="Days that lists are judged by.")] = 30,
     seeds: Annotated[int, typer.Option(help="Chains on each log, of other first factors.")] = 1,
 ) -> None:
@@ -66,8 +66,9 @@ def main(
     with TemporaryDirectory() as name:
         for log, as_of in logs(Path(name)):
             for seed in range(seeds):
-                training = replace(Settings().train, seed=seed)
-                pairs = chain(log, as_of - timedelta(days=days), Path(name) / "runs", training)
+                training = replace(MODELS[model].settings(Settings()), seed=seed)
+                last = as_of - timedelta(days=days)
+                pairs = chain(log, last, Path(name) / "runs", model, training)
                 anew, warm = (statistics.fmean(each[at].ndcg for each in pairs) for at in (0, 1))
                 slow, fast = (statistics.fmean(each[at].seconds for each in pairs) for at in (0, 1))
                 print(
@@ -108,7 +109,7 @@ def logs(folder: Path) -> list[tuple[CleanLog, datetime]]:
 
 
 def chain(
-    log: CleanLog, last: datetime, root: Path, training: TrainSettings
+    log: CleanLog, last: datetime, root: Path, model: str, training: Any
 ) -> list[tuple[Judged, Judged]]:
     """Judge each night of a chain, trained anew and from the night before."""
     start = None
@@ -117,8 +118,8 @@ def chain(
         run = Run("night", n_warm + 1, last - timedelta(days=training.cold_every - n_warm), root)
         then = log_until(run, log)
         built = build_features(run, then, Settings().features)
-        anew = judge(run.inside("anew", run.as_of), log, then, built, training, None)
-        warm = judge(run.inside("warm", run.as_of), log, then, built, training, start)
+        anew = judge(run.inside("anew", run.as_of), log, then, built, model, training, None)
+        warm = judge(run.inside("warm", run.as_of), log, then, built, model, training, start)
         if start:
             pairs.append((anew[0], warm[0]))
         start = Start(run.generation, n_warm, warm[1].settings.parent)
@@ -130,18 +131,19 @@ def judge(
     log: CleanLog,
     then: CleanLog,
     built: Features,
-    training: TrainSettings,
+    name: str,
+    training: Any,
     start: Start | None,
 ) -> tuple[Judged, TrainedModel]:
     """Train, make lists, and hold them against what came after."""
     settings = Settings()
     began = time.perf_counter()
-    model = train_als(run, built, training, start)
+    model = MODELS[name].train(run, built, training, start)
     seconds = time.perf_counter() - began
     lists = top_n(run, built, model, settings.topn)
     popular = popular_lists(run, then, built, settings.popularity, settings.topn, settings.features)
     found = outcome(
-        run, Made(then, built, {"als": model}, {"als": lists}, popular), log, settings.features
+        run, Made(then, built, {name: model}, {name: lists}, popular), log, settings.features
     )
     return Judged(
         float(ndcg(found.own[lists.path], found.n_relevant, _DEPTH).mean()), seconds

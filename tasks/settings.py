@@ -33,6 +33,7 @@ from tasks.ingest.contract import InputSettings
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
 from tasks.models.blend.settings import BlendSettings
+from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.registry import MODELS, ModelsSettings
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     models: ModelsSettings = ModelsSettings()
     train: TrainSettings = TrainSettings()
     ials: IalsSettings = IalsSettings()
+    ease: EaseSettings = EaseSettings()
     graph: GraphSettings = GraphSettings()
     blend: BlendSettings = BlendSettings()
     choose: ChooseSettings = ChooseSettings()

@@ -8,6 +8,7 @@ from tasks.models.als.model import Als
 from tasks.models.base import Model, Start
 from tasks.models.blend.model import Blend
 from tasks.models.blend.settings import BlendParts
+from tasks.models.ease.model import Ease
 from tasks.models.graph.model import Graph
 from tasks.models.ials.model import Ials
 from tasks.models.popular.model import Popular, PopularSettings
@@ -33,6 +34,7 @@ MODELS: Mapping[str, Member] = {
     ),
     "als": Member(Als, lambda given: given.train, train_step("als", Als)),
     "ials": Member(Ials, lambda given: given.ials, train_step("ials", Ials)),
+    "ease": Member(Ease, lambda given: given.ease, train_step("ease", Ease)),
     "graph": Member(Graph, lambda given: given.graph, train_step("graph", Graph)),
     "popular": Member(Popular, lambda _: PopularSettings(), train_step("popular", Popular)),
 }
@@ -42,8 +44,8 @@ MODELS: Mapping[str, Member] = {
 class ModelsSettings:
     """Models that a night trains and publishes.
 
-    - `names`: blend, als, ials, graph or popular; the first is the default, served to readers who
-      name none.
+    - `names`: blend, als, ials, ease, graph or popular; the first is the default, served to readers
+      who name none.
     """
 
     names: tuple[str, ...] = ("blend",)

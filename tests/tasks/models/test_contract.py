@@ -6,6 +6,7 @@ from tasks.models.als.settings import TrainSettings
 from tasks.models.base import POPULAR, Interactions, Model
 from tasks.models.blend.model import Blend
 from tasks.models.blend.settings import BlendParts, BlendSettings
+from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.popular.model import PopularSettings
@@ -23,6 +24,11 @@ class TestAls(ModelContract):
 class TestIals(ModelContract):
     name = "ials"
     settings = IalsSettings(factors=8, iterations=12, warm_iterations=3)
+
+
+class TestEase(ModelContract):
+    name = "ease"
+    settings = EaseSettings(neighbours=30, regularization=1.0)
 
 
 class TestGraph(ModelContract):
