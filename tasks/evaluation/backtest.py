@@ -17,6 +17,7 @@ import orjson
 from tasks.artifacts.records import CleanLog, Made
 from tasks.errors import NothingToLearn
 from tasks.evaluation.ground_truth import outcome
+from tasks.evaluation.new_items import new_items, taken_since
 from tasks.evaluation.past_run import past_night
 from tasks.evaluation.ranking_metrics import Floats, Hits, Ints, at_depth, ndcg
 from tasks.evaluation.settings import EvaluateSettings
@@ -38,6 +39,8 @@ class Quality:
     - `lists`, `popularity`: means over the judged users, 0 to 1, of `ndcg_at_10`, `recall_at_10`,
       `hit_rate_at_10`, `reciprocal_rank_at_10`, and the same at the length of a list. Popularity is
       that day's list `all`, less what each user had seen.
+    - `new_items`: users who took an item that was new or cold at the cut, and the share of them
+      whose list held one (`tasks/evaluation/new_items.py`); empty where there are none.
     - `plain`: the same for own lists without the rules that trade; empty where none does.
     - `ndcg_error`: the standard error of the lists' `ndcg_at_10`.
     - `model`: the digest of the factors that were judged.
@@ -52,6 +55,7 @@ class Quality:
     lists: dict[str, float] = field(default_factory=dict)
     popularity: dict[str, float] = field(default_factory=dict)
     plain: dict[str, float] = field(default_factory=dict)
+    new_items: dict[str, float] = field(default_factory=dict)
     ndcg_error: float = 0.0
     model: str = ""
 
@@ -92,6 +96,9 @@ def _judged(blank: Quality, run: Run, then: Made, log: CleanLog, recipe: Recipe)
         lists=_means(own, n_relevant, depths),
         popularity=_means(found.popularity, n_relevant, depths),
         plain=_means(found.own[others[0]], n_relevant, depths) if others else {},
+        new_items=taken_since(
+            run, then, log, recipe.features, new_items(run, then.features, recipe.topn.new_days)
+        ),
         ndcg_error=_standard_error(ndcg(own, n_relevant, DEPTH)),
         model=then.model.digest,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -11,9 +12,10 @@ from tasks.artifacts.records import Features, Made
 from tasks.evaluation import list_metrics
 from tasks.evaluation.curves import curves
 from tasks.evaluation.drift.distributions import DISTRIBUTIONS, distributions, save
+from tasks.evaluation.new_items import new_items
 from tasks.evaluation.reach import count_candidates, count_in_log, lengths_of
 from tasks.evaluation.served_lists import Evidence, load_evidence
-from tasks.io.columns import ID
+from tasks.io.columns import ID, positions_of
 from tasks.io.parquet import read_column
 from tasks.recommend.active_users import active_rows
 from tasks.recommend.rerank.exposure_cap import count_lists, most_lists
@@ -44,6 +46,9 @@ class Metrics:
       `filled_share`: of the places that candidates could fill, 0 to 1. The last two are none where
       there is no such list (`tasks/evaluation/reach.py`).
     - `n_in_log`: users with an event, a recent one where inactive users get no list.
+    - `n_new`, `n_cold`: available items that began within `topn.new_days`, and those of the model
+      without an event; `n_new_shown`, `n_cold_shown` are in some list, `new_share` and `cold_share`
+      of the places are theirs, 0 to 1.
     - `families`: lists by family of keys.
     - `curves`: JSON, what the report's pictures show. `distributions`: JSON, the histograms that
       later nights compare theirs with.
@@ -79,6 +84,12 @@ class Metrics:
     curves: Path
     distributions: Path
     n_over_cap: int | None = None
+    n_new: int = 0
+    n_new_shown: int = 0
+    new_share: float = 0.0
+    n_cold: int = 0
+    n_cold_shown: int = 0
+    cold_share: float = 0.0
     explored_share: float | None = None
     score_kept: float | None = None
 
@@ -152,9 +163,23 @@ def measure(
         n_over_cap=(
             _over_cap(evidence, run, features, listing) if listing.max_item_share < 1 else None
         ),
+        **_new_figures(run, features, evidence, listing.new_days),
         explored_share=_explored_share(evidence) if listing.explore_slots else None,
         score_kept=made.own.score_kept,
     )
+
+
+def _new_figures(run: Run, features: Features, evidence: Evidence, days: int) -> dict[str, Any]:
+    """Return the figures of new and of cold items."""
+    found = new_items(run, features, days)
+    counts = evidence.exposure.counts[positions_of(found.ids, evidence.ids)]
+    figures: dict[str, Any] = {}
+    for name, flags in (("new", found.new), ("cold", found.cold)):
+        shown = counts[flags]
+        figures[f"n_{name}"] = len(shown)
+        figures[f"n_{name}_shown"] = int(np.count_nonzero(shown))
+        figures[f"{name}_share"] = float(shown.sum() / max(counts.sum(), 1))
+    return figures
 
 
 def _over_cap(evidence: Evidence, run: Run, features: Features, listing: TopNSettings) -> int:

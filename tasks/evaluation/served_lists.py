@@ -28,6 +28,7 @@ class Evidence:
     Items are numbered by `Features.item_ids` first, then whatever else the catalogue or a list
     names: `n_items` in all.
 
+    - `ids`: ids of the items.
     - `users`: row of `Features.user_ids` that each list belongs to, -1 for a stranger.
     - `categories`: each item's position in `category_names`, of which `n_categories` are in the
       catalogue.
@@ -38,6 +39,7 @@ class Evidence:
     - `explored`: which entries of the lists were dealt to explore, by their reason's code.
     """
 
+    ids: pa.StringArray
     exposure: Exposure
     users: Ints
     categories: Ints
@@ -86,6 +88,7 @@ def load_evidence(made: Made) -> Evidence:
     seen = sparse.csr_array(sparse.load_npz(features.seen))
     seen.resize((seen.shape[0], len(universe)))
     return Evidence(
+        ids=universe,
         exposure=exposure,
         users=users,
         categories=named.indices.to_numpy(),

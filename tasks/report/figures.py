@@ -76,6 +76,20 @@ QUALITY = (
         "The share of the lists that show the item that most lists show.",
     ),
     Figure(
+        "new_share",
+        "Places with new items",
+        percent,
+        "for information",
+        "Places that show items no older than topn.new_days.",
+    ),
+    Figure(
+        "cold_share",
+        "Places with cold items",
+        percent,
+        "for information",
+        "Places that show items nobody has taken, listed for their category, tags and price.",
+    ),
+    Figure(
         "explored_share",
         "Places that explore",
         percent,
