@@ -23,6 +23,10 @@ def test_the_page_has_a_place_for_each_log(part: str, log: str) -> None:
     assert rewritten(once, f"quality_page, {part} on {log}", ["| new |"]) == once
 
 
+def test_the_page_has_a_place_for_the_served_lists() -> None:
+    assert "| new |" in rewritten(quality_page.PAGE.read_text(), "quality", ["| new |"])
+
+
 def test_a_table_is_markdown() -> None:
     table = Table("T", "About.", ["name", "n"], [["a", "1"]], n_names=1)
     assert markdown(table) == ["About.", "", "| name | n |", "| --- | ---: |", "| a | 1 |"]
