@@ -139,7 +139,9 @@ def publish_date(job: Job, client: Redis, source: Run, *, force: bool) -> Row:
         clear_orphans(run, client)
         made = make_lists(run, job.inputs, job.settings)
         quality = backtest(run, made, job.settings)
-        page = publish_made(run, client, made, quality, job.inputs, job.settings, force=force)
+        page = publish_made(
+            run, client, made, quality, job.inputs, job.settings, job.settings.recipe, force=force
+        )
     except (NightshelfError, RedisError) as error:
         state = "blocked" if isinstance(error, GateBlocked) else "failed"
         return Row(source.as_of, state, source, str(error))

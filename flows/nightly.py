@@ -63,7 +63,7 @@ from tasks.features.serving_rules import counting_of
 from tasks.ingest import clean as events
 from tasks.ingest import contract as inputs
 from tasks.models.registry import MODELS
-from tasks.pipeline import Pipeline
+from tasks.pipeline import Pipeline, Recipe
 from tasks.publish import go_live as live
 from tasks.publish import memory_estimate as memory
 from tasks.publish import stage as publish
@@ -188,6 +188,8 @@ def make_night(
     bad = given_up(run, redis)
     chosen = choose_blend(run, log, settings.choose, settings.recipe, last_choice(run, bad))
     recipe = chosen.applied(settings.recipe)
+    with run.writing("settings"):  # the refresh goes by them
+        settings.taking(recipe).save(run.path("settings.json"))
     pipeline = Pipeline(run, log, recipe, run_task)
     features, popularity = pipeline.features(), pipeline.popularity()
     if newer := newer_night(run, redis):
@@ -199,7 +201,7 @@ def make_night(
     if settings.evaluate.backtest_days:
         quality = evaluate(run, log, settings.evaluate, recipe)
 
-    return publish_made(run, redis, made, quality, checked, settings)
+    return publish_made(run, redis, made, quality, checked, settings, recipe)
 
 
 def publish_made(
@@ -209,17 +211,18 @@ def publish_made(
     quality: Quality | None,
     checked: inputs.Inputs,
     settings: Settings,
+    recipe: Recipe,
     *,
     force: bool = False,
 ) -> report.Report:
     """Publish a night's lists: stage, read back, measure, judge, flip, report.
 
-    `force` lets it replace a live generation that has seen more. Raises `GateBlocked` after the
-    report.
+    `recipe` is what the lists follow from; `force` lets it replace a live generation that has seen
+    more. Raises `GateBlocked` after the report.
     """
     shelves = families(run, made.files)
     estimate_memory(run, redis, shelves)
-    counting = counting_of(settings.events, settings.features)
+    counting = counting_of(settings.events, recipe.features)
     made_from = Provenance(
         settings.topn.n, settings.digest(), made.model.digest, checked.digests, counting
     )

@@ -32,7 +32,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.ingest.contract import InputSettings
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
-from tasks.models.blend.settings import BlendSettings
+from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
@@ -142,6 +142,13 @@ class Settings(BaseSettings):
             self.popularity,
             self.similar,
         )
+
+    def taking(self, recipe: Recipe) -> Self:
+        """Return these settings with a recipe's half-lives and weights in place of their own."""
+        parts = (each for each in recipe.models.values() if isinstance(each, BlendParts))
+        blend = next((each.blend for each in parts), self.blend)
+        taken = {"features": recipe.features, "blend": blend, "popularity": recipe.popularity}
+        return self.model_copy(update=taken)
 
     def save(self, path: Path) -> None:
         """Write the public settings to a run's folder."""

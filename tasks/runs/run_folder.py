@@ -4,7 +4,7 @@
 
     runs/<namespace>/<generation>/
         steps.jsonl             one line a finished step: name, seconds, counts, record, files
-        settings.json           every setting of the night
+        settings.json           every setting of the night, as chosen
         made_from.json          as_of, and hashes of inputs, settings and code
         quarantine.parquet      bad rows, each with its reason
         events.parquet          the clean log; items.parquet, users.parquet beside it

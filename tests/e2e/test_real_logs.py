@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from nightshelf import Shelf
+from nightshelf.admin.generations import current
 from tasks.runs.run_folder import Run
 from tests.conftest import RealLog
 from tests.e2e.brute_force import BruteForce
@@ -57,6 +58,7 @@ def test_a_night_on_a_real_log(
     run_python(*night, env=env)
     first, second = (Run(name, n, datetime.now(UTC), tmp_path / "runs") for n in (1, 2))
     check_published(first, Shelf(redis_client, name))
+    check_choice(first, redis_client)
     if name == TWICE:
         run_python(*night, env=env)
         assert _digest(first) == _digest(second), "the same input gives the same digest"
@@ -79,6 +81,20 @@ def check_published(run: Run, shelf: Shelf) -> None:
                 assert truth.score(user, ours) == pytest.approx(
                     truth.score(user, theirs), rel=1e-6
                 ), f"user {truth.user_ids[user]}"
+
+
+def check_choice(run: Run, client: Redis) -> None:
+    """The night has chosen; its record and its manifest have the half-life of its features."""
+    chosen, record = (
+        json.loads(run.path(file).read_text()) for file in ("choice.json", "settings.json")
+    )
+    assert not chosen["held"]
+    assert record["features"]["half_life_days"] == chosen["spans"]["learning"]
+    assert record["features"]["profile_half_life_days"] == chosen["spans"]["profile"]
+    live = current(client, run.namespace)
+    assert live
+    assert live.counting
+    assert live.counting.half_life_days == chosen["spans"]["learning"]
 
 
 def _digest(run: Run) -> str:

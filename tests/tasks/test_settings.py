@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tasks.choose.choice import Choice
 from tasks.errors import SettingsError
 from tasks.features.settings import FeatureSettings
 from tasks.recommend.settings import TopNSettings
+from tasks.runs.saved_run import read_settings, settings_of
 from tasks.settings import Settings, load_settings
 
 SECRET = "hunter2"
@@ -33,6 +35,27 @@ def refusal() -> str:
     with pytest.raises(SettingsError) as raised:
         load_settings("shop")
     return str(raised.value)
+
+
+def test_the_record_of_a_night_has_what_it_chose(tmp_path: Path) -> None:
+    """The refresh builds features by the record, for the model that learnt from the night's."""
+    settings = load_settings("shop")
+    choice = Choice(
+        evidence=tmp_path,
+        why="",
+        spans={"learning": 365.0, "profile": 60.0, "popular": 3.0},
+        fallback_days=14.0,
+        weights={"als": 0.5, "graph": 0.0, "popular": 1.0},
+        by_history={"1": [0.0, 0.0, 1.0]},
+        held=False,
+    )
+    recipe = choice.applied(settings.recipe)
+    taken = settings.taking(recipe)
+    assert taken.recipe == recipe
+    taken.save(tmp_path / "settings.json")
+    record = settings_of(FeatureSettings, read_settings(tmp_path)["features"])
+    assert (record.half_life_days, record.profile_half_life_days) == (365.0, 60.0)
+    assert settings.taking(settings.recipe) == settings
 
 
 def test_defaults_are_the_steps_own() -> None:
