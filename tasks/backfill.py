@@ -5,7 +5,7 @@ no item that was created later. The rest of the catalogue and of the users file 
 now: docs/decisions/0025-backfill.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +20,7 @@ from tasks.evaluation.measure import measure
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
+from tasks.models.registry import MODELS
 from tasks.pipeline import Pipeline
 from tasks.report.build import Outcome, write_report
 from tasks.runs.journal import computed
@@ -29,11 +30,11 @@ from tasks.settings import Settings
 
 #: How far a date is computed; each takes in those before it.
 Make = Literal["features", "model", "lists", "report"]
-_LAST_STEP: Mapping[Make, str] = {
-    "features": "build_features",
-    "model": "train_als",
-    "lists": "similar_items",
-    "report": "write_report",
+_LAST_STEP: Mapping[Make, Callable[[Settings], str]] = {
+    "features": lambda _: "build_features",
+    "model": lambda settings: MODELS[settings.models.names[-1]].train.__name__,
+    "lists": lambda _: "similar_items",
+    "report": lambda _: "write_report",
 }
 
 
@@ -65,7 +66,7 @@ def find_date(
 ) -> Run | None:
     """Return the run that has made a date already, of the same files, by the same settings."""
     following = Run(namespace, highest_generation(root, namespace) + 1, as_of, root)
-    return find_done(following, inputs.digests, settings.digest(), _LAST_STEP[make])
+    return find_done(following, inputs.digests, settings.digest(), _LAST_STEP[make](settings))
 
 
 def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:

@@ -159,7 +159,9 @@ def test_a_date_that_broke_off_goes_on_there(
         made(tmp_path, log, AS_OF, "lists")
     run = made(tmp_path, log, AS_OF, "lists")
     taken = [line["step"] for line in run.steps() if "taken_from" in line]
-    assert taken == ["clean_events", "known_items", "build_features", "train_als"]
+    assert taken == [
+        *("clean_events", "known_items", "build_features", "count_popularity", "train_blend"),
+    ]
     assert files_of(run) == whole
 
 
@@ -171,7 +173,7 @@ def test_a_date_is_kept_while_it_is_the_same_and_whole(tmp_path: Path) -> None:
     def kept(make: Make, as_of: datetime = AS_OF, settings: Settings = SETTINGS) -> Run | None:
         return find_date(root, "shop", as_of, inputs, settings, make)
 
-    assert kept("features") == kept("lists") == run
+    assert kept("features") == kept("model") == kept("lists") == run
     assert kept("report") is None
     assert kept("lists", AS_OF - DAY) is None
     assert kept("lists", settings=SETTINGS.model_copy(update={"topn": TopNSettings(n=5)})) is None
