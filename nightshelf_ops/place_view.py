@@ -77,7 +77,7 @@ def _outcome(place: Place, person: Person) -> str:
 
 
 def show_tables(answer: "Answer") -> None:
-    """Print the items that took its room, and the history that speaks for it."""
+    """Print the items that took its room, and what speaks for it."""
     place, names = answer.place, titles(answer)
     if place is None:
         return
@@ -92,11 +92,12 @@ def show_tables(answer: "Answer") -> None:
         show_line("")
         table = new_table("speaks for it", "title", "points", "share", right=("points", "share"))
         for because in place.because:
-            title = names.get(because.item_id, "-")
-            points = f"{because.points:+.4g}"
-            add_row(table, because.item_id, title, points, f"{because.share:.0%}")
+            name, title = "recent popularity", "-"
+            if because.item_id is not None:
+                name, title = because.item_id, names.get(because.item_id, "-")
+            add_row(table, name, title, f"{because.points:+.4g}", f"{because.share:.0%}")
         new_console().print(table)
-        show_line("Share: of all in the user's history that speaks for it, the first few shown")
+        show_line("Share: of all that speaks for it, the list's reason first, the first few shown")
 
 
 def titles(answer: "Answer") -> dict[str, str]:

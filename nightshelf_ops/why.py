@@ -118,7 +118,8 @@ def _named(served: Result, item: str | None, place: Place | None) -> set[str]:
     """Return the ids of the items that the answer names."""
     found = {item} if item else set()
     if place:
-        found |= {each.item_id for each in place.because} | {each.item_id for each in place.rivals}
+        found |= {each.item_id for each in place.because if each.item_id is not None}
+        found |= {each.item_id for each in place.rivals}
     for each in served.items:
         if each.item_id == item:
             found |= {*each.reason[1:]}

@@ -18,8 +18,8 @@ def reason_text(reason: Reason, titles: Mapping[str, str]) -> str:
 
     >>> reason_text(("because", "C9"), {"C9": "Night lamp"})
     'because of Night lamp'
-    >>> reason_text(("popular", "category:Toys"), {})
-    'popular in Toys'
+    >>> reason_text(("popular", "category:Toys"), {}), reason_text(("popular", "all"), {})
+    ('popular in Toys', 'popular with everyone')
     >>> reason_text(("discover", "Toys"), {})
     'something else in Toys'
     """

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.explain.saved_model import Night
+from tasks.models.base import POPULAR
 
-#: History items that are named for an item.
+#: Contributions that are named for an item.
 _NAMED = 5
 
 
@@ -44,11 +45,12 @@ class Person:
 class Because:
     """An item of the user's history, and the part of a score that the model owes to it.
 
-    `share`, 0 to 1, is its part of all that speaks for the item. Points add up to the score but
-    roughly: the items' factors were fitted once more after the users'.
+    Without `item_id` it is recent popularity. `share`, 0 to 1, is its part of all that speaks for
+    the item. Points add up to the score but roughly: the items' factors were fitted once more after
+    the users'.
     """
 
-    item_id: str
+    item_id: str | None
     points: float
     share: float
 
@@ -69,6 +71,7 @@ class Place:
     `outcome` is ``listed``, ``seen``, ``unavailable``, ``no room`` (its category was full on
     `page`), ``below`` (the list was complete before its turn) or ``not in the model``. `rank`
     counts from 1 among the candidates by score, `position` from 1 in the list as computed.
+    `because` begins with the reason of the model's lists; the rest is by points, largest first.
     `rivals` took the room where there was none.
     """
 
@@ -177,18 +180,18 @@ def _rivals(
 
 
 def _because(night: Night, user: int, item: int) -> tuple[Because, ...]:
-    """Return the entries of the history that add most to a score, largest first."""
-    history = night.histories.of(np.array([user]))
-    row, points = history.strengths, night.model.contributions(history, item).history
-    largest = [at for at in np.lexsort((row.indices, -points)) if points[at] > 0]
-    total = float(points[largest].sum())
+    """Return the reason of a place, then the largest of all else that adds to its score."""
+    rows, listed = np.array([user]), np.array([[item]], np.int32)
+    history = night.histories.of(rows)
+    of_history, popular = night.model.contributions(history, item)
+    points = dict(zip(history.strengths.indices.tolist(), of_history.tolist(), strict=True))
+    added = {at: each for at, each in {**points, POPULAR: popular}.items() if each > 0}
+    reason = int(night.model.of(rows).reasons(history)(0, listed, np.array([1]))[0, 0])
+    order = sorted(added, key=lambda at: (at != reason, -added[at], at))
+    ids, total = night.model.item_ids, sum(added.values())
     return tuple(
-        Because(
-            night.model.item_ids[int(row.indices[at])].as_py(),
-            float(points[at]),
-            float(points[at] / total),
-        )
-        for at in largest[:_NAMED]
+        Because(None if at == POPULAR else ids[at].as_py(), added[at], added[at] / total)
+        for at in order[:_NAMED]
     )
 
 

@@ -16,10 +16,13 @@ from nightshelf.admin import generations
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import GenerationFiles, Provenance
+from tasks.features.count_popularity import count_popularity
 from tasks.features.serving_rules import counting_of
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
-from tasks.models.registry import train_als
+from tasks.models.blend.settings import BlendParts, BlendSettings
+from tasks.models.graph.settings import GraphSettings
+from tasks.models.registry import MODELS
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import families
 from tasks.publish.settings import PublishSettings
@@ -40,6 +43,11 @@ RULES = TopNSettings(n=6, page_size=3, max_per_category=1)
 TRAINING = TrainSettings(factors=8, iterations=5)
 WEIGHTS = {"view": 1.0, "like": 4.0, "dislike": -3.0}
 SEEN = ("like", "dislike")
+#: Settings of the models that a night can be made with.
+MODEL_SETTINGS = {
+    "als": TRAINING,
+    "blend": BlendParts(TRAINING, GraphSettings(), BlendSettings(1.0, 1.0, 0.5)),
+}
 PASSED = {"coverage_ratio": "pass"}
 
 
@@ -61,6 +69,7 @@ def make_night(
     as_of: datetime = AS_OF,
     gates: Mapping[str, str] = PASSED,
     live: bool = True,
+    model: str = "als",
 ) -> Run:
     """Compute, stage, judge as told, and make live."""
     run = open_run(client, "shop", as_of, root)
@@ -74,20 +83,22 @@ def make_night(
         generation=run.generation,
     )
     features = learnt.features
-    model = train_als(run, features, TRAINING)
     weighs = weighing(SEEN, WEIGHTS)
-    lists = top_n(run, features, model, RULES)
+    popularity = count_popularity(run, learnt.log, 7.0, weighs)
+    train = MODELS[model].train
+    trained = train(run, features, MODEL_SETTINGS[model], None, popularity)
+    lists = top_n(run, features, trained, RULES)
     popular = popular_lists(run, learnt.log, features, PopularitySettings(), RULES, weighs)
-    like = similar_items(run, features, model, SimilarSettings(n=4), RULES)
+    like = similar_items(run, features, trained, SimilarSettings(n=4), RULES)
     settings = {"topn": asdict(RULES), "train": asdict(TRAINING), "features": asdict(weighs)}
     run.path("settings.json").write_text(json.dumps(settings))
     files = GenerationFiles(
-        {"als": lists.path}, popular.path, like.path, features.users, features.items
+        {model: lists.path}, popular.path, like.path, features.users, features.items
     )
     shelves = families(run, files)
     publishing = PublishSettings(ttl_s=TTL_S)
     counting = counting_of(EventSettings(), weighs)
-    made_from = Provenance(RULES.n, "c0ffee", model.digest, {"events": "5eed"}, counting)
+    made_from = Provenance(RULES.n, "c0ffee", trained.digest, {"events": "5eed"}, counting)
     staged = stage(run, client, shelves, publishing, made_from)
     read_back(run, client, shelves, staged, publishing)
     manifest = Manifest.from_json(staged.manifest.read_bytes())

@@ -33,6 +33,7 @@ class Shop:
     client: Redis
     url: str
     root: Path
+    model: str = "als"
 
     def why(self, *args: str) -> Result:
         return run(self.url, "why", *args, "--run-root", str(self.root))
@@ -55,7 +56,7 @@ class Shop:
 
     def find(self, outcome: str) -> tuple[str, str, Place]:
         """Return a user, and an item that this became of."""
-        night = load_night(self.root / "shop/1", "als")
+        night = load_night(self.root / "shop/1", self.model)
         for user in USERS:
             for item in ITEMS:
                 _, place = trace(night, user, item)
@@ -84,9 +85,37 @@ def test_an_item_that_is_listed(shop: Shop) -> None:
     assert said["Served"].startswith(f"at place {place.position}, ")
     assert said["Night"] == f"taken at place {place.position}, on page {place.page}"
     assert f"rank {place.rank} of " in said["Score"]
-    because = [[each.item_id, each.item_id.upper()] for each in place.because]
+    because = [[str(each.item_id), str(each.item_id).upper()] for each in place.because]
     assert because
     assert shop.table("speaks for it", user, item) == because
+
+
+def test_a_place_that_popularity_adds_most_to(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    make_night(redis_client, tmp_path, model="blend")
+    shop = Shop(redis_client, redis_url, tmp_path, "blend")
+    night = load_night(tmp_path / "shop/1", "blend")
+    shown = set()
+    for user in USERS:
+        for each in Shelf(redis_client, "shop").get(user, RULES.n).items:
+            _, place = trace(night, user, each.item_id)
+            assert place is not None
+            first = place.because[0].item_id
+            named = {"again": (each.item_id,), "popular": (None,)}
+            assert (first,) == named.get(each.reason[0], each.reason[1:])
+            if each.reason[0] in shown:
+                continue
+            shown.add(each.reason[0])
+            rows = shop.table("speaks for it", user, each.item_id)
+            assert rows[0][0] == (first or "recent")
+            assert ["recent", "popularity"] in rows
+            said = shop.lines(user, each.item_id)["Served"]
+            assert said.endswith("popular with everyone") == (first is None)
+            found = document(shop.why(user, each.item_id, "--json"))["place"]["because"]
+            assert found[0]["item_id"] == first
+            assert sum(each["share"] for each in found) <= 1 + 1e-9
+    assert shown == {"again", "because", "popular"}
 
 
 def test_an_item_that_found_no_room_names_who_took_it(shop: Shop) -> None:

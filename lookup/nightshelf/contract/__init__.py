@@ -48,7 +48,8 @@ the part after the colon is encoded like an id.
 argument: ``["because", item]`` (the item of the user's own history that weighs most),
 ``["again"]`` (it is that item itself), ``["taste"]`` (no single item does),
 ``["discover", category]`` (a category of the user's taste, an item that few are shown),
-``["popular", segment]``, ``["trending"]``, ``["new"]``, ``["similar", item]``. Scores
+``["popular", segment]`` (a popular list's; in a user's own list ``["popular", "all"]``: recent
+popularity with everyone weighs most), ``["trending"]``, ``["new"]``, ``["similar", item]``. Scores
 compare within a list only; under ``popular`` they are points of recent events (1: an event of
 weight 1 today), a user segment's shrunk to those of all users.
 

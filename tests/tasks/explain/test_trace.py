@@ -26,7 +26,7 @@ from tasks.models.als.train import Loss, confidence
 from tasks.models.base import NOTHING, Histories
 from tasks.recommend.exact_search import rank
 from tasks.recommend.settings import TopNSettings
-from tests.nightshelf_ops.night import USERS, make_night
+from tests.nightshelf_ops.night import MODEL_SETTINGS, USERS, make_night
 from tests.tasks.models.test_explain import strengths
 from tests.tasks.small_models import Problem, als_of, dot, matrix, read_lists, unpacked, walked
 
@@ -211,7 +211,7 @@ def test_contributions_are_those_of_implicit(alpha: float) -> None:
     for user, item in np.ndindex(20, 30):
         _, place = trace(night, f"u{user}", f"i{item:05}")
         assert place is not None
-        named = [(int(each.item_id[1:]), each.points) for each in place.because]
+        named = [(int(str(each.item_id)[1:]), each.points) for each in place.because]
         assert [at for at, _ in named[:1]] == [reasons[user, item]][: len(named)]
         assert bool(named) == (reasons[user, item] != NOTHING)
         _, pairs, _ = als.explain(user, confidence(taken, alpha), item, N=30)
@@ -227,9 +227,12 @@ def test_contributions_are_those_of_implicit(alpha: float) -> None:
     assert all(taken[int(user), :].nnz for user in range(20))
 
 
-def test_a_night_on_disk_is_traced_as_its_lists_are(redis_client: Redis, tmp_path: Path) -> None:
-    run = make_night(redis_client, tmp_path)
-    night = load_night(run.folder, "als")
+@pytest.mark.parametrize("model", MODEL_SETTINGS)
+def test_a_night_on_disk_is_traced_as_its_lists_are(
+    redis_client: Redis, tmp_path: Path, model: str
+) -> None:
+    run = make_night(redis_client, tmp_path, model=model)
+    night = load_night(run.folder, model)
     lists = read_lists(run.folder / "lists/lists.parquet")
     codes: set[str] = set()
     for user in USERS:
@@ -242,10 +245,11 @@ def test_a_night_on_disk_is_traced_as_its_lists_are(redis_client: Redis, tmp_pat
             assert person.n_listed == len(mine["item_ids"])
             assert (place.outcome, place.position, place.score) == ("listed", position, score)
             first = place.because[0].item_id if place.because else ""
-            named = {"again": item, "because": because, "taste": ""}[code]
+            named = {"again": item, "because": because, "taste": "", "popular": None}[code]
             assert first == named
             codes.add(code)
     assert codes >= {"again", "because"}
+    assert ("popular" in codes) == (model == "blend")
     person, place = trace(night, "done", "i00")
     assert person is not None
     assert (person.n_candidates, person.n_listed) == (0, 0)
