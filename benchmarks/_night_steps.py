@@ -12,6 +12,7 @@ from redis import Redis
 
 from benchmarks._log import AS_OF, MadeLog
 from tasks.artifacts.records import Provenance
+from tasks.choose.choose import choose_blend, last_choice
 from tasks.evaluation import gate_step, measure
 from tasks.evaluation.drift import compare
 from tasks.ingest import clean as events
@@ -64,7 +65,9 @@ def whole_night(
     clock(resume.take_over, run, found.digests, settings.digest())
     clock(live.clear_orphans, run, redis)
     clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
-    made = Pipeline(run, clean, settings.recipe, clock).whole()
+    last = last_choice(run)
+    chosen = clock(choose_blend, run, clean, settings.choose, settings.recipe, last)
+    made = Pipeline(run, clean, chosen.applied(settings.recipe), clock).whole()
     shelves = families(run, made.files)
     clock(memory_estimate.estimate_memory, run, redis, shelves)
     made_from = Provenance(settings.topn.n, settings.digest(), made.model.digest, found.digests)

@@ -29,8 +29,9 @@ from tasks.settings import Settings
 #: What is done -> our steps, the notebook's cells.
 PARTS = {
     "read and clean": (("check_inputs", "clean_events"), ("read",)),
-    "features": (("build_features",), ("weigh",)),
-    "training": (("train_als",), ("fit",)),
+    "choice of the blend": (("choose_blend",), ()),
+    "features": (("build_features", "count_popularity"), ("weigh",)),
+    "training": (("train_blend",), ("fit",)),
     "lists": (("top_n",), ("recommend",)),
     "publish": (("estimate_memory", "stage", "flip"), ("publish",)),
     "fallbacks, similar items": (("popular_lists", "similar_items"), ()),
@@ -76,7 +77,7 @@ def main(
     show(*map(medians, rounds_of))
     print(f"of the notebook's lists {full:.1%} are full; it lacks:")
     print("\n".join(f"  - {what}" for what in LACKS))
-    untrained = median_sum(theirs, without="fit") / median_sum(ours, without="train_als")
+    untrained = median_sum(theirs, without="fit") / median_sum(ours, without="train_blend")
     print(f"a first night, without training: {untrained:.2f}")
     print(f"a first night: {median_sum(theirs) / median_sum(ours):.2f}")
     print(f"ratio: {median_sum(theirs) / median_sum(later):.2f}")

@@ -21,7 +21,8 @@ class BruteForce:
         top = model.facts["als_top"]
         self._weights *= [1, top / model.facts["graph_top"], top]
         self._users, self._items = (part.astype(np.float64) for part in (model.users, model.items))
-        self._profiles, self._neighbours = model.profiles, model.neighbours
+        links = (model.profiles, model.neighbours)
+        self._profiles, self._neighbours = (part.astype(np.float64) for part in links)
         self._seen = sp.load_npz(run.path("features/seen.npz"))
         self.category = {row["item_id"]: row["category"] for row in rows}
         self.available = {row["item_id"] for row in rows if row["available"]}
@@ -35,7 +36,7 @@ class BruteForce:
     def scores(self, user: int) -> np.ndarray:
         """Add up the three parts by their weights."""
         als, graph, popular = self._weights[user]
-        linked = (self._profiles[user] @ self._neighbours).toarray()[0].astype(np.float64)
+        linked = (self._profiles[user] @ self._neighbours).toarray()[0]
         dense = als * (self._items[:, :-1] @ self._users[user, :-1])
         return np.asarray(dense + graph * linked + popular * self._items[:, -1])
 

@@ -103,7 +103,7 @@ def test_the_demo_shows_report_and_three_users(demo: tuple[Path, dict[str, str],
 def test_a_page_of_use(said: dict[str, list[str]]) -> None:
     first = said["nightshelf status"][0]
     assert "Live: generation 1, as of 2026-02-28 UTC" in first
-    assert "source list, generation 1, model als" in said["nightshelf get u000007"][0]
+    assert "source list, generation 1, model blend" in said["nightshelf get u000007"][0]
     assert "source similar" in said["nightshelf similar i00001 -n 5"][0]
     assert json.loads(said["nightshelf popular trending --json"][0])["source"] == "popular:trending"
     assert "live" in said["nightshelf generations"][0]

@@ -99,7 +99,7 @@ def purchases(root: Path, generation: int) -> dict[str, int]:
 
 
 def listed(client: Redis, generation: int, user: str) -> set[str]:
-    value: Any = client.get(BOOKS.list(generation, "als", user))
+    value: Any = client.get(BOOKS.list(generation, "blend", user))
     return set(RankedList.from_json(value).items)
 
 
