@@ -90,6 +90,7 @@ def write_report(
         "gates": [asdict(gate) for gate in verdict.gates],
         "input": _input(clean, features),
         "model": {
+            "name": model.name,
             "users": model.n_users,
             "items": model.n_items,
             "factors": model.n_factors,

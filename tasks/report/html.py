@@ -80,7 +80,8 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
             "The model",
             ("What", "Count"),
             [
-                *((f"ALS {name}", count(model[name])) for name in ("factors", "users", "items")),
+                ("Name", model["name"]),
+                *((name.title(), count(model[name])) for name in ("factors", "users", "items")),
                 ("Training", training(model)),
             ],
         ),

@@ -72,7 +72,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         _counts("Quarantined because", log["quarantined_by_reason"]),
         _table(("File set aside", "Because"), log["set_aside"].items()),
         "## Model and memory",
-        f"ALS with {count(facts['model']['factors'])} factors for "
+        f"{facts['model']['name']} with {count(facts['model']['factors'])} factors for "
         f"{count(facts['model']['users'])} users and {count(facts['model']['items'])} items, "
         f"{training(facts['model'])}.",
         f"{count(memory['keys'])} keys, {size_text(memory['bytes'])}: "

@@ -382,3 +382,11 @@ def test_pictures_do_not_touch_pyplot_or_its_settings(night: Night) -> None:
     curves: dict[str, Any] = json.loads(measured(night).curves.read_text())
     all_pictures(curves, night.run.steps())
     assert dict(mpl.rcParams) == before
+
+
+def test_the_model_is_named(night: Night) -> None:
+    model = replace(night.model, name="blend", n_factors=65)
+    page = written(replace(night, model=model), measured(night))
+    assert json.loads(page.json.read_text())["model"]["name"] == "blend"
+    assert "blend with 65 factors for 2 users" in page.md.read_text()
+    assert "blend" in Page(page.html.read_text()).text
