@@ -137,10 +137,10 @@ def publish_date(job: Job, client: Redis, source: Run, *, force: bool) -> Row:
             job.settings.save(run.path("settings.json"))
         adopt_date(run, source)
         clear_orphans(run, client)
-        made = make_lists(run, job.inputs, job.settings)
-        quality = backtest(run, made, job.settings)
+        made, recipe = make_lists(run, job.inputs, job.settings)
+        quality = backtest(run, made, job.settings, recipe)
         page = publish_made(
-            run, client, made, quality, job.inputs, job.settings, job.settings.recipe, force=force
+            run, client, made, quality, job.inputs, job.settings, recipe, force=force
         )
     except (NightshelfError, RedisError) as error:
         state = "blocked" if isinstance(error, GateBlocked) else "failed"

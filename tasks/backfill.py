@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.artifacts.records import CleanLog, Made
+from tasks.choose.choose import choose_blend
 from tasks.errors import SettingsError
 from tasks.evaluation.backtest import Quality, evaluate
 from tasks.evaluation.gates import Verdict
@@ -21,7 +22,7 @@ from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
 from tasks.models.registry import MODELS
-from tasks.pipeline import Pipeline
+from tasks.pipeline import Pipeline, Recipe
 from tasks.report.build import Outcome, write_report
 from tasks.runs.journal import computed
 from tasks.runs.resume import find_done, take_over
@@ -88,28 +89,33 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
         return
     made = pipeline.lists(features, models)
     if make == "report":
-        _report(run, made, settings)
+        _report(run, made, settings, pipeline.recipe)
 
 
-def make_lists(run: Run, inputs: Inputs, settings: Settings) -> Made:
+def make_lists(run: Run, inputs: Inputs, settings: Settings) -> tuple[Made, Recipe]:
     """Compute all that is published of a date, less what the run has taken over already."""
     pipeline = open_pipeline(run, inputs, settings)
     features = pipeline.features()
-    return pipeline.lists(features, pipeline.models(features, pipeline.popularity(), warm=False))
+    models = pipeline.models(features, pipeline.popularity(), warm=False)
+    return pipeline.lists(features, models), pipeline.recipe
 
 
 def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:
-    """Clean the log and the catalogue as they were known at the date, and return their pipeline."""
-    log = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
-    known = known_items(run, log)
-    return Pipeline(run, replace(log, items=known.path, n_items=known.n_items), settings.recipe)
+    """Clean log and catalogue as they were known at the date, choose its blend, and return both."""
+    cleaned = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
+    known = known_items(run, cleaned)
+    log = replace(cleaned, items=known.path, n_items=known.n_items)
+    recipe = choose_blend(run, log, settings.choose, settings.recipe, None).applied(settings.recipe)
+    with run.writing("settings"):
+        settings.taking(recipe).save(run.path("settings.json"))
+    return Pipeline(run, log, recipe)
 
 
-def backtest(run: Run, made: Made, settings: Settings) -> Quality | None:
+def backtest(run: Run, made: Made, settings: Settings, recipe: Recipe) -> Quality | None:
     """Judge the lists of some days before the date, where the settings ask for it."""
     if not settings.evaluate.backtest_days:
         return None
-    return evaluate(run, made.log, settings.evaluate, settings.recipe)
+    return evaluate(run, made.log, settings.evaluate, recipe)
 
 
 @dataclass(frozen=True)
@@ -161,9 +167,9 @@ def summarise(run: Run) -> Summary:
     )
 
 
-def _report(run: Run, made: Made, settings: Settings) -> None:
+def _report(run: Run, made: Made, settings: Settings, recipe: Recipe) -> None:
     """Write the report of lists that are not published."""
-    quality = backtest(run, made, settings)
+    quality = backtest(run, made, settings, recipe)
     metrics = measure(run, made, settings.topn)
     outcome = Outcome(metrics, quality, Verdict(()), state="not published")
     write_report(run, made, None, outcome, settings.targets)

@@ -86,6 +86,7 @@ def files_of(run: Run) -> dict[str, bytes]:
     judged = {"items.parquet", "quarantine.parquet"}
     found = [path for path in run.folder.rglob("*") if path.suffix in (".parquet", ".npz")]
     found += [run.folder / "curves.json", run.folder / "backtest/quality.json"]
+    found += [run.folder / "choice.json", run.folder / "settings.json"]
     names = {path.relative_to(run.folder).as_posix(): path for path in found if path.exists()}
     return {name: path.read_bytes() for name, path in names.items() if name not in judged}
 
@@ -105,7 +106,7 @@ def test_nothing_after_a_date_changes_a_byte_of_it(
     clean = files_of(made(tmp_path / "clean", before, as_of, make))
     assert {"features/items.parquet", "features/seen.npz", "features/users.parquet"} <= set(clean)
     assert {"model/blend/item_factors.parquet", "lists/lists.parquet"} <= set(clean)
-    assert {"lists/popular.parquet", "lists/similar.parquet"} <= set(clean)
+    assert {"choice.json", "lists/popular.parquet", "lists/similar.parquet"} <= set(clean)
     assert ({"curves.json", "backtest/quality.json"} <= set(clean)) == (make == "report")
     poisoned = poison(as_of)
     assert files_of(made(tmp_path / "poisoned", poisoned, as_of, make)) == clean
@@ -160,7 +161,8 @@ def test_a_date_that_broke_off_goes_on_there(
     run = made(tmp_path, log, AS_OF, "lists")
     taken = [line["step"] for line in run.steps() if "taken_from" in line]
     assert taken == [
-        *("clean_events", "known_items", "build_features", "count_popularity", "train_blend"),
+        *("clean_events", "known_items", "choose_blend"),
+        *("build_features", "count_popularity", "train_blend"),
     ]
     assert files_of(run) == whole
 
@@ -205,7 +207,7 @@ def test_lists_that_were_adopted_are_not_computed_again(
     monkeypatch.setattr(
         "tasks.models.als.train.AlternatingLeastSquares", None
     )  # to train would fail
-    lists = make_lists(run, log.checked(tmp_path), SETTINGS)
+    lists, _ = make_lists(run, log.checked(tmp_path), SETTINGS)
     assert lists.own.path == run.folder / "lists/lists.parquet"
     assert lists.log.items == run.folder / "known/items.parquet"
     assert run.steps()[-1]["taken_from"] == source.generation
