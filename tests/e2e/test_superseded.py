@@ -92,6 +92,7 @@ def test_a_night_that_is_overtaken_ends_before_it_trains(
     assert live is not None
     assert (live.generation, live.as_of) == (2, DAY_2.isoformat())
     run = Run("overtaken", 1, DAY_1, tmp_path)
-    assert [line["step"] for line in run.journal()][-2:] == ["clean_events", "build_features"]
+    steps = [line["step"] for line in run.journal()]
+    assert steps[-4:] == ["clean_events", "choose_blend", "build_features", "count_popularity"]
     assert not (run.folder / "model").exists()
     assert [each.generation for each in generations.listing(redis_client, "overtaken")] == [2]
