@@ -71,7 +71,8 @@ class Place:
     `outcome` is ``listed``, ``seen``, ``unavailable``, ``no room`` (its category was full on
     `page`), ``below`` (the list was complete before its turn) or ``not in the model``. `rank`
     counts from 1 among the candidates by score, `position` from 1 in the list as computed.
-    `because` begins with the reason of the model's lists; the rest is by points, largest first.
+    `because` begins with the reason of the model's lists, the largest of a blend's largest part,
+    which its other parts may outweigh; the rest is by points, largest first, without negative ones.
     `rivals` took the room where there was none.
     """
 
@@ -185,13 +186,19 @@ def _because(night: Night, user: int, item: int) -> tuple[Because, ...]:
     history = night.histories.of(rows)
     of_history, popular = night.model.contributions(history, item)
     points = dict(zip(history.strengths.indices.tolist(), of_history.tolist(), strict=True))
-    added = {at: each for at, each in {**points, POPULAR: popular}.items() if each > 0}
+    points[POPULAR] = popular
     reason = int(night.model.of(rows).reasons(history)(0, listed, np.array([1]))[0, 0])
-    order = sorted(added, key=lambda at: (at != reason, -added[at], at))
-    ids, total = night.model.item_ids, sum(added.values())
+    total = sum(each for each in points.values() if each > 0)
+    order = sorted(points, key=lambda at: (at != reason, -points[at], at))
+    ids = night.model.item_ids
     return tuple(
-        Because(None if at == POPULAR else ids[at].as_py(), added[at], added[at] / total)
+        Because(
+            None if at == POPULAR else ids[at].as_py(),
+            points[at],
+            max(points[at], 0) / total if total else 0.0,
+        )
         for at in order[:_NAMED]
+        if at == reason or points[at] > 0
     )
 
 

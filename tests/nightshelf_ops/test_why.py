@@ -108,8 +108,10 @@ def test_a_place_that_popularity_adds_most_to(
                 continue
             shown.add(each.reason[0])
             rows = shop.table("speaks for it", user, each.item_id)
-            assert rows[0][0] == (first or "recent")
-            assert ["recent", "popularity"] in rows
+            names = [because.item_id for because in place.because]
+            assert rows == [
+                ["recent", "popularity"] if name is None else [name, name.upper()] for name in names
+            ]
             said = shop.lines(user, each.item_id)["Served"]
             assert said.endswith("popular with everyone") == (first is None)
             found = document(shop.why(user, each.item_id, "--json"))["place"]["because"]
