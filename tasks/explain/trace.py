@@ -187,15 +187,17 @@ def _because(night: Night, user: int, item: int) -> tuple[Because, ...]:
     of_history, popular = night.model.contributions(history, item)
     points = dict(zip(history.strengths.indices.tolist(), of_history.tolist(), strict=True))
     points[POPULAR] = popular
-    reason = int(night.model.of(rows).reasons(history)(0, listed, np.array([1]))[0, 0])
     total = sum(each for each in points.values() if each > 0)
+    if not total:
+        return ()
+    reason = int(night.model.of(rows).reasons(history)(0, listed, np.array([1]))[0, 0])
     order = sorted(points, key=lambda at: (at != reason, -points[at], at))
     ids = night.model.item_ids
     return tuple(
         Because(
             None if at == POPULAR else ids[at].as_py(),
             points[at],
-            max(points[at], 0) / total if total else 0.0,
+            max(points[at], 0) / total,
         )
         for at in order[:_NAMED]
         if at == reason or points[at] > 0
