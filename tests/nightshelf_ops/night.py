@@ -46,7 +46,7 @@ SEEN = ("like", "dislike")
 #: Settings of the models that a night can be made with.
 MODEL_SETTINGS = {
     "als": TRAINING,
-    "blend": BlendParts(TRAINING, GraphSettings(), BlendSettings(1.0, 1.0, 0.5)),
+    "blend": BlendParts(TRAINING, GraphSettings(), BlendSettings(1.0, 1.0, 1.0)),
 }
 PASSED = {"coverage_ratio": "pass"}
 
