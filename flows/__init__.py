@@ -136,7 +136,7 @@ def _summary(record: object) -> str:
     words = [
         f"{value:,} {name[2:].replace('_', ' ')}"
         for name, value in counts.items()
-        if value is not None
+        if isinstance(value, int)
     ]
     return ", ".join(words) + " " * bool(words)
 
