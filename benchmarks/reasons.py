@@ -24,7 +24,7 @@ import typer
 from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
-from benchmarks.topn import REAL, Case, generated, real
+from benchmarks._trained import REAL, Case, generated, real
 from tasks.artifacts.records import LIST_SCHEMA
 from tasks.io.parquet import write_parquet
 from tasks.models.als.explain import Explainer

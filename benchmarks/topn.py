@@ -1,81 +1,48 @@
-"""Exact diverse lists against implicit's plain top-N and the bare matrix product, on ALS factors.
+"""Exact diverse lists against implicit's plain top-N and the bare matrix product.
 
 The factors come from training: on a generated log with a long tail, and on the real logs where
 they are at hand (NIGHTSHELF_REAL_DATA, or ../shared/data). Each round times all contestants, one
 after another; rates are medians over the rounds, in users a second:
 
-- exact: `rank`, 50 items, at most 3 of a category a page, all users;
+- als: `rank` of ALS factors, 50 items, at most 3 of a category a page, all users;
+- blend: the same of ALS + item-item (200 links an item) + popularity;
 - implicit, BLAS 1: `recommend`, 50 items, no category rule, BLAS held to one thread as it asks;
 - implicit: the same with BLAS as it comes;
 - RecTools: its own `recommend`, likewise, where it is installed (`benchmarks/_rectools.py`);
 - product: every score once (float32, blocks of users, our threads), and nothing done with it.
 
-The peers get a random sample of the users. Without a category rule our lists must be implicit's,
-and RecTools' are; both are checked. The last line is our rate over implicit's with BLAS held to
-one thread.
+The peers get ALS's factors alone, and a random sample of the users. Without a category rule our
+lists must be implicit's, and RecTools' are; a sample of blended lists must be the plain walk's over
+all scores. All are checked. The last two lines are our rates over implicit's with BLAS held to one
+thread, on the generated log: `ratio of the blend` and, for ALS, `ratio`.
 """
 
 import os
 import statistics
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import scipy.sparse as sp
 import typer
 from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from benchmarks._rectools import rectools
-from data.importers.movielens import import_movielens
-from data.importers.online_retail import import_online_retail
-from data.schema import Imported
-from tasks.artifacts.catalogue import Catalogue, load_catalogue
-from tasks.artifacts.factors import Factors, load_factors, load_matrix
+from benchmarks._trained import REAL, Case, blended, generated, real
+from tasks.artifacts.catalogue import Catalogue
+from tasks.artifacts.factors import Factors
 from tasks.artifacts.scoring import Scoring
-from tasks.features.build import build_features
-from tasks.ingest.clean import clean_events
-from tasks.ingest.contract import check_inputs
-from tasks.models.registry import train_als
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.settings import TopNSettings
-from tasks.runs.run_folder import Run
-from tasks.settings import Settings
 
 Work = Callable[[], object]
-
-N_CATEGORIES = 200
-REAL: dict[str, Callable[[Path, Path], Imported]] = {
-    "movielens-latest-small-2016": import_movielens,
-    "movietweetings-100k": import_movielens,
-    "online-retail/online_retail.csv.gz": import_online_retail,
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """Trained factors, what each user has seen, and a sample of users for the peers."""
-
-    name: str
-    users: Factors
-    items: Factors
-    seen: sp.csr_matrix
-    catalogue: Catalogue
-    sample: npt.NDArray[np.int64]
-
-    @property
-    def scoring(self) -> Scoring:
-        """The dense score."""
-        return Scoring(self.users, self.items)
 
 
 def main(
@@ -95,18 +62,21 @@ def main(
                 compare(real(name.split("/")[0], imported, Path(folder), sample), rounds)
         else:
             print(f"{name}: not found in {root}")
-    ratio = compare(generated(users, items, events, sample), rounds)
-    print(f"ratio: {ratio:.2f}")
+    als, blend = compare(generated(users, items, events, sample), rounds)
+    print(f"ratio of the blend: {blend:.2f}")
+    print(f"ratio: {als:.2f}")
 
 
-def compare(case: Case, rounds: int) -> float:
-    """Print the rates on one log; return ours over implicit's with BLAS held to one thread."""
+def compare(case: Case, rounds: int) -> tuple[float, float]:
+    """Print the rates on one log; return als's and blend's over implicit's with one BLAS thread."""
     peer = AlternatingLeastSquares(factors=case.items.shape[1])
     peer.user_factors, peer.item_factors = case.users, case.items
     mine = case.seen[case.sample]
 
-    def exact() -> object:
-        return list(rank(case.scoring, case.catalogue, case.seen, TopNSettings()))
+    blend = blended(case)
+
+    def exact(scoring: Scoring) -> object:
+        return list(rank(scoring, case.catalogue, case.seen, TopNSettings()))
 
     def implicit() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         found: tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]] = peer.recommend(
@@ -119,13 +89,15 @@ def compare(case: Case, rounds: int) -> float:
             return implicit()
 
     contestants: dict[str, tuple[Work, int]] = {
-        "exact": (exact, len(case.users)),
+        "als": (lambda: exact(case.scoring), len(case.users)),
+        "blend": (lambda: exact(blend), len(case.users)),
         "implicit, BLAS 1": (implicit_one, len(case.sample)),
         "implicit": (implicit, len(case.sample)),
         "product": (lambda: product(case.users[case.sample], case.items), len(case.sample)),
     }
     print(f"{case.name}: {len(case.users):,} users x {len(case.items):,} items")
     check(case, *implicit())
+    check_blend(case, blend)
     if theirs := rectools(case.users[case.sample], case.items, mine, TopNSettings().n):
         contestants["RecTools"] = theirs, len(case.sample)
         check_rectools(theirs(), *implicit())
@@ -139,8 +111,9 @@ def compare(case: Case, rounds: int) -> float:
             times[name].append(time.perf_counter() - started)
     rates = {name: n / statistics.median(times[name]) for name, (_, n) in contestants.items()}
     for name, rate in rates.items():
-        print(f"  {name:17}{rate:>10,.0f} users/s{rates['exact'] / rate:>8.2f} x")
-    return rates["exact"] / rates["implicit, BLAS 1"]
+        print(f"  {name:17}{rate:>10,.0f} users/s{rates['als'] / rate:>8.2f} x")
+    peer_rate = rates["implicit, BLAS 1"]
+    return rates["als"] / peer_rate, rates["blend"] / peer_rate
 
 
 def check(case: Case, found: npt.NDArray[np.int32], scores: npt.NDArray[np.float32]) -> None:
@@ -166,6 +139,32 @@ def check(case: Case, found: npt.NDArray[np.int32], scores: npt.NDArray[np.float
     print(f"  without a category rule {same:.4%} of places hold implicit's item, the rest are ties")
 
 
+def check_blend(case: Case, blend: Scoring) -> None:
+    """Compare the lists of up to 200 users with the plain walk over all scores."""
+    sample, rules = case.sample[:: -(-len(case.sample) // 200)], TopNSettings()
+    blocks = rank(blend.of(sample), case.catalogue, case.seen[sample], rules)
+    ours = [row[row >= 0].tolist() for block in blocks for row in block.items]
+    for user, found in zip(sample, ours, strict=True):
+        scores, taken = blend.scores(user), Counter[int]()
+        shown = case.catalogue.available.copy()
+        shown[case.seen[user].indices] = False
+        listed: list[int] = []
+        for item in np.argsort(-scores, kind="stable").tolist():
+            if len(listed) == rules.n:
+                break
+            category = int(case.catalogue.categories[item])
+            if shown[item] and taken[category] < rules.max_per_category:
+                listed.append(item)
+                taken[category] += category != case.catalogue.uncapped
+                if len(listed) % rules.page_size == 0:
+                    taken.clear()
+        if found != listed:
+            raise SystemExit(
+                f"{case.name}: the blended list of user {user} is not the plain walk's"
+            )
+    print(f"  blended lists of {len(ours)} users are the plain walk's over all scores")
+
+
 def check_rectools(
     theirs: npt.NDArray[np.int64], found: npt.NDArray[np.int32], scores: npt.NDArray[np.float32]
 ) -> None:
@@ -189,68 +188,6 @@ def product(users: Factors, items: Factors) -> None:
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         list(pool.map(stripe, range(workers)))
-
-
-def real(name: str, log: Imported, folder: Path, sample: int) -> Case:
-    """Train on an imported log as the night after its last event does."""
-    settings = Settings()
-    as_of = datetime.combine(log.as_of, datetime.min.time(), UTC)
-    run = Run("benchmark", 1, as_of, folder / "runs")
-    inputs = check_inputs(log.events, log.items, log.users, settings.inputs)
-    clean = clean_events(run, inputs, settings.events, now=as_of)
-    features = build_features(run, clean, settings.features)
-    model = train_als(run, features, settings.train)
-    (_, users), (item_ids, items) = map(load_factors, (model.user_factors, model.item_factors))
-    return Case(
-        name=name,
-        users=users,
-        items=items,
-        seen=load_matrix(features.seen),
-        catalogue=load_catalogue(features.items, item_ids),
-        sample=choose(np.random.default_rng(1), len(users), sample),
-    )
-
-
-def generated(n_users: int, n_items: int, n_events: int, sample: int) -> Case:
-    """Train briefly on a log in which few items and few users have most of the events.
-
-    An item's popularity falls with its rank to the power of -0.9; a user's activity is Pareto
-    distributed. Three events in ten follow popularity alone, the others one of the user's three
-    tastes, each a category, and popularity within it.
-    """
-    rng = np.random.default_rng(1)
-    shares = rng.dirichlet(np.ones(N_CATEGORIES))
-    category = np.sort(rng.choice(N_CATEGORIES, n_items, p=shares)).astype(np.int32)
-    total = np.cumsum(rng.permutation(np.arange(1.0, n_items + 1) ** -0.9))
-    activity = rng.pareto(1.5, n_users) + 1
-    user = rng.choice(n_users, n_events, p=activity / activity.sum())
-    tastes = rng.choice(category, (n_users, 3))  # so that no taste is an empty category
-    taste = tastes[user, rng.choice(3, n_events, p=[0.6, 0.3, 0.1])]
-    below = np.concatenate(([0.0], total))
-    low = below[np.searchsorted(category, taste)]
-    high = below[np.searchsorted(category, taste, "right")]
-    anything = rng.random(n_events) < 0.3
-    low[anything], high[anything] = 0.0, total[-1]
-    item = np.searchsorted(total, low + rng.random(n_events) * (high - low), "right")
-    shuffle = rng.permutation(n_items)
-    cells = (user, shuffle[np.minimum(item, n_items - 1)])
-    counts = sp.csr_matrix((np.ones(n_events, np.float32), cells), shape=(n_users, n_items))
-    with threadpool_limits(1, "blas"):
-        als = AlternatingLeastSquares(factors=64, iterations=8, random_state=1)
-        als.fit(counts, show_progress=False)
-    catalogue = Catalogue(
-        ids=pa.array([f"{number:05d}" for number in range(n_items)]),
-        categories=category[np.argsort(shuffle)],
-        category_names=[str(number) for number in range(N_CATEGORIES)],
-        available=np.ones(n_items, np.bool_),
-    )
-    chosen = choose(rng, n_users, sample)
-    return Case("generated", als.user_factors, als.item_factors, counts, catalogue, chosen)
-
-
-def choose(rng: np.random.Generator, n_users: int, sample: int) -> npt.NDArray[np.int64]:
-    """Choose users at random, in order."""
-    return np.sort(rng.choice(n_users, min(sample, n_users), replace=False))
 
 
 if __name__ == "__main__":

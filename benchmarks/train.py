@@ -1,8 +1,8 @@
 """Training of iALS against ALS by implicit, and the reasons of both, on a generated log.
 
-The log has a long tail (`benchmarks/topn.py`). Both models train from scratch, in turn, with their
-default settings but for the number of factors. Reasons are of lists of 50 items at random, in CPU
-time. The last line is the median time of ALS over that of iALS, each with its own number of
+The log has a long tail (`benchmarks/_trained.py`). Both models train from scratch, in turn, with
+their default settings but for the number of factors. Reasons are of lists of 50 items at random, in
+CPU time. The last line is the median time of ALS over that of iALS, each with its own number of
 iterations.
 """
 
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import typer
 from threadpoolctl import threadpool_limits
 
-from benchmarks.topn import generated
+from benchmarks._trained import generated
 from tasks.models.als.model import Als
 from tasks.models.base import Histories, Interactions, Model
 from tasks.models.ials.model import Ials

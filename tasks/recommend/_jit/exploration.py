@@ -88,7 +88,7 @@ def open_table(
         fresh=np.empty(n_pool, np.int32),
         exact=np.empty(n_pool + 7),
         products=np.empty((8, parts.items.shape[1])),
-        linked=np.zeros(n_items if len(parts.links.places) else 0),
+        linked=np.zeros(n_items if len(parts.links.links) else 0),
     )
 
 

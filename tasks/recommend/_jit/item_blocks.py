@@ -28,11 +28,12 @@ class ItemIndex(NamedTuple):
 
     - `items` (m x k), `ids` (m), `categories` (m): factors, position in the model, category.
     - `place` (all items): the inverse of `ids`, -1 where an item is not available.
-    - `direction` (k): d; `along`, `apart` (m): y'd and the remainder; `least`, `most` (blocks): the
-      range of y'd; `aside` (blocks): the largest remainder; `longest` (blocks): the largest norm.
+    - `direction` (k): d; `least`, `most` (blocks): the range of y'd; `aside` (blocks): the largest
+      remainder; `longest` (blocks): the largest norm.
     - `numbers`: the items as whole numbers, block b packed from word `words[b]` on; `units`,
       `errors` (blocks): of all its items, and the largest.
-    - `links`: neighbours of all items, as places.
+    - `links`: neighbours of all items, as places; for what they reach, `rows` (m x p), the whole
+      numbers item by item, and `block_of` (m). Both are empty where the model links no items.
     """
 
     items: Single
@@ -41,8 +42,6 @@ class ItemIndex(NamedTuple):
     place: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     direction: Double
-    along: Double
-    apart: Double
     least: Double
     most: Double
     aside: Double
@@ -52,6 +51,8 @@ class ItemIndex(NamedTuple):
     units: Double
     errors: Double
     links: Links
+    rows: Numbers
+    block_of: npt.NDArray[np.int32]
 
 
 class UserBlock(NamedTuple):
@@ -87,11 +88,11 @@ def arrange(
     norms = np.linalg.norm(wide, axis=1)
     order = _order(norms, along)
     starts = np.unique([0, *range(_HEAD_ITEMS, len(ids), _BLOCK_ITEMS), len(ids)])
-    ids, wide, norms = ids[order], wide[order], norms[order]
-    along, aside = along[order], aside[order]
+    ids, wide, along, norms = ids[order], wide[order], along[order], norms[order]
     place = np.full(len(items), -1, np.int32)
     place[ids] = np.arange(len(ids), dtype=np.int32)
     most = partial(_largest, starts)
+    links = links_of(neighbours, place)
     units = finest(most(np.abs(wide).max(axis=1)), items.shape[1])
     sizes = np.diff(starts)
     whole = rounded(wide, np.repeat(units, sizes))
@@ -105,17 +106,17 @@ def arrange(
         place=place,
         starts=starts.astype(np.int64),
         direction=direction,
-        along=along,
-        apart=aside,
         least=-most(-along),
         most=most(along),
-        aside=most(aside),
+        aside=most(aside[order]),
         longest=most(norms),
         numbers=packed(filled),
         words=words.astype(np.int64),
         units=units,
         errors=most(whole.errors),
-        links=links_of(neighbours, place),
+        links=links,
+        rows=whole.numbers if len(links.links) else whole.numbers[:0].copy(),
+        block_of=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
     )
 
 

@@ -15,7 +15,7 @@ from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
 from tasks.recommend._jit.links import add_links
 from tasks.recommend._jit.search_links import is_hidden, search_links
 from tasks.recommend._jit.search_state import Rules, SearchState
-from tasks.recommend._jit.threshold import add_fresh, exact_scores, settle
+from tasks.recommend._jit.threshold import add_fresh, block_bound, exact_scores, settle
 
 _lowest_bit: Any = trailing_zeros
 #: Halvings of the range in which the first candidates are sought.
@@ -221,10 +221,8 @@ def list_block(
     for b in range(len(index.starts) - 1):
         n_active = 0
         for u in range(n_users):
-            along = block.along[u]
-            best = max(along * index.least[b], along * index.most[b])
             state.active[n_active] = u
-            n_active += best + block.aside[u] * index.aside[b] >= state.threshold[u]
+            n_active += block_bound(u, b, block, index) >= state.threshold[u]
         for start in range(0, n_active, TEAM):
             for t in range(TEAM):  # the last team is filled up with its last user
                 state.team[t] = state.active[min(start + t, n_active - 1)]

@@ -1,4 +1,4 @@
-"""Compiled: the items that a user's links reach, scored before the scan of all others.
+"""Compiled: the items that a user's links reach, searched before the scan of all others.
 
 Their scores, the dense part included, set a threshold that few of the others reach. The scan passes
 over them, so that the score of each item it meets is the dense part alone.
@@ -8,11 +8,14 @@ import numpy as np
 
 from tasks.io.jit import bare
 from tasks.recommend._jit.item_blocks import ItemIndex, UserBlock
-from tasks.recommend._jit.search_state import Rules, SearchState
-from tasks.recommend._jit.threshold import add_fresh, settle
+from tasks.recommend._jit.search_state import UNTOUCHED, Rules, SearchState
+from tasks.recommend._jit.threshold import add_fresh, block_bound, settle
 
-#: More than the part of a sum over links that float64 rounds away when the dense part is added.
+#: More than float64 rounds away of a sum over links to which the dense part is added.
 _ROUNDING = 2.0**-50
+_UNTOUCHED_BITS = int(np.float64(UNTOUCHED).view(np.int64))
+#: Halvings of the range in which the first candidates are sought.
+_HALVINGS = 16
 
 
 @bare
@@ -29,17 +32,94 @@ def hide(u: int, place: int, state: SearchState) -> None:
 
 @bare
 def sum_links(u: int, block: UserBlock, index: ItemIndex, state: SearchState) -> int:
-    """Add up user u's links in `linked`; return how many places not hidden are `touched`."""
-    profiles, links, n = block.profiles, index.links, 0
+    """Add up user u's links in `linked`; return how many places are `touched`."""
+    profiles, near, n = block.profiles, index.links, 0
     for at in range(profiles.starts[u], profiles.starts[u + 1]):
         item, weight = profiles.items[at], np.float64(profiles.weights[at])
-        for link in range(links.starts[item], links.starts[item + 1]):
-            place = links.places[link]
-            state.linked[place] += weight * np.float64(links.weights[link])
+        if weight == 0:
+            continue
+        for link in range(near.starts[item], near.starts[item + 1]):
+            place = near.links[link]["place"]
             state.touched[n] = place
-            n += not is_hidden(u, place, state)
-            hide(u, place, state)
+            n += state.bits[place] == _UNTOUCHED_BITS
+            state.linked[place] += weight * np.float64(near.links[link]["weight"])
     return n
+
+
+@bare
+def hide_touched(u: int, n: int, state: SearchState) -> int:
+    """Hide n places touched, put their sums beside them; return how many were not hidden yet."""
+    n_new = 0
+    for at in range(n):
+        place = state.touched[at]
+        if is_hidden(u, place, state):  # seen
+            state.linked[place] = UNTOUCHED
+        else:
+            hide(u, place, state)
+            state.touched[n_new], state.sums[n_new] = place, state.linked[place]
+            n_new += 1
+    return n_new
+
+
+@bare
+def best_level(n: int, largest: float, state: SearchState, rules: Rules) -> float:
+    """Return a level that the sums of a list's worth and a few more of n places reach.
+
+    No sum is larger than `largest`, nor smaller than its negative.
+    """
+    sums, room, low, high = state.sums[:n], state.fresh.shape[1], -largest, largest
+    if n <= room:
+        return -np.inf
+    for _ in range(_HALVINGS):
+        level, n_above = low / 2 + high / 2, 0
+        for each in sums:
+            n_above += each >= level
+        if n_above > room:
+            low = level
+        elif n_above < rules.n * 6 // 5:
+            high = level
+        else:
+            return level
+    return high
+
+
+@bare
+def nearly(u: int, place: int, b: int, block: UserBlock, index: ItemIndex) -> float:
+    """Return a bound of the dense part by whole numbers, whose product stays within 32 bits."""
+    whole, total = block.whole, np.int32(0)
+    user, item = whole.numbers[u], index.rows[place]
+    for f in range(len(user)):
+        total = np.int32(total + np.int32(user[f]) * np.int32(item[f]))
+    lost = whole.errors[u] * index.longest[b] + whole.lengths[u] * index.errors[b]
+    return float(np.float64(total) * whole.units[u] * index.units[b] + lost)
+
+
+@bare
+def add_linked(
+    u: int, n: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
+) -> None:
+    """Take on the candidates of n places touched: those with the largest sums set a threshold."""
+    largest = 0.0
+    for at in range(n):
+        largest = max(largest, abs(state.sums[at]))
+    block.margin[u] += _ROUNDING * largest
+    level = best_level(n, largest, state, rules)
+    for at in range(n):
+        if state.sums[at] >= level:
+            add_fresh(u, state.touched[at], block, index, state, rules)
+    if n > state.fresh.shape[1] and not state.full[u]:
+        settle(u, block, index, state, rules)
+    for b in range(len(state.bounds)):
+        state.bounds[b] = block_bound(u, b, block, index)
+    for at in range(n):
+        place, linked = state.touched[at], state.sums[at]
+        b = index.block_of[place]
+        if linked >= level or linked + state.bounds[b] < state.threshold[u]:
+            continue
+        if linked + nearly(u, place, b, block, index) >= state.threshold[u]:
+            add_fresh(u, place, block, index, state, rules)
+    if not state.full[u]:
+        settle(u, block, index, state, rules)
 
 
 @bare
@@ -50,30 +130,18 @@ def search_links(
     for at in range(block.seen_from[u], block.seen_from[u + 1]):
         if block.seen[at] >= 0:
             hide(u, block.seen[at], state)
-    n, largest = sum_links(u, block, index, state), 0.0
-    for at in range(n):
-        largest = max(largest, abs(state.linked[state.touched[at]]))
+    n = hide_touched(u, sum_links(u, block, index, state), state)
     flat = block.margin[u] == 0
-    block.margin[u] += _ROUNDING * largest
+    add_linked(u, n, block, index, state, rules)
     for at in range(n):
-        place = state.touched[at]
-        dense = block.along[u] * index.along[place] + block.aside[u] * index.apart[place]
-        if dense + state.linked[place] >= state.threshold[u]:
-            add_fresh(u, place, block, index, state, rules)
-    if not state.full[u]:
-        settle(u, block, index, state, rules)
-    for at in range(n):
-        state.linked[state.touched[at]] = 0.0
-    for at in range(block.seen_from[u], block.seen_from[u + 1]):
-        if block.seen[at] >= 0:
-            state.linked[block.seen[at]] = 0.0
+        state.linked[state.touched[at]] = UNTOUCHED
     if flat:
         add_zeros(u, block, index, state, rules)
 
 
 @bare
 def add_zeros(u: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules) -> None:
-    """Take on the items that score 0 for user u, all that are not hidden, by id until none fits."""
+    """Take on the items not hidden, all of which score 0 for user u, by id until none fits."""
     for item in range(len(index.place)):
         place = index.place[item]
         if place < 0 or is_hidden(u, place, state):

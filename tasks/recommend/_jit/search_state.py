@@ -14,6 +14,9 @@ _KEPT_LISTS = 8
 #: Candidates that wait to be ranked: two and a half lists' worth, within these limits.
 _LEAST_FRESH, _MOST_FRESH = 64, 256
 
+#: The sum of no links. Numbers other than 0 never add up to -0.0, even where they cancel out.
+UNTOUCHED = -0.0
+
 
 class Rules(NamedTuple):
     """Length and diversity of a list; `last_page` is the last that a walk can reach.
@@ -39,8 +42,9 @@ class SearchState(NamedTuple):
     - `team`, `thresholds`, `hits`, `head`: the users whose products are computed at a time, what
       those must be above, and what comes out.
     - `hidden` (u x words): bits of the places that the scan passes over, seen or scored before;
-      `linked` (m): one user's sums over links, 0 beyond the n places that are `touched` (m + 1).
-      All are empty where the model links no items.
+      `linked` (m): one user's sums over links, `UNTOUCHED` where they reach nothing, and `bits`
+      (m), the same memory; `touched` (m + 1): the n places reached, `sums` (m): theirs. All are
+      empty where nothing is linked. `bounds` (blocks): of the user's dense part.
     """
 
     fresh: npt.NDArray[np.int32]
@@ -59,7 +63,10 @@ class SearchState(NamedTuple):
     head: npt.NDArray[np.int32]
     hidden: npt.NDArray[np.uint64]
     linked: Double
+    bits: npt.NDArray[np.int64]
     touched: npt.NDArray[np.int32]
+    sums: Double
+    bounds: Double
     ids: npt.NDArray[np.int32]
     exact: Double
     order: npt.NDArray[np.int64]
@@ -92,7 +99,8 @@ def open_state(n_users: int, index: ItemIndex, rules: Rules) -> SearchState:
     """Allocate for a block of users, none of whom has a candidate yet."""
     n_fresh = max(_LEAST_FRESH, min(_MOST_FRESH, 5 * rules.n // 2))
     n_kept, n_factors = _KEPT_LISTS * rules.n, index.items.shape[1]
-    n_linked = len(index.ids) if len(index.links.places) else 0
+    n_linked = len(index.ids) if len(index.links.links) else 0
+    linked = np.full(n_linked, UNTOUCHED)
     return SearchState(
         fresh=np.empty((n_users, n_fresh), np.int32),
         n_fresh=np.zeros(n_users, np.int64),
@@ -109,8 +117,11 @@ def open_state(n_users: int, index: ItemIndex, rules: Rules) -> SearchState:
         hits=np.empty(TEAM, np.uint64),
         head=np.empty((TEAM, WORD * int(index.words[:2][-1])), np.int32),
         hidden=np.zeros((n_users, -(-n_linked // 64)), np.uint64),
-        linked=np.zeros(n_linked),
+        linked=linked,
+        bits=linked.view(np.int64),
         touched=np.empty(n_linked + 1, np.int32),
+        sums=np.empty(n_linked),
+        bounds=np.empty(len(index.starts) - 1),
         ids=np.empty(n_fresh, np.int32),
         exact=np.empty(n_fresh + 7),
         order=np.empty(n_fresh, np.int64),

@@ -42,6 +42,14 @@ def exact_scores(
 
 
 @bare
+def block_bound(u: int, b: int, block: UserBlock, index: ItemIndex) -> float:
+    """Return a bound of user u's dense scores of the items of block b, but for the margin."""
+    along = block.along[u]
+    best = max(along * index.least[b], along * index.most[b])
+    return float(best + block.aside[u] * index.aside[b])
+
+
+@bare
 def rank_fresh(u: int, block: UserBlock, index: ItemIndex, state: SearchState) -> int:
     """Score user u's fresh candidates exactly and put them in order; return how many there are."""
     n = int(state.n_fresh[u])
