@@ -1,4 +1,4 @@
-"""Commands of `nightshelf` that need the pipeline: `check`, `evaluate`, `republish`, `why`.
+"""Commands of `nightshelf` that need the pipeline: check, evaluate, republish, tune and why.
 
 The package `nightshelf` finds them where it is installed from a checkout, by the entry point
 `nightshelf.commands`; apps that only read lists install neither these nor the pipeline
@@ -12,6 +12,7 @@ With ``--json`` their documents have the stable fields
 - evaluate: fields of `tasks.evaluation.compare.results.Evaluation`
 - republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
   ``state`` (live, staged or null), ``digest``, ``dry_run``
+- tune: the fields of `tasks.tuning.tune.Tuned`, with ``better``, and ``file`` (written, or null)
 - why: ``namespace`` and the fields of `nightshelf_ops.answer.Answer`, with ``position``
 """
 
@@ -125,6 +126,48 @@ def republish(
         with _pipeline():
             from nightshelf_ops.republish import carry_out
         carry_out(context, redis_url, folder, config, force=force)
+
+
+@app.command(
+    epilog="Example: nightshelf tune --events log/ --items items.parquet --as-of 2026-03-01 "
+    "--minutes 10"
+)
+def tune(
+    events: Annotated[Path, typer.Option(help="Event log: a Parquet file or a folder of them.")],
+    items: Annotated[Path, typer.Option(help="Catalogue (Parquet).")],
+    users: Annotated[Path | None, typer.Option(help="Users file (Parquet).")] = None,
+    namespace: Namespace = SHOP,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="As for a night; the last midnight in UTC by default.")
+    ] = None,
+    config: Config = None,
+    run_root: RunRoot = Path("runs"),
+    minutes: Annotated[float, typer.Option(min=0.0, help="Time for the trials.")] = 10.0,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in all; as many as the time allows.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="Days of a window that judges.")] = 7,
+    judged: Annotated[int, typer.Option(min=1, help="Users whom a window judges by.")] = 4_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 20260301,
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("nightshelf.tuned.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Search for settings that list better, judge them on later days, and write them to a file.
+
+    The search goes on where an earlier one of the same log and settings ended. The settings file of
+    the nights is never touched.
+    """
+    try:
+        with _pipeline():
+            from nightshelf_ops.tune import carry_out
+            from tasks.tuning.tune import Ask
+    except NightshelfError as error:
+        show_error(str(error))
+        raise typer.Exit(1) from None
+    ask = Ask(minutes, trials, days, judged, seed)
+    files = (events, items, users)
+    carry_out(files, namespace, as_of, config, run_root, ask, out, force=force, as_json=as_json)
 
 
 @command(app, epilog="Examples: nightshelf why u42; nightshelf why u42 B2 --json")

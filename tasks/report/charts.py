@@ -93,7 +93,7 @@ def exposure(lorenz: Mapping[str, Any]) -> Picture:
         "Who gets the places",
         f"Lorenz curves: Gini {served['gini']:.2f} for what the lists show, "
         f"{history['gini']:.2f} for what users took; the dashed diagonal is perfect equality.",
-        _svg("exposure", 3.2, paint),
+        drawn("exposure", 3.2, paint),
     )
 
 
@@ -117,7 +117,7 @@ def categories(rows: Sequence[Mapping[str, Any]]) -> Picture:
     return Picture(
         "Categories: taken and shown",
         f"Share of what users took beside share of what the lists show. {shares or 'None'}.",
-        _svg("categories", max(1.6, 0.34 * len(rows) + 0.6), paint),
+        drawn("categories", max(1.6, 0.34 * len(rows) + 0.6), paint),
     )
 
 
@@ -137,7 +137,7 @@ def entropies(bins: Sequence[int]) -> Picture:
     return Picture(
         "How diverse each list is",
         f"Histogram of category entropy over {sum(bins):,} lists; {above:,} of them reach 0.7.",
-        _svg("entropies", 2.6, paint),
+        drawn("entropies", 2.6, paint),
     )
 
 
@@ -158,7 +158,7 @@ def days(curve: Mapping[str, Any]) -> Picture:
     alt = "The log is empty."
     if events:
         alt = f"From {curve['first']} to {curve['last']}, at most {max(events):,.0f} events a day."
-    return Picture("The log, day by day", alt, _svg("days", 2.6, paint))
+    return Picture("The log, day by day", alt, drawn("days", 2.6, paint))
 
 
 def seconds(steps: Sequence[Mapping[str, Any]]) -> Picture:
@@ -178,7 +178,7 @@ def seconds(steps: Sequence[Mapping[str, Any]]) -> Picture:
     if slowest:
         alt = f"The slowest step is {words(slowest['step'])}, {slowest['seconds']:,.1f} seconds."
     height = max(1.6, 0.26 * len(steps) + 0.3)
-    return Picture("Where the night went", alt, _svg("seconds", height, paint))
+    return Picture("Where the night went", alt, drawn("seconds", height, paint))
 
 
 _PERCENT = PercentFormatter(1, decimals=0, symbol=" %")
@@ -197,15 +197,15 @@ def _label(text: str) -> str:
     return plain if len(plain) <= _LABEL_CHARACTERS else plain[: _LABEL_CHARACTERS - 1] + "…"
 
 
-def _svg(name: str, height_in: float, paint: Callable[[Axes], None]) -> str:
-    """Draw a picture; `name` makes its inner ids unique on the page."""
+def drawn(name: str, height_in: float, paint: Callable[[Axes], None]) -> str:
+    """Return a picture as SVG; `name` makes its inner ids unique on the page."""
     with rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # The page's fonts may have glyphs that the measuring one lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
         paint(figure.subplots())
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", transparent=True, metadata=_NO_METADATA)
-    svg = drawn.getvalue()
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_METADATA)
+    svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     return re.sub(r'<g id="[^"]*"', "<g", svg)

@@ -1,0 +1,63 @@
+"""The search space: settings that are tuned, and their ranges."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from tasks.settings import Settings
+
+#: Values by `section.name` of their setting.
+Values = Mapping[str, Any]
+
+#: What a model learns with, and how fast its events age. Half-lives and factors are a few each:
+#: features are built once a half-life, and between such values nothing changes.
+SPACE: Mapping[str, CategoricalDistribution | FloatDistribution] = {
+    "features.half_life_days": CategoricalDistribution((7.0, 15.0, 30.0, 60.0, 120.0, 365.0)),
+    "train.alpha": FloatDistribution(0.25, 64.0, log=True),
+    "train.regularization": FloatDistribution(0.002, 5.0, log=True),
+    "train.factors": CategoricalDistribution((16, 32, 64, 96, 128)),
+}
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """Return the settings' values of the search space."""
+    return {name: _get(settings, name) for name in SPACE}
+
+
+def with_values(settings: Settings, values: Values) -> Settings:
+    """Return the settings with values of the search space in place of theirs."""
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        section, _, field = name.partition(".")
+        sections.setdefault(section, {})[field] = value
+    changed = {name: replace(getattr(settings, name), **given) for name, given in sections.items()}
+    return settings.model_copy(update=changed)
+
+
+def in_space(values: Values) -> bool:
+    """Return true if a search may try each of the values."""
+    return all(
+        values[name] in each.choices
+        if isinstance(each, CategoricalDistribution)
+        else each.low <= values[name] <= each.high
+        for name, each in SPACE.items()
+    )
+
+
+def rounded(values: Values) -> dict[str, Any]:
+    """Return the values with three significant digits, as they are judged and written.
+
+    >>> rounded({"train.alpha": 4.18273, "train.factors": 64})
+    {'train.alpha': 4.18, 'train.factors': 64}
+    """
+    return {
+        name: float(f"{value:.3g}") if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+
+
+def _get(settings: Settings, name: str) -> Any:
+    section, _, field = name.partition(".")
+    return getattr(getattr(settings, section), field)

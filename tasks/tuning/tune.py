@@ -1,0 +1,146 @@
+"""Tune a namespace's settings on its own log, and judge the result on later days."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tasks.errors import SettingsError
+from tasks.ingest.clean import clean_events
+from tasks.ingest.contract import Inputs
+from tasks.runs.run_folder import Run
+from tasks.settings import Settings
+from tasks.tuning.objective import Floats, Window, standard_error, windows
+from tasks.tuning.search import Budget, Report, Trial, best_of, search
+from tasks.tuning.search_space import SPACE, Values, values_of, with_values
+
+#: The studies of a namespace, in `runs/<namespace>/`.
+STUDIES = "tuning.sqlite3"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Terms of a search.
+
+    - `minutes`: of the trials; reading the log and judging the result come on top.
+    - `trials`: in all, those of earlier starts too; none: as many as the minutes allow.
+    - `days`: of the window to tune on, and of the later one to judge by.
+    - `n_users`: judged users of a window, at most.
+    - `seed`: of the search.
+    """
+
+    minutes: float = 10.0
+    trials: int | None = None
+    days: int = 7
+    n_users: int = 4_000
+    seed: int = 20260301
+
+
+@dataclass(frozen=True)
+class Judged:
+    """NDCG@10 of settings on the later window: mean over users and its standard error."""
+
+    ndcg: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A search and its result.
+
+    - `values`: the best of the earlier window, by `section.name`; `current` those in force.
+    - `before`, `after`, `popular`: of the later window, for the values in force, the best, and the
+      popular list. `gain`: of after over before, by user, with the error of that difference.
+    - `n_tuned`, `n_judged`: users of the earlier and of the later window.
+    """
+
+    namespace: str
+    as_of: datetime
+    ask: Ask
+    trials: tuple[Trial, ...]
+    current: Values
+    values: Values
+    before: Judged
+    after: Judged
+    popular: Judged
+    gain: Judged
+    n_tuned: int
+    n_judged: int
+
+    @property
+    def better(self) -> bool:
+        """True if the later window prefers the result to the settings in force."""
+        return self.gain.ndcg > 0
+
+    @property
+    def certain(self) -> bool:
+        """True if it does so by more than two standard errors."""
+        return self.gain.ndcg > 2 * self.gain.error
+
+
+def tune(
+    inputs: Inputs,
+    settings: Settings,
+    namespace: str,
+    as_of: datetime,
+    run_root: Path,
+    ask: Ask,
+    report: Report = lambda trial, best: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Tuned:
+    """Search for better settings; the same search goes on where it was interrupted.
+
+    Studies are kept in `<run_root>/<namespace>/tuning.sqlite3`, one for each log, `as_of`, settings
+    and terms. Raises `SettingsError` where a window has nobody to judge by.
+    """
+    folder = run_root / namespace
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".tuning-") as aside:
+        run = Run(namespace, 0, as_of, Path(aside))
+        say("reading the log ...")
+        log = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
+        earlier, later = windows(run, log, settings.features, ask.days, ask.n_users)
+        for name, window in (("to tune on", earlier), ("to judge the result by", later)):
+            _refuse_empty(window, name, ask)
+        current = values_of(settings)
+        trials = search(
+            folder / STUDIES,
+            _study_name(inputs.digests, settings, as_of, ask),
+            lambda values: float(earlier.judge(with_values(settings, values)).mean()),
+            current,
+            Budget(60 * ask.minutes, ask.trials),
+            seed=ask.seed,
+            report=report,
+        )
+        best = best_of(trials).values if trials else current
+        say("judging the result on later days ...")
+        before = later.judge(settings)
+        after = later.judge(with_values(settings, best))
+        return Tuned(
+            namespace, as_of, ask, tuple(trials), current, best, _judged(before), _judged(after),
+            _judged(later.judge_popular(settings)), _judged(after - before), earlier.n_users,
+            later.n_users,
+        )  # fmt: skip
+
+
+def _judged(figures: Floats) -> Judged:
+    return Judged(float(figures.mean()), standard_error(figures))
+
+
+def _refuse_empty(window: Window, name: str, ask: Ask) -> None:
+    if not window.n_users:
+        raise SettingsError(
+            f"nobody took to anything new in the {ask.days} days {name}: the log must reach "
+            f"{2 * ask.days} days back from its end, with events of positive weight; try more days"
+        )
+
+
+def _study_name(digests: Mapping[str, str], settings: Settings, as_of: datetime, ask: Ask) -> str:
+    """Return a hash of all that a trial's figure follows from, and of the seed."""
+    terms = {name: each for name, each in asdict(ask).items() if name not in ("minutes", "trials")}
+    space = {name: repr(each) for name, each in SPACE.items()}
+    made_from = [dict(digests), settings.digest(), as_of.isoformat(), terms, space]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,197 @@
+"""The search: seeded, resumed, within its budget, judged on later days, and never silent."""
+
+import tomllib
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.errors import SettingsError
+from tasks.features.settings import FeatureSettings
+from tasks.ingest.contract import Inputs, InputSettings, check_inputs
+from tasks.models.als.settings import TrainSettings
+from tasks.settings import Settings, load_settings
+from tasks.tuning.page import pictures, to_markdown
+from tasks.tuning.search import Budget, Trial, best_of, search
+from tasks.tuning.search_space import SPACE, in_space, values_of, with_values
+from tasks.tuning.tune import STUDIES, Ask, Judged, Tuned, tune
+from tasks.tuning.tuned_file import save, text_of
+from tests.tasks.logs import AS_OF, event, item, write
+
+SETTINGS = Settings(train=TrainSettings(factors=16, iterations=2))
+CURRENT = values_of(SETTINGS)
+
+
+def bowl(values: Any) -> float:
+    """Peak at alpha 8, whatever else."""
+    return float(-abs(np.log(values["train.alpha"] / 8)))
+
+
+def run(path: Path, n_trials: int, seed: int = 1, seconds: float = 60) -> list[tuple[Any, float]]:
+    trials = search(path, "study", bowl, CURRENT, Budget(seconds, n_trials), seed=seed)
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    return [(trial.values, trial.figure) for trial in trials]
+
+
+def test_a_seed_gives_equal_trials_and_the_current_values_come_first(tmp_path: Path) -> None:
+    found = run(tmp_path / "a.sqlite3", 6)
+    assert found == run(tmp_path / "b.sqlite3", 6)
+    assert found != run(tmp_path / "c.sqlite3", 6, seed=2)
+    assert found[0][0] == CURRENT
+    assert all(in_space(values) for values, _ in found)
+
+
+def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole.sqlite3", 6)
+    parts = tmp_path / "parts.sqlite3"
+    assert run(parts, 2) == whole[:2]
+
+    def fails(values: Any) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(parts, "study", fails, CURRENT, Budget(60, 6), seed=1)
+    assert run(parts, 6) == whole
+    assert run(parts, 3) == whole, "as many as there are"
+
+
+def test_no_trial_is_begun_that_would_end_after_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("tasks.tuning.search.time.monotonic", lambda: clock[0])
+
+    def slow(values: Any) -> float:
+        clock[0] += 10
+        return 0.0
+
+    assert len(search(tmp_path / "s", "study", slow, CURRENT, Budget(35), seed=1)) == 3
+    assert clock[0] <= 35
+
+
+def test_values_outside_the_space_are_not_tried(tmp_path: Path) -> None:
+    odd = CURRENT | {"train.factors": 33}
+    assert in_space(CURRENT)
+    assert not in_space(odd)
+    trials = search(tmp_path / "s", "study", bowl, odd, Budget(60, 2), seed=1)
+    assert all(in_space(trial.values) for trial in trials)
+
+
+def test_every_value_of_the_space_is_a_setting() -> None:
+    changed = with_values(SETTINGS, CURRENT | {"train.alpha": 7.5, "features.half_life_days": 15.0})
+    assert (changed.train.alpha, changed.features.half_life_days) == (7.5, 15.0)
+    assert changed.train.iterations == SETTINGS.train.iterations
+    assert set(values_of(changed)) == set(SPACE)
+
+
+def test_the_first_of_equal_trials_is_the_best() -> None:
+    trials = [Trial(n, {}, figure, 0.1) for n, figure in enumerate((0.1, 0.3, 0.3))]
+    assert best_of(trials).number == 1
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """Four weeks of two groups of users, each with items of its own."""
+    root = tmp_path_factory.mktemp("log")
+    rng = np.random.default_rng(2)
+    events = []
+    for n in range(1_500):
+        user = int(rng.integers(60))
+        shown = int(rng.integers(20)) + 20 * (user % 2)
+        ts = AS_OF - timedelta(hours=float(rng.random() * 24 * 28))
+        row = event(user_id=f"u{user:02}", item_id=f"i{shown:02}", event_type="view", ts=ts)
+        events.append(row | {"event_id": f"e{n}"})
+    items = [item(f"i{n:02}", category=f"c{n % 5}", created_at=None) for n in range(40)]
+    files = (write(root / "events.parquet", events), write(root / "items.parquet", items))
+    return check_inputs(*files, None, InputSettings())
+
+
+def tuned_by(inputs: Inputs, root: Path, **terms: Any) -> Tuned:
+    settings = replace_features(SETTINGS)
+    ask = Ask(**{"minutes": 5.0, "trials": 2, "days": 5, "n_users": 40} | terms)
+    return tune(inputs, settings, "shop", AS_OF, root, ask)
+
+
+def replace_features(settings: Settings) -> Settings:
+    return settings.model_copy(update={"features": FeatureSettings(seen=("purchase",))})
+
+
+def test_the_result_is_judged_on_later_days_than_it_was_tuned_on(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    first = tuned_by(inputs, tmp_path)
+    assert len(first.trials) == 2
+    assert 0 < first.n_tuned <= 40
+    assert 0 < first.n_judged <= 40
+    assert first.gain.ndcg == pytest.approx(first.after.ndcg - first.before.ndcg)
+    assert 0 < first.before.error < 0.1
+    assert first.values == best_of(list(first.trials)).values
+    assert [path.name for path in (tmp_path / "shop").iterdir()] == [STUDIES], "nothing else stays"
+    again = tuned_by(inputs, tmp_path / "other")
+    plain = [(trial.values, trial.figure) for trial in first.trials]
+    assert [(trial.values, trial.figure) for trial in again.trials] == plain
+    assert (again.before, again.after, again.gain) == (first.before, first.after, first.gain)
+
+    more = tuned_by(inputs, tmp_path, trials=3)
+    assert [(trial.values, trial.figure) for trial in more.trials[:2]] == plain
+    other = tuned_by(inputs, tmp_path, n_users=30, trials=1)
+    assert len(other.trials) == 1, "other terms are another search"
+
+
+def test_a_window_without_anybody_is_refused(inputs: Inputs, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="nobody took to anything new in the 40 days"):
+        tuned_by(inputs, tmp_path, days=40)
+
+
+def made(gain: float = 0.01, error: float = 0.002) -> Tuned:
+    values = CURRENT | {"train.alpha": 7.5, "features.half_life_days": 15.0}
+    trials = (Trial(0, CURRENT, 0.08, 1.0), Trial(1, values, 0.1, 1.5))
+    return Tuned(
+        *("shop", AS_OF, Ask(), trials, CURRENT, values),
+        *(Judged(0.08, 0.003), Judged(0.08 + gain, 0.003), Judged(0.07, 0.003)),
+        *(Judged(gain, error), 900, 800),
+    )
+
+
+def test_the_file_is_settings_with_their_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "found.toml"
+    save(made(), path)
+    settings = load_settings("shop", path)
+    assert (settings.train.alpha, settings.features.half_life_days) == (7.5, 15.0)
+    assert set(tomllib.loads(path.read_text())) == {"features", "train"}
+    for words in (
+        "NDCG@10 of the last 7 days (800 users)",
+        "settings in force  0.0800 (0.0030)",
+        "these settings     0.0900 (0.0030)",
+        "difference         +0.0100 (0.0020)",
+        "Chosen from 2 trials by the 7 days before those (900 users), seed 20260301.",
+        "alpha = 7.5  # in force: 2",
+    ):
+        assert words in path.read_text()
+    assert "may be chance" not in path.read_text()
+    assert "may be chance" in text_of(made(gain=0.003))
+
+
+def test_no_file_is_overwritten_unasked_and_the_nights_own_never(tmp_path: Path) -> None:
+    path = tmp_path / "found.toml"
+    save(made(), path)
+    before = path.read_text()
+    with pytest.raises(SettingsError, match="--force overwrites it"):
+        save(made(gain=0.02), path)
+    assert path.read_text() == before
+    save(made(gain=0.02), path, force=True)
+    assert path.read_text() != before
+    with pytest.raises(SettingsError, match="never writes"):
+        save(made(), tmp_path / "nightshelf.toml", force=True)
+
+
+def test_the_page_has_a_picture_a_setting_and_equal_bytes() -> None:
+    assert len(pictures(made())) == 1 + len(SPACE)
+    page = to_markdown(made())
+    assert page == to_markdown(made())
+    assert "| train.alpha | 2 | 7.5 |" in page
+    assert "better, within noise" in to_markdown(made(gain=0.003))
+    assert "no better" in to_markdown(replace(made(), gain=Judged(0.0, 0.0), trials=()))
