@@ -92,10 +92,8 @@ def test_the_first_of_equal_trials_is_the_best() -> None:
     assert best_of(trials).number == 1
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """Four weeks of two groups of users, each with items of its own."""
-    root = tmp_path_factory.mktemp("log")
+def make_files(root: Path) -> tuple[Path, Path]:
+    """Write four weeks of two groups of users, each with items of its own: events and items."""
     rng = np.random.default_rng(2)
     events = []
     for n in range(1_500):
@@ -105,8 +103,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         row = event(user_id=f"u{user:02}", item_id=f"i{shown:02}", event_type="view", ts=ts)
         events.append(row | {"event_id": f"e{n}"})
     items = [item(f"i{n:02}", category=f"c{n % 5}", created_at=None) for n in range(40)]
-    files = (write(root / "events.parquet", events), write(root / "items.parquet", items))
-    return check_inputs(*files, None, InputSettings())
+    return write(root / "events.parquet", events), write(root / "items.parquet", items)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    return check_inputs(*make_files(tmp_path_factory.mktemp("log")), None, InputSettings())
 
 
 def tuned_by(inputs: Inputs, root: Path, **terms: Any) -> Tuned:
