@@ -61,6 +61,10 @@ class Backtest:
     _blends: dict[Spans, Blend] = field(default_factory=dict)
     _counted: dict[float, Popularity] = field(default_factory=dict)
 
+    def of(self, parts: BlendParts) -> "Backtest":
+        """Return this backtest with other settings of the parts; both share their features."""
+        return replace(self, parts=parts, _als={}, _blends={})
+
     @cached_property
     def buckets(self) -> Mapping[str, Ints]:
         """Bucket of each judged user by protocol, in the order of the split."""

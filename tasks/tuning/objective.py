@@ -1,90 +1,99 @@
-"""The objective: NDCG@10 of a model's lists on days after those that it learnt from."""
+"""The objective: NDCG@10 of a blend's lists on days after those that it learnt from."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 
-from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.records import CleanLog
-from tasks.artifacts.scoring import Scoring
-from tasks.evaluation.backtest import DEPTH
-from tasks.evaluation.judged_lists import Audience, audience_of, hits_of, model_lists, popular_lists
+from tasks.choose.backtest import Backtest, Floats
+from tasks.choose.candidates import Candidate, Spans
+from tasks.choose.choose import choose_blend
+from tasks.errors import SettingsError
 from tasks.evaluation.past_run import log_until
-from tasks.evaluation.protocols import Split, by_time
-from tasks.evaluation.ranking_metrics import ndcg
-from tasks.features.build import build_features
-from tasks.features.settings import FeatureSettings
-from tasks.io.columns import ID
-from tasks.io.parquet import read_column
-from tasks.models.als.model import Als
-from tasks.models.base import Interactions
+from tasks.evaluation.protocols import by_time
+from tasks.models.blend.settings import BlendParts, Weights
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-
-Floats = npt.NDArray[np.float64]
+from tasks.tuning.search_space import with_values
 
 
 @dataclass(frozen=True)
 class Window:
-    """Days that judge lists made without them.
+    """Days that judge lists made without them, by the night's own backtest (`tasks/choose`)."""
 
-    Features are built once for each distinct `FeatureSettings`, in folders of their own.
-    """
-
-    split: Split
-    _audiences: dict[float, Audience] = field(default_factory=dict)
+    backtest: Backtest
 
     @property
     def n_users(self) -> int:
-        """Number of judged users."""
-        return len(self.split.user_ids)
+        """Number of judged users who have a history."""
+        return int(np.count_nonzero(self.backtest.buckets > 0))
 
     def judge(self, settings: Settings) -> Floats:
-        """Return each judged user's NDCG@10 under the category rule, 0 to 1.
+        """Return NDCG@10 of each judged user under the category rule, 0 to 1.
 
-        Raises `NothingToLearn` where no event before the window says anything for any item.
+        Weights are the same for all users. Raises `NothingToLearn` where no event before the window
+        says anything for any item.
         """
-        audience = self.audience(settings.features)
-        features = audience.features
-        users, items = (read_column(path, ID) for path in (features.user_ids, features.item_ids))
-        data = Interactions(users, items, load_matrix(features.interactions))
-        model = Als.fit(data, settings.train)
-        rule = replace(settings.topn.plain, n=DEPTH)
-        lists = model_lists(audience, Scoring(model.users, model.items), rule)
-        return ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)
+        return self.backtest.of(_parts(settings)).ndcg(_candidate(settings))
 
     def judge_popular(self, settings: Settings) -> Floats:
-        """Return the same of the popular list."""
-        audience = self.audience(settings.features)
-        lists = popular_lists(audience, replace(settings.topn.plain, n=DEPTH))
-        return ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)
-
-    def audience(self, weighing: FeatureSettings) -> Audience:
-        """Return the judged users by features of this half-life."""
-        half_life = weighing.half_life_days
-        if half_life not in self._audiences:
-            run = self.split.run.inside(f"half_life_{half_life:g}", self.split.run.as_of)
-            features = build_features(run, self.split.known, weighing)
-            self._audiences[half_life] = audience_of(self.split, features)
-        return self._audiences[half_life]
+        """Return the same of recent popularity alone."""
+        popular = _candidate(settings)._replace(weights=Weights(0.0, 0.0, 1.0))
+        return self.backtest.of(_parts(settings)).ndcg(popular)
 
 
-def windows(
-    run: Run, log: CleanLog, weighing: FeatureSettings, days: int, n_users: int
-) -> tuple[Window, Window]:
-    """Return the window to tune on, and the one after it to judge the result by.
+@dataclass(frozen=True)
+class Windows:
+    """The window to tune on, the later one to judge by, and the settings of a night between them.
 
-    The later is the last `days` before `run.as_of`, the earlier the `days` before those; a window
-    judges `n_users` at most. Nothing of the later is known to the earlier.
+    `in_force` are the settings with the half-lives and weights that such a night chose.
+    """
+
+    earlier: Window
+    later: Window
+    in_force: Settings
+
+
+def open_windows(run: Run, log: CleanLog, settings: Settings, days: int, n_users: int) -> Windows:
+    """Divide a log: `days` up to `run.as_of` to judge by, and the `days` before those to tune on.
+
+    A window judges `n_users` at most. Nothing of the later is known to the earlier, nor to the
+    choice. Raises `SettingsError` where a window has nobody to judge by.
     """
     before = run.inside("earlier", run.as_of - timedelta(days=days))
     known = log_until(before, log)
-    earlier = by_time(before, known, weighing, days, n_users)
-    return Window(earlier), Window(by_time(run, log, weighing, days, n_users))
+    splits = [
+        by_time(at, part, settings.features, days, n_users)
+        for at, part in ((before, known), (run, log))
+    ]
+    for name, split in zip(("to tune on", "to judge the result by"), splits, strict=True):
+        if not len(split.user_ids):
+            raise SettingsError(
+                f"nobody took to anything new in the {days} days {name}: the log must reach over "
+                f"{2 * days} days back, with events of positive weight; try other days"
+            )
+    earlier, later = (Window(Backtest(each, settings.recipe, _parts(settings))) for each in splits)
+    choice = choose_blend(before, known, settings.choose, settings.recipe, None)
+    chosen = {f"blend.{part}": weight for part, weight in choice.weights.items()}
+    chosen |= {
+        "features.half_life_days": choice.spans["learning"],
+        "features.profile_half_life_days": choice.spans["profile"],
+        "blend.half_life_days": choice.spans["popular"],
+    }
+    return Windows(earlier, later, settings if choice.held else with_values(settings, chosen))
 
 
 def standard_error(figures: Floats) -> float:
     """Return the standard error of a mean over users."""
     return float(figures.std() / np.sqrt(max(len(figures), 1)))
+
+
+def _parts(settings: Settings) -> BlendParts:
+    return BlendParts(settings.train, settings.graph, settings.blend)
+
+
+def _candidate(settings: Settings) -> Candidate:
+    features, blend = settings.features, settings.blend
+    spans = Spans(features.half_life_days, features.profile_half_life_days, blend.half_life_days)
+    return Candidate(spans, blend.weights)

@@ -25,7 +25,7 @@ def to_markdown(tuned: Tuned) -> str:
         f"{len(tuned.trials)} trials on {tuned.ask.days} days ({tuned.n_tuned:,} users), judged by "
         f"the {tuned.ask.days} days after ({tuned.n_judged:,} users) to {tuned.as_of:%Y-%m-%d}.",
         _table(("NDCG@10 of the later days", "mean", "standard error"), _judged(tuned)),
-        _table(("setting", "in force", "found"), _settings(tuned)),
+        _table(("setting", "the night's choice", "found"), _settings(tuned)),
         "## Trials",
         *(f"![{picture.alt}]({picture.data_uri})" for picture in pictures(tuned)),
         _table(("trial", "NDCG@10", *SPACE), map(_trial, best)),
@@ -72,7 +72,7 @@ def _by_value(name: str, trials: Sequence[Trial]) -> Picture:
 
 def _judged(tuned: Tuned) -> Iterable[tuple[str, ...]]:
     for name, judged in (
-        ("settings in force", tuned.before),
+        ("the night's choice", tuned.before),
         ("settings found", tuned.after),
         ("difference", tuned.gain),
         ("popular list", tuned.popular),

@@ -11,13 +11,21 @@ from tasks.settings import Settings
 #: Values by `section.name` of their setting.
 Values = Mapping[str, Any]
 
-#: What a model learns with, and how fast its events age. Half-lives and factors are a few each:
-#: features are built once a half-life, and between such values nothing changes.
+#: Half-lives, the parts of the blend and their weights. Half-lives are a few each: features are
+#: built once for each pair of the first two.
 SPACE: Mapping[str, CategoricalDistribution | FloatDistribution] = {
-    "features.half_life_days": CategoricalDistribution((7.0, 15.0, 30.0, 60.0, 120.0, 365.0)),
+    "features.half_life_days": CategoricalDistribution((15.0, 60.0, 365.0)),
+    "features.profile_half_life_days": CategoricalDistribution((3.0, 7.0, 60.0)),
+    "blend.half_life_days": CategoricalDistribution((3.0, 7.0, 30.0)),
+    "blend.als": FloatDistribution(0.0, 1.0),
+    "blend.graph": FloatDistribution(0.0, 1.0),
+    "blend.popular": FloatDistribution(0.02, 1.0),
     "train.alpha": FloatDistribution(0.25, 64.0, log=True),
-    "train.regularization": FloatDistribution(0.002, 5.0, log=True),
+    "train.regularization": FloatDistribution(0.0005, 5.0, log=True),
     "train.factors": CategoricalDistribution((16, 32, 64, 96, 128)),
+    "graph.user_exponent": FloatDistribution(0.0, 1.0),
+    "graph.item_exponent": FloatDistribution(0.0, 1.0),
+    "graph.neighbour_exponent": FloatDistribution(0.0, 1.0),
 }
 
 

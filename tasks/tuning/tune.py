@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.errors import SettingsError
+from tasks.choose.backtest import Floats
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-from tasks.tuning.objective import Floats, Window, standard_error, windows
+from tasks.tuning.objective import open_windows, standard_error
 from tasks.tuning.search import Budget, Report, Trial, best_of, search
 from tasks.tuning.search_space import SPACE, Values, values_of, with_values
 
@@ -51,7 +51,8 @@ class Judged:
 class Tuned:
     """A search and its result.
 
-    - `values`: the best of the earlier window, by `section.name`; `current` those in force.
+    - `values`: the best of the earlier window, by `section.name`; `current` those in force, with
+      the half-lives and weights that a night chose before the later window.
     - `before`, `after`, `popular`: of the later window, for the values in force, the best, and the
       popular list. `gain`: of after over before, by user, with the error of that difference.
     - `n_tuned`, `n_judged`: users of the earlier and of the later window.
@@ -102,14 +103,14 @@ def tune(
         run = Run(namespace, 0, as_of, Path(aside))
         say("reading the log ...")
         log = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
-        earlier, later = windows(run, log, settings.features, ask.days, ask.n_users)
-        for name, window in (("to tune on", earlier), ("to judge the result by", later)):
-            _refuse_empty(window, name, ask)
-        current = values_of(settings)
+        say("choosing as a night would ...")
+        windows = open_windows(run, log, settings, ask.days, ask.n_users)
+        earlier, later, in_force = windows.earlier, windows.later, windows.in_force
+        current = values_of(in_force)
         trials = search(
             folder / STUDIES,
             _study_name(inputs.digests, settings, as_of, ask),
-            lambda values: float(earlier.judge(with_values(settings, values)).mean()),
+            lambda values: float(earlier.judge(with_values(in_force, values)).mean()),
             current,
             Budget(60 * ask.minutes, ask.trials),
             seed=ask.seed,
@@ -117,25 +118,17 @@ def tune(
         )
         best = best_of(trials).values if trials else current
         say("judging the result on later days ...")
-        before = later.judge(settings)
-        after = later.judge(with_values(settings, best))
+        before = later.judge(in_force)
+        after = later.judge(with_values(in_force, best))
         return Tuned(
             namespace, as_of, ask, tuple(trials), current, best, _judged(before), _judged(after),
-            _judged(later.judge_popular(settings)), _judged(after - before), earlier.n_users,
+            _judged(later.judge_popular(in_force)), _judged(after - before), earlier.n_users,
             later.n_users,
         )  # fmt: skip
 
 
 def _judged(figures: Floats) -> Judged:
     return Judged(float(figures.mean()), standard_error(figures))
-
-
-def _refuse_empty(window: Window, name: str, ask: Ask) -> None:
-    if not window.n_users:
-        raise SettingsError(
-            f"nobody took to anything new in the {ask.days} days {name}: the log must reach "
-            f"{2 * ask.days} days back from its end, with events of positive weight; try more days"
-        )
 
 
 def _study_name(digests: Mapping[str, str], settings: Settings, as_of: datetime, ask: Ask) -> str:

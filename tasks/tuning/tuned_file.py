@@ -40,7 +40,7 @@ def evidence(tuned: Tuned) -> Iterator[str]:
     yield f"Settings of {tuned.namespace} by nightshelf tune, from its log up to {until}."
     yield ""
     yield f"NDCG@10 of the last {ask.days} days ({users}), standard error in brackets:"
-    yield f"  settings in force  {_figure(tuned.before)}"
+    yield f"  the night's choice {_figure(tuned.before)}"
     yield f"  these settings     {_figure(tuned.after)}"
     yield f"  difference         {_figure(tuned.gain, sign='+')}{_noise(tuned)}"
     yield f"  popular list       {_figure(tuned.popular)}"
@@ -67,7 +67,9 @@ def _tables(tuned: Tuned) -> Iterator[str]:
             yield ""
             yield f"[{table}]"
             section = table
-        yield f"{field} = {_toml(value)}  # in force: {_toml(tuned.current[name])}"
+        yield f"{field} = {_toml(value)}  # without: {_toml(tuned.current[name])}"
+    yield from ("", "# The night keeps these half-lives and weights, and chooses none itself.")
+    yield from ("[choose]", "hold = true")
 
 
 def _toml(value: Any) -> str:

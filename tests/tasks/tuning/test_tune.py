@@ -163,14 +163,15 @@ def test_the_file_is_settings_with_their_evidence(tmp_path: Path) -> None:
     save(made(), path)
     settings = load_settings("shop", path)
     assert (settings.train.alpha, settings.features.half_life_days) == (7.5, 15.0)
-    assert set(tomllib.loads(path.read_text())) == {"features", "train"}
+    assert set(tomllib.loads(path.read_text())) == {"blend", "choose", "features", "graph", "train"}
+    assert settings.choose.hold, "or the night would choose its own half-lives and weights"
     for words in (
         "NDCG@10 of the last 7 days (800 users)",
-        "settings in force  0.0800 (0.0030)",
+        "the night's choice 0.0800 (0.0030)",
         "these settings     0.0900 (0.0030)",
         "difference         +0.0100 (0.0020)",
         "Chosen from 2 trials by the 7 days before those (900 users), seed 20260301.",
-        "alpha = 7.5  # in force: 2",
+        f"alpha = 7.5  # without: {SETTINGS.train.alpha:g}",
     ):
         assert words in path.read_text()
     assert "may be chance" not in path.read_text()
@@ -194,6 +195,6 @@ def test_the_page_has_a_picture_a_setting_and_equal_bytes() -> None:
     assert len(pictures(made())) == 1 + len(SPACE)
     page = to_markdown(made())
     assert page == to_markdown(made())
-    assert "| train.alpha | 2 | 7.5 |" in page
+    assert f"| train.alpha | {SETTINGS.train.alpha:g} | 7.5 |" in page
     assert "better, within noise" in to_markdown(made(gain=0.003))
     assert "no better" in to_markdown(replace(made(), gain=Judged(0.0, 0.0), trials=()))
