@@ -9,6 +9,7 @@ from tasks.artifacts.records import CleanLog
 from tasks.choose.backtest import Backtest, Floats
 from tasks.choose.candidates import Candidate, Spans
 from tasks.choose.choose import choose_blend
+from tasks.choose.split import Splits
 from tasks.errors import SettingsError
 from tasks.evaluation.past_run import log_until
 from tasks.evaluation.protocols import by_time
@@ -16,6 +17,9 @@ from tasks.models.blend.settings import BlendParts, Weights
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 from tasks.tuning.search_space import with_values
+
+#: The protocol of both windows.
+_BY_TIME = "by time"
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Window:
     @property
     def n_users(self) -> int:
         """Number of judged users who have a history."""
-        return int(np.count_nonzero(self.backtest.buckets > 0))
+        return int(np.count_nonzero(self.backtest.buckets[_BY_TIME] > 0))
 
     def judge(self, settings: Settings) -> Floats:
         """Return NDCG@10 of each judged user under the category rule, 0 to 1.
@@ -35,12 +39,12 @@ class Window:
         Weights are the same for all users. Raises `NothingToLearn` where no event before the window
         says anything for any item.
         """
-        return self.backtest.of(_parts(settings)).ndcg(_candidate(settings))
+        return self.backtest.of(_parts(settings)).ndcg(_candidate(settings))[_BY_TIME]
 
     def judge_popular(self, settings: Settings) -> Floats:
         """Return the same of recent popularity alone."""
         popular = _candidate(settings)._replace(weights=Weights(0.0, 0.0, 1.0))
-        return self.backtest.of(_parts(settings)).ndcg(popular)
+        return self.backtest.of(_parts(settings)).ndcg(popular)[_BY_TIME]
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,16 @@ def open_windows(run: Run, log: CleanLog, settings: Settings, days: int, n_users
                 f"nobody took to anything new in the {days} days {name}: the log must reach over "
                 f"{2 * days} days back, with events of positive weight; try other days"
             )
-    earlier, later = (Window(Backtest(each, settings.recipe, _parts(settings))) for each in splits)
+    earlier, later = (
+        Window(
+            Backtest(
+                Splits(each.run, each.known, {_BY_TIME: each}, days),
+                settings.recipe,
+                _parts(settings),
+            )
+        )
+        for each in splits
+    )
     choice = choose_blend(before, known, settings.choose, settings.recipe, None)
     chosen = {f"blend.{part}": weight for part, weight in choice.weights.items()}
     chosen |= {
