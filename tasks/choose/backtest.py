@@ -18,10 +18,10 @@ from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
 from tasks.models.als.model import Als
 from tasks.models.base import Interactions
-from tasks.models.blend.model import Blend
+from tasks.models.blend.model import Blend, fit_factors, fit_links
 from tasks.models.blend.settings import BlendParts
-from tasks.models.graph.model import Graph
 from tasks.models.history import bucket_of
+from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
 from tasks.models.training import interactions, load_popularity
 from tasks.pipeline import Recipe
@@ -57,7 +57,7 @@ class Backtest:
     recipe: Recipe
     parts: BlendParts
     _learnt: dict[tuple[float, float], Learnt] = field(default_factory=dict)
-    _als: dict[float, Als] = field(default_factory=dict)
+    _als: dict[float, Als | Ials] = field(default_factory=dict)
     _blends: dict[Spans, Blend] = field(default_factory=dict)
     _counted: dict[float, Popularity] = field(default_factory=dict)
 
@@ -99,9 +99,9 @@ class Backtest:
     def _blend(self, learnt: Learnt, spans: Spans) -> Blend:
         """Return a blend of the users and items that are known, of any weights."""
         if spans.learning not in self._als:
-            self._als[spans.learning] = Als.fit(learnt.data, self.parts.train)
+            self._als[spans.learning] = fit_factors(learnt.data, self.parts)
         if spans not in self._blends:
-            als, graph = self._als[spans.learning], Graph.fit(learnt.data, self.parts.graph)
+            als, graph = self._als[spans.learning], fit_links(learnt.data, self.parts)
             popular = self._popular(learnt, spans.popular)
             self._blends[spans] = Blend.of_parts(als, graph, popular, self.parts)
         return self._blends[spans]

@@ -5,32 +5,31 @@ from typing import Any, NamedTuple
 from tasks.choose.settings import ChooseSettings
 from tasks.models.blend.settings import Weights
 
-#: Weights that are tried, the simplest first: fewer parts, then even ones.
+#: Weights that are tried: blends of all three first, which vary least from night to night and keep
+#: lists personal, the default before all; then of two, then parts alone.
 WEIGHTS = tuple(
     Weights(*each)
     for each in (
-        (0.0, 0.0, 1.0),
-        (1.0, 0.0, 0.0),
-        (0.0, 1.0, 0.05),
-        (1.0, 0.0, 0.25),
-        (1.0, 0.0, 1.0),
-        (0.0, 1.0, 0.25),
-        (0.0, 1.0, 1.0),
-        (1.0, 1.0, 0.05),
-        (1.0, 1.0, 0.15),
         (1.0, 1.0, 0.25),
+        (1.0, 1.0, 0.15),
         (1.0, 1.0, 0.5),
+        (1.0, 1.0, 0.05),
         (1.0, 1.0, 1.0),
-        (0.5, 0.5, 1.0),
-        (0.25, 0.25, 1.0),
         (0.5, 1.0, 0.15),
         (0.5, 1.0, 0.5),
+        (0.5, 0.5, 1.0),
+        (0.25, 0.25, 1.0),
+        (0.0, 1.0, 0.05),
+        (0.0, 1.0, 0.25),
+        (0.0, 1.0, 1.0),
+        (1.0, 0.0, 0.25),
+        (1.0, 0.0, 1.0),
+        (1.0, 0.0, 0.0),
+        (0.0, 0.0, 1.0),
     )
 )
-
-
 #: Recent popularity alone.
-POPULAR = WEIGHTS[0]
+POPULAR = WEIGHTS[-1]
 
 
 class Spans(NamedTuple):

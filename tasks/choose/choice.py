@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tasks.choose.candidates import Candidate, Spans
-from tasks.models.blend.settings import BlendParts, BlendSettings, Weights
+from tasks.models.blend.settings import BlendParts, Weights
 from tasks.pipeline import Recipe
 
 
@@ -50,13 +50,12 @@ class Choice:
             return recipe
         spans = Spans(**self.spans)
         own = {name: Weights(*each) for name, each in self.by_history.items()}
-        blend = BlendSettings(
-            **self.weights,
-            half_life_days=spans.popular,
-            by_history=own,  # type: ignore[arg-type]
-        )
+        weights = Weights(**self.weights)._asdict()
+        chosen = {**weights, "half_life_days": spans.popular, "by_history": own}
         models = {
-            name: replace(each, blend=blend) if isinstance(each, BlendParts) else each
+            name: replace(each, blend=replace(each.blend, **chosen))
+            if isinstance(each, BlendParts)
+            else each
             for name, each in recipe.models.items()
         }
         return replace(

@@ -29,7 +29,7 @@ class Member:
 MODELS: Mapping[str, Member] = {
     "blend": Member(
         Blend,
-        lambda given: BlendParts(given.train, given.graph, given.blend),
+        lambda given: BlendParts(given.train, given.ials, given.graph, given.ease, given.blend),
         train_step("blend", Blend),
     ),
     "als": Member(Als, lambda given: given.train, train_step("als", Als)),

@@ -20,9 +20,11 @@ SPACE: Mapping[str, CategoricalDistribution | FloatDistribution] = {
     "blend.als": FloatDistribution(0.0, 1.0),
     "blend.graph": FloatDistribution(0.0, 1.0),
     "blend.popular": FloatDistribution(0.02, 1.0),
-    "train.alpha": FloatDistribution(0.25, 64.0, log=True),
-    "train.regularization": FloatDistribution(0.0005, 5.0, log=True),
-    "train.factors": CategoricalDistribution((16, 32, 64, 96, 128)),
+    "ials.alpha": FloatDistribution(0.25, 64.0, log=True),
+    "ials.unobserved_weight": FloatDistribution(0.05, 10.0, log=True),
+    "ials.regularization": FloatDistribution(0.0001, 0.1, log=True),
+    "ials.factors": CategoricalDistribution((16, 32, 64, 96, 128)),
+    "ease.regularization": FloatDistribution(5.0, 2_000.0, log=True),
     "graph.user_exponent": FloatDistribution(0.0, 1.0),
     "graph.item_exponent": FloatDistribution(0.0, 1.0),
     "graph.neighbour_exponent": FloatDistribution(0.0, 1.0),
@@ -57,8 +59,8 @@ def in_space(values: Values) -> bool:
 def rounded(values: Values) -> dict[str, Any]:
     """Return the values with three significant digits, as they are judged and written.
 
-    >>> rounded({"train.alpha": 4.18273, "train.factors": 64})
-    {'train.alpha': 4.18, 'train.factors': 64}
+    >>> rounded({"ials.alpha": 4.18273, "ials.factors": 64})
+    {'ials.alpha': 4.18, 'ials.factors': 64}
     """
     return {
         name: float(f"{value:.3g}") if isinstance(value, float) else value

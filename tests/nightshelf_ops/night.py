@@ -21,7 +21,9 @@ from tasks.features.serving_rules import counting_of
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
 from tasks.models.blend.settings import BlendParts, BlendSettings
+from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
+from tasks.models.ials.settings import IalsSettings
 from tasks.models.registry import MODELS
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import families
@@ -46,7 +48,13 @@ SEEN = ("like", "dislike")
 #: Settings of the models that a night can be made with.
 MODEL_SETTINGS = {
     "als": TRAINING,
-    "blend": BlendParts(TRAINING, GraphSettings(), BlendSettings(1.0, 1.0, 1.0)),
+    "blend": BlendParts(
+        TRAINING,
+        IalsSettings(),
+        GraphSettings(),
+        EaseSettings(),
+        BlendSettings(1.0, 1.0, 1.0, factors="als", ease_items=0),
+    ),
 }
 PASSED = {"coverage_ratio": "pass"}
 

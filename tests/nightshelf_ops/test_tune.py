@@ -39,7 +39,7 @@ def test_a_search_writes_its_own_file_and_goes_on(
     assert written.exists() == facts["better"]
     assert facts["better"] == (facts["after"]["ndcg"] > facts["before"]["ndcg"])
     if facts["better"]:
-        assert load_settings("shop", written).train.alpha == facts["values"]["train.alpha"]
+        assert load_settings("shop", written).ials.alpha == facts["values"]["ials.alpha"]
 
     written.write_text("mine")
     refused = call(tmp_path, "--trials", "5")

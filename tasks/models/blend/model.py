@@ -19,7 +19,9 @@ from tasks.models.als.model import Als
 from tasks.models.base import Contributions, Histories, Interactions, Model, Reasons, WarmSettings
 from tasks.models.blend.reasons import reasons_of
 from tasks.models.blend.settings import BlendParts, Weights
+from tasks.models.ease.model import Ease
 from tasks.models.graph.model import Graph
+from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
 from tasks.runs.run_folder import Progress, no_progress
 
@@ -47,12 +49,14 @@ class Blend(Model):
         progress: Progress = no_progress,
     ) -> Self:
         before = start.als if isinstance(start, Blend) else start
-        als = Als.fit(data, settings.train, before, progress=progress)
-        graph = Graph.fit(data, settings.graph)
+        als = fit_factors(data, settings, before, progress)
+        graph = fit_links(data, settings)
         return cls.of_parts(als, graph, popularity_column(data.popularity), settings)
 
     @classmethod
-    def of_parts(cls, als: Als, graph: Graph, popular: Factors, settings: BlendParts) -> Self:
+    def of_parts(
+        cls, als: Als | Ials, graph: Graph, popular: Factors, settings: BlendParts
+    ) -> Self:
         """Blend parts of the same users and items; `popular` is (items x 1)."""
         items = np.hstack([als.items, popular])
         scales = {"als_top": _top_of(als), "graph_top": _top_of(graph)}
@@ -76,16 +80,22 @@ class Blend(Model):
 
     @classmethod
     def warm_start(cls, settings: BlendParts) -> tuple[WarmSettings, Mapping[str, Any]] | None:  # noqa: D102
-        of_als = Als.warm_start(settings.train)
-        return of_als and (of_als[0], {"train": of_als[1]})
+        of_factors = _factors_of(settings)
+        warm = of_factors[0].warm_start(of_factors[1])
+        return warm and (
+            warm[0],
+            {of_factors[2]: warm[1], "blend": {"factors": settings.blend.factors}},
+        )
 
     @property
-    def als(self) -> Als:
+    def als(self) -> Als | Ials:
         """The part that is ALS."""
+        kind, settings, _ = _factors_of(self.settings)
         users, items = (np.ascontiguousarray(part[:, :-1]) for part in (self.users, self.items))
         links = self.profiles[:, :0], self.neighbours[:0, :0]
         ids = self.user_ids, self.item_ids
-        return Als(self.settings.train, *ids, users, items, *links, self.facts)
+        made: Als | Ials = kind(settings, *ids, users, items, *links, self.facts)
+        return made
 
     @property
     def graph(self) -> Graph:
@@ -135,6 +145,32 @@ class Blend(Model):
         )
         weights = self.settings.blend.of_users(np.diff(profiles.indptr)) * to_als
         return np.asarray(weights)
+
+
+def fit_factors(
+    data: Interactions,
+    settings: BlendParts,
+    before: Model | None = None,
+    progress: Progress = no_progress,
+) -> Als | Ials:
+    """Train the part that is ALS."""
+    kind, own, _ = _factors_of(settings)
+    fitted: Als | Ials = kind.fit(data, own, before, progress=progress)
+    return fitted
+
+
+def fit_links(data: Interactions, settings: BlendParts) -> Graph:
+    """Link the items: by EASE in a small catalogue."""
+    if len(data.item_ids) <= settings.blend.ease_items:
+        return Ease.fit(data, replace(settings.ease, max_items=settings.blend.ease_items))
+    return Graph.fit(data, settings.graph)
+
+
+def _factors_of(settings: BlendParts) -> tuple[type[Any], Any, str]:
+    """Return the class of the part that is ALS, its settings and their name."""
+    if settings.blend.factors == "als":
+        return Als, settings.train, "train"
+    return Ials, settings.ials, "ials"
 
 
 def _with_ones(users: Factors) -> Factors:

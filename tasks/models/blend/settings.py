@@ -6,11 +6,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from tasks.models.als.settings import TrainSettings
+from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.history import BUCKETS, bucket_of
+from tasks.models.ials.settings import IalsSettings
 
 #: Buckets of users who have a history.
 Bucket = Literal["1", "2", "3-5", "6-10", "11+"]
@@ -28,7 +30,11 @@ class Weights(NamedTuple):
 class BlendSettings:
     """Weights of the blend's parts; the night's own backtest sets them unless `choose.hold` is set.
 
-    - `als`, `graph`, `popular`: weights of ALS, of the item-item graph and of recent popularity.
+    - `als`, `graph`, `popular`: weights of ALS's factors, of the item-item graph and of recent
+      popularity.
+    - `factors`: "ials" or "als": the model that `als` weighs, with its own section of settings.
+    - `ease_items`: a catalogue of so many items at most has EASE's links in place of the graph's:
+      better, but their time grows with the cube of the items.
     - `half_life_days`: age at which an event counts half to recent popularity.
     - `by_history`: weights (als, graph, popular) of the users with so many different items in their
       history, by bucket: 1, 2, 3-5, 6-10, 11+.
@@ -37,6 +43,8 @@ class BlendSettings:
     als: NonNegativeFloat = 1.0
     graph: NonNegativeFloat = 1.0
     popular: NonNegativeFloat = 0.25
+    factors: Literal["ials", "als"] = "ials"
+    ease_items: NonNegativeInt = 4_000
     half_life_days: PositiveFloat = 7.0
     by_history: Mapping[Bucket, Weights] = field(default_factory=dict)
 
@@ -63,5 +71,7 @@ class BlendParts:
     """Settings of the blend and of its parts."""
 
     train: TrainSettings
+    ials: IalsSettings
     graph: GraphSettings
+    ease: EaseSettings
     blend: BlendSettings

@@ -29,7 +29,7 @@ def recipe() -> Recipe:
     """Return the default recipe, with small factors and one category's room on a page."""
     whole = Settings().recipe
     (parts,) = whole.models.values()
-    small = replace(parts, train=replace(parts.train, factors=8, iterations=5))
+    small = replace(parts, ials=replace(parts.ials, factors=8, iterations=5))
     return replace(whole, models={"blend": small}, topn=replace(whole.topn, max_per_category=10))
 
 

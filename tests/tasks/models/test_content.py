@@ -19,6 +19,7 @@ from tasks.models.base import Histories, Interactions, Model
 from tasks.models.blend.model import Blend
 from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.content import content_of, fit_ridge, with_cold_items
+from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.model import Graph
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.model import Ials
@@ -130,7 +131,16 @@ def test_a_graph_scores_no_cold_item_and_a_blend_does() -> None:
     data = replace(interactions(strengths), content=sp.csr_matrix(np.eye(12)[:, :3]))
     graph = Graph.fit(data, GraphSettings())
     assert np.flatnonzero(~graph.scoring.scored).tolist() == [5]
-    blend = Blend.fit(data, BlendParts(TRAINING, GraphSettings(), BlendSettings()))
+    blend = Blend.fit(
+        data,
+        BlendParts(
+            TRAINING,
+            IalsSettings(),
+            GraphSettings(),
+            EaseSettings(),
+            BlendSettings(factors="als", ease_items=0),
+        ),
+    )
     assert blend.scoring.scored.all()
 
 

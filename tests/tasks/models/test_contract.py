@@ -44,7 +44,13 @@ class TestPopular(ModelContract):
 
 class TestBlend(ModelContract):
     name = "blend"
-    settings = BlendParts(ALS, GraphSettings(neighbours=30), BlendSettings(1.0, 0.7, 0.3))
+    settings = BlendParts(
+        ALS,
+        IalsSettings(),
+        GraphSettings(neighbours=30),
+        EaseSettings(),
+        BlendSettings(1.0, 0.7, 0.3, factors="als", ease_items=0),
+    )
 
     def test_reasons_are_the_largest_contributions(self, data: Interactions, model: Model) -> None:
         """They are of the part that adds most; that part's own largest contribution."""

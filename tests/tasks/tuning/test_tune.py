@@ -12,7 +12,7 @@ import pytest
 from tasks.errors import SettingsError
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.contract import Inputs, InputSettings, check_inputs
-from tasks.models.als.settings import TrainSettings
+from tasks.models.ials.settings import IalsSettings
 from tasks.settings import Settings, load_settings
 from tasks.tuning.page import pictures, to_markdown
 from tasks.tuning.search import Budget, Trial, best_of, search
@@ -21,13 +21,13 @@ from tasks.tuning.tune import STUDIES, Ask, Judged, Tuned, tune
 from tasks.tuning.tuned_file import save, text_of
 from tests.tasks.logs import AS_OF, event, item, write
 
-SETTINGS = Settings(train=TrainSettings(factors=16, iterations=2))
+SETTINGS = Settings(ials=IalsSettings(factors=16, iterations=2))
 CURRENT = values_of(SETTINGS)
 
 
 def bowl(values: Any) -> float:
     """Peak at alpha 8, whatever else."""
-    return float(-abs(np.log(values["train.alpha"] / 8)))
+    return float(-abs(np.log(values["ials.alpha"] / 8)))
 
 
 def run(path: Path, n_trials: int, seed: int = 1, seconds: float = 60) -> list[tuple[Any, float]]:
@@ -73,7 +73,7 @@ def test_no_trial_is_begun_that_would_end_after_the_budget(
 
 
 def test_values_outside_the_space_are_not_tried(tmp_path: Path) -> None:
-    odd = CURRENT | {"train.factors": 33}
+    odd = CURRENT | {"ials.factors": 33}
     assert in_space(CURRENT)
     assert not in_space(odd)
     trials = search(tmp_path / "s", "study", bowl, odd, Budget(60, 2), seed=1)
@@ -81,9 +81,9 @@ def test_values_outside_the_space_are_not_tried(tmp_path: Path) -> None:
 
 
 def test_every_value_of_the_space_is_a_setting() -> None:
-    changed = with_values(SETTINGS, CURRENT | {"train.alpha": 7.5, "features.half_life_days": 15.0})
-    assert (changed.train.alpha, changed.features.half_life_days) == (7.5, 15.0)
-    assert changed.train.iterations == SETTINGS.train.iterations
+    changed = with_values(SETTINGS, CURRENT | {"ials.alpha": 7.5, "features.half_life_days": 15.0})
+    assert (changed.ials.alpha, changed.features.half_life_days) == (7.5, 15.0)
+    assert changed.ials.iterations == SETTINGS.ials.iterations
     assert set(values_of(changed)) == set(SPACE)
 
 
@@ -149,7 +149,7 @@ def test_a_window_without_anybody_is_refused(inputs: Inputs, tmp_path: Path) -> 
 
 
 def made(gain: float = 0.01, error: float = 0.002) -> Tuned:
-    values = CURRENT | {"train.alpha": 7.5, "features.half_life_days": 15.0}
+    values = CURRENT | {"ials.alpha": 7.5, "features.half_life_days": 15.0}
     trials = (Trial(0, CURRENT, 0.08, 1.0), Trial(1, values, 0.1, 1.5))
     return Tuned(
         *("shop", AS_OF, Ask(), trials, CURRENT, values),
@@ -162,8 +162,10 @@ def test_the_file_is_settings_with_their_evidence(tmp_path: Path) -> None:
     path = tmp_path / "found.toml"
     save(made(), path)
     settings = load_settings("shop", path)
-    assert (settings.train.alpha, settings.features.half_life_days) == (7.5, 15.0)
-    assert set(tomllib.loads(path.read_text())) == {"blend", "choose", "features", "graph", "train"}
+    assert (settings.ials.alpha, settings.features.half_life_days) == (7.5, 15.0)
+    assert set(tomllib.loads(path.read_text())) == {
+        *("blend", "choose", "ease", "features", "graph", "ials"),
+    }
     assert settings.choose.hold, "or the night would choose its own half-lives and weights"
     for words in (
         "NDCG@10 of the last 7 days (800 users)",
@@ -171,7 +173,7 @@ def test_the_file_is_settings_with_their_evidence(tmp_path: Path) -> None:
         "these settings     0.0900 (0.0030)",
         "difference         +0.0100 (0.0020)",
         "Chosen from 2 trials by the 7 days before those (900 users), seed 20260301.",
-        f"alpha = 7.5  # without: {SETTINGS.train.alpha:g}",
+        f"alpha = 7.5  # without: {SETTINGS.ials.alpha:g}",
     ):
         assert words in path.read_text()
     assert "may be chance" not in path.read_text()
@@ -195,6 +197,6 @@ def test_the_page_has_a_picture_a_setting_and_equal_bytes() -> None:
     assert len(pictures(made())) == 1 + len(SPACE)
     page = to_markdown(made())
     assert page == to_markdown(made())
-    assert f"| train.alpha | {SETTINGS.train.alpha:g} | 7.5 |" in page
+    assert f"| ials.alpha | {SETTINGS.ials.alpha:g} | 7.5 |" in page
     assert "better, within noise" in to_markdown(made(gain=0.003))
     assert "no better" in to_markdown(replace(made(), gain=Judged(0.0, 0.0), trials=()))
