@@ -20,6 +20,8 @@ from tasks.models.als.model import Als
 from tasks.models.base import Interactions
 from tasks.models.blend.model import Blend, fit_factors, fit_links
 from tasks.models.blend.settings import BlendParts
+from tasks.models.graph.links import profiles_of
+from tasks.models.graph.model import Graph
 from tasks.models.history import bucket_of
 from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
@@ -58,6 +60,7 @@ class Backtest:
     parts: BlendParts
     _learnt: dict[tuple[float, float], Learnt] = field(default_factory=dict)
     _als: dict[float, Als | Ials] = field(default_factory=dict)
+    _graphs: dict[float, Graph] = field(default_factory=dict)
     _blends: dict[Spans, Blend] = field(default_factory=dict)
     _counted: dict[float, Popularity] = field(default_factory=dict)
 
@@ -100,8 +103,11 @@ class Backtest:
         """Return a blend of the users and items that are known, of any weights."""
         if spans.learning not in self._als:
             self._als[spans.learning] = fit_factors(learnt.data, self.parts)
+            self._graphs[spans.learning] = fit_links(learnt.data, self.parts)
         if spans not in self._blends:
-            als, graph = self._als[spans.learning], fit_links(learnt.data, self.parts)
+            als, graph = self._als[spans.learning], self._graphs[spans.learning]
+            profiles = profiles_of(learnt.data.recent, graph.facts["unit"])
+            graph = replace(graph, profiles=profiles)
             popular = self._popular(learnt, spans.popular)
             self._blends[spans] = Blend.of_parts(als, graph, popular, self.parts)
         return self._blends[spans]

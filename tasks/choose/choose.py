@@ -245,4 +245,4 @@ def _why(chosen: Candidate, figures: Figures, popular: Figures) -> str:
         f"{popular[name].mean():.4f}"
         for name, each in figures.items()
     )
-    return f"{weights} is the simplest within one standard error of the best. NDCG@10 {found}."
+    return f"{weights} is within one standard error of the best. NDCG@10 {found}."

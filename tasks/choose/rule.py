@@ -1,4 +1,4 @@
-"""Rules of the choice: the simplest within one standard error of the best.
+"""Rules of the choice: the first, in a fixed order, within one standard error of the best.
 
 A candidate is worth the mean, over the protocols, of its NDCG over the best candidate's. All
 candidates are judged by the same users, so a difference's error is that of the users' paired
@@ -73,8 +73,8 @@ class Objective:
 class Rule:
     """The rule by an objective.
 
-    No choice may lie under `least`, recent popularity, in any protocol; `order` has the simplest
-    candidate first.
+    No choice may lie under `least`, recent popularity, in any protocol; `order` has the default
+    first.
     """
 
     objective: Objective
