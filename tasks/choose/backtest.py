@@ -66,7 +66,7 @@ class Backtest:
 
     def of(self, parts: BlendParts) -> "Backtest":
         """Return this backtest with other settings of the parts; both share their features."""
-        return replace(self, parts=parts, _als={}, _blends={})
+        return replace(self, parts=parts, _als={}, _graphs={}, _blends={})
 
     @cached_property
     def buckets(self) -> Mapping[str, Ints]:
