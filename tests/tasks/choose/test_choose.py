@@ -109,7 +109,7 @@ def test_equal_logs_are_given_equal_choices_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_a_leak_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The days held out change no list; a backtest that learns from them does better than it can."""
+    """The days held out change no list; a backtest that learns from them does too well."""
     events = trend_log(np.random.default_rng(4))
     cut = AS_OF - timedelta(days=5)
     by_time = replace(SETTINGS, protocol="by time")
