@@ -52,6 +52,7 @@ from nightshelf.admin.namespace_state import server_time
 from nightshelf.errors import TransitionRefused
 from tasks.artifacts.records import Made, Provenance
 from tasks.choose import choose
+from tasks.choose.choice import Choice
 from tasks.choose.choose import last_choice
 from tasks.errors import GateBlocked
 from tasks.evaluation import backtest, gate_step, measure
@@ -201,7 +202,7 @@ def make_night(
     if settings.evaluate.backtest_days:
         quality = evaluate(run, log, settings.evaluate, recipe)
 
-    return publish_made(run, redis, made, quality, checked, settings, recipe)
+    return publish_made(run, redis, made, quality, checked, settings, recipe, chosen=chosen)
 
 
 def publish_made(
@@ -213,28 +214,36 @@ def publish_made(
     settings: Settings,
     recipe: Recipe,
     *,
+    chosen: Choice | None = None,
     force: bool = False,
 ) -> report.Report:
     """Publish a night's lists: stage, read back, measure, judge, flip, report.
 
-    `recipe` is what the lists follow from; `force` lets it replace a live generation that has seen
-    more. Raises `GateBlocked` after the report.
+    `recipe` is what the lists follow from, `chosen` the night's blend, if it is at hand. `force`
+    lets it replace a live generation that has seen more. Raises `GateBlocked` after the report.
     """
     shelves = families(run, made.files)
     estimate_memory(run, redis, shelves)
     counting = counting_of(settings.events, recipe.features)
     made_from = Provenance(
-        settings.topn.n, settings.digest(), made.model.digest, checked.digests, counting
+        settings.topn.n,
+        settings.digest(),
+        made.model.digest,
+        checked.digests,
+        counting,
+        chosen.published if chosen else None,
     )
     staged = stage(run, redis, shelves, settings.publish, made_from)
     read_back(run, redis, shelves, staged, settings.publish)
     metrics = measure_lists(run, made, settings.topn)
     drift = measure_drift(run, metrics.distributions, quality, settings.evaluate)
-    verdict = check_gates(run, redis, made, metrics, quality, drift, settings.gates)
+    verdict = check_gates(
+        run, redis, made, metrics, quality, drift, settings.gates, chosen.figures if chosen else {}
+    )
     kept = keep_live(run, redis) if verdict.blocked else None
     state = "blocked" if verdict.blocked else flip(run, redis, force=force).state
 
-    outcome = report.Outcome(metrics, quality, verdict, state, drift)
+    outcome = report.Outcome(metrics, quality, verdict, state, drift, chosen)
     page = write_report(run, made, staged, outcome, settings.targets)
     show(page, run.namespace)
     if kept:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from nightshelf.contract.chosen_blend import ChosenBlend
 from nightshelf.contract.feature_rules import Counting
 
 #: The three list files. Grain: one key of the family.
@@ -215,6 +216,7 @@ class Provenance:
     model_hash: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     counting: Counting | None = None
+    choice: ChosenBlend | None = None
 
 
 @dataclass(frozen=True)

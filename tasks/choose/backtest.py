@@ -12,14 +12,14 @@ from tasks.artifacts.records import Popularity
 from tasks.artifacts.scoring import Scoring
 from tasks.choose.candidates import Candidate, Spans
 from tasks.choose.split import Splits
-from tasks.evaluation.judged_lists import Audience, audience_of, hits_of
+from tasks.evaluation.judged_lists import Audience, audience_of, hits_of, model_lists
 from tasks.evaluation.ranking_metrics import ndcg
 from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
 from tasks.models.als.model import Als
 from tasks.models.base import Interactions
 from tasks.models.blend.model import Blend, fit_factors, fit_links
-from tasks.models.blend.settings import BlendParts
+from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.graph.links import profiles_of
 from tasks.models.graph.model import Graph
 from tasks.models.history import bucket_of
@@ -28,6 +28,7 @@ from tasks.models.popular.model import popularity_column
 from tasks.models.training import interactions, load_popularity
 from tasks.pipeline import Recipe
 from tasks.recommend.exact_search import rank
+from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
 
 #: Places that are judged: a first page.
@@ -88,6 +89,20 @@ class Backtest:
             ]
             for name, audience in learnt.audiences.items()
         }
+
+    def ruled_ndcg(
+        self, spans: Spans, blend: BlendSettings, rule: TopNSettings
+    ) -> Mapping[str, Floats]:
+        """Return NDCG@10 of each judged user with a history, of lists under a rule, by protocol."""
+        learnt = self._learn(spans.learning, spans.profile)
+        model = self._blend(learnt, spans)
+        scoring = replace(model, settings=replace(model.settings, blend=blend)).scoring
+        found = {}
+        for name, audience in learnt.audiences.items():
+            hits = hits_of(audience, model_lists(audience, scoring, rule))
+            figures = ndcg(hits, audience.n_relevant, DEPTH)
+            found[name] = figures[self.buckets[name] > 0]
+        return found
 
     def strangers_ndcg(self, half_life_days: float) -> Floats:
         """Return NDCG@10 of recent popularity for each judged user without a history."""

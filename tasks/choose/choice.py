@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from nightshelf.contract.chosen_blend import ChosenBlend
 from tasks.choose.candidates import Candidate, Spans
-from tasks.models.blend.settings import BlendParts, Weights
+from tasks.models.blend.settings import BlendParts, BlendSettings, Weights
 from tasks.pipeline import Recipe
 
 
@@ -17,6 +19,7 @@ class Choice:
       popular lists.
     - `weights`: of als, graph and popular; `by_history` those of the buckets that have their own.
     - `why`: one sentence. `evidence`: JSON, every candidate's figures.
+    - `before`: half-lives and weights of the night before (`Candidate.facts`); empty without one.
     - `days`: days held out; `n_candidates`: candidates judged; 0 where the settings were held.
     - By protocol ("by time", "last event"), none where the settings were held: `n_judged` users;
       `ndcg`, `popular_ndcg`: NDCG@10 of the choice and of recent popularity on the same users;
@@ -31,6 +34,7 @@ class Choice:
     by_history: Mapping[str, list[float]] = field(default_factory=dict)
     held: bool = True
     changed: bool = False
+    before: Mapping[str, Any] = field(default_factory=dict)
     days: int = 0
     n_candidates: int = 0
     n_judged: Mapping[str, int] = field(default_factory=dict)
@@ -44,16 +48,53 @@ class Choice:
         """Half-lives and common weights."""
         return Candidate(Spans(**self.spans), Weights(**self.weights))
 
+    def blended(self, blend: BlendSettings) -> BlendSettings:
+        """Return the settings of a blend with the chosen half-life and weights."""
+        own = {name: Weights(*each) for name, each in self.by_history.items()}
+        weights = Weights(**self.weights)._asdict()
+        chosen = {**weights, "half_life_days": self.spans["popular"], "by_history": own}
+        return replace(blend, **chosen)
+
+    @property
+    def published(self) -> ChosenBlend | None:
+        """The choice as the manifest has it; none where no model is a blend."""
+        if not self.weights:
+            return None
+        return ChosenBlend(dict(self.weights), dict(self.spans), dict(self.by_history), self.held)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Figures for the gates; none where the settings were held.
+
+        `choice_over_popularity` is NDCG@10 and a standard error over recent popularity's, the least
+        of the protocols.
+        """
+        if self.held:
+            return {}
+        over = [
+            (self.ndcg[name] + self.ahead_error[name]) / popular
+            for name, popular in self.popular_ndcg.items()
+            if popular
+        ]
+        return {
+            "choice_ndcg_at_10": self.ndcg[self.protocol],
+            "choice_users": self.n_judged[self.protocol],
+            "choice_days": self.days if self.protocol == "by time" else 0,
+            **({"choice_over_popularity": min(over)} if over else {}),
+        }
+
+    @property
+    def protocol(self) -> str:
+        """The protocol whose figures stand for the choice: by time, if anybody was judged so."""
+        return "by time" if "by time" in self.ndcg else next(iter(self.ndcg), "")
+
     def applied(self, recipe: Recipe) -> Recipe:
         """Return the recipe with the chosen half-lives and weights."""
         if self.held:
             return recipe
         spans = Spans(**self.spans)
-        own = {name: Weights(*each) for name, each in self.by_history.items()}
-        weights = Weights(**self.weights)._asdict()
-        chosen = {**weights, "half_life_days": spans.popular, "by_history": own}
         models = {
-            name: replace(each, blend=replace(each.blend, **chosen))
+            name: replace(each, blend=self.blended(each.blend))
             if isinstance(each, BlendParts)
             else each
             for name, each in recipe.models.items()

@@ -8,8 +8,9 @@ are clearly ahead; and strangers the half-life of the popular lists.
 
 import json
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from tasks.artifacts.records import CleanLog
 from tasks.choose.backtest import Backtest
 from tasks.choose.candidates import POPULAR, WEIGHTS, Candidate, Spans, first_spans, near_spans
 from tasks.choose.choice import Choice
+from tasks.choose.price import beside, price_of_rules
 from tasks.choose.rule import Figures, Objective, Rule, standard_error
 from tasks.choose.settings import ChooseSettings
 from tasks.choose.split import Splits, splits_of
@@ -29,6 +31,8 @@ from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
 from tasks.runs.saved_run import earlier_runs
 
+#: A row of the evidence.
+Row = dict[str, Any]
 #: Users of a bucket, by protocol.
 Masks = Mapping[str, npt.NDArray[np.bool_]]
 #: Fewest users of a bucket that gets its own weights.
@@ -104,6 +108,7 @@ class Turns:
             by_history=dict(self._own_weights(chosen)),
             held=False,
             changed=bool(self._last and self._last.candidate != chosen),
+            before=self._last.candidate.facts if self._last else {},
             days=splits.days,
             n_candidates=len(self._judged),
             n_judged={name: len(each) for name, each in figures.items()},
@@ -112,7 +117,12 @@ class Turns:
             popular_ndcg=_means(popular),
             ahead_error=_errors(ahead),
         )
-        _write(choice, self._table(chosen))
+        _write(
+            choice,
+            self._table(chosen),
+            self._beside(choice),
+            price_of_rules(self._backtest, choice),
+        )
         return choice
 
     def figures(self, candidate: Candidate) -> Figures:
@@ -168,7 +178,22 @@ class Turns:
         last = self._last.fallback_days if self._last else None
         return rule.best(lambda each: judged[each], spans, last)
 
-    def _table(self, chosen: Candidate) -> list[dict[str, object]]:
+    def _beside(self, choice: Choice) -> list[Row]:
+        """Return the choice beside recent popularity, by bucket and protocol."""
+        rows: list[Row] = []
+        for number, name in enumerate(BUCKETS[1:], start=1):
+            weights = Weights(*choice.by_history.get(name, list(choice.candidate.weights)))
+            figures = self.figures(Candidate(choice.candidate.spans, weights))
+            popular = self.figures(self._popular)
+            rows += [
+                {"history": name, "protocol": part}
+                | beside(figures[part][mask], popular[part][mask])
+                for part, mask in self._masks(number).items()
+                if mask.any()
+            ]
+        return rows
+
+    def _table(self, chosen: Candidate) -> list[Row]:
         """Return every candidate with its figures, over all and by bucket, the best first."""
         best = self.figures(chosen)
         rows = [
@@ -220,13 +245,24 @@ def _held(run: Run, recipe: Recipe, why: str) -> Choice:
         },
         fallback_days=recipe.popularity.half_life_days,
         weights=blend.weights._asdict() if blend else {},
+        by_history={name: list(each) for name, each in blend.by_history.items()} if blend else {},
     )
-    _write(choice, [])
+    _write(choice)
     return choice
 
 
-def _write(choice: Choice, candidates: list[dict[str, object]]) -> None:
-    facts = asdict(choice) | {"evidence": None, "candidates": candidates}
+def _write(
+    choice: Choice,
+    candidates: Sequence[Row] = (),
+    buckets: Sequence[Row] = (),
+    rules: Sequence[Row] = (),
+) -> None:
+    facts = asdict(choice) | {
+        "evidence": None,
+        "candidates": candidates,
+        "buckets": buckets,
+        "rules": rules,
+    }
     choice.evidence.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
 
 

@@ -1,5 +1,6 @@
 """The gate step: a staged generation's figures and lists against the live one's."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -42,10 +43,14 @@ def check_gates(
     quality: Quality | None,
     drift: Drift,
     settings: GateSettings,
+    choice: Mapping[str, float] | None = None,
 ) -> Verdict:
-    """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes."""
+    """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes.
+
+    `choice` are the figures of the blend's choice, where candidates were judged.
+    """
     live = generations.current(client, run.namespace)
-    tonight = figures(made.log, made.features, metrics, quality)
+    tonight = figures(made.log, made.features, metrics, quality, choice)
     overlap = overlap_with(live, run, client, made.own.path) if live else {}
     verdict = judge(tonight, live.metrics if live else {}, overlap, drift, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}

@@ -68,6 +68,8 @@ GATES: Mapping[GateName, str] = {
     "coverage_ratio": "catalogue coverage, against the live generation",
     "diversity_ratio": "category diversity, against the live generation",
     "ndcg_ratio": "how well lists of days ago have done (NDCG@10), against the live generation",
+    "choice_ndcg_ratio": "NDCG@10 of the blend that the night chose, against the live generation's",
+    "over_popularity": "NDCG@10 of the chosen blend and a standard error, over recent popularity's",
     "jaccard": "what a user's list has in common with the live one (Jaccard)",
     "rank_biased_overlap": "what the top of it has in common (rank-biased overlap)",
     "top_item_share": "share of the lists that show the most shown item",
@@ -80,6 +82,8 @@ GATES: Mapping[GateName, str] = {
 }
 #: gate -> what may help, where it is a setting rather than the log
 REMEDIES: Mapping[str, str] = {
+    "over_popularity": "the log's last days are unlike those before, or too few users judge: see "
+    "choice.json, and raise NIGHTSHELF_CHOOSE__N_JUDGED",
     "filled_share": "few categories leave few places: raise NIGHTSHELF_TOPN__MAX_PER_CATEGORY, or "
     "lower NIGHTSHELF_TOPN__N",
     "full_share": "raise NIGHTSHELF_TOPN__MAX_PER_CATEGORY, or lower NIGHTSHELF_TOPN__N",
@@ -101,13 +105,18 @@ _FEWEST_JUDGED = 200
 
 
 def figures(
-    log: CleanLog, features: Features, metrics: Metrics, quality: Quality | None
+    log: CleanLog,
+    features: Features,
+    metrics: Metrics,
+    quality: Quality | None,
+    choice: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Return the figures of tonight's gates, which the next night compares with.
 
-    `shortest_list` and `median_list` are items, for `nightshelf status`. `full_of_fillable` and
-    `filled_share` are there where any list could be full, or is; `ndcg_at_10`, its `backtest_days`
-    and `judged_users` where it was measured.
+    `choice` are the figures of the blend's choice, if any was judged. `shortest_list`
+    and `median_list` are items, for `nightshelf status`. `full_of_fillable` and `filled_share` are
+    there where any list could be full, or is; `ndcg_at_10`, its `backtest_days` and `judged_users`
+    where it was measured.
     """
     own = metrics.full_share + metrics.short_share
     judged = log.rows_read - log.n_after_as_of
@@ -128,6 +137,7 @@ def figures(
         "quarantined_share": log.n_quarantined / max(judged, 1),
         "events": log.n_events + log.n_duplicates,
         **_offline_quality(quality),
+        **(choice or {}),
         **{f"{_MIX}{kind}": n for kind, n in log.event_types.items()},
     }
 
@@ -151,7 +161,10 @@ def judge(
         values["full_share_drop"] = live["full_share"] - tonight["full_share"]
     for name in ("lists", "events", "coverage", "diversity"):
         values[f"{name}_ratio"] = tonight[name] / live[name] if live.get(name) else None
-    values["ndcg_ratio"] = _ndcg_ratio(tonight, live)
+    values["ndcg_ratio"] = _ratio(tonight, live, "ndcg_at_10", "backtest_days", "judged_users")
+    of_choice = ("choice_ndcg_at_10", "choice_days", "choice_users")
+    values["choice_ndcg_ratio"] = _ratio(tonight, live, *of_choice)
+    values["over_popularity"] = tonight.get("choice_over_popularity")
     values |= {name: overlap.get(name) for name in ("jaccard", "rank_biased_overlap")}
     values["event_mix_shift"] = _mix_shift(tonight, live)
     values |= drift_figures(drift)
@@ -215,12 +228,14 @@ def _offline_quality(quality: Quality | None) -> dict[str, float]:
     }
 
 
-def _ndcg_ratio(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:
-    """Return the ratio, where enough users and equally many days judged both nights."""
-    few = min(night.get("judged_users", 0) for night in (tonight, live)) < _FEWEST_JUDGED
-    if few or tonight["backtest_days"] != live.get("backtest_days") or not live["ndcg_at_10"]:
+def _ratio(
+    tonight: Mapping[str, float], live: Mapping[str, float], ndcg: str, days: str, users: str
+) -> float | None:
+    """Return the ratio of NDCG@10, where enough users and equally many days judged both nights."""
+    few = min(night.get(users, 0) for night in (tonight, live)) < _FEWEST_JUDGED
+    if few or tonight[days] != live.get(days) or not live[ndcg]:
         return None
-    return tonight["ndcg_at_10"] / live["ndcg_at_10"]
+    return tonight[ndcg] / live[ndcg]
 
 
 def _mix_shift(tonight: Mapping[str, float], live: Mapping[str, float]) -> float | None:

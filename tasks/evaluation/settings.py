@@ -19,6 +19,8 @@ GateName = Literal[
     "coverage_ratio",
     "diversity_ratio",
     "ndcg_ratio",
+    "choice_ndcg_ratio",
+    "over_popularity",
     "jaccard",
     "rank_biased_overlap",
     "top_item_share",
@@ -52,6 +54,8 @@ class GateSettings:
     coverage_ratio_min: NonNegativeFloat = 0.5
     diversity_ratio_min: NonNegativeFloat = 0.7
     ndcg_ratio_min: NonNegativeFloat = 0.8
+    choice_ndcg_ratio_min: NonNegativeFloat = 0.8
+    over_popularity_min: NonNegativeFloat = 1.0
     jaccard_min: Share = 0.05
     rank_biased_overlap_min: Share = 0.05
     top_item_share_max: Share = 0.95
@@ -67,6 +71,7 @@ class GateSettings:
         "full_share",
         "list_drift",
         "ndcg_trend",
+        "over_popularity",
         "quarantined_share",
         "rank_biased_overlap",
         "top_item_share",

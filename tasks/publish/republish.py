@@ -91,6 +91,7 @@ def republish(
             manifest.model_hash,
             manifest.inputs,
             manifest.counting,
+            manifest.choice,
         )
         staged = stage(run, client, shelves, settings, made_from, progress=progress)
     if staged.digest != manifest.digest:

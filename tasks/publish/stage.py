@@ -105,6 +105,7 @@ def stage(
         model_hash=made_from.model_hash,
         inputs=dict(made_from.inputs),
         counting=made_from.counting,
+        choice=made_from.choice,
     )
     generations.stage(client, run.namespace, manifest)
     total = sum(pq.read_metadata(family.path).num_rows for family in shelves)

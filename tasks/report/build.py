@@ -9,11 +9,13 @@ import orjson
 
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import CleanLog, Features, Made, Staged
+from tasks.choose.choice import Choice
 from tasks.evaluation.backtest import Quality
 from tasks.evaluation.drift.compare import Drift
 from tasks.evaluation.gates import Verdict
 from tasks.evaluation.measure import Metrics
 from tasks.report.charts import all_pictures
+from tasks.report.choice import change_text, choice_facts
 from tasks.report.html import to_html
 from tasks.report.markdown import to_markdown
 from tasks.report.quality import figure
@@ -39,7 +41,8 @@ class Headline(NamedTuple):
 class Outcome:
     """Figures and gates of a generation, and its state.
 
-    `state` is "live", "staged", "blocked" or "not published". Without gates there is no `drift`.
+    `state` is "live", "staged", "blocked" or "not published". Without gates there is no `drift`,
+    where the settings have the blend no `choice`.
     """
 
     metrics: Metrics
@@ -47,6 +50,7 @@ class Outcome:
     verdict: Verdict
     state: str
     drift: Drift | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,10 @@ def write_report(
     """
     clean, features, model = made.log, made.features, made.model
     metrics, quality, verdict = outcome.metrics, outcome.quality, outcome.verdict
-    headline = judge(metrics, quality, targets)
+    chosen = choice_facts(outcome.choice, run.steps())
+    headline = judge(metrics, quality, targets, outcome.choice)
+    warnings = [*clean.warnings, *features.warnings, *verdict.warnings()]
+    warnings += filter(None, [change_text(chosen)])
     facts = {
         "format": _FORMAT,
         "night": {
@@ -86,7 +93,7 @@ def write_report(
         "headline": [row._asdict() for row in headline],
         "targets": asdict(targets),
         "blocked_by": verdict.reasons(),
-        "warnings": [*clean.warnings, *features.warnings, *verdict.warnings()],
+        "warnings": warnings,
         "gates": [asdict(gate) for gate in verdict.gates],
         "input": _input(clean, features),
         "model": {
@@ -100,6 +107,7 @@ def write_report(
         "lists": {
             name: each for name, each in asdict(metrics).items() if not isinstance(each, Path)
         },
+        "choice": chosen,
         "offline_quality": _without_path(quality),
         "drift": _without_path(outcome.drift),
         "memory": _memory(staged, metrics) | _saved(run.steps()) if staged else None,
@@ -118,7 +126,9 @@ def write_report(
     return Report(**paths, headline=headline, state=outcome.state)
 
 
-def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[Headline, ...]:
+def judge(
+    metrics: Metrics, quality: Quality | None, targets: Targets, choice: Choice | None = None
+) -> tuple[Headline, ...]:
     """Compare the figures that have targets with them."""
     n_broken = metrics.n_seen + metrics.n_unavailable + metrics.n_breaches
     n_broken += metrics.n_over_cap or 0
@@ -135,17 +145,27 @@ def judge(metrics: Metrics, quality: Quality | None, targets: Targets) -> tuple[
             f"over {targets.diversity:g}",
             metrics.diversity > targets.diversity,
         ),
-        *_offline_quality_headline(quality),
+        *_offline_quality_headline(quality, choice),
         Headline("Broken rules", count(n_broken), "none", n_broken == 0),
     )
 
 
-def _offline_quality_headline(quality: Quality | None) -> Iterator[Headline]:
-    """Yield NDCG@10, if measured, with that of the popular list as its target."""
+def _offline_quality_headline(quality: Quality | None, choice: Choice | None) -> Iterator[Headline]:
+    """Yield NDCG@10, if measured, with that of the popular list as its target.
+
+    Without a backtest of the night's own lists it is that of the chosen blend.
+    """
     if quality and quality.n_users:
         lists, popular = (of["ndcg_at_10"] for of in (quality.lists, quality.popularity))
         target = f"over {figure(popular)}, the popular list's"
         yield Headline("Offline quality (NDCG@10)", figure(lists), target, lists > popular)
+    elif choice and not choice.held:
+        part = choice.protocol
+        popular, error = choice.popular_ndcg[part], choice.ahead_error[part]
+        target = f"at least {figure(popular - error)}: recent popularity's less a standard error, "
+        target += f"{part}, on the days that the blend was chosen by"
+        met = choice.ndcg[part] >= popular - error
+        yield Headline("Offline quality (NDCG@10)", figure(choice.ndcg[part]), target, met)
 
 
 def _input(clean: CleanLog, features: Features) -> dict[str, Any]:

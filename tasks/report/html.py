@@ -9,6 +9,7 @@ from typing import Any
 
 from nightshelf.text import size_text
 from tasks.report.charts import COLOURS, Picture
+from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
@@ -55,6 +56,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         seconds=seconds,
         quality=_table("What the lists are like", _FIGURES, table_of(lists, QUALITY)),
         reach=_table("Whom they reach", _FIGURES, table_of(lists, REACH)),
+        choice=_choice(facts["choice"]),
         gates=_table(
             "What a generation must show to go live",
             GATE_HEADS,
@@ -135,6 +137,12 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<div class="warnings"><b>Warnings</b><ul>{rows}</ul></div>' if rows else ""
 
 
+def _choice(choice: Mapping[str, Any] | None) -> str:
+    said = "".join(f"<p>{escape(text)}</p>" for text in choice_text(choice))
+    tables = [_table(*each, kind="numbers") for each in choice_tables(choice)]
+    return said + "".join(tables)
+
+
 def _offline_quality(quality: Mapping[str, Any] | None) -> str:
     rows = offline_quality_rows(quality)
     table = _table("How lists of days ago have done", HEADS, rows) if rows else ""
@@ -192,7 +200,9 @@ def _counts(caption: str, name: str, counts: Mapping[str, int]) -> str:
     return _table(caption, (name, "Count"), [(key, count(number)) for key, number in rows])
 
 
-def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(
+    caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = ""
+) -> str:
     """Return a table, each row headed by its first cell; without rows it says so."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join(
@@ -204,7 +214,7 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -
     body = body or f'<tr><td colspan="{len(header)}">None.</td></tr>'
     kinds = {_FIGURES: "figures", GATE_HEADS: "figures", HEADS: "figures", _FILES: "files"}
     kinds[DRIFT_HEADS] = "drift"
-    kind = kinds.get(tuple(header), "amounts")
+    kind = kind or kinds.get(tuple(header), "amounts")
     return (
         f'<div class="scroll"><table class="{kind}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -6,6 +6,7 @@ from typing import Any
 
 from nightshelf.text import size_text
 from tasks.report.charts import Picture
+from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
@@ -53,6 +54,12 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         "## Warnings" if facts["warnings"] else "",
         "\n".join(f"- {escape(warning)}" for warning in facts["warnings"]),
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),
+        "## Tonight's blend",
+        *map(escape, choice_text(facts["choice"])),
+        *(
+            f"**{each.caption}**\n\n{_table(each.heads, each.rows)}"
+            for each in choice_tables(facts["choice"])
+        ),
         "## The gates",
         _table(GATE_HEADS, gate_rows(facts["gates"])),
         "## The lists",

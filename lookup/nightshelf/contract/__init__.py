@@ -99,6 +99,12 @@ never count, and of entries with one ``event_id`` only the first does.
   for every ``half_life_days`` of whole UTC days since, as the row's own score is since then; values
   of types in ``ratings`` go into ``avg_rating`` and ``num_ratings``.
 
+**A manifest's** ``choice`` says which blend of models the lists are of. No reader needs it to serve
+lists, and manifests without it are read as before. It holds ``weights`` (``als``, ``graph``,
+``popular``), ``by_history`` (other weights in that order, by the number of different items in a
+user's history: ``1``, ``2``, ``3-5``, ``6-10``, ``11+``), ``half_lives_days`` (``learning``,
+``profile``, ``popular``) and ``held`` (true: as the settings have it).
+
 **To track**: an entry of ``events`` has the fields ``event_id`` (equal when an event is sent
 twice), ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``,
 ``value`` (of a purchase its revenue), ``generation``, ``model``, ``variant``, ``position`` (from 1)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
+from nightshelf.contract.chosen_blend import ChosenBlend
 from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.keys import DEFAULT_TTL_S, VERSION
 from nightshelf.errors import CorruptValue
@@ -103,7 +104,8 @@ class Manifest:
     gates compare with; `gates` gives pass, warn or block by gate. `inputs` (relation -> SHA-256 of
     its files), `config_hash` and `model_hash` say what it was made from. Its keys have lived their
     TTL since `extended_at`, else since `staged_at`; from `retired_at` on they are deleted. `canary`
-    stands in the live one's alone. `counting` is how it counted events.
+    stands in the live one's alone. `counting` is how it counted events, `choice` the blend that its
+    lists are of (`None` where no model is a blend).
     """
 
     generation: int
@@ -128,6 +130,7 @@ class Manifest:
     gates: dict[str, str] = field(default_factory=dict)
     canary: Canary | None = None
     counting: Counting | None = None
+    choice: ChosenBlend | None = None
 
     @property
     def half(self) -> bool:
@@ -153,6 +156,7 @@ class Manifest:
                 state=_state(_text(manifest.state), manifest.retired_at),
                 canary=Canary.from_raw(raw["canary"]) if raw.get("canary") else None,
                 counting=Counting.from_raw(raw["counting"]) if raw.get("counting") else None,
+                choice=ChosenBlend.from_raw(raw["choice"]) if raw.get("choice") else None,
             )
         except _UNREADABLE as error:
             raise CorruptValue(f"not a manifest: {value[:80]!r}") from error

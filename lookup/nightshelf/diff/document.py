@@ -1,7 +1,8 @@
 """Document of ``nightshelf diff``: the same bytes for the same lists.
 
 - ``namespace``; ``a`` and ``b``, of the manifests: ``generation``, ``state``, ``as_of``, ``lists``,
-  ``keys``, ``bytes``, ``config_hash``; ``same_config`` (null where a hash is unknown)
+  ``keys``, ``bytes``, ``config_hash``, ``choice`` (the blend, null where there is
+  none); ``same_config`` (null where a hash is unknown)
 - ``users_found`` (with a list in A or B), ``users_read`` (fewer with ``--sample``); ``corrupt``:
   ``count`` of lists that cannot be read, and the first ten ``keys``; their users are left out of:
 - ``overall``, and ``segments`` of ``segment`` and the same: ``users`` with both lists, ``only_a``,
@@ -17,6 +18,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import zip_longest
 from typing import Any
 
@@ -85,6 +87,7 @@ def _manifest(manifest: Manifest) -> dict[str, Any]:
         "keys": sum(manifest.counts.values()),
         "bytes": manifest.n_bytes,
         "config_hash": manifest.config_hash,
+        "choice": asdict(manifest.choice) if manifest.choice else None,
     }
 
 

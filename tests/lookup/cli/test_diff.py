@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 from nightshelf.admin.generations import current, flip, stage
 from nightshelf.admin.retention import retire
 from nightshelf.cli import diff as cli_diff
+from nightshelf.contract.chosen_blend import ChosenBlend
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from nightshelf.diff.read import find_users, read_pairs
@@ -107,7 +109,7 @@ def test_as_json(shop: Redis, redis_url: str) -> None:
     z = dict(zip(shown, ("z", torch, 0, 2, 0.0, 0.5, 0.5), strict=True))
     w = dict(zip(shown, ("w", None, 0, 1, 0.0, 0.25, 0.25), strict=True))
     x = dict(zip(shown, ("x", "Lamp", 4, 2, 1.0, 0.5, -0.5), strict=True))
-    common = {"lists": 4, "config_hash": "c0ffee"}
+    common = {"lists": 4, "config_hash": "c0ffee", "choice": None}
     assert document(result) == {
         "namespace": "shop",
         "a": {
@@ -278,6 +280,17 @@ def test_each_side_is_read_by_its_own_default_model(shop: Redis, redis_url: str)
     found = document(run(redis_url, "1", "11", "--json"))
     assert (found["overall"]["users"], found["overall"]["identical"]) == (1, 1.0)
     assert (found["overall"]["only_a"], found["same_config"]) == (3, False)
+
+
+def test_blends_stand_side_by_side(shop: Redis, redis_url: str) -> None:
+    manifest = Manifest.from_json(shop.hget(KEYS.generations, "11") or b"")
+    blend = ChosenBlend({"als": 1.0, "popular": 0.25}, {"learning": 60.0, "profile": 7.0})
+    record(shop, replace(manifest, choice=blend))
+    found = document(run(redis_url, "1", "11", "--json"))
+    assert (found["a"]["choice"], found["b"]["choice"]["weights"]) == (None, blend.weights)
+    shown = run(redis_url, "1", "11").stdout
+    assert re.search(r"blend +- +als 1, popular 0.25\n", shown)
+    assert re.search(r"half-lives +- +learning 60, profile 7\n", shown)
 
 
 def test_corrupt_lists_are_counted_and_named(shop: Redis, redis_url: str) -> None:

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from redis import Redis
 
+from nightshelf.admin.generations import current
+from nightshelf.contract.chosen_blend import ChosenBlend
 from nightshelf.contract.keys import Keys
 from nightshelf.text import age_text
 from tests.lookup.shelves import SHOP, aged, publish, staged
@@ -124,6 +127,26 @@ def test_status(redis_client: Redis, redis_url: str) -> None:
     assert (found["reachable"], found["live"]["generation"], found["error"]) == (True, 2, None)
     assert found["states"] == {"1": "previous", "2": "live", "3": "staged"}
     assert found["redis"] == redis_url.removeprefix("redis://")
+
+
+def test_status_names_the_blend(redis_client: Redis, redis_url: str) -> None:
+    publish(redis_client)
+    live = current(redis_client, "shop")
+    assert live
+    weights, half_lives = {"als": 1.0, "popular": 0.25}, {"learning": 60.0, "popular": 3.0}
+    blend = ChosenBlend(weights, half_lives, {"1": (0.0, 1.0)})
+    redis_client.set(Keys("shop").current, replace(live, choice=blend).to_json())
+    lines = run(redis_url, "status").stdout.splitlines()
+    assert lines[3] == (
+        "Blend: als 1, popular 0.25; half-lives in days: learning 60, popular 3; others for 1"
+    )
+    found = document(run(redis_url, "status", "--json"))["live"]["choice"]
+    assert found == {
+        "weights": weights,
+        "half_lives_days": half_lives,
+        "by_history": {"1": [0.0, 1.0]},
+        "held": False,
+    }
 
 
 def test_status_where_nothing_is_live(redis_client: Redis, redis_url: str) -> None:

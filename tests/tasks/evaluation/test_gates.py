@@ -26,6 +26,8 @@ NIGHT = {
     "ndcg_at_10": 0.08,
     "backtest_days": 7,
     "judged_users": 200,
+    **{"choice_ndcg_at_10": 0.08, "choice_days": 7, "choice_users": 200},
+    "choice_over_popularity": 1.2,
     "top_item_share": 0.3,
     "quarantined_share": 0.001,
     "events": 50_000.0,
@@ -43,6 +45,7 @@ ABSOLUTE = (
     "unweighed_share",
     "top_item_share",
     "quarantined_share",
+    "over_popularity",
 )
 STRICT = GateSettings(warn=())
 NO_DRIFT = Drift(Path())
@@ -84,6 +87,16 @@ def test_a_night_like_the_last_passes_every_gate() -> None:
         ("coverage_ratio", {"coverage": 0.31}, {"coverage": 0.29}),
         ("diversity_ratio", {"diversity": 0.5}, {"diversity": 0.48}),
         ("ndcg_ratio", {"ndcg_at_10": 0.065}, {"ndcg_at_10": 0.063}),
+        (
+            "choice_ndcg_ratio",
+            {"choice_ndcg_at_10": 0.065},
+            {"choice_ndcg_at_10": 0.063},
+        ),
+        (
+            "over_popularity",
+            {"choice_over_popularity": 1.0},
+            {"choice_over_popularity": 0.99},
+        ),
         ("jaccard", {"jaccard": 0.05}, {"jaccard": 0.049}),
         ("rank_biased_overlap", {"rank_biased_overlap": 0.05}, {"rank_biased_overlap": 0.049}),
         ("top_item_share", {"top_item_share": 0.95}, {"top_item_share": 0.96}),
@@ -169,6 +182,30 @@ def test_offline_quality_is_compared_only_with_its_like_and_where_enough_users_j
     assert outcomes == dict.fromkeys(GATES, "pass") | {"ndcg_ratio": "no comparison"}
 
 
+def test_a_held_choice_is_not_compared() -> None:
+    held = {name: figure for name, figure in NIGHT.items() if not name.startswith("choice_")}
+    gates = ("choice_ndcg_ratio", "over_popularity")
+    for tonight, live, compared in ((held, NIGHT, 0), (NIGHT, held, 1), (held, held, 0)):
+        verdict = judge(tonight, live, OVERLAP, drift(), STRICT)
+        found = {gate.name: gate.outcome for gate in verdict.gates}
+        expected = dict.fromkeys(gates, "no comparison")
+        expected |= {"over_popularity": "pass"} if compared else {}
+        assert found == dict.fromkeys(GATES, "pass") | expected
+    other_days = NIGHT | {"choice_days": 14}
+    verdict = judge(other_days, NIGHT, OVERLAP, drift(), STRICT)
+    outcomes = {gate.name: gate.outcome for gate in verdict.gates}
+    assert outcomes["choice_ndcg_ratio"] == "no comparison"
+
+
+def test_a_choice_behind_popularity_warns_by_default() -> None:
+    behind = NIGHT | {"choice_over_popularity": 0.84}
+    verdict = judge(behind, NIGHT, OVERLAP, drift(), GateSettings())
+    assert not verdict.blocked
+    (warning,) = verdict.warnings()
+    assert warning.startswith("NDCG@10 of the chosen blend and a standard error")
+    assert ": 0.84, expected at least 1 (" in warning
+
+
 def test_what_was_predicted_is_a_figure_where_it_was_measured(tmp_path: Path) -> None:
     night = make_night(tmp_path, catalogue={}, history={}, lists={})
     metrics = measure(night.run, night.made, TopNSettings())
@@ -178,6 +215,8 @@ def test_what_was_predicted_is_a_figure_where_it_was_measured(tmp_path: Path) ->
     assert figures(night.clean, night.features, metrics, blank) == plain
     predicted = {"ndcg_at_10": 0.25, "backtest_days": 7, "judged_users": 3}
     assert figures(night.clean, night.features, metrics, judged) == plain | predicted
+    chosen = {"choice_ndcg_at_10": 0.25, "choice_days": 7}
+    assert figures(night.clean, night.features, metrics, None, chosen) == plain | chosen
 
 
 def test_no_lists_at_all_block() -> None:

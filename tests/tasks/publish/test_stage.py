@@ -15,6 +15,7 @@ from redis.exceptions import OutOfMemoryError
 from nightshelf import Shelf, TransitionRefused
 from nightshelf.admin import generations
 from nightshelf.admin.lifecycle import pin
+from nightshelf.contract.chosen_blend import ChosenBlend
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import Provenance, Staged
@@ -116,7 +117,8 @@ def test_the_manifest_tells_what_the_lists_were_made_from(
 ) -> None:
     run = open_run(redis_client, "shop", AS_OF, tmp_path)
     inputs = {"events": "e" * 64, "items": "1" * 64}
-    made_from = Provenance(10, "c0ffee", "feed", inputs)
+    blend = ChosenBlend({"als": 1.0}, {"learning": 60.0}, {"1": (0.5,)}, held=True)
+    made_from = Provenance(10, "c0ffee", "feed", inputs, choice=blend)
     stage(run, redis_client, make_shelves(run), SETTINGS, made_from)
     (found,) = generations.listing(redis_client, "shop")
     assert (found.model_hash, found.inputs) == ("feed", inputs)
@@ -124,7 +126,9 @@ def test_the_manifest_tells_what_the_lists_were_made_from(
     flip(run, redis_client)
     live = generations.current(redis_client, "shop")
     assert live is not None
-    assert (live.model_hash, live.inputs) == ("feed", inputs), "and so does the pointer"
+    assert (live.model_hash, live.inputs, live.choice) == ("feed", inputs, blend), (
+        "and so does the pointer"
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,18 @@ def _show_manifests(document: _Row) -> None:
         add_row(table, name, *(f"{side[name]:,}" for side in sides))
     add_row(table, "bytes", *(size_text(side["bytes"]) for side in sides))
     add_row(table, "config", *(side["config_hash"][:8] or "-" for side in sides))
+    if any(side["choice"] for side in sides):
+        add_row(table, "blend", *(_numbers(side["choice"], "weights") for side in sides))
+        add_row(
+            table, "half-lives", *(_numbers(side["choice"], "half_lives_days") for side in sides)
+        )
     new_console().print(table)
     show_line(f"Config: {same}. Times are UTC")
+
+
+def _numbers(choice: _Row | None, name: str) -> str:
+    """Return the weights or half-lives of a blend: als 1, graph 1, popular 0.25."""
+    return ", ".join(f"{key} {value:g}" for key, value in choice[name].items()) if choice else "-"
 
 
 def _show_moves(document: _Row, a: str, b: str) -> None:

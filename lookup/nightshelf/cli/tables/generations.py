@@ -19,6 +19,8 @@ def show_status(status: Status, namespace: str, place: str) -> None:
         age = f"published {age_text(status.age_s)} ago"
         show_line(f"Live: generation {live.generation}, as of {minute_text(live.as_of)} UTC, {age}")
         show_line(f"{length_text(live)} by {', '.join(live.models)}")
+        if live.choice:
+            show_line(f"Blend: {live.choice.text()}")
     if status.live and status.live.canary and status.canary:
         out = status.live.canary
         show_line(f"Canary: generation {out.generation} for {out.share:g} % of the users")
