@@ -114,7 +114,7 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "blocked_by curves drift format gates headline input lists memory model night "
+        "blocked_by choice curves drift format gates headline input lists memory model night "
         "offline_quality steps targets warnings"
     )
     assert facts["night"] == {
