@@ -85,7 +85,7 @@ def night(tmp_path: Path) -> Night:
 
 def saved(night: Night, choice: Choice, evidence: Mapping[str, Any] = EVIDENCE) -> Choice:
     """Write `choice.json` as the step does."""
-    blank = {"candidates": [], "buckets": [], "rules": []}
+    blank: dict[str, Any] = {"candidates": [], "buckets": [], "rules": []}
     path = night.run.path("choice.json")
     facts = asdict(choice) | {"evidence": None} | (blank if choice.held else dict(evidence))
     path.write_bytes(orjson.dumps(facts))
