@@ -10,10 +10,11 @@ import orjson
 import pytest
 
 from tasks.choose.choice import Choice
+from tasks.evaluation.gates import Verdict
 from tasks.report.build import Outcome, Report, judge, write_report
 from tasks.report.choice import change_text, choice_facts, choice_tables, choice_text
 from tasks.report.settings import Targets
-from tests.tasks.report.test_build import MEASURED, Page, Verdict, hostile_night, measured
+from tests.tasks.report.test_build import MEASURED, Page, hostile_night, measured
 from tests.tasks.report_night import Night
 
 SPANS = {"learning": 60.0, "profile": 7.0, "popular": 3.0}
