@@ -16,7 +16,7 @@ from tasks.report.text import count, duration, percent
 BUDGET = 1 / 3
 _PARTS = {"als": "ALS", "graph": "Items like theirs (graph)", "popular": "Recent popularity"}
 _WEIGHT_HEADS = ("Users with", *_PARTS.values())
-_BUCKET_HEADS = ("Items in history", "Users", "The choice", "Recent popularity", "Ahead by")
+_BUCKET_HEADS = ("Items in history", "Users", "The choice", "Recent popularity", "Errors ahead")
 _BEST = 5
 
 Facts = Mapping[str, Any]
@@ -103,7 +103,7 @@ def choice_tables(choice: Facts | None) -> Iterator[Table]:
         yield Table(f"The choice by history, {part}", _BUCKET_HEADS, rows)
     heads = ("Lists", *(head for each in ndcg for head in (each, "Change")))
     rules = [_rule(row, parts) for row in choice["rules"]]
-    yield Table("The price of the rules: change from score alone, standard error", heads, rules)
+    yield Table("The price of the rules", heads, rules)
 
 
 def _grounds(choice: Facts) -> str:
@@ -143,10 +143,10 @@ def _ranked(choice: Facts) -> list[tuple[str, ...]]:
     for row in rows:
         if all(row[name] == value for name, value in chosen.items()):
             marked[id(row)] = "the choice"
-    for part, title in _PARTS.items():
+    for part in _PARTS:
         row = next((row for row in rows if _main_part(row["weights"]) == part), None)
         if row and not marked.get(id(row)):
-            marked[id(row)] = f"best of {title} alone"
+            marked[id(row)] = f"best with {part} alone"
     return [_candidate(row, marked[id(row)]) for row in rows if id(row) in marked]
 
 
@@ -169,7 +169,7 @@ def _main_part(weights: Mapping[str, float]) -> str | None:
 
 def _bucket(row: Facts) -> tuple[str, ...]:
     own, popular, error = (row[f] for f in ("ndcg_at_10", "popular_ndcg_at_10", "ahead_error"))
-    ahead = f"{(own - popular) / error:+.1f} standard errors" if error else "-"
+    ahead = f"{(own - popular) / error:+.1f}" if error else "-"
     return row["history"], count(row["users"]), figure(own), figure(popular), ahead
 
 

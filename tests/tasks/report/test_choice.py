@@ -140,9 +140,9 @@ def test_best_candidates_the_choice_and_each_part_alone_are_named(night: Night) 
         "als 1, graph 1",
         "als 1, graph 1, popular 0.01",
         "als 1, graph 1, popular 0.02",
-        "graph 1, popular 0.05: best of Items like theirs (graph) alone",
-        "popular 1: best of Recent popularity alone",
-        "als 1: best of ALS alone",
+        "graph 1, popular 0.05: best with graph alone",
+        "popular 1: best with popular alone",
+        "als 1: best with als alone",
     ]
     assert found[0][1:] == ("60, 7, 3", "0.0950", "0.0475", "-0.4")
     assert found[-2][1:] == ("-, 7, 3", "0.0500", "0.0250", "-")
@@ -150,9 +150,7 @@ def test_best_candidates_the_choice_and_each_part_alone_are_named(night: Night) 
 
 def test_history_buckets_stand_beside_recent_popularity(night: Night) -> None:
     rows = rows_of(choice_facts(saved(night, CHOICE), []))
-    assert rows["The choice by history, by time"] == [
-        ("1", "300", "0.0500", "0.0400", "+2.5 standard errors")
-    ]
+    assert rows["The choice by history, by time"] == [("1", "300", "0.0500", "0.0400", "+2.5")]
     assert rows["The choice by history, last event"][0][-1] == "-"
 
 
