@@ -289,8 +289,8 @@ def test_blends_stand_side_by_side(shop: Redis, redis_url: str) -> None:
     found = document(run(redis_url, "1", "11", "--json"))
     assert (found["a"]["choice"], found["b"]["choice"]["weights"]) == (None, blend.weights)
     shown = run(redis_url, "1", "11").stdout
-    assert re.search(r"blend +- +als 1, popular 0.25\n", shown)
-    assert re.search(r"half-lives +- +learning 60, profile 7\n", shown)
+    assert re.search(r"blend +- +als 1, popular 0.25 *\n", shown)
+    assert re.search(r"half-lives +- +learning 60, profile 7 *\n", shown)
 
 
 def test_corrupt_lists_are_counted_and_named(shop: Redis, redis_url: str) -> None:

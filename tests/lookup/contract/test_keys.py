@@ -196,7 +196,7 @@ def test_golden_manifest() -> None:
         b'"models":["als"],"default_model":"als","list_length":50,"ttl_s":259200,'
         b'"counts":{"list":2},"n_bytes":120,"digest":"ab","config_hash":"cd",'
         b'"model_hash":"ef","inputs":{"events":"01"},"contract":1,'
-        b'"metrics":{},"gates":{},"canary":null,"counting":null}'
+        b'"metrics":{},"gates":{},"canary":null,"counting":null,"choice":null}'
     )
     assert manifest.to_json() == golden
     assert Manifest.from_json(golden) == manifest

@@ -29,7 +29,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Choice, dict[str, 
     log = make_log(run, taste_log(np.random.default_rng(1)), items)
     whole = recipe()
     weighing = replace(whole.features, weights={"view": 1.0}, seen=())
-    ruled = replace(CAPPED, max_item_share=0.2)
+    ruled = replace(CAPPED, explore_slots=3)
     choice = choose_blend(
         run, log, SETTINGS, replace(whole, features=weighing, topn=ruled), None
     )  # fmt: skip
@@ -41,7 +41,7 @@ def test_each_rule_has_its_price_on_the_judged_users(
 ) -> None:
     choice, facts = chosen
     alone, category, every = facts["rules"]
-    names = ["score alone", "category rule", "all rules: max_item_share"]
+    names = ["score alone", "category rule", "all rules: explore_slots"]
     assert [row["lists"] for row in facts["rules"]] == names
     assert set(alone["price"].values()) == set(alone["price_error"].values()) == {0.0}
     for part in ("by time", "last event"):
