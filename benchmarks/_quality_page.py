@@ -68,10 +68,10 @@ def models(log: Log) -> Iterator[str]:
     settings = Settings()
 
     def choose(past: Run, known: CleanLog) -> Recipe:
-        recipe = settings.recipe
+        recipe = settings.compared
         return choose_blend(past, known, settings.choose, recipe, None).applied(recipe)
 
-    found = evaluate_log(log.run, log.clean, settings.recipe, plan, choose=choose)
+    found = evaluate_log(log.run, log.clean, settings.compared, plan, choose=choose)
     for table in tables_of(found):
         if not table.title.endswith("by segment"):
             yield from ("", f"#### {log.title}: {table.title[0].lower()}{table.title[1:]}", "")

@@ -109,10 +109,10 @@ def evaluate(
     plan = plan_of(protocols or (), days, max_users, seed, every_rule=every_rule)
 
     def choose(past: Run, known: CleanLog) -> Recipe:
-        recipe = settings.recipe
+        recipe = settings.compared
         return choose_blend(past, known, settings.choose, recipe, None).applied(recipe)
 
-    found = evaluate_log(run, log, settings.recipe, plan, run_task, choose)
+    found = evaluate_log(run, log, settings.compared, plan, run_task, choose)
     finish(run, found)
     create_markdown_artifact(
         to_markdown(found), key=artifact_key(namespace, "evaluation"), description="Evaluation"

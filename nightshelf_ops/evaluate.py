@@ -73,11 +73,11 @@ def _evaluated(
         log = call(clean_events, run, inputs, settings.events, now=datetime.now(UTC))
 
         def choose(past: Run, known: CleanLog) -> Recipe:
-            recipe = settings.recipe
+            recipe = settings.compared
             chosen = call(choose_blend, past, known, settings.choose, recipe, None)
             return chosen.applied(recipe)
 
-        found = evaluate_log(run, log, settings.recipe, plan, call, choose)
+        found = evaluate_log(run, log, settings.compared, plan, call, choose)
     settings.save(run.path("settings.json"))
     finish(run, found)
     return run, found

@@ -15,6 +15,7 @@ The file is `nightshelf.toml` in the current directory, or the one that `--confi
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
@@ -133,7 +134,15 @@ class Settings(BaseSettings):
     @property
     def recipe(self) -> Recipe:
         """Settings that the lists of a run follow from."""
-        models = {name: MODELS[name].settings(self) for name in self.models.names}
+        return self._recipe_of(self.models.names)
+
+    @property
+    def compared(self) -> Recipe:
+        """The same, with ALS and the graph to compare the night's models with."""
+        return self._recipe_of(dict.fromkeys([*self.models.names, "als", "graph"]))
+
+    def _recipe_of(self, names: Iterable[str]) -> Recipe:
+        models = {name: MODELS[name].settings(self) for name in names}
         return Recipe(
             self.features,
             models,
