@@ -1,14 +1,19 @@
 """The choice: half-lives and weights of tonight's blend."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from nightshelf.contract.chosen_blend import ChosenBlend
 from tasks.choose.candidates import Candidate, Spans
 from tasks.models.blend.settings import BlendParts, BlendSettings, Weights
 from tasks.pipeline import Recipe
+
+#: A row of the evidence.
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -110,3 +115,19 @@ class Choice:
             popular_half_life_days=spans.popular,
             popularity=replace(recipe.popularity, half_life_days=self.fallback_days),
         )
+
+
+def write_choice(
+    choice: Choice,
+    candidates: Sequence[Row] = (),
+    buckets: Sequence[Row] = (),
+    rules: Sequence[Row] = (),
+) -> None:
+    """Write the choice and its evidence as JSON: candidates, history buckets, price of rules."""
+    facts = asdict(choice) | {
+        "evidence": None,
+        "candidates": candidates,
+        "buckets": buckets,
+        "rules": rules,
+    }
+    choice.evidence.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
