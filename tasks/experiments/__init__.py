@@ -1,0 +1,1 @@
+"""Experiments as data: definitions, phases of bucket ranges, history, bandit allocation."""
