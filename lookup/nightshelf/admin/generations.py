@@ -6,9 +6,11 @@ another's flip is refused (docs/decisions/0004-fence.md). Changes by operators a
 """
 
 from dataclasses import replace
+from typing import Any
 
 from redis import Redis
 
+from nightshelf.admin.experiments import following
 from nightshelf.admin.namespace_state import NamespaceState, change
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest, instant
@@ -93,8 +95,10 @@ def flipped(state: NamespaceState, generation: int, *, force: bool) -> Namespace
         )
     if not force:
         refuse_unless_next(state, target)
-    published_at = state.now.isoformat(timespec="seconds")
-    after = state.moved(generation, "previous", published_at=published_at)
+    fields: dict[str, Any] = {"published_at": state.now.isoformat(timespec="seconds")}
+    if state.live is not None and generation > state.flipped:  # else a later night's go on
+        fields["experiments"] = following(state.live.experiments, target.experiments)
+    after = state.moved(generation, "previous", **fields)
     return replace(after, flipped=max(state.flipped, generation))
 
 

@@ -86,8 +86,11 @@ class NamespaceState:
     def moved(self, generation: int, left: str, **fields: Any) -> "NamespaceState":
         """Return the state with another generation live; a pin moves along, a canary ends.
 
-        What was live becomes `left`; what was previous becomes replaced.
+        What was live becomes `left`; what was previous becomes replaced. The experiments of what
+        was live go on, unless `fields` has others.
         """
+        if self.live is not None:
+            fields = {"experiments": self.live.experiments} | fields
         new = replace(self.find(generation), state="live", **fields)
         after = {"live": left, "previous": "replaced"}
         manifests = tuple(

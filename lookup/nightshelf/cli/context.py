@@ -31,6 +31,7 @@ from nightshelf.errors import CorruptValue, NightshelfError, NotFound, Transitio
 TIMEOUT_S = 2.0
 
 Command = Callable[..., None]
+_IN_EXPERIMENT = ("experiment", "variant", "phase", "forced")
 
 
 def _option(name: str, default: object, annotation: object) -> Parameter:
@@ -78,7 +79,7 @@ class Context:
         named |= {need for item in result.items for need in item.reason[1:]}
         items = rows(result, shelf.item_features(sorted(named)))
         if self.as_json:
-            names = ("source", "generation", "model", "age_s")
+            names = ("source", "generation", "model", "age_s", *_IN_EXPERIMENT)
             about = {name: getattr(result, name) for name in names}
             self.document(asked=asked, **about, items=items)
         else:
@@ -115,11 +116,12 @@ class Context:
 
 
 def command(
-    app: typer.Typer, *, epilog: str, changes: bool = False
+    app: typer.Typer, *, epilog: str, changes: bool = False, name: str | None = None
 ) -> Callable[[Command], Command]:
     """Register a function of a `Context` and its own options as a command of `app`.
 
-    Adds --namespace, --redis-url and --json; with `changes` also --yes and --dry-run.
+    Adds --namespace, --redis-url and --json; with `changes` also --yes and --dry-run. `name` is
+    the function's own unless given.
     """
     shared = [*(_CHANGES if changes else ()), *_SHARED]
 
@@ -132,7 +134,7 @@ def command(
         own = list(signature(function).parameters.values())[1:]
         run.__name__, run.__doc__ = function.__name__, function.__doc__
         run.__signature__ = Signature([*own, *shared])  # type: ignore[attr-defined]
-        app.command(epilog=epilog)(run)
+        app.command(name, epilog=epilog)(run)
         return function
 
     return register

@@ -6,6 +6,7 @@ fallback, with exit code 0. An error is one line on stderr. With ``--json`` stdo
 and nothing else, errors included; its fields are stable:
 
 - get, similar, popular: ``namespace``, ``asked``, ``source``, ``generation``, ``model``, ``age_s``,
+  ``experiment``, ``variant``, ``phase`` and ``forced`` (null and false outside an experiment),
   ``items`` of ``rank``, ``item_id``, ``title``, ``category``, ``score``, ``reason``, ``words``
 - status: ``healthy`` (something is live, and no older than --max-age-h), ``problem`` (why not, or
   null), ``namespace``, ``redis``, ``reachable``, ``server``, ``live`` (a manifest or null),
@@ -19,6 +20,10 @@ and nothing else, errors included; its fields are stable:
 - block, unblock: ``namespace``, ``items``, ``blocked`` (all that are, afterwards), ``dry_run``
 - forget: ``namespace``, ``user``, fields of `nightshelf.admin.erasure.Traces` (what was found),
   ``left`` (the same, read back), ``staging`` (generations being written), ``dry_run``
+- experiment list: ``namespace``, ``generation``, ``experiments`` (records of
+  `nightshelf.contract.experiment`, with ``state``, ``traffic_percent`` and each variant's
+  ``percent`` of the experiment's users)
+- experiment stop: ``namespace``, ``experiment``, ``phase``, ``status``, ``dry_run``
 - diff, doctor: see `nightshelf.diff.document`, `nightshelf.cli.doctor`; republish, why:
   `nightshelf_ops`
 - on exit codes 1 and 2 from Redis or its answer: ``error``, and ``reason`` for a refusal
@@ -30,7 +35,7 @@ from importlib.metadata import entry_points
 try:
     import typer
 
-    from nightshelf.cli import diff, doctor, generations, read, serve, takedown
+    from nightshelf.cli import diff, doctor, experiments, generations, read, serve, takedown
 except ModuleNotFoundError as absent:
     if absent.name not in ("typer", "rich"):
         raise
@@ -44,7 +49,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, a password among them
 )
-for _part in (read, diff, doctor, generations, serve, takedown):
+for _part in (read, diff, doctor, generations, experiments, serve, takedown):
     app.add_typer(_part.app)
 for _point in entry_points(group="nightshelf.commands"):
     with suppress(ModuleNotFoundError):  # an app's install: no checkout, no pipeline

@@ -36,15 +36,24 @@ Segment = Annotated[
     ),
 ]
 N = Annotated[int, typer.Option("-n", min=1, help="How many items at most.")]
+Forced = Annotated[
+    str | None,
+    typer.Option("--forced", metavar="EXPERIMENT:VARIANT", help="As this variant's users see it."),
+]
 
 app = typer.Typer()
 
 
-@command(app, epilog="Example: nightshelf get u42 -n 5")
-def get(context: Context, user: User, n: N = 10) -> None:
-    """Show a user's list, and why each item is in it."""
+@command(app, epilog="Examples: nightshelf get u42 -n 5; nightshelf get u42 --forced exp-1:ease")
+def get(context: Context, user: User, n: N = 10, forced: Forced = None) -> None:
+    """Show a user's list, why each item is in it, and the user's variant in an experiment."""
     shelf = context.open_shelf()
-    context.show_result(shelf, user, "list", shelf.get(user, n))
+    found = shelf.get(user, n, forced=forced)
+    if forced and not found.forced and found.items:
+        raise NotFound(
+            f"no variant {forced!r} in {context.namespace}: see nightshelf experiment list"
+        )
+    context.show_result(shelf, user, "list", found)
 
 
 @command(app, epilog="Example: nightshelf similar B2 --json")

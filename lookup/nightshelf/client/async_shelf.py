@@ -79,9 +79,11 @@ class AsyncShelf:
         filters: Filters | None = None,
         cursor: str | None = None,
         metadata: bool = False,
+        forced: str | None = None,
     ) -> Result:
         """Return up to `n` items for any user: `Shelf.get`."""
-        return await self._run(queries.get(self._state, user, n, model, filters, cursor, metadata))
+        query = queries.get(self._state, user, n, model, filters, cursor, metadata, forced)
+        return await self._run(query)
 
     async def get_many(self, users: Sequence[str], n: int = 10) -> list[Result]:
         """Return what `get` returns for each user: `Shelf.get_many`."""

@@ -23,7 +23,9 @@ class Event:
     value: float | None = None
     generation: int | None = None
     model: str | None = None
+    experiment: str | None = None
     variant: str | None = None
+    phase: int | None = None
     position: int | None = None
     latency_ms: float | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -38,7 +40,7 @@ class Event:
     def check(self) -> None:
         """Raise `InvalidKey` where a field that must be an id is not."""
         named = (self.event_id, self.user_id, self.event_type, self.item_id)
-        for text in (*named, self.model, self.variant):
+        for text in (*named, self.model, self.experiment, self.variant):
             if text is not None:
                 encode_id(text)
 
@@ -53,7 +55,9 @@ class Event:
             "value": None if self.value is None else repr(float(self.value)),
             "generation": self.generation,
             "model": self.model,
+            "experiment": self.experiment,
             "variant": self.variant,
+            "phase": self.phase,
             "position": self.position,
             "latency_ms": None if self.latency_ms is None else repr(float(self.latency_ms)),
         }

@@ -29,6 +29,10 @@ class Result:
     items). `model` is `None` for lists without a model; `age_s` counts from publication, and is
     `None` for a generation that is no longer live. `cached`: Redis was not asked, or did not reply.
     `cursor` asks for the next page; `None` at the end.
+
+    `experiment`, `variant` and `phase` are of the experiment that the user is in, if any; `model`
+    is the one served, which may be another than the variant's. `forced`: a tester chose the
+    variant, and `Shelf.shown` records it without the experiment.
     """
 
     items: tuple[Item, ...]
@@ -38,6 +42,10 @@ class Result:
     age_s: float | None = None
     cached: bool = False
     cursor: str | None = None
+    experiment: str | None = None
+    variant: str | None = None
+    phase: int | None = None
+    forced: bool = False
 
 
 @dataclass(frozen=True)

@@ -89,14 +89,20 @@ class Shelf:
         filters: Filters | None = None,
         cursor: str | None = None,
         metadata: bool = False,
+        forced: str | None = None,
     ) -> Result:
         """Return up to `n` items for any user; `ValueError` where `n` is under 1.
 
         `cursor` (of the previous page) goes on in its generation, without repeats; once that
-        generation's keys have expired, the result is empty, without a cursor. `model` names another
-        model than the generation's default. `metadata` adds the items' feature rows.
+        generation's keys have expired, the result is empty, without a cursor. `metadata` adds the
+        items' feature rows.
+
+        The model is that of the user's variant in an experiment, else the generation's default.
+        `model` names another, outside any experiment; `forced` (``<experiment>:<variant>``) shows a
+        tester a variant. A `forced` that is not published is passed over.
         """
-        return self._run(queries.get(self._state, user, n, model, filters, cursor, metadata))
+        query = queries.get(self._state, user, n, model, filters, cursor, metadata, forced)
+        return self._run(query)
 
     def get_many(self, users: Sequence[str], n: int = 10) -> list[Result]:
         """Return what `get` returns for each user, all lists and masks in one round trip."""
@@ -151,7 +157,11 @@ class Shelf:
     def shown(
         self, user: str, result: Result, *, first: int = 1, variant: str | None = None
     ) -> TrackingReceipt:
-        """Record that a user was shown a result, its first item at position `first`."""
+        """Record that a user was shown a result, its first item at position `first`.
+
+        The result says which experiment, variant and phase it belongs to; `variant` names one of an
+        experiment of the app's own instead.
+        """
         return self.record(tracking.shown_events(user, result, first, variant))
 
     def clicked(self, user: str, item: str, **details: Any) -> TrackingReceipt:

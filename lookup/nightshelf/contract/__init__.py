@@ -57,8 +57,9 @@ weight 1 today), a user segment's shrunk to those of all users.
 take ``generation`` and ``default_model`` from the first, GET the list and ZRANGE ``masked:{<id>}``
 0 -1; if there is no list, GET ``user:{<id>}`` for the user's ``favorite_categories`` and
 ``segment``, then the popular lists of those categories (taking from each in turn), of that segment
-and of ``all``. Leave out blocked, unavailable and masked items on every path, and replace a reason
-that names a blocked item by ``taste``; lists are longer than pages so that their tails fill.
+and of ``all``. An experiment may give the user another model (below). Leave out blocked,
+unavailable and masked items on every path, and replace a reason that names a blocked item by
+``taste``; lists are longer than pages so that their tails fill.
 
 **The refresh** recomputes, in the served generation, the lists of users who acted since the night;
 a manifest's ``digest`` and ``counts`` are of the keys that the night wrote. A user's row as of the
@@ -107,8 +108,9 @@ user's history: ``1``, ``2``, ``3-5``, ``6-10``, ``11+``), ``half_lives_days`` (
 
 **To track**: an entry of ``events`` has the fields ``event_id`` (equal when an event is sent
 twice), ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``,
-``value`` (of a purchase its revenue), ``generation``, ``model``, ``variant``, ``position`` (from 1)
-and ``latency_ms`` (of an ``impression``: how long the page waited for the list). The manifest's
+``value`` (of a purchase its revenue), ``generation``, ``model``, ``experiment``, ``variant``,
+``phase``, ``position`` (from 1) and ``latency_ms`` (of an ``impression``: how long the page waited
+for the list). The manifest's
 ``counting`` gives the effect of each type (docs/decisions/0035-event-types.md):
 
 - A type in ``seen`` adds the item to ``masked:{<id>}`` with its time in Unix seconds (the latest
@@ -131,4 +133,26 @@ row has), ``masks`` (``blocked`` or ``unavailable`` has), ``forget:<id>`` (drop 
 of SHA-256 over ``<canary's generation>:<user id>`` (UTF-8, not encoded), as a big-endian number,
 times 100, are below ``share`` times 2^32 (`nightshelf.contract.assignment.in_canary`); such a
 user's keys are those of that generation.
+
+**Experiments** serve users different models (docs/decisions/0047-assignment.md). ``experiments`` in
+``current`` is a list of ``id``, ``phase`` (from 1), ``traffic``, ``variants`` (``name``, ``model``,
+``buckets``; the first is the control), ``start``, ``end`` (ISO 8601 with an offset; empty: without
+a limit) and ``status``. ``traffic`` and ``buckets`` are ranges ``[first, end)`` of buckets 0 to
+9,999. A user's bucket under a salt is the first four bytes of SHA-256 over ``<salt>:<user id>``
+(UTF-8, not encoded), as a big-endian number, times 10,000, over 2^32, rounded down: 7,600 for
+``u1`` under ``exp-1`` (`nightshelf.contract.assignment.bucket`).
+
+- An experiment runs while its ``status`` is ``running``, from ``start`` on and before ``end``.
+- A user is in the first one that runs and whose ``traffic`` has the bucket under ``<id>:traffic``;
+  a user in none gets the list of ``default_model``.
+- The variant is the first whose ``buckets`` have the bucket under ``<id>:variant``, else the
+  control.
+- The list is that of the variant's ``model``; where that has none for the user, that of
+  ``default_model``, and so on as without an experiment.
+- An ``impression`` of the list names ``experiment``, ``variant`` and ``phase`` whichever list was
+  served, and in ``model`` the one that was; of a variant that a tester chose it names none of them.
+
+The experiments are the namespace's: they stay in ``current`` when that moves to a generation that
+was live before, and a canary's users are assigned by them too. A new night brings its own, in which
+an experiment that was stopped in ``current`` stays stopped throughout its phase.
 """

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from nightshelf.contract.chosen_blend import ChosenBlend
+from nightshelf.contract.experiment import Experiment
 from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.keys import DEFAULT_TTL_S, VERSION
 from nightshelf.errors import CorruptValue
@@ -105,7 +106,8 @@ class Manifest:
     its files), `config_hash` and `model_hash` say what it was made from. Its keys have lived their
     TTL since `extended_at`, else since `staged_at`; from `retired_at` on they are deleted. `canary`
     stands in the live one's alone. `counting` is how it counted events, `choice` the blend that its
-    lists are of (`None` where no model is a blend).
+    lists are of (`None` where no model is a blend). `experiments` are the namespace's: of the live
+    one they count alone, and they move along with the pointer (`nightshelf.admin.experiments`).
     """
 
     generation: int
@@ -131,6 +133,7 @@ class Manifest:
     canary: Canary | None = None
     counting: Counting | None = None
     choice: ChosenBlend | None = None
+    experiments: tuple[Experiment, ...] = ()
 
     @property
     def half(self) -> bool:
@@ -157,6 +160,7 @@ class Manifest:
                 canary=Canary.from_raw(raw["canary"]) if raw.get("canary") else None,
                 counting=Counting.from_raw(raw["counting"]) if raw.get("counting") else None,
                 choice=ChosenBlend.from_raw(raw["choice"]) if raw.get("choice") else None,
+                experiments=tuple(map(Experiment.from_raw, raw.get("experiments") or ())),
             )
         except _UNREADABLE as error:
             raise CorruptValue(f"not a manifest: {value[:80]!r}") from error

@@ -40,6 +40,10 @@ def test_get_as_json(redis_client: Redis, redis_url: str) -> None:
         "source": "list",
         "generation": 1,
         "model": "als",
+        "experiment": None,
+        "variant": None,
+        "phase": None,
+        "forced": False,
         "items": [
             {
                 "rank": 1,

@@ -196,7 +196,7 @@ def test_golden_manifest() -> None:
         b'"models":["als"],"default_model":"als","list_length":50,"ttl_s":259200,'
         b'"counts":{"list":2},"n_bytes":120,"digest":"ab","config_hash":"cd",'
         b'"model_hash":"ef","inputs":{"events":"01"},"contract":1,'
-        b'"metrics":{},"gates":{},"canary":null,"counting":null,"choice":null}'
+        b'"metrics":{},"gates":{},"canary":null,"counting":null,"choice":null,"experiments":[]}'
     )
     assert manifest.to_json() == golden
     assert Manifest.from_json(golden) == manifest
@@ -265,7 +265,9 @@ def test_golden_event() -> None:
         0.1,
         generation=44,
         model="als",
+        experiment="exp-1",
         variant="b",
+        phase=3,
         position=2,
         latency_ms=12,
         at=at,
@@ -281,7 +283,9 @@ def test_golden_event() -> None:
         "value": "0.1",
         "generation": "44",
         "model": "als",
+        "experiment": "exp-1",
         "variant": "b",
+        "phase": "3",
         "position": "2",
         "latency_ms": "12.0",
     }

@@ -45,3 +45,7 @@ def show_list(
     made = f", model {result.model}" if result.model else ""
     age = f"published {age_text(result.age_s)} ago"
     show_line(f"source {result.source}, generation {result.generation}{made}, {age}")
+    if result.experiment:
+        forced = ", as asked for" if result.forced else ""
+        phase = f"experiment {result.experiment}, phase {result.phase}"
+        show_line(f"{phase}, variant {result.variant}{forced}")

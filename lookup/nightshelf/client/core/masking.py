@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from nightshelf.client.core.stored_list import StoredList
 from nightshelf.client.results import Item
+from nightshelf.contract.experiment import Assignment
 from nightshelf.contract.values import Manifest
 
 #: Name of the blend of a user's favourite categories, beside the segments' names.
@@ -38,13 +39,14 @@ class MaskedList(NamedTuple):
     """A list of one generation, its fallback level, and the masks to apply.
 
     `level` is ``list:<model>``, ``popular:<segment>``, ``similar:<item>`` or ``popular:favorites``;
-    ids are raw.
+    ids are raw. `assignment` is the user's in an experiment, whichever the level.
     """
 
     level: str
     ranked: StoredList
     live: Manifest
     masks: Masks = NO_MASKS
+    assignment: Assignment | None = None
 
     @property
     def source(self) -> str:

@@ -72,7 +72,8 @@ def _filtered(
         allowed |= yield from _allowed(state, call, found.live, lists[1:], filters)
         page = cut(lists, n, found.masks, start=start, allowed=allowed)
     if call.failed and not page.items:  # without feature rows no item passes: retry
-        cursor = text_of(found.live.generation, start, fingerprint(filters), found.level)
+        where = found.live.generation, start, fingerprint(filters), found.level
+        cursor = text_of(*where, found.assignment)
         return finish(state, call, Result((), "none", cursor=cursor))
     return result_of(state, call, found, page, filters, sources[page.first_of])
 
@@ -104,17 +105,18 @@ def result_of(
     cursor = None
     if page.next_at is not None:
         level = "popular:all" if source == "last-good" else found.level
-        cursor = text_of(live.generation, page.next_at, fingerprint(filters), level)
+        where = live.generation, page.next_at, fingerprint(filters), level
+        cursor = text_of(*where, found.assignment)
     model = None
     if source in ("list", "similar"):
         model = found.level.partition(":")[2] if source == "list" else live.default_model
     pointer = call.pointer
     since_s = pointer.published_s if live is pointer.live else published_s(live)
-    return finish(
-        state,
-        call,
-        Result(page.items, source, live.generation, model, age_s(since_s), not call.asked, cursor),
-    )
+    about = live.generation, model, age_s(since_s), not call.asked, cursor
+    if not (of := found.assignment):
+        return finish(state, call, Result(page.items, source, *about))
+    in_experiment = of.experiment, of.variant, of.phase, of.forced
+    return finish(state, call, Result(page.items, source, *about, *in_experiment))
 
 
 def finish(state: ClientState, call: CallState, result: Result) -> Result:

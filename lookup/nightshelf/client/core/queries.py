@@ -1,7 +1,9 @@
 """Queries: `get`, `get_many`, `similar` and `popular`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
 
 from nightshelf.client.core.cursor import Cursor
 from nightshelf.client.core.fallback import (
@@ -19,10 +21,13 @@ from nightshelf.client.core.protocol import Exchange
 from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.filters import Filters, fingerprint
 from nightshelf.client.results import Result
+from nightshelf.contract.experiment import Assignment, assigned
 from nightshelf.contract.ids import id_text
 from nightshelf.contract.keys import encode_id, encode_segment
 from nightshelf.contract.values import Manifest
 from nightshelf.errors import InvalidCursor, InvalidKey
+
+_NO_ASSIGNMENTS: Mapping[str, Assignment] = MappingProxyType({})
 
 
 def get(
@@ -33,6 +38,7 @@ def get(
     filters: Filters | None,
     cursor: str | None,
     metadata: bool,
+    forced: str | None,
 ) -> Exchange[Result]:
     """Return a page of a user's list, from the start or from a cursor on."""
     user = id_text(user)
@@ -45,12 +51,19 @@ def get(
         found = yield from _next_of(state, call, user, after)
         if not found and call.failed:  # the list may still exist: retry with the same cursor
             return finish(state, call, Result((), "none", cursor=cursor))
+        assignment = after.assignment
     else:
         found = None
+        assignments = _NO_ASSIGNMENTS if model else _assignments(live, [user], forced)
         if live:
-            by_user = yield from personal(state, call, live, [user], model, lambda _, each: each)
+            by_user = yield from personal(
+                state, call, live, [user], model, assignments, lambda _, each: each
+            )
             found = by_user.get(user)
         found = _or_last_good(state, call, user, found)
+        assignment = assignments.get(user)
+    if found and assignment:
+        found = found._replace(assignment=assignment)
     start = after.at if after else 0
     if filters or metadata:
         return (yield from page_of(state, call, found, n, filters, start, metadata))
@@ -64,13 +77,18 @@ def get_many(state: ClientState, users: Sequence[str], n: int) -> Exchange[list[
     if not users:
         return []
     call = yield from begin(state)
+    live = call.pointer.live
+    assignments = _assignments(live, users)
 
     def made(user: str, found: MaskedList | None) -> Result:
-        return plain(state, call, _or_last_good(state, call, user, found), n)
+        found = _or_last_good(state, call, user, found)
+        if found and user in assignments:
+            found = found._replace(assignment=assignments[user])
+        return plain(state, call, found, n)
 
     results: dict[str, Result] = {}
-    if live := call.pointer.live:
-        results = yield from personal(state, call, live, users, None, made)
+    if live:
+        results = yield from personal(state, call, live, users, None, assignments, made)
     for user in users:
         if user not in results:
             results[user] = made(user, None)
@@ -109,6 +127,17 @@ def checked(n: int) -> None:
     """Raise `ValueError` unless `n` is 1 or more."""
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}")
+
+
+def _assignments(
+    live: Manifest | None, users: Sequence[str], forced: str | None = None
+) -> Mapping[str, Assignment]:
+    """Return the assignments of those users who are in an experiment."""
+    if not (live and live.experiments):
+        return _NO_ASSIGNMENTS
+    at = datetime.now(UTC)
+    each = {user: assigned(live.experiments, user, at, forced) for user in users}
+    return {user: assignment for user, assignment in each.items() if assignment}
 
 
 def _checked(cursor: str, filters: Filters | None) -> Cursor:

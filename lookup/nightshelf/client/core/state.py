@@ -163,7 +163,8 @@ class ClientState:
         if live:
             served = [(live.generation, {*live.models, live.default_model})]
             if live.canary:
-                served.append((live.canary.generation, {live.canary.default_model}))
+                models = {each.model for one in live.experiments for each in one.variants}
+                served.append((live.canary.generation, models | {live.canary.default_model}))
             for at, models in served:
                 keys.append(self.keys.user(at, user))
                 keys += [self.keys.list(at, model, user) for model in models]

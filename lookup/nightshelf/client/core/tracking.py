@@ -59,7 +59,16 @@ def live_counting(state: ClientState) -> Exchange[Counting | None]:
 
 
 def shown_events(user: str, result: Result, first: int, variant: str | None) -> list[Event]:
-    """Return an impression for each item of a result, the first at position `first`."""
+    """Return an impression for each item of a result, the first at position `first`.
+
+    They name the result's experiment, unless a tester chose the variant; `variant` is that of an
+    experiment of the app's own, which is then named alone.
+    """
+    experiment, phase = result.experiment, result.phase
+    if variant is not None or result.forced:
+        experiment = phase = None
+    else:
+        variant = result.variant
     return [
         Event(
             user,
@@ -67,7 +76,9 @@ def shown_events(user: str, result: Result, first: int, variant: str | None) -> 
             item.item_id,
             generation=result.generation,
             model=result.model,
+            experiment=experiment,
             variant=variant,
+            phase=phase,
             position=position,
         )
         for position, item in enumerate(result.items, start=first)

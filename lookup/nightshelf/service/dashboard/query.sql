@@ -11,8 +11,8 @@ WITH columns AS (
     SELECT
         NULL::VARCHAR AS event_id, NULL::VARCHAR AS user_id, NULL::VARCHAR AS event_type,
         NULL::TIMESTAMPTZ AS ts, NULL::VARCHAR AS item_id, NULL::DOUBLE AS value,
-        NULL::BIGINT AS generation, NULL::VARCHAR AS model, NULL::VARCHAR AS variant,
-        NULL::INTEGER AS position, NULL::DOUBLE AS latency_ms, NULL::TIMESTAMPTZ AS arrived_at
+        NULL::BIGINT AS generation, NULL::VARCHAR AS model, NULL::VARCHAR AS experiment,
+        NULL::VARCHAR AS variant, NULL::INTEGER AS phase, NULL::INTEGER AS position, NULL::DOUBLE AS latency_ms, NULL::TIMESTAMPTZ AS arrived_at
     WHERE false
 ),
 log AS (
@@ -29,7 +29,7 @@ once AS (
         PARTITION BY event_id
         ORDER BY
             arrived_at NULLS LAST, ts, user_id, event_type, item_id, value,
-            generation, model, variant, position, latency_ms
+            generation, model, experiment, variant, phase, position, latency_ms
     ) = 1
 ),
 told AS (
