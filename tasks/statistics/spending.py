@@ -1,0 +1,79 @@
+"""Group-sequential bounds: alpha spent as O'Brien and Fleming do, at looks that nobody planned.
+
+The spending function of Lan and DeMets (1983) gives the alpha that may be spent up to an
+information fraction; each look's bound follows from all looks before it, by the recursion of
+Armitage, McPherson and Rowe (1969) on a grid.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+Floats = npt.NDArray[np.float64]
+
+#: Looks that add less information than this are not looks: their bound is infinite.
+_MIN_STEP = 0.002
+#: Below this nothing is spent: the bound would be over 8 standard errors.
+_MIN_ALPHA = 1e-15
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
+
+
+def spent(fraction: float, alpha: float) -> float:
+    """Return the two-sided alpha that may be spent up to an information fraction of 0 to 1.
+
+    >>> round(spent(1.0, 0.05), 4), round(spent(0.5, 0.05), 4)
+    (0.05, 0.0031)
+
+    Each side spends 2 - 2 Phi(z / sqrt(fraction)), with z the quantile of alpha / 4.
+    """
+    if fraction <= 0:
+        return 0.0
+    return float(4 * norm.sf(norm.isf(alpha / 4) / np.sqrt(min(1.0, fraction))))
+
+
+def bounds(fractions: Sequence[float], alpha: float = 0.05) -> list[float]:
+    """Return the bound of |z| at each look, for information fractions in ascending order.
+
+    >>> [round(bound, 3) for bound in bounds([0.5, 1.0])]
+    [2.963, 1.969]
+
+    After a fraction of 1 nothing is left to spend: further looks have an infinite bound.
+    """
+    found: list[float] = []
+    at, used = 0.0, 0.0
+    region: tuple[Floats, Floats] | None = None  # nodes of B(t) inside the bounds, density x weight
+    for fraction in fractions:
+        now = min(1.0, fraction)
+        step, budget = now - at, spent(now, alpha) - used
+        if at == 1.0 or (step < _MIN_STEP and now < 1.0) or budget < _MIN_ALPHA:
+            found.append(np.inf)
+            continue
+        sd = np.sqrt(max(step, _MIN_STEP))
+        edge = _edge(region, sd, budget)
+        region = _inside(region, sd, edge)
+        at, used = now, spent(now, alpha)
+        found.append(float(edge / np.sqrt(now)))
+    return found
+
+
+def _edge(region: tuple[Floats, Floats] | None, sd: float, budget: float) -> float:
+    """Return the bound of |B(t)| that is crossed first at this look with probability `budget`."""
+    nodes, mass = (np.zeros(1), np.ones(1)) if region is None else region
+
+    def excess(edge: float) -> float:
+        crossed = norm.sf((edge - nodes) / sd) + norm.sf((edge + nodes) / sd)
+        return float(mass @ crossed) - budget
+
+    return float(brentq(excess, 0.0, 40.0, xtol=1e-12))
+
+
+def _inside(region: tuple[Floats, Floats] | None, sd: float, edge: float) -> tuple[Floats, Floats]:
+    """Return nodes of B(t) within the bound, and the mass of paths that have not crossed yet."""
+    before, mass = (np.zeros(1), np.ones(1)) if region is None else region
+    reach = min(edge, float(np.abs(before).max()) + 9 * sd)
+    nodes = reach * _NODES
+    density = norm.pdf((nodes[:, None] - before[None, :]) / sd) @ mass / sd
+    return nodes, density * reach * _WEIGHTS
