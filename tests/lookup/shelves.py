@@ -69,8 +69,13 @@ def values(keys: Keys, generation: int) -> dict[str, bytes]:
     return encoded | {key: value.to_json() for key, value in lists.items()}
 
 
-def staged(client: Redis, generation: int | None = None, *, namespace: str = SHOP) -> int:
-    """Write and stage a generation (the next one by default); return its number."""
+def staged(
+    client: Redis, generation: int | None = None, *, namespace: str = SHOP, **fields: Any
+) -> int:
+    """Write and stage a generation (the next one by default); return its number.
+
+    `fields` are of its manifest.
+    """
     number = generation or allot(client, namespace)
     keys = Keys(namespace)
     contents = values(keys, number)
@@ -87,13 +92,15 @@ def staged(client: Redis, generation: int | None = None, *, namespace: str = SHO
         n_bytes=sum(map(len, contents.values())),
         digest=f"{number:064x}",
     )
-    stage(client, namespace, manifest)
+    stage(client, namespace, replace(manifest, **fields))
     return number
 
 
-def publish(client: Redis, generation: int | None = None, *, namespace: str = SHOP) -> Manifest:
+def publish(
+    client: Redis, generation: int | None = None, *, namespace: str = SHOP, **fields: Any
+) -> Manifest:
     """Write, stage and flip a generation."""
-    return flip(client, namespace, staged(client, generation, namespace=namespace))
+    return flip(client, namespace, staged(client, generation, namespace=namespace, **fields))
 
 
 def age(client: Redis, generation: int, by: timedelta, *, namespace: str = SHOP) -> None:

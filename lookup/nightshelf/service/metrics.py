@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from nightshelf.client.async_shelf import AsyncShelf
 from nightshelf.client.event import Event
-from nightshelf.client.results import source_kind
+from nightshelf.client.results import Result, source_kind
 from nightshelf.contract.feature_rules import PURCHASE
 from nightshelf.service.shelf_collector import ShelfCollector
 
@@ -59,6 +59,9 @@ class Metrics:
         )
         events = "Events recorded, each once."
         self._events = _counter(registry, "events", events, ("event", "model", "variant"))
+        assigned = "Lists served to users in an experiment, testers' apart."
+        names = ("experiment", "variant")
+        self._assigned = _counter(registry, "assigned", assigned, names)
         lost = "Events sent and not recorded, by cause; `share`: too many of that caller wait."
         self._not_recorded = _counter(registry, "events_not_recorded", lost, ("cause",))
         waiting = "Events that wait in Redis to be collected."
@@ -76,6 +79,7 @@ class Metrics:
         # Separate, so that callers' names cannot displace served ones.
         self._served_model = _Bounded(MAX_VALUES)
         self._model, self._variant = _Bounded(MAX_VALUES), _Bounded(MAX_VALUES)
+        self._experiment, self._assigned_to = _Bounded(MAX_VALUES), _Bounded(MAX_VALUES)
         # Finding a series by its labels costs more than adding to it.
         self._served: dict[tuple[str, int, str, str], tuple[Counter, Histogram]] = {}
         self._counted: TTLCache[str, None] = TTLCache(_MAX_IDS, _ID_TTL_S)
@@ -92,6 +96,12 @@ class Metrics:
         requests, durations = series
         requests.inc()
         durations.observe(seconds)
+
+    def assigned(self, result: Result) -> None:
+        """Count a list by the variant that its user is in, if any."""
+        if result.experiment is not None and not result.forced:
+            names = self._experiment(result.experiment), self._assigned_to(result.variant)
+            self._assigned.labels(*names).inc()
 
     def refused(self, status: int) -> None:
         """Count a request refused before the app."""

@@ -10,6 +10,7 @@ from redis import Redis
 
 from nightshelf.service import ServiceSettings
 from nightshelf.service.schemas import lists as bodies
+from tests.lookup.experiments import LINKS, OUT, experimenting
 from tests.lookup.service.calling import Caller, calling
 from tests.lookup.shelves import SHOP, publish
 
@@ -48,6 +49,37 @@ def test_a_user_s_list(client: Caller) -> None:
         "cursor": "1.2.-.list%3Aals",
     }
     assert checked(client.get("/recommendations/ann"), bodies.Recommendations)["cached"]
+
+
+def test_a_list_in_an_experiment_says_so(client: Caller, redis_client: Redis) -> None:
+    redis_client.flushdb()
+    experimenting(redis_client)
+    said = {"experiment": "exp-1", "variant": "links", "phase": 2}
+    sent = {"user_ids": [LINKS, OUT], "n": 1}
+    links, out = checked(client.post("/recommendations/batch", json=sent), bodies.Batched)[
+        "results"
+    ]
+    got = checked(client.get(f"/recommendations/{LINKS}?n=1"), bodies.Recommendations)
+    posted = checked(
+        client.post("/recommendations", json={"user_id": LINKS, "n": 1}), bodies.Recommendations
+    )
+    for page in (links, got, posted):
+        assert said.items() <= page.items()
+        assert page["model_used"] == "ease"
+        assert "forced" not in page
+    assert not {"experiment", "variant", "phase", "forced"} & out.keys()
+    counted = client.counted("nightshelf_assigned_total", experiment="exp-1", variant="links")
+    forced = {"user_id": OUT, "forced": "exp-1:links"}
+    for answer in (
+        client.get(f"/recommendations/{OUT}", params={"forced": "exp-1:links"}),
+        client.post("/recommendations", json=forced),
+    ):
+        page = checked(answer, bodies.Recommendations)
+        assert (said | {"forced": True}).items() <= page.items()
+    assert counted == client.counted(
+        "nightshelf_assigned_total", experiment="exp-1", variant="links"
+    )
+    assert counted >= 3
 
 
 def test_post_and_get_say_the_same(client: Caller) -> None:

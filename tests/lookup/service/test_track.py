@@ -34,13 +34,24 @@ def client(app: Caller, redis_client: Redis) -> Caller:
 
 
 def test_an_impression_and_what_goes_with_it(client: Caller, redis_client: Redis) -> None:
-    said = {"generation": 7, "model": "als", "variant": "b", "position": 3, "latency_ms": 12.5}
+    said = {"generation": 7, "model": "als", "experiment": "exp-1", "variant": "b", "phase": 2}
+    said |= {"position": 3, "latency_ms": 12.5}
     answer = client.post("/track/impression", json=CLICK | said | {"event_id": "i1"})
     assert (answer.status_code, answer.json()) == (202, {"event_ids": ["i1"]})
     (entry,) = entries(redis_client)
     assert entry.pop("ts").endswith("+00:00")
     sent = {name: str(value) for name, value in (CLICK | said).items()}
     assert entry == sent | {"event_id": "i1", "event_type": "impression"}
+
+
+def test_a_testers_impression_is_recorded_outside_the_experiment(
+    client: Caller, redis_client: Redis
+) -> None:
+    served = {"experiment": "exp-1", "variant": "b", "phase": 2, "forced": True, "model": "ease"}
+    assert client.post("/track/impression", json=CLICK | served).status_code == 202
+    (entry,) = entries(redis_client)
+    assert entry["model"] == "ease"
+    assert not {"experiment", "variant", "phase", "forced"} & entry.keys()
 
 
 def test_a_list_of_clicks_gets_ids_in_order(client: Caller, redis_client: Redis) -> None:

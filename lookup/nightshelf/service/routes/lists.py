@@ -41,6 +41,7 @@ async def recommend_one(request: Request) -> Response:
         model=page.model_name,
         cursor=page.cursor,
         metadata=page.metadata,
+        forced=page.forced,
     )
     return _answer(request, result, {"user_id": page.user_id, "cursor": result.cursor})
 
@@ -55,6 +56,7 @@ async def recommend(request: Request, wanted: bodies.Recommend) -> Response:
         filters=wanted.filters.filters() if wanted.filters else None,
         cursor=wanted.cursor,
         metadata=wanted.metadata,
+        forced=wanted.forced,
     )
     return _answer(request, result, {"user_id": wanted.user_id, "cursor": result.cursor})
 
@@ -62,7 +64,10 @@ async def recommend(request: Request, wanted: bodies.Recommend) -> Response:
 @router.post("/recommendations/batch", response_model=bodies.Batched)
 async def recommend_many(request: Request, wanted: bodies.Batch) -> Response:
     """Return the first page of many users' lists, read in one round trip."""
-    results = await state_of(request).shelf.get_many(wanted.user_ids, wanted.n)
+    state = state_of(request)
+    results = await state.shelf.get_many(wanted.user_ids, wanted.n)
+    for result in results:
+        state.metrics.assigned(result)
     pages = [
         {"user_id": user, **_page(result), "cursor": result.cursor}
         for user, result in zip(wanted.user_ids, results, strict=True)
@@ -101,17 +106,26 @@ async def popular(request: Request) -> Response:
 def _answer(request: Request, result: Result, about: Mapping[str, Any]) -> Response:
     notes = request.scope["state"]
     notes["model"], notes["source"] = result.model, result.source
+    state_of(request).metrics.assigned(result)
     return Response(orjson.dumps({**about, **_page(result)}), media_type="application/json")
 
 
 def _page(result: Result) -> dict[str, Any]:
-    return {
+    page = {
         "recommendations": list(map(_item, result.items)),
         "model_used": result.model,
         "source": result.source,
         "generation": result.generation,
         "cached": result.cached,
     }
+    if result.experiment is not None:
+        page |= {
+            "experiment": result.experiment,
+            "variant": result.variant,
+            "phase": result.phase,
+            **({"forced": True} if result.forced else {}),
+        }
+    return page
 
 
 def _item(item: Item) -> dict[str, Any]:

@@ -98,6 +98,13 @@ class UserPage(Page):
     """Parameters of a page of a user's list."""
 
     user_id: Id
+    forced: Annotated[
+        str | None,
+        Field(
+            max_length=2 * MAX_ID_BYTES,
+            description="`experiment:variant` for a tester; one that is not published is ignored.",
+        ),
+    ] = None
 
 
 class Alike(Cut):
@@ -195,6 +202,13 @@ class Recommendations(Served):
 
     user_id: str
     cursor: str | None
+    experiment: (
+        Annotated[str, Field(description="The user's; not there outside one, as all that follow.")]
+        | None
+    ) = None
+    variant: str | None = None
+    phase: Annotated[int, Field(description="Of the experiment.")] | None = None
+    forced: Annotated[bool, Field(description="There where a tester chose the variant.")] = False
 
 
 class Batched(BaseModel):

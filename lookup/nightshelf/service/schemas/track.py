@@ -13,7 +13,8 @@ from nightshelf.service.schemas.lists import Id
 #: Events in one request: a page and its scrolling.
 MAX_EVENTS = 100
 _LARGEST = 2**53 - 1  # what a JSON number holds exactly everywhere
-_DETAILS = ("generation", "model", "variant", "position", "event_id")
+_DETAILS = ("generation", "model", "experiment", "variant", "phase", "position", "event_id")
+_OF_EXPERIMENT = ("experiment", "variant", "phase")
 
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 
@@ -38,7 +39,14 @@ class _Tracked(BaseModel):
     user_id: Id
     generation: Annotated[int, Field(ge=1, le=_LARGEST)] | None = None
     model: Id | None = None
-    variant: Id | None = None
+    experiment: Annotated[Id | None, Field(description="As the list was served.")] = None
+    variant: Annotated[Id | None, Field(description="As served, or of an experiment of yours.")] = (
+        None
+    )
+    phase: Annotated[int, Field(ge=1, le=2**31 - 1, description="As served.")] | None = None
+    forced: Annotated[
+        bool, Field(description="As served: true is recorded outside the experiment.")
+    ] = False
     position: Annotated[int, Field(ge=1, le=10_000, description="From 1.")] | None = None
     event_id: Annotated[
         str,
@@ -49,8 +57,12 @@ class _Tracked(BaseModel):
     ] = Field(default_factory=lambda: uuid4().hex)
 
     def details(self) -> dict[str, Any]:
-        """Return the fields that `Event` has under the same names."""
-        return {name: getattr(self, name) for name in _DETAILS}
+        """Return the fields that `Event` has under the same names.
+
+        Those of the experiment are left out where a tester chose the variant.
+        """
+        left_out = _OF_EXPERIMENT if self.forced else ()
+        return {name: getattr(self, name) for name in _DETAILS if name not in left_out}
 
 
 class Impression(_Tracked):
