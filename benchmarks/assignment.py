@@ -40,9 +40,8 @@ def main() -> None:
                 f"p {p_value:.4f}"
             )
             p_values.append(p_value)
-    statistic, _, _ = independence(
-        *(fnv_buckets(salt) for salt in ("exp-1", "exp-2")), _FNV_BUCKETS
-    )
+    one, other = fnv_buckets("exp-1"), fnv_buckets("exp-2")
+    statistic, _, _ = independence(one, other, _FNV_BUCKETS)
     print(f"FNV-1a, {_N_FNV_USERS:,} sequential ids, two experiments: chi-square {statistic:,.0f}")
     even = all(_LEAST <= p_value <= 1 - _LEAST for p_value in p_values)
     verdict = "uniform and independent" if even else "NOT uniform and independent"

@@ -53,7 +53,7 @@ MOVES: list[Callable[[Redis], object]] = [
     lambda client: (rollback(client, SHOP, to=1), promote(client, SHOP, 2)),
     lambda client: (rollback(client, SHOP), promote(client, SHOP, 3)),
     lambda client: release(client, SHOP, 4, 100),
-    lambda client: (release(client, SHOP, 2, 5), rollback(client, SHOP)),
+    lambda client: (release(client, SHOP, 2, 5), rollback(client, SHOP)),  # type: ignore[func-returns-value]
     lambda client: extend(client, SHOP),
 ]
 
