@@ -5,7 +5,7 @@ no item that was created later. The rest of the catalogue and of the users file 
 now: docs/decisions/0025-backfill.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,6 +23,8 @@ from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
 from tasks.models.registry import MODELS
 from tasks.pipeline import Pipeline, Recipe
+from tasks.recommend.similar_items import similar_items
+from tasks.recommend.topn import LIST_STEPS
 from tasks.report.build import Outcome, write_report
 from tasks.runs.journal import computed
 from tasks.runs.resume import find_done, take_over
@@ -33,8 +35,8 @@ from tasks.settings import Settings
 Make = Literal["features", "model", "lists", "report"]
 _LAST_STEP: Mapping[Make, Callable[[Settings], str]] = {
     "features": lambda _: "build_features",
-    "model": lambda settings: MODELS[settings.models.names[-1]].train.__name__,
-    "lists": lambda _: "similar_items",
+    "model": lambda settings: MODELS[settings.models.names[0]].train.__name__,
+    "lists": lambda settings: _last_list_step(settings.models.names).__name__,
     "report": lambda _: "write_report",
 }
 
@@ -82,12 +84,11 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
     features = pipeline.features()
     if make == "features":
         return
-    models = pipeline.models(
-        features, pipeline.popularity(), warm=False
-    )  # no date depends on another
+    popularity = pipeline.popularity()
+    models = pipeline.models(features, popularity, warm=False)  # no date depends on another
     if make == "model":
         return
-    made = pipeline.lists(features, models)
+    made = pipeline.further(pipeline.lists(features, models), popularity, warm=False)
     if make == "report":
         _report(run, made, settings, pipeline.recipe)
 
@@ -95,9 +96,10 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
 def make_lists(run: Run, inputs: Inputs, settings: Settings) -> tuple[Made, Recipe]:
     """Compute all that is published of a date, less what the run has taken over already."""
     pipeline = open_pipeline(run, inputs, settings)
-    features = pipeline.features()
-    models = pipeline.models(features, pipeline.popularity(), warm=False)
-    return pipeline.lists(features, models), pipeline.recipe
+    features, popularity = pipeline.features(), pipeline.popularity()
+    models = pipeline.models(features, popularity, warm=False)
+    made = pipeline.further(pipeline.lists(features, models), popularity, warm=False)
+    return made, pipeline.recipe
 
 
 def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:
@@ -165,6 +167,10 @@ def summarise(run: Run) -> Summary:
         ndcg_at_10=steps.get("evaluate", {}).get("lists", {}).get("ndcg_at_10"),
         seconds=sum(line["seconds"] for line in journal),
     )
+
+
+def _last_list_step(models: Sequence[str]) -> Callable[..., object]:
+    return similar_items if len(models) == 1 else LIST_STEPS[models[-1]]
 
 
 def _report(run: Run, made: Made, settings: Settings, recipe: Recipe) -> None:

@@ -5,10 +5,10 @@ time it.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from tasks.artifacts.records import CleanLog, Features, Made, Popularity, TrainedModel
+from tasks.artifacts.records import CleanLog, Features, Lists, Made, Popularity, TrainedModel
 from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
 from tasks.features.settings import FeatureSettings
@@ -16,7 +16,7 @@ from tasks.models.registry import MODELS, start_of
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
-from tasks.recommend.topn import top_n
+from tasks.recommend.topn import LIST_STEPS, top_n
 from tasks.runs.run_folder import Run
 
 P = ParamSpec("P")
@@ -40,9 +40,9 @@ def direct(step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 class Recipe:
     """Every setting that the lists of a run follow from.
 
-    `models` are the settings of each model to train, by its name, the default first;
-    `popular_half_life_days` is that of the popularity they learn from. Without `similar` no similar
-    items are computed.
+    `models` are the settings of each model to train, by its name, the default first; `further`
+    those of models beside it, which are left out where they fail. `popular_half_life_days` is that
+    of the popularity they learn from. Without `similar` no similar items are computed.
     """
 
     features: FeatureSettings
@@ -51,6 +51,7 @@ class Recipe:
     topn: TopNSettings
     popularity: PopularitySettings
     similar: SimilarSettings | None
+    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,18 @@ class Pipeline:
         bad: Collection[int] = frozenset(),
     ) -> Mapping[str, TrainedModel]:
         """Train each model, where `warm` from an earlier run's that is not among the `bad`."""
-        trained = {}
-        for name, settings in self.recipe.models.items():
-            start = start_of(name, self.run, settings, bad) if warm else None
-            step = MODELS[name].train
-            trained[name] = self.call(step, self.run, features, settings, start, popularity)
-        return trained
+        return {
+            name: self._train(name, settings, features, popularity, warm=warm, bad=bad)
+            for name, settings in self.recipe.models.items()
+        }
 
     def lists(self, features: Features, models: Mapping[str, TrainedModel]) -> Made:
         """Make each model's lists for users, the popular lists and the default's similar items."""
         call, run, recipe = self.call, self.run, self.recipe
+        default = next(iter(models))
         lists = {
-            name: call(top_n, run, features, model, recipe.topn) for name, model in models.items()
+            name: call(_list_step(name, default), run, features, model, recipe.topn)
+            for name, model in models.items()
         }
         popular = call(
             popular_lists,
@@ -104,7 +105,48 @@ class Pipeline:
         similar = call(similar_items, run, features, made.model, recipe.similar, recipe.topn)
         return replace(made, similar=similar)
 
+    def further(
+        self,
+        made: Made,
+        popularity: Popularity,
+        *,
+        warm: bool = True,
+        bad: Collection[int] = frozenset(),
+    ) -> Made:
+        """Add the further models and their lists; one that fails is left out.
+
+        Whatever it raises is its reason: nothing that it does touches what was `made`.
+        """
+        for name, settings in self.recipe.further.items():
+            try:
+                model = self._train(name, settings, made.features, popularity, warm=warm, bad=bad)
+                step = _list_step(name, made.default)
+                lists = self.call(step, self.run, made.features, model, self.recipe.topn)
+            except Exception as error:  # the night goes on without the model
+                made = made.without({name: f"{type(error).__name__}: {error}"})
+            else:
+                models, of_models = {**made.models, name: model}, {**made.lists, name: lists}
+                made = replace(made, models=models, lists=of_models)
+        return made
+
     def whole(self) -> Made:
         """Take all steps, training from an earlier run where there is one."""
-        features = self.features()
-        return self.lists(features, self.models(features, self.popularity()))
+        features, popularity = self.features(), self.popularity()
+        return self.further(self.lists(features, self.models(features, popularity)), popularity)
+
+    def _train(
+        self,
+        name: str,
+        settings: Any,
+        features: Features,
+        popularity: Popularity,
+        *,
+        warm: bool,
+        bad: Collection[int],
+    ) -> TrainedModel:
+        start = start_of(name, self.run, settings, bad) if warm else None
+        return self.call(MODELS[name].train, self.run, features, settings, start, popularity)
+
+
+def _list_step(name: str, default: str) -> Callable[..., Lists]:
+    return top_n if name == default else LIST_STEPS[name]

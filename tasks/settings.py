@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -134,7 +134,13 @@ class Settings(BaseSettings):
     @property
     def recipe(self) -> Recipe:
         """Settings that the lists of a run follow from."""
-        return self._recipe_of(self.models.names)
+        return self.recipe_with(())
+
+    def recipe_with(self, models: Iterable[str]) -> Recipe:
+        """Return the recipe of the default model, with further ones after the settings' own."""
+        default, *others = dict.fromkeys([*self.models.names, *models])
+        recipe = self._recipe_of([default])
+        return replace(recipe, further={name: MODELS[name].settings(self) for name in others})
 
     @property
     def compared(self) -> Recipe:

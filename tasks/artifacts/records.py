@@ -1,7 +1,7 @@
 """Records that steps hand over: paths, counts and ids, never the data itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -170,7 +170,8 @@ class GenerationFiles:
 class Made:
     """All that is computed of a run before Redis; without `similar` where none were asked for.
 
-    `models` and their `lists` are by name, the default first.
+    `models` and their `lists` are by name, the default first; `left_out` gives the reason of each
+    further model that failed.
     """
 
     log: CleanLog
@@ -179,6 +180,7 @@ class Made:
     lists: Mapping[str, Lists]
     popular: Lists
     similar: Lists | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def default(self) -> str:
@@ -194,6 +196,24 @@ class Made:
     def own(self) -> Lists:
         """The default model's lists."""
         return self.lists[self.default]
+
+    @property
+    def further(self) -> list[str]:
+        """Names of the models beside the default."""
+        return [name for name in self.models if name != self.default]
+
+    def of(self, name: str) -> "Made":
+        """Return the same with one model alone, as the default."""
+        return replace(self, models={name: self.models[name]}, lists={name: self.lists[name]})
+
+    def without(self, failed: Mapping[str, str]) -> "Made":
+        """Return the same without models that failed, each with its reason."""
+        return replace(
+            self,
+            models={name: each for name, each in self.models.items() if name not in failed},
+            lists={name: each for name, each in self.lists.items() if name not in failed},
+            left_out={**self.left_out, **failed},
+        )
 
     @property
     def files(self) -> GenerationFiles:

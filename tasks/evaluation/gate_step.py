@@ -44,10 +44,12 @@ def check_gates(
     drift: Drift,
     settings: GateSettings,
     choice: Mapping[str, float] | None = None,
+    further: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Judge the staged generation; its manifest and `gates.json` keep figures and outcomes.
 
-    `choice` are the figures of the blend's choice, where candidates were judged.
+    `choice` are the figures of the blend's choice, where candidates were judged; `further` those of
+    the models beside the default, which were judged before.
     """
     live = generations.current(client, run.namespace)
     tonight = figures(made.log, made.features, metrics, quality, choice)
@@ -55,16 +57,20 @@ def check_gates(
     verdict = judge(tonight, live.metrics if live else {}, overlap, drift, settings)
     outcomes: dict[str, str] = {gate.name: gate.outcome for gate in verdict.gates}
     manifest = Manifest.from_json(run.path("manifest.json").read_bytes())
-    manifest = replace(manifest, metrics=tonight | overlap | drift_figures(drift), gates=outcomes)
+    measured = tonight | overlap | drift_figures(drift) | dict(further or {})
+    manifest = replace(manifest, metrics=measured, gates=outcomes)
     generations.stage(client, run.namespace, manifest)
     run.path("manifest.json").write_bytes(manifest.to_json() + b"\n")
     run.path("gates.json").write_text(verdict.to_json() + "\n")
     return verdict
 
 
-def overlap_with(live: Manifest, run: Run, client: Redis, lists: Path) -> dict[str, float]:
-    """Compare the first places of tonight's lists with the live ones, for users spread evenly.
+def overlap_with(
+    live: Manifest, run: Run, client: Redis, lists: Path, model: str | None = None
+) -> dict[str, float]:
+    """Compare the first places of tonight's lists with live ones, for users spread evenly.
 
+    The live ones are those of `model`, the default where none is named.
     Nothing where the live lists have expired: after a long outage there is nothing to compare
     with, and the first good night must not be held back for it.
     """
@@ -72,7 +78,7 @@ def overlap_with(live: Manifest, run: Run, client: Redis, lists: Path) -> dict[s
         return {}
     sample = _sample(lists)
     names = Keys(run.namespace)
-    keys = [names.list(live.generation, live.default_model, row["key"]) for row in sample]
+    keys = [names.list(live.generation, model or live.default_model, row["key"]) for row in sample]
     values: list[bytes | None] = client.mget(keys) if keys else []  # type: ignore[assignment]
     pairs = [
         (row["item_ids"][:_DEPTH], list(RankedList.from_json(value).items[:_DEPTH]))

@@ -23,7 +23,7 @@ def past_night(run: Run, log: CleanLog, recipe: Recipe) -> Made:
     night did, or anew. Raises `NothingToLearn` where no event up to the
     cut says anything for any item.
     """
-    return Pipeline(run, log_until(run, log), replace(recipe, similar=None)).whole()
+    return Pipeline(run, log_until(run, log), replace(recipe, similar=None, further={})).whole()
 
 
 def log_until(run: Run, log: CleanLog) -> CleanLog:

@@ -1,6 +1,6 @@
 """Bucket ranges of a phase, such that the fewest users change variant from the phase before.
 
-Users are hashed to `BUCKETS` buckets (`nightshelf.contract.assignment`). A variant whose weight
+Users are hashed to 10,000 buckets (`nightshelf.contract.assignment`). A variant whose weight
 grows takes buckets from those whose weight falls; all other buckets stay where they are, so as many
 move as the weights demand: the sum of their positive differences.
 """
@@ -11,15 +11,15 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-#: Buckets that users are hashed to.
-BUCKETS = 10_000
+from nightshelf.contract.assignment import N_BUCKETS
+
 #: Half-open [lo, hi), ascending.
 Ranges = tuple[tuple[int, int], ...]
 _FREE = -1
 
 
 def shares(weights: Mapping[str, float]) -> dict[str, int]:
-    """Return the buckets of each variant, `BUCKETS` in all, by largest remainder.
+    """Return the buckets of each variant, `N_BUCKETS` in all, by largest remainder.
 
     Ties go to the earlier variant.
 
@@ -28,9 +28,9 @@ def shares(weights: Mapping[str, float]) -> dict[str, int]:
     """
     exact = {name: Fraction(weight) for name, weight in weights.items()}
     total = sum(exact.values())
-    quotas = {name: weight * BUCKETS / total for name, weight in exact.items()}
+    quotas = {name: weight * N_BUCKETS / total for name, weight in exact.items()}
     counts = {name: int(quota) for name, quota in quotas.items()}
-    left = BUCKETS - sum(counts.values())
+    left = N_BUCKETS - sum(counts.values())
     for name in sorted(quotas, key=lambda each: counts[each] - quotas[each])[:left]:
         counts[name] += 1
     return counts
@@ -46,7 +46,7 @@ def allocate(weights: Mapping[str, float], before: Mapping[str, Ranges]) -> dict
     {'control': ((0, 4000),), 'a': ((4000, 10000),)}
     """
     counts = shares(weights)
-    owners = np.full(BUCKETS, _FREE)
+    owners = np.full(N_BUCKETS, _FREE)
     for at, (name, count) in enumerate(counts.items()):
         owners[_buckets(before.get(name, ()))[:count]] = at
     free = iter(np.flatnonzero(owners == _FREE))
@@ -62,7 +62,7 @@ def traffic_ranges(share: float) -> Ranges:
     >>> traffic_ranges(0.2), traffic_ranges(0)
     (((0, 2000),), ())
     """
-    stop = round(share * BUCKETS)
+    stop = round(share * N_BUCKETS)
     return ((0, stop),) if stop else ()
 
 

@@ -5,6 +5,7 @@ tables, its own and that of the times to live. The constants were fitted to Redi
 (docs/decisions/0010-memory-estimate.md); the estimate is within 10 % of what the server reports.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,11 +52,13 @@ def estimate_memory(run: Run, client: Redis, shelves: tuple[Family, ...]) -> Mem
     except ResponseError:  # a publisher's login need not have INFO
         memory = {}
     cost = _cost(client, str(memory.get("mem_allocator", "")))
-    by_family = {family.name: round(_mean(family, cost) * _rows(family)) for family in shelves}
+    by_family: Counter[str] = Counter()  # of lists, one a model
+    for family in shelves:
+        by_family[family.name] += round(_mean(family, cost) * _rows(family))
     n_bytes = sum(by_family.values())
     limit, policy = int(memory.get("maxmemory", 0)), str(memory.get("maxmemory_policy", "unknown"))
     n_free = limit - int(memory["used_memory"]) if limit else None
-    found = MemoryEstimate(by_family, n_bytes, n_free, policy)
+    found = MemoryEstimate(dict(by_family), n_bytes, n_free, policy)
     if n_free is not None and n_bytes * (1 + _MARGIN) > n_free:
         raise NoRoom(_words(run, found, limit))
     return found

@@ -3,7 +3,7 @@
 The lists get a new number, since numbers only grow, and the digest that they had.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.resume import link
 from tasks.runs.run_folder import Progress, Run, no_progress
-from tasks.runs.saved_run import LOG, PUBLISHED, SETTINGS, SavedRun, require
+from tasks.runs.saved_run import LOG, PUBLISHED, SETTINGS, SavedRun, lists_file, require
 
 #: What a run is made live from, and what `nightshelf why` and the refresh read.
 _KEPT = (SETTINGS, "features", "model", "lists", *LOG)
@@ -76,12 +76,12 @@ def republish(
     raised, what is live stays so.
     """
     old, manifest = source.run, source.manifest
-    _shelves(old, manifest.default_model)
+    _shelves(old, manifest.models)
     run = open_run(client, old.namespace, old.as_of, old.root)
     with run.writing("files"):
         for name in _kept(old):
             link(old.folder / name, run.path(name))
-    shelves = _shelves(run, manifest.default_model)
+    shelves = _shelves(run, manifest.models)
     settings = replace(settings, ttl_s=manifest.ttl_s)
     with _reading(old):
         estimate_memory(run, client, shelves)
@@ -115,13 +115,17 @@ def _kept(source: Run) -> list[str]:
     return [name.as_posix() for name in names if name.parts[0] in _KEPT]
 
 
-def _shelves(run: Run, model: str) -> tuple[Family, ...]:
-    require(run.folder, PUBLISHED, "the run did not finish its lists")
-    lists, *others = paths = [run.folder / name for name in PUBLISHED]
+def _shelves(run: Run, models: Sequence[str]) -> tuple[Family, ...]:
+    """Return the families of a run with the lists of each model, the default first."""
+    lists = {name: run.folder / lists_file(name, models[0]) for name in models}
+    others = [run.folder / name for name in PUBLISHED]
+    paths = [*lists.values(), *others]
+    names = [path.relative_to(run.folder).as_posix() for path in paths]
+    require(run.folder, names, "the run did not finish its lists")
     for path in paths:
         with _reading(run):
             pq.read_metadata(path)
-    return families(run, GenerationFiles({model: lists}, *others))
+    return families(run, GenerationFiles(lists, *others))
 
 
 @contextmanager

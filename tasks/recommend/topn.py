@@ -5,7 +5,7 @@ seen, what is unavailable and what its category has no room for in the page, and
 of unknown category are alike in nothing that we know: they always have room.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -29,6 +29,7 @@ from tasks.recommend.rerank.pipeline import Parts, ruled
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
+from tasks.runs.saved_run import LISTS, lists_file
 
 #: Kinds of reasons; `because` names an item, `discover` a category, `popular` a list.
 _TASTE, _AGAIN, _BECAUSE, _DISCOVER, _POPULAR = range(5)
@@ -37,21 +38,26 @@ _CODES = pa.array(["taste", "again", "because", "discover", "popular"])
 _EVERYBODY = pa.array(["all"])
 
 
-@computed
-def top_n(
-    run: Run,
-    features: Features,
-    model: TrainedModel,
-    settings: TopNSettings,
-    *,
-    progress: Progress = no_progress,
-) -> Lists:
-    """Write the lists of the model's users with their reasons.
+def list_step(name: str, file: str) -> Callable[..., Lists]:
+    """Return the step of a name, which writes a model's lists to a file of the run."""
 
-    A user for whom no item is left has none, nor has one who is inactive by the settings.
-    """
-    saved = MODELS[model.name].kind.load(model.settings.parent)
-    return make_lists(run, features, saved, settings, progress=progress)
+    def write_lists(
+        run: Run,
+        features: Features,
+        model: TrainedModel,
+        settings: TopNSettings,
+        *,
+        progress: Progress = no_progress,
+    ) -> Lists:
+        """Write the lists of the model's users with their reasons.
+
+        A user for whom no item is left has none, nor has one who is inactive by the settings.
+        """
+        saved = MODELS[model.name].kind.load(model.settings.parent)
+        return make_lists(run, features, saved, settings, file, progress=progress)
+
+    write_lists.__name__ = write_lists.__qualname__ = name
+    return computed(write_lists)
 
 
 def make_lists(
@@ -59,10 +65,11 @@ def make_lists(
     features: Features,
     model: Model,
     settings: TopNSettings,
+    file: str = LISTS,
     *,
     progress: Progress = no_progress,
 ) -> Lists:
-    """Write the lists of a model in memory, as `top_n` does."""
+    """Write the lists of a model in memory, as the step `top_n` does."""
     catalogue = load_catalogue(features.items, model.item_ids)
     seen, n_users = load_matrix(features.seen), len(model.user_ids)
     histories = Histories(load_matrix(features.interactions), load_matrix(features.recent))
@@ -94,12 +101,20 @@ def make_lists(
             yield batch
             progress(block.first + len(block.lengths), len(user_ids))
 
-    path = run.path("lists/lists.parquet")
+    path = run.path(file)
     # BLAS is held here: threads that begin and end when they like must not each give it back.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
         reasons = beside.submit(model.reasons, histories)
         write_parquet(path, LIST_SCHEMA, batches())
     return Lists(path, n_lists, n_full, kept, n_inactive=n_users - len(user_ids))
+
+
+#: The default model's lists.
+top_n = list_step("top_n", LISTS)
+#: The step that writes a model's lists beside the default's, by the model's name.
+LIST_STEPS: Mapping[str, Callable[..., Lists]] = {
+    name: list_step(f"top_n_{name}", lists_file(name)) for name in MODELS
+}
 
 
 def _batch(

@@ -14,6 +14,7 @@
                                 item feature rows
         model/<name>/           user and item factors, profiles and links, settings, facts
         lists/                  lists.parquet, popular.parquet, similar.parquet
+        lists/<name>/           lists.parquet of a model beside the default
         backtest/               a night as of some days ago, and quality.json: its measures
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show

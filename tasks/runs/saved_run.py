@@ -17,16 +17,12 @@ T = TypeVar("T")
 SETTINGS = "settings.json"
 #: The clean log.
 LOG = ("events.parquet", "items.parquet", "users.parquet")
-#: Lists and feature rows: what is published.
+#: The default model's lists.
+LISTS = "lists/lists.parquet"
+#: All else that is published: other lists, and feature rows.
 PUBLISHED = tuple(
     f"{name}.parquet"
-    for name in (
-        "lists/lists",
-        "lists/popular",
-        "lists/similar",
-        "features/users",
-        "features/items",
-    )
+    for name in ("lists/popular", "lists/similar", "features/users", "features/items")
 )
 #: Files of a trained model in `model/<name>/`.
 USER_FACTORS, ITEM_FACTORS = "user_factors.parquet", "item_factors.parquet"
@@ -91,6 +87,11 @@ def model_files(name: str, *, with_users: bool = True) -> tuple[str, ...]:
     """Return a trained model's files; those without its users are enough to fold users in."""
     files = [SETTINGS, FACTS, ITEM_FACTORS, LINKS]
     return tuple(f"model/{name}/{each}" for each in files + [USER_FACTORS, PROFILES] * with_users)
+
+
+def lists_file(name: str, default: str = "") -> str:
+    """Return the file of a model's lists: `LISTS` of the default, its own of any other."""
+    return LISTS if name == default else f"lists/{name}/lists.parquet"
 
 
 def missing(folder: Path, names: Iterable[str]) -> list[str]:
