@@ -199,7 +199,7 @@ def test_the_history_is_queryable(nights: Nights, tmp_path: Path) -> None:
     nights.run(FIXED)
     nights.run(replace(FIXED, variants=(replace(CONTROL, weight=3.0), ALS)))
     files = f"{tmp_path}/shop/experiments"
-    found = duckdb.sql(
+    found = duckdb.execute(
         f"SELECT phase, variant, share, json_array_length(buckets) FROM '{files}/phases.parquet' "
         "WHERE NOT control ORDER BY phase"
     ).fetchall()
