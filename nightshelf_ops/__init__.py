@@ -1,4 +1,4 @@
-"""Commands of `nightshelf` that need the pipeline: check, evaluate, republish, tune and why.
+"""Commands of `nightshelf` that need the pipeline, as check, evaluate, experiment, tune and why.
 
 The package `nightshelf` finds them where it is installed from a checkout, by the entry point
 `nightshelf.commands`; apps that only read lists install neither these nor the pipeline
@@ -10,15 +10,14 @@ With ``--json`` their documents have the stable fields
 - check: ``namespace``, ``as_of``, ``rows`` (a relation each, fields of `tasks.check.Counted`),
   ``errors`` and ``warnings`` (sentences)
 - evaluate: fields of `tasks.evaluation.compare.results.Evaluation`
+- experiment plan: fields of `tasks.readout.plan.Plan`, with ``users`` and ``expected``
+- experiment readout: ``namespace`` and fields of `tasks.readout.readout.Readout`
 - republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
   ``state`` (live, staged or null), ``digest``, ``dry_run``
 - tune: the fields of `tasks.tuning.tune.Tuned`, with ``better``, and ``file`` (written, or null)
 - why: ``namespace`` and the fields of `nightshelf_ops.answer.Answer`, with ``position``
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +39,8 @@ from nightshelf.cli.options import (
 )
 from nightshelf.cli.tables.terminal import show_error
 from nightshelf.errors import NightshelfError
+from nightshelf_ops import experiments as experiments  # registers its commands
+from nightshelf_ops.reporting import pipeline, reported
 
 Folder = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="The folder of a run: runs/<namespace>/<gen>.")
@@ -71,7 +72,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge inputs and settings as a night would: all findings at once; exit 1 on errors."""
-    with _reported(as_json=as_json), _pipeline():
+    with reported(as_json=as_json), pipeline():
         from nightshelf_ops.check import carry_out
     carry_out(events, items, users, namespace, as_of, config, quarantine, as_json=as_json)
 
@@ -102,8 +103,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge each model's lists, and the price of each rule, by held-out events of the log."""
-    with _reported(as_json=as_json):
-        with _pipeline():
+    with reported(as_json=as_json):
+        with pipeline():
             from nightshelf_ops.evaluate import carry_out
             from tasks.evaluation.compare.evaluate_log import plan_of
         plan = plan_of(protocol or (), days, max_users, seed, every_rule=every_rule)
@@ -123,7 +124,7 @@ def republish(
     """Publish a run's lists again from its folder, under the next number, with the same digest."""
     answers = {"as_json": as_json, "yes": yes, "dry_run": dry_run}
     with open_context(folder.resolve().parent.name, redis_url, **answers) as context:
-        with _pipeline():
+        with pipeline():
             from nightshelf_ops.republish import carry_out
         carry_out(context, redis_url, folder, config, force=force)
 
@@ -159,7 +160,7 @@ def tune(
     the nights is never touched.
     """
     try:
-        with _pipeline():
+        with pipeline():
             from nightshelf_ops.tune import carry_out
             from tasks.tuning.tune import Ask
     except NightshelfError as error:
@@ -175,7 +176,7 @@ def why(
     context: Context, user: User, item: ItemId = None, run_root: RunRoot = Path("runs")
 ) -> None:
     """Trace a user's list: what is known, what each rule left out, and why an item is there."""
-    with _pipeline():
+    with pipeline():
         from nightshelf_ops.why import show_answer
     show_answer(context, user, item, run_root)
 
@@ -183,7 +184,7 @@ def why(
 def _republish_words(namespace: str, run_root: Path) -> str | None:
     """Return the command that makes the newest good run live again, for `nightshelf doctor`."""
     try:
-        with _pipeline():
+        with pipeline():
             from nightshelf_ops.newest import newest_good
     except NightshelfError:
         return None
@@ -192,28 +193,3 @@ def _republish_words(namespace: str, run_root: Path) -> str | None:
 
 
 REMEDIES["pointer"] = _republish_words
-
-
-@contextmanager
-def _reported(*, as_json: bool) -> Iterator[None]:
-    """End a command that needs no Redis with its error: a line on stderr, or a document."""
-    try:
-        yield
-    except NightshelfError as error:
-        if as_json:
-            typer.echo(json.dumps({"error": str(error)}, indent=2))
-        else:
-            show_error(str(error))
-        raise typer.Exit(1) from None
-
-
-@contextmanager
-def _pipeline() -> Iterator[None]:
-    """Raise a one-line error where the pipeline is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as absent:
-        raise NightshelfError(
-            f"{absent.name} is not installed, and this command needs the pipeline: in the "
-            "checkout, pip install '.[pipeline]', or make install"
-        ) from None

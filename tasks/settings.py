@@ -40,6 +40,7 @@ from tasks.models.ials.settings import IalsSettings
 from tasks.models.registry import MODELS, ModelsSettings
 from tasks.pipeline import Recipe
 from tasks.publish.settings import PublishSettings
+from tasks.readout.settings import ReadoutSettings
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.refresh.settings import RefreshSettings
 from tasks.report.settings import Targets
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     collect: CollectSettings = CollectSettings()
     compact: CompactSettings = CompactSettings()
     refresh: RefreshSettings = RefreshSettings()
+    readout: ReadoutSettings = ReadoutSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +132,11 @@ class Settings(BaseSettings):
         """Return every setting but the address of Redis, for the run's record."""
         steps = set(type(self).model_fields) - {"redis_url"}
         return {name: asdict(getattr(self, name)) for name in sorted(steps)}
+
+    @property
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """Event types that experiments count as a purchase or a click."""
+        return {"purchase": self.features.purchase_types, "click": self.readout.click_types}
 
     @property
     def recipe(self) -> Recipe:

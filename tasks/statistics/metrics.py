@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.statistics.moments import Moments
+
 Kind = Literal["proportion", "ratio", "mean"]
 
 
@@ -25,3 +27,21 @@ class Measure:
         """Variables that the metric is computed from."""
         found = (self.value, self.per, self.before, self.per_before)
         return tuple(name for name in found if name)
+
+    def mean(self, users: Moments) -> float:
+        """Return the metric of these users; 0 where the ratio's denominator is 0."""
+        value = users.mean(self.value)
+        if self.per is None:
+            return value
+        per = users.mean(self.per)
+        return value / per if per else 0.0
+
+    def variance(self, users: Moments) -> float:
+        """Return the variance a user, of a ratio by the delta method."""
+        if self.per is None:
+            return users.variance(self.value)
+        per, ratio = users.mean(self.per), self.mean(users)
+        if not per:
+            return 0.0
+        apart = users.variance(self.value) + ratio**2 * users.variance(self.per)
+        return max(0.0, apart - 2 * ratio * users.covariance(self.value, self.per)) / per**2

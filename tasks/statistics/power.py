@@ -7,7 +7,7 @@ rates, so the formula for these is printed.
 """
 
 from dataclasses import dataclass
-from math import ceil, inf, sqrt
+from math import ceil, sqrt
 
 from scipy.stats import norm
 
@@ -70,6 +70,6 @@ def users_for_mean(mean: float, variance: float, goal: Goal) -> int:
     return ceil(2 * variance * (sum(goal.quantiles) / difference) ** 2)
 
 
-def days_for(users: int, n_variants: int, daily_users: float) -> float:
-    """Return whole days until so many users a variant have come, split evenly; inf without any."""
-    return ceil(users * n_variants / daily_users) if daily_users > 0 else inf
+def days_for(users: int, n_variants: int, daily_users: float) -> int:
+    """Return whole days until so many users a variant have come, split evenly."""
+    return ceil(users * n_variants / daily_users)
