@@ -1,6 +1,6 @@
 // A user's list, masked, as JSON; else the nearest popular one (lookup/nightshelf/contract/__init__.py):
 //   REDIS_URL=redis://127.0.0.1:6390/0 node read.mjs <user id> [n] [namespace]
-import { createHash } from "node:crypto";
+import { assigned, inCanary } from "./assign.mjs";
 import { ask, close } from "./resp.mjs"; // any client does
 
 const [user, n = 10, namespace = "shop"] = process.argv.slice(2);
@@ -11,13 +11,10 @@ const key = (...parts) => ["shelf", namespace, ...parts].join(":");
 const tag = `{${encode(user)}}`; // ends every key of the user
 const json = async (name) => JSON.parse(await ask("GET", name));
 
-let { generation, default_model: model, canary } = (await json(own("current"))) ?? {};
-if (canary) {
-  const hash = createHash("sha256").update(`${canary.generation}:${user}`).digest();
-  if (hash.readUInt32BE() * 100 < canary.share * 2 ** 32) {
-    ({ generation, default_model: model } = canary);
-  }
-}
+const live = (await json(own("current"))) ?? {};
+const { generation, default_model: model } =
+  live.canary && inCanary(user, live.canary) ? live.canary : live;
+const variant = assigned(live.experiments, user); // to be named in the impressions
 const blocked = await ask("SMEMBERS", own("blocked"));
 const unavailable = await ask("SMEMBERS", own("unavailable"));
 const masked = await ask("ZRANGE", key("masked", tag), "0", "-1");
@@ -30,6 +27,7 @@ async function stored(...parts) {
 }
 
 async function* levels() {
+  if (variant) yield await stored("list", encode(variant.model), tag);
   yield await stored("list", encode(model), tag);
   const { favorite_categories: names, segment } =
     (await json(key(generation, "user", tag))) ?? {};

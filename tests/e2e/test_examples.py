@@ -18,8 +18,9 @@ from redis import Redis
 from nightshelf import Result, Shelf
 from nightshelf.admin.blocklist import block
 from nightshelf.admin.canary import release
-from nightshelf.contract.keys import Keys, encode_id
+from nightshelf.contract.keys import Keys
 from tests.conftest import ROOT
+from tests.lookup.experiments import LINKS, NOW, OUT, experimenting, user_of
 from tests.lookup.shelves import SHOP, UNKEPT, ids, publish, ranked, staged
 
 EXAMPLES = ROOT / "examples"
@@ -93,6 +94,20 @@ def test_node_serves_a_canary_to_the_same_users(shop: Shelf, redis_client: Redis
     assert generations == {out - 1, out}
 
 
+def test_node_and_shell_read_the_variants_model(redis_client: Redis, shop: Shelf) -> None:
+    redis_client.flushdb()
+    experimenting(redis_client)
+    gone = user_of("links", start=1_000)
+    redis_client.set(KEYS.list(1, "als", gone), ranked("als-0", "als-1").to_json())
+    shop = Shelf(redis_client, SHOP)
+    for user, model in ((NOW, "als"), (LINKS, "ease"), (OUT, "als"), (gone, "als")):
+        result = shop.get(user, 2)
+        assert result.model == model
+        assert by_node(user, 2) == as_node(result)
+        if shutil.which("redis-cli") and shutil.which("jq"):
+            assert tuple(run("sh", "read.sh", user, "2").splitlines()) == ids(result)
+
+
 def test_node_reads_nothing_where_nothing_is_live(shop: Shelf, redis_client: Redis) -> None:
     redis_client.flushdb()
     assert by_node("ann", 10) == as_node(shop.get("ann")) == []
@@ -102,7 +117,7 @@ def test_redis_cli_reads_what_a_shelf_does(shop: Shelf) -> None:
     if not (shutil.which("redis-cli") and shutil.which("jq")):
         pytest.skip("redis-cli or jq is not installed, so this example was not run")
     for user in ("ann", "all", "cid", "eve!/ü"):
-        printed = run("sh", "read.sh", encode_id(user), "2").splitlines()
+        printed = run("sh", "read.sh", user, "2").splitlines()
         assert tuple(printed) == ids(shop.get(user, 2))
 
 

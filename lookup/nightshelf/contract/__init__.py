@@ -136,11 +136,11 @@ user's keys are those of that generation.
 
 **Experiments** serve users different models (docs/decisions/0047-assignment.md). ``experiments`` in
 ``current`` is a list of ``id``, ``phase`` (from 1), ``traffic``, ``variants`` (``name``, ``model``,
-``buckets``; the first is the control), ``start``, ``end`` (ISO 8601 with an offset; empty: without
-a limit) and ``status``. ``traffic`` and ``buckets`` are ranges ``[first, end)`` of buckets 0 to
-9,999. A user's bucket under a salt is the first four bytes of SHA-256 over ``<salt>:<user id>``
-(UTF-8, not encoded), as a big-endian number, times 10,000, over 2^32, rounded down: 7,600 for
-``u1`` under ``exp-1`` (`nightshelf.contract.assignment.bucket`).
+``buckets``; the first is the control), ``start``, ``end`` (ISO 8601, UTC; empty: without a limit)
+and ``status``. ``traffic`` and ``buckets`` are ranges ``[first, end)`` of buckets 0 to 9,999. A
+user's bucket under a salt is the first four bytes of SHA-256 over ``<salt>:<user id>`` (UTF-8, not
+encoded), as a big-endian number, times 10,000, over 2^32, rounded down: 7,600 for ``u1`` under
+``exp-1`` (`nightshelf.contract.assignment.bucket`).
 
 - An experiment runs while its ``status`` is ``running``, from ``start`` on and before ``end``.
 - A user is in the first one that runs and whose ``traffic`` has the bucket under ``<id>:traffic``;
