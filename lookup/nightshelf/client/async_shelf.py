@@ -27,6 +27,7 @@ from nightshelf.client.transport.connection import (
 )
 from nightshelf.client.transport.exchange import ask_async
 from nightshelf.client.transport.listener import listen
+from nightshelf.contract.experiment import Experiment
 from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.ids import is_one
 
@@ -149,6 +150,10 @@ class AsyncShelf:
     async def counting(self) -> Counting | None:
         """Return how the live generation counts event types: `Shelf.counting`."""
         return await self._run(tracking.live_counting(self._state))
+
+    async def experiments(self) -> tuple[Experiment, ...]:
+        """Return the live experiments: `Shelf.experiments`."""
+        return await self._run(queries.experiments(self._state))
 
     async def n_waiting(self) -> int | None:
         """Return the number of events that wait to be collected: `Shelf.n_waiting`."""

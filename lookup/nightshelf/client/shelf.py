@@ -32,6 +32,7 @@ from nightshelf.client.transport.connection import (
 )
 from nightshelf.client.transport.exchange import ask
 from nightshelf.client.transport.listener import Listener
+from nightshelf.contract.experiment import Experiment
 from nightshelf.contract.feature_rules import Counting
 from nightshelf.contract.ids import is_one
 
@@ -175,6 +176,10 @@ class Shelf:
     def counting(self) -> Counting | None:
         """Return how the live generation counts event types, at most a minute old."""
         return self._run(tracking.live_counting(self._state))
+
+    def experiments(self) -> tuple[Experiment, ...]:
+        """Return the live experiments, at most a second old; none where nothing is known."""
+        return self._run(queries.experiments(self._state))
 
     def n_waiting(self) -> int | None:
         """Return the number of events that wait to be collected, at most a second old.

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from tasks.collector.log_files import quarantine_of
 from tasks.features.serving_rules import counting_of
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.settings import EventSettings
+from tests.lookup.experiments import LINKS, experimenting
 from tests.lookup.shelves import publish
 from tests.tasks.collector.event_streams import (
     AT_ONCE,
@@ -33,6 +35,7 @@ from tests.tasks.collector.event_streams import (
     event_ids,
     gather,
     n_counted,
+    put,
     rows_of,
     track,
 )
@@ -84,6 +87,28 @@ def test_what_apps_told_is_what_the_log_holds(
     assert folders == ["date=2026-03-04", "date=2026-03-05", f"date={today}"]
 
 
+def test_exposures_stand_beside_files_of_before_experiments(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    names = [name for name in EVENTS.names if name not in ("experiment", "phase")]
+    old = pa.schema([EVENTS.field(name) for name in names])
+    put(log / f"date={AT.date()}" / "tracked-1-0_1-1-0000000000000001.parquet", {"old": AT}, old)
+    experimenting(redis_client)
+    shelf = Shelf(redis_client, SHOP)
+    shelf.shown(LINKS, shelf.get(LINKS, 1))
+    track(redis_client, "new", experiment="exp-1", phase="7")
+    gather(redis_client, log)
+    rows = {row["event_type"]: row for row in rows_of(log) if row["event_id"] != "old"}
+    shown = rows["impression"]
+    names = ["experiment", "variant", "phase", "generation", "model", "position"]
+    assert [shown[name] for name in names] == ["exp-1", "links", 2, 1, "ease", 1]
+    assert (rows["view"]["experiment"], rows["view"]["phase"]) == ("exp-1", 7)
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    cleaned = clean(tmp_path / "night", log, [item("i1")], as_of=now, now=now)
+    assert cleaned.n_events == 2  # impressions teach nothing
+
+
 def test_files_are_sorted_checked_and_of_one_schema(redis_client: Redis, tmp_path: Path) -> None:
     for event_id, late_s in (("b", 2), ("a", 2), ("c", 1)):
         track(redis_client, event_id, ts=(AT - timedelta(seconds=10 - late_s)).isoformat())
@@ -116,6 +141,9 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"generation": "9" * 19}, "generation unparsable"),
     ({"generation": "9" * 5_000}, "generation unparsable"),
     ({"latency_ms": "inf"}, "latency_ms unparsable"),
+    ({"phase": "two"}, "phase unparsable"),
+    ({"phase": str(2**31)}, "phase unparsable"),
+    ({"experiment": "x" * 513}, "experiment too long"),
 ]
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -75,6 +76,23 @@ def test_one_event_stays_of_each_that_which_arrived_first(tmp_path: Path) -> Non
     compact(tmp_path, FEW, now=later(3601))
     found = {row["event_id"]: row["arrived_at"].second for row in rows_of(tmp_path)}
     assert found == {"x": 1, "a": 2, "b": 6}
+
+
+def test_files_of_before_experiments_merge_with_later_ones(tmp_path: Path) -> None:
+    at = datetime(2026, 3, 3, tzinfo=UTC)
+    names = [name for name in EVENTS.names if name not in ("experiment", "phase")]
+    old = pa.schema([EVENTS.field(name) for name in names])
+    put(tmp_path / YESTERDAY / "tracked-1-0_1-1-0000000000000001.parquet", {"a": at}, old)
+    exposed = {"experiment": "exp-1", "variant": "b", "phase": 2}
+    row = dict.fromkeys(EVENTS.names) | exposed | {"event_id": "b", "ts": at + timedelta(seconds=1)}
+    new = tmp_path / YESTERDAY / "tracked-2-0_2-1-0000000000000002.parquet"
+    pq.write_table(pa.Table.from_pylist([row], EVENTS), new)
+    done = compact(tmp_path, FEW, now=NOW)
+    assert (done.n_merged, done.broken) == (2, {})
+    (merged,) = tmp_path.rglob("merged-*.parquet")
+    assert pq.read_schema(merged).equals(EVENTS)
+    found = [{name: each[name] for name in exposed} for each in read(merged)]
+    assert found == [dict.fromkeys(exposed), exposed]
 
 
 def test_large_files_are_let_be(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from nightshelf.client.core.protocol import Exchange
 from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.filters import Filters, fingerprint
 from nightshelf.client.results import Result
-from nightshelf.contract.experiment import Assignment, assigned
+from nightshelf.contract.experiment import Assignment, Experiment, assigned
 from nightshelf.contract.ids import id_text
 from nightshelf.contract.keys import encode_id, encode_segment
 from nightshelf.contract.values import Manifest
@@ -121,6 +121,12 @@ def popular(
         masks = yield from read_masks(state, call, user)
         found = yield from in_segment(state, call, live, segment, masks)
     return (yield from _unpaged(state, call, found, n, user, metadata))
+
+
+def experiments(state: ClientState) -> Exchange[tuple[Experiment, ...]]:
+    """Return the live experiments."""
+    call = yield from begin(state)
+    return call.pointer.live.experiments if call.pointer.live else ()
 
 
 def checked(n: int) -> None:
