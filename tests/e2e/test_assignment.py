@@ -138,7 +138,7 @@ def test_the_shell_assigns_the_same_models() -> None:
     at, models = datetime.now(UTC), set[str | None]()
     for user in USERS[:12]:
         expected = assigned(EXPERIMENTS, user, at)
-        models.add(expected and expected.model)
+        models.add(expected.model if expected else None)
         command = ["sh", "-c", '. ./assign.sh; model_of "$1"', "sh", user]
         assert run(*command, given=manifest) == ([expected.model] if expected else [])
     assert len(models) >= 3
