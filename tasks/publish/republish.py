@@ -70,10 +70,10 @@ def republish(
 ) -> Manifest:
     """Stage a run's lists under the next number, prove the digest of old, and flip.
 
-    A pin leaves them staged, and so does a live generation that has seen more, unless `force`.
-    Raises `RunFolderError` where a file is missing or damaged, `VerificationError` where they are
-    no longer those that were published, and what estimate, staging and flip raise. Whatever is
-    raised, what is live stays so.
+    A pin leaves them staged, and so does a live generation that has seen more, unless `force`. The
+    live experiments go on; a Redis without any gets the run's. Raises `RunFolderError` where a file
+    is missing or damaged, `VerificationError` where they are no longer those that were published,
+    and what estimate, staging and flip raise. Whatever is raised, what is live stays so.
     """
     old, manifest = source.run, source.manifest
     _shelves(old, manifest.models)
@@ -103,7 +103,13 @@ def republish(
         )
     read_back(run, client, shelves, staged, settings, progress=progress)
     written = Manifest.from_json(staged.manifest.read_bytes())
-    judged = replace(written, metrics=manifest.metrics, gates=manifest.gates)
+    live = generations.current(client, run.namespace)
+    judged = replace(
+        written,
+        metrics=manifest.metrics,
+        gates=manifest.gates,
+        experiments=live.experiments if live else manifest.experiments,
+    )
     generations.stage(client, run.namespace, judged)
     staged.manifest.write_bytes(judged.to_json() + b"\n")
     return flip(run, client, force=force)

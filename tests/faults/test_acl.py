@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from nightshelf.cli import doctor as cli_doctor
 from nightshelf.cli import main as cli
 from nightshelf.client.transport.connection import address, connect
 from nightshelf.contract.keys import Keys
+from nightshelf.contract.values import Manifest
 from nightshelf.doctor.examine import examine
 from tasks.artifacts.records import Provenance
 from tasks.collector.collect import CollectSettings, collect
@@ -51,6 +53,7 @@ from tests.faults.nights import (
     shelves_of,
     user,
 )
+from tests.lookup.experiments import HALVES
 from tests.lookup.shelves import settle
 from tests.nightshelf_ops.night import make_night
 from tests.tasks.refresh.collected_events import Action, refresh, wait, waiting
@@ -476,7 +479,7 @@ def _die(done: int, total: int) -> None:
     raise RuntimeError("the publisher died")
 
 
-#: With generations 1 to 3 published, and 4 staged.
+#: With generations 1 to 3 published, and 4 staged with an experiment.
 OPERATIONS = [
     ["status"],
     ["generations"],
@@ -486,6 +489,8 @@ OPERATIONS = [
     ["unpin", "--yes"],
     ["canary", "4", "--share", "5", "--yes"],
     ["promote", "4", "--yes"],
+    ["experiment", "list"],
+    ["experiment", "stop", "exp-1", "--yes"],
     ["extend", "--yes"],
     ["block", "i0001", "--yes"],
     ["unblock", "i0001", "--yes"],
@@ -504,7 +509,9 @@ def test_the_operator_operates(
     for _ in range(3):
         night(publisher, tmp_path, 20)
     waiting = open_run(publisher, SHOP, AS_OF, tmp_path)
-    stage(waiting, publisher, shelves_of(waiting, 20), SETTINGS, Provenance(10, ""))
+    held = stage(waiting, publisher, shelves_of(waiting, 20), SETTINGS, Provenance(10, ""))
+    manifest = Manifest.from_json(held.manifest.read_bytes())
+    generations.stage(publisher, SHOP, replace(manifest, experiments=(HALVES,)))
     admin.xadd(KEYS.events, {"user_id": "u0001"})
     for args in OPERATIONS:
         settle(admin)

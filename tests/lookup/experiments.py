@@ -49,3 +49,10 @@ def set_live(client: Redis, **fields: Any) -> None:
     changed = replace(live, **fields)
     client.set(KEYS.current, changed.to_json())
     record(client, changed)
+
+
+def live_experiments(client: Redis) -> tuple[Experiment, ...]:
+    """Return the experiments that the pointer has."""
+    live = current(client, SHOP)
+    assert live is not None
+    return live.experiments

@@ -1,13 +1,17 @@
 """`nightshelf republish` at a terminal and in a script."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
+from nightshelf.admin.experiments import stop
 from nightshelf.admin.lifecycle import mark_bad, pin
+from nightshelf.contract.values import Manifest
+from tests.lookup.experiments import HALVES, live_experiments
 from tests.lookup.shelves import states
 from tests.lookup.terminal import document, run
 from tests.nightshelf_ops.night import PASSED, contents, make_night
@@ -87,6 +91,20 @@ def test_doctor_names_the_newest_good_run(
     result = run(redis_url, *republish.replace("/7", "/1").split()[1:], "--yes")
     assert result.exit_code == 0
     assert run(redis_url, "status").exit_code == 0
+
+
+def test_the_live_experiments_go_on_and_an_empty_redis_gets_the_runs(
+    redis_client: Redis, redis_url: str, folder: Path
+) -> None:
+    path = folder / "manifest.json"
+    own = replace(Manifest.from_json(path.read_bytes()), experiments=(HALVES,))
+    path.write_bytes(own.to_json())
+    assert run(redis_url, "republish", str(folder), "--yes").exit_code == 0
+    assert [each.status for each in live_experiments(redis_client)] == ["running"]
+    stop(redis_client, "shop", "exp-1")
+    assert run(redis_url, "republish", str(folder), "--yes").exit_code == 0
+    assert states(redis_client) == {2: "previous", 3: "live"}
+    assert [each.status for each in live_experiments(redis_client)] == ["stopped"]
 
 
 def test_as_json(redis_client: Redis, redis_url: str, folder: Path) -> None:

@@ -16,23 +16,17 @@ from redis.exceptions import OutOfMemoryError
 from nightshelf import Shelf
 from nightshelf.admin.canary import release
 from nightshelf.admin.experiments import stop
-from nightshelf.admin.generations import current, flip
+from nightshelf.admin.generations import flip
 from nightshelf.admin.lifecycle import pin, promote, rollback
 from nightshelf.admin.retention import extend
 from nightshelf.contract.experiment import Experiment, Variant
 from tests.lookup.admin.test_history import History
 from tests.lookup.conftest import Sleeper
-from tests.lookup.experiments import HALVES
+from tests.lookup.experiments import HALVES, live_experiments
 from tests.lookup.shelves import SHOP, UNKEPT, assert_consistent, publish, refusal, staged, states
 
 NEXT = replace(HALVES, phase=3, traffic=((0, 10_000),))
 STOPPED = replace(HALVES, status="stopped")
-
-
-def live_experiments(client: Redis) -> tuple[Experiment, ...]:
-    manifest = current(client, SHOP)
-    assert manifest is not None
-    return manifest.experiments
 
 
 @pytest.fixture
