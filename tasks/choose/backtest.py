@@ -27,7 +27,8 @@ from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
 from tasks.models.training import interactions, load_popularity
 from tasks.pipeline import Recipe
-from tasks.recommend.exact_search import rank
+from tasks.recommend._jit.item_blocks import ItemIndex
+from tasks.recommend.exact_search import index_of, rank
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
 
@@ -64,10 +65,11 @@ class Backtest:
     _graphs: dict[float, Graph] = field(default_factory=dict)
     _blends: dict[Spans, Blend] = field(default_factory=dict)
     _counted: dict[float, Popularity] = field(default_factory=dict)
+    _index: dict[Spans, ItemIndex] = field(default_factory=dict)
 
     def of(self, parts: BlendParts) -> "Backtest":
         """Return this backtest with other settings of the parts; both share their features."""
-        return replace(self, parts=parts, _als={}, _graphs={}, _blends={})
+        return replace(self, parts=parts, _als={}, _graphs={}, _blends={}, _index={})
 
     @cached_property
     def buckets(self) -> Mapping[str, Ints]:
@@ -83,12 +85,13 @@ class Backtest:
         """Return NDCG@10 of each judged user with a history (bucket over 0), by protocol."""
         learnt = self._learn(candidate.spans.learning, candidate.spans.profile)
         blend = self._blend(learnt, candidate.spans).weighed(candidate.weights)
-        return {
-            name: self._judge(audience, blend.of(audience.rows[audience.known]).scoring)[
-                self.buckets[name] > 0
-            ]
-            for name, audience in learnt.audiences.items()
-        }
+        index = self._indexed(candidate.spans)
+        found = {}
+        for name, audience in learnt.audiences.items():
+            scoring = blend.of(audience.rows[audience.known]).scoring
+            figures = self._judge(audience, scoring, audience.known, index)
+            found[name] = figures[self.buckets[name] > 0]
+        return found
 
     def ruled_ndcg(
         self, spans: Spans, blend: BlendSettings, rule: TopNSettings
@@ -97,9 +100,9 @@ class Backtest:
         learnt = self._learn(spans.learning, spans.profile)
         model = self._blend(learnt, spans)
         scoring = replace(model, settings=replace(model.settings, blend=blend)).scoring
-        found = {}
+        index, found = self._indexed(spans), {}
         for name, audience in learnt.audiences.items():
-            hits = hits_of(audience, model_lists(audience, scoring, rule))
+            hits = hits_of(audience, model_lists(audience, scoring, rule, index))
             figures = ndcg(hits, audience.n_relevant, DEPTH)
             found[name] = figures[self.buckets[name] > 0]
         return found
@@ -126,6 +129,19 @@ class Backtest:
             popular = self._popular(learnt, spans.popular)
             self._blends[spans] = Blend.of_parts(als, graph, popular, self.parts)
         return self._blends[spans]
+
+    def _indexed(self, spans: Spans) -> ItemIndex:
+        """Return the items of the blends of some half-lives as `rank` needs them; the last is kept.
+
+        A weight changes no item: all blends of the same half-lives share one.
+        """
+        if spans not in self._index:
+            self._index.clear()
+            catalogue = next(iter(self._learn(*spans[:2]).audiences.values())).catalogue
+            blend = self._blends[spans]
+            scoring = Scoring(blend.users, blend.items, blend.profiles, blend.neighbours)
+            self._index[spans] = index_of(scoring, catalogue)
+        return self._index[spans]
 
     def _learn(self, learning: float, profile: float | None = None) -> Learnt:
         """Build features once for each pair of half-lives."""
@@ -156,14 +172,12 @@ class Backtest:
         part = "_".join([name, *(f"{each:g}" for each in spans)])
         return self.splits.run.inside(part, self.splits.run.as_of)
 
-    def _judge(self, audience: Audience, scoring: Scoring, some: Ints | None = None) -> Floats:
-        """Return NDCG@10 of all judged users: 0 for those who are not scored.
-
-        `some` are the positions of those who are, the known ones where not given.
-        """
-        judged = audience.known if some is None else some
+    def _judge(
+        self, audience: Audience, scoring: Scoring, judged: Ints, index: ItemIndex | None = None
+    ) -> Floats:
+        """Return NDCG@10 of all users: 0 for those who are not at the positions `judged`."""
         listing = replace(self.recipe.topn.plain, n=DEPTH)
         lists = np.full((len(audience.rows), DEPTH), -1, np.int32)
-        for block in rank(scoring, audience.catalogue, audience.seen[judged], listing):
+        for block in rank(scoring, audience.catalogue, audience.seen[judged], listing, index):
             lists[judged[block.first : block.first + len(block.lengths)]] = block.items
         return ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)

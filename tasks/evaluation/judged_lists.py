@@ -24,6 +24,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.io.columns import ID, ITEM_ID, positions_of
 from tasks.io.duckdb_session import connect
 from tasks.io.parquet import read_column
+from tasks.recommend._jit.item_blocks import ItemIndex
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.popularity import load_popularity
 from tasks.recommend.rerank.pipeline import ruled, whole
@@ -102,10 +103,12 @@ def popularity_of(audience: Audience) -> Scoring:
     return Scoring(ones, audience.popularity)
 
 
-def model_lists(audience: Audience, scoring: Scoring, rule: TopNSettings) -> Listed:
+def model_lists(
+    audience: Audience, scoring: Scoring, rule: TopNSettings, index: ItemIndex | None = None
+) -> Listed:
     """Return the users' lists under a rule; strangers get the popular list.
 
-    `scoring` is of all users of the features, in their order.
+    `scoring` is of all users of the features, in their order; `index` of its items, if at hand.
     """
     known = audience.known
     lists = np.full((len(audience.rows), rule.n), -1, np.int32)
@@ -116,7 +119,7 @@ def model_lists(audience: Audience, scoring: Scoring, rule: TopNSettings) -> Lis
         _, parts = ruled(*here, user_ids, own, audience.catalogue, seen, rule)
         lists[known] = whole(block for block, _ in parts).items
     else:
-        lists[known] = _ranked(audience, own, seen, rule)
+        lists[known] = _ranked(audience, own, seen, rule, index)
     return filled(lists, popular_lists(audience, rule)) if len(known) < len(lists) else lists
 
 
@@ -157,12 +160,16 @@ def unruled(rule: TopNSettings) -> TopNSettings:
 
 
 def _ranked(
-    audience: Audience, scoring: Scoring, seen: sp.csr_matrix, rule: TopNSettings
+    audience: Audience,
+    scoring: Scoring,
+    seen: sp.csr_matrix,
+    rule: TopNSettings,
+    index: ItemIndex | None = None,
 ) -> Listed:
     """Return the lists of a scoring's users by the category rule, or by score alone."""
     free = rule.rerank != "cap"
     walked = replace(rule.plain, max_per_category=rule.page_size) if free else rule.plain
-    return _items(rank(scoring, audience.catalogue, seen, walked), rule.n)
+    return _items(rank(scoring, audience.catalogue, seen, walked, index), rule.n)
 
 
 def _items(blocks: Iterable[Block], n: int) -> Listed:

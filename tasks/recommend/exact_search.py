@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.catalogue import Catalogue
+from tasks.artifacts.factors import Factors
 from tasks.artifacts.scoring import Scoring
 from tasks.io.parallel import parallel_map
 from tasks.recommend._jit.item_blocks import ItemIndex, arrange, gather
@@ -32,24 +33,31 @@ class Block:
     lengths: npt.NDArray[np.int64]
 
 
+def index_of(scoring: Scoring, catalogue: Catalogue) -> ItemIndex:
+    """Index the available items of a `scoring`; it serves all scorings of the same items and links.
+
+    Also one without links, whose users then reach nothing by them.
+    """
+    with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
+        items = _dense(scoring.items)
+        return arrange(items, catalogue.categories, catalogue.available, scoring.neighbours)
+
+
 def rank(
     scoring: Scoring,
     catalogue: Catalogue,
     seen: sp.csr_matrix,
     settings: TopNSettings,
+    index: ItemIndex | None = None,
 ) -> Generator[Block, None, None]:
     """Yield the exact lists of all users of a `scoring`, block by block, in order.
 
     `catalogue` and `seen` (users x items) are in the scoring's order. The answer depends on neither
     block size nor number of threads: links and products of whole numbers find the candidates, and
     those are scored in one fixed order. At most `max_bytes` of candidates and scratch stand at a
-    time.
+    time. `index` is that of `index_of`, where it is at hand.
     """
-    users, items = scoring.users, scoring.items
-    if not items.shape[1]:  # no dense part: one factor of zeros, the same scores
-        users, items = (np.zeros((len(side), 1), np.float32) for side in (users, items))
-    with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
-        index = arrange(items, catalogue.categories, catalogue.available, scoring.neighbours)
+    users, index = _dense(scoring.users), index or index_of(scoring, catalogue)
     rules = rules_for(
         settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
         catalogue.uncapped, int(np.count_nonzero(index.categories == catalogue.uncapped)),
@@ -68,6 +76,11 @@ def rank(
         return Block(first, out, scores, lengths)
 
     yield from parallel_map(search_block, (first for first in range(0, len(users), size)))
+
+
+def _dense(factors: Factors) -> Factors:
+    """Return the factors; in place of none one of zeros, the same scores."""
+    return factors if factors.shape[1] else np.zeros((len(factors), 1), np.float32)
 
 
 def _room(max_bytes: int, index: ItemIndex, rules: Rules) -> int:

@@ -35,7 +35,7 @@ def link(strengths: sp.csr_matrix, unit: float, settings: GraphSettings) -> sp.c
     implicit makes the product of the weighted matrix with itself, row by row on all cores, so both
     sides get the exponent that a row is ranked by; then a row gets its own.
     """
-    rows = damped(strengths, unit)
+    rows = strongest(damped(strengths, unit), settings.history_items)
     of_users, of_items = (np.asarray(rows.sum(axis=axis)).ravel() for axis in (1, 0))
     half = _power(of_users, -settings.user_exponent / 2)
     ranked = _power(of_items, -settings.neighbour_exponent)
@@ -47,6 +47,20 @@ def link(strengths: sp.csr_matrix, unit: float, settings: GraphSettings) -> sp.c
     links = sp.csr_matrix(sp.diags(owned) @ knn.similarity)
     links.setdiag(0)
     return in_order(links)
+
+
+def strongest(rows: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """Return the rows with their `n` largest entries each, ties by column."""
+    long = np.flatnonzero(np.diff(rows.indptr) > n)
+    if not len(long):
+        return rows
+    kept = np.ones(rows.nnz, bool)
+    for row in long:
+        mine = slice(rows.indptr[row], rows.indptr[row + 1])
+        order = np.lexsort((rows.indices[mine], -rows.data[mine]))
+        kept[mine.start + order[n:]] = False
+    starts = np.concatenate(([0], np.cumsum(kept)))[rows.indptr]
+    return sp.csr_matrix((rows.data[kept], rows.indices[kept], starts), rows.shape)
 
 
 def profiles_of(recent: sp.csr_matrix, unit: float) -> sp.csr_matrix:

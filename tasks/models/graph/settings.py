@@ -13,6 +13,8 @@ class GraphSettings:
     r is ln(1 + strength / mean strength), and deg its sum over a row or a column.
 
     - `neighbours`: links kept of an item, the largest.
+    - `history_items`: items of a user that links are learnt from, the strongest; a robot's many
+      thousands say little and would take most of the time, which grows with their square.
     - `user_exponent`: a; the higher, the less do users of long histories count.
     - `item_exponent`: b, of the item in the user's profile.
     - `neighbour_exponent`: c, of the item that is linked to it; the higher, the less are popular
@@ -20,6 +22,7 @@ class GraphSettings:
     """
 
     neighbours: PositiveInt = 200
+    history_items: PositiveInt = 300
     user_exponent: NonNegativeFloat = 0.5
     item_exponent: NonNegativeFloat = 0.5
     neighbour_exponent: NonNegativeFloat = 0.5

@@ -14,6 +14,8 @@ from tasks.recommend._jit.threshold import add_fresh, block_bound, settle
 #: More than float64 rounds away of a sum over links to which the dense part is added.
 _ROUNDING = 2.0**-50
 _UNTOUCHED_BITS = int(np.float64(UNTOUCHED).view(np.int64))
+#: The sum of a place that is a candidate already.
+_TAKEN = -np.inf
 #: Halvings of the range in which the first candidates are sought.
 _HALVINGS = 16
 
@@ -62,18 +64,36 @@ def hide_touched(u: int, n: int, state: SearchState) -> int:
 
 
 @bare
-def best_level(n: int, largest: float, state: SearchState, rules: Rules) -> float:
+def count_above(
+    n: int, level: float, most: int, index: ItemIndex, state: SearchState, rules: Rules
+) -> int:
+    """Count the sums of n places that reach a level, at most `most` of a category."""
+    n_above = 0
+    state.taken[:] = 0
+    for at in range(n):
+        if state.sums[at] >= level:
+            category = index.categories[state.touched[at]]
+            if state.taken[category] < most or category == rules.uncapped:
+                state.taken[category] += 1
+                n_above += 1
+    return n_above
+
+
+@bare
+def best_level(
+    n: int, largest: float, most: int, index: ItemIndex, state: SearchState, rules: Rules
+) -> float:
     """Return a level that the sums of a list's worth and a few more of n places reach.
 
-    No sum is larger than `largest`, nor smaller than its negative.
+    Of a category count `most` at most. No sum is larger than `largest`, nor smaller than its
+    negative.
     """
-    sums, room, low, high = state.sums[:n], state.fresh.shape[1], -largest, largest
-    if n <= room:
+    room, low, high = state.fresh.shape[1], -largest, largest
+    if n <= room or count_above(n, low, most, index, state, rules) <= room:
         return -np.inf
     for _ in range(_HALVINGS):
-        level, n_above = low / 2 + high / 2, 0
-        for each in sums:
-            n_above += each >= level
+        level = low / 2 + high / 2
+        n_above = count_above(n, level, most, index, state, rules)
         if n_above > room:
             low = level
         elif n_above < rules.n * 6 // 5:
@@ -95,26 +115,44 @@ def nearly(u: int, place: int, b: int, block: UserBlock, index: ItemIndex) -> fl
 
 
 @bare
+def add_best(
+    n: int, u: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
+) -> None:
+    """Take on the n places of largest sums, of a category no more than a list has room for.
+
+    So the walk over them fills a list, and sets a threshold, where most belong to one category.
+    """
+    largest, most = 0.0, rules.max_per_category * (rules.last_page + 1)
+    for at in range(n):
+        largest = max(largest, abs(state.sums[at]))
+    block.margin[u] += _ROUNDING * largest
+    level = best_level(n, largest, most, index, state, rules)
+    state.taken[:] = 0
+    for at in range(n):
+        category = index.categories[state.touched[at]]
+        if state.sums[at] < level or (state.taken[category] >= most and category != rules.uncapped):
+            continue
+        state.taken[category] += 1
+        state.fresh[u, state.n_fresh[u]] = state.touched[at]
+        state.n_fresh[u] += 1
+        state.sums[at] = _TAKEN
+        if state.n_fresh[u] == state.fresh.shape[1]:
+            break
+    settle(u, block, index, state, rules)
+
+
+@bare
 def add_linked(
     u: int, n: int, block: UserBlock, index: ItemIndex, state: SearchState, rules: Rules
 ) -> None:
     """Take on the candidates of n places touched: those with the largest sums set a threshold."""
-    largest = 0.0
-    for at in range(n):
-        largest = max(largest, abs(state.sums[at]))
-    block.margin[u] += _ROUNDING * largest
-    level = best_level(n, largest, state, rules)
-    for at in range(n):
-        if state.sums[at] >= level:
-            add_fresh(u, state.touched[at], block, index, state, rules)
-    if n > state.fresh.shape[1] and not state.full[u]:
-        settle(u, block, index, state, rules)
+    add_best(n, u, block, index, state, rules)
     for b in range(len(state.bounds)):
         state.bounds[b] = block_bound(u, b, block, index)
     for at in range(n):
         place, linked = state.touched[at], state.sums[at]
         b = index.block_of[place]
-        if linked >= level or linked + state.bounds[b] < state.threshold[u]:
+        if linked == _TAKEN or linked + state.bounds[b] < state.threshold[u]:
             continue
         if linked + nearly(u, place, b, block, index) >= state.threshold[u]:
             add_fresh(u, place, block, index, state, rules)

@@ -10,7 +10,7 @@ from tasks.recommend._jit.int16_dot import TEAM, WORD
 from tasks.recommend._jit.item_blocks import ItemIndex
 
 #: Candidates kept, as a multiple of the list's length; who needs more is scored in full.
-_KEPT_LISTS = 8
+_KEPT_LISTS = 32
 #: Candidates that wait to be ranked: two and a half lists' worth, within these limits.
 _LEAST_FRESH, _MOST_FRESH = 64, 256
 
