@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nightshelf.cli.experiments import group
-from nightshelf.cli.options import SHOP, Json, Namespace
+from nightshelf.cli.options import SHOP, Json, Namespace, RunRoot
 from nightshelf_ops.reporting import pipeline, reported
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
@@ -64,3 +64,26 @@ def plan(
             show(found, as_json=as_json)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
+
+
+@group.command(
+    epilog="Examples: nightshelf experiment readout exp-1 --events log/events; "
+    "nightshelf experiment readout exp-1 --events log/events --as-of 2026-03-15 --json"
+)
+def readout(
+    experiment: Annotated[str, typer.Argument(metavar="ID", help="As in experiments.toml.")],
+    events: Annotated[Path, typer.Option(help="Collected log: a Parquet file or a folder.")],
+    users: Annotated[Path | None, typer.Option(help="Users file (Parquet), for segments.")] = None,
+    namespace: Namespace = SHOP,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="See nothing after; now by default.")
+    ] = None,
+    run_root: RunRoot = Path("runs"),
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Read an experiment out: sample ratio, metrics, verdict, and what would change it."""
+    with reported(as_json=as_json):
+        with pipeline():
+            from nightshelf_ops.readout import carry_out
+        carry_out(experiment, events, users, namespace, as_of, run_root, config, as_json=as_json)

@@ -12,6 +12,7 @@
 - `DiskError`: the disk is full, read-only or over its quota; nothing is left half written.
 - `RunFolderError`: a run's folder lacks files that are needed.
 - `VerificationError`: Redis returned other content than was staged.
+- `ExperimentAlarm`: a guardrail is breached, or users are not divided as they should be.
 - `EventsLost`: tracked events left Redis before they were collected; the others are safe.
 """
 
@@ -68,3 +69,7 @@ class VerificationError(NightshelfError):
 
 class EventsLost(NightshelfError):  # noqa: N818
     """Tracked events left Redis before they were collected."""
+
+
+class ExperimentAlarm(NightshelfError):  # noqa: N818
+    """A guardrail of an experiment is breached, or its sample ratio fails; all was read out."""

@@ -17,11 +17,13 @@ UNIT = 10_000.0
 class Counted:
     """Metrics to compute, the primary first, and the night's event types behind their names.
 
-    `roles` gives the types that count as "purchase" or "click"; any other type is itself.
+    `roles` gives the types that count as "purchase" or "click"; any other type is itself. Of types
+    that are `harmful` (negative in the night's weights) fewer are better.
     """
 
     metrics: tuple[Metric, ...]
     roles: Mapping[str, tuple[str, ...]]
+    harmful: frozenset[str] = frozenset()
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -37,6 +39,10 @@ class Counted:
             named = each.event or each.name
             for event_type in self.roles.get(named, (named,)):
                 yield at, each.kind, event_type
+
+    def sign(self, metric: Metric) -> int:
+        """Return 1 where more is better, -1 where less is."""
+        return -1 if metric.event in self.harmful else 1
 
     @property
     def units(self) -> dict[str, float]:

@@ -38,7 +38,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     """Return the page; `facts` is the content of report.json."""
     night, model = facts["night"], facts["model"]
     log, lists, memory = facts["input"], facts["lists"], facts["memory"]
-    lorenz, categories, entropies, days, seconds = map(_figure, pictures)
+    lorenz, categories, entropies, days, seconds = map(figure_html, pictures)
     return Template(_TEMPLATE.read_text()).substitute(
         namespace=escape(night["namespace"]),
         generation=count(night["generation"]),
@@ -182,7 +182,7 @@ def _tile(name: str, value: str, note: str, kind: str = "plain") -> str:
     )
 
 
-def _figure(picture: Picture) -> str:
+def figure_html(picture: Picture) -> str:
     """Return a picture as part of the page: its colours by theme, its size by the column."""
     svg = picture.svg
     for colour, variable in COLOURS.items():

@@ -3,7 +3,7 @@
 Importing this module takes two to three seconds: only a readout does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import isfinite
@@ -60,7 +60,8 @@ def compare(
     if cuped and not (control + treatment).sums[metric.per_before or metric.before]:
         return None
     judge = _metric_of(metric, level, cuped=cuped)
-    both = (_aggregates(control, metric), _aggregates(treatment, metric))
+    names = metric.variables if cuped else metric.present
+    both = (_aggregates(control, names), _aggregates(treatment, names))
     with np.errstate(all="ignore"):  # a variance or a mean of 0: figures that do not exist
         found = judge.analyze_aggregates(*both)
     low, high = float(found.effect_size_ci_lower), float(found.effect_size_ci_upper)
@@ -102,8 +103,7 @@ def _metric_of(metric: Measure, level: float, *, cuped: bool) -> MetricBaseAggre
     )  # fmt: skip
 
 
-def _aggregates(moments: Moments, metric: Measure) -> Aggregates:
-    names = metric.variables
+def _aggregates(moments: Moments, names: Sequence[str]) -> Aggregates:
     return Aggregates(
         moments.n,
         {name: moments.mean(name) for name in names},

@@ -23,10 +23,15 @@ class Measure:
     per_before: str | None = None
 
     @property
+    def present(self) -> tuple[str, ...]:
+        """Variables that the metric is computed from without CUPED."""
+        return (self.value, self.per) if self.per else (self.value,)
+
+    @property
     def variables(self) -> tuple[str, ...]:
-        """Variables that the metric is computed from."""
-        found = (self.value, self.per, self.before, self.per_before)
-        return tuple(name for name in found if name)
+        """Variables that the metric is computed from, with those of CUPED."""
+        past = (self.before, self.per_before) if self.per_before else (self.before,)
+        return self.present + past
 
     def mean(self, users: Moments) -> float:
         """Return the metric of these users; 0 where the ratio's denominator is 0."""

@@ -35,7 +35,9 @@ def sample_ratios(
     """Test each part's users by variant against its shares, which need not add up to 1."""
     tested = {name for name, users in parts.items() if sum(users.values()) >= MIN_USERS}
     return [
-        SampleRatio(name, users, _p(users, shares[name], len(tested)) if name in tested else None)
+        SampleRatio(
+            name, dict(users), _p(users, shares[name], len(tested)) if name in tested else None
+        )
         for name, users in parts.items()
     ]
 
