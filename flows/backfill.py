@@ -28,7 +28,8 @@ from flows import artifact_key, as_task
 from flows._command import plain_errors, print_error, run_command
 from flows._dates import Job, make_all
 from flows._dates_table import BackfillFailed, Row, to_table
-from flows.nightly import check_inputs, clear_orphans, open_run, publish_made
+from flows._publish_made import publish_made
+from flows._steps import check_inputs, clear_orphans, open_run
 from nightshelf.contract.keys import Keys
 from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import backfill as past

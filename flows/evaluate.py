@@ -29,7 +29,7 @@ from rich.console import Console
 
 from flows import artifact_key, as_task
 from flows._command import errors_once, plain_errors, run_command
-from flows.nightly import PIPELINE, check_inputs, choose_blend, clean_events
+from flows._steps import PIPELINE, check_inputs, choose_blend, clean_events
 from nightshelf.cli.tables.terminal import add_row, new_table
 from nightshelf.contract.keys import Keys
 from tasks.artifacts.records import CleanLog

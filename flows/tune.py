@@ -20,7 +20,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows import artifact_key, as_task
 from flows._command import plain_errors, run_command
-from flows.nightly import check_inputs
+from flows._steps import check_inputs
 from nightshelf.contract.keys import Keys
 from tasks.runs.run_folder import midnight
 from tasks.settings import load_settings

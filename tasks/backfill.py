@@ -16,6 +16,7 @@ from tasks.artifacts.records import CleanLog, Made
 from tasks.choose.choose import choose_blend
 from tasks.errors import SettingsError
 from tasks.evaluation.backtest import Quality, evaluate
+from tasks.evaluation.further_models import FurtherModels
 from tasks.evaluation.gates import Verdict
 from tasks.evaluation.measure import measure
 from tasks.ingest.clean import clean_events
@@ -177,5 +178,6 @@ def _report(run: Run, made: Made, settings: Settings, recipe: Recipe) -> None:
     """Write the report of lists that are not published."""
     quality = backtest(run, made, settings, recipe)
     metrics = measure(run, made, settings.topn)
-    outcome = Outcome(metrics, quality, Verdict(()), state="not published")
+    further = FurtherModels(left_out=made.left_out)
+    outcome = Outcome(metrics, quality, Verdict(()), state="not published", further=further)
     write_report(run, made, None, outcome, settings.targets)

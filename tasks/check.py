@@ -16,6 +16,7 @@ from nightshelf.client.transport.redis_url import check_url
 from nightshelf.contract.keys import Keys
 from nightshelf.errors import InvalidKey
 from tasks.errors import SettingsError
+from tasks.experiments.load import load_experiments
 from tasks.features.settings import FeatureSettings
 from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
 from tasks.ingest.contract import Inputs, Relation, examine_inputs
@@ -86,6 +87,10 @@ def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings
         Keys(namespace)
     except InvalidKey as error:
         checked.errors.append(str(error))
+    try:
+        load_experiments(namespace, config)
+    except SettingsError as error:
+        checked.errors += str(error).splitlines()
     try:
         settings = load_settings(namespace, config)
     except SettingsError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nightshelf.contract.chosen_blend import ChosenBlend
+from nightshelf.contract.experiment import Experiment
 from nightshelf.contract.feature_rules import Counting
 
 #: The three list files. Grain: one key of the family.
@@ -229,7 +230,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Input, settings and model that a generation was made from, as its manifest names them."""
+    """Input, settings and model that a generation was made from, as its manifest names them.
+
+    `experiments` are those that readers take part in once it is live.
+    """
 
     list_length: int
     config_hash: str
@@ -237,6 +241,7 @@ class Provenance:
     inputs: Mapping[str, str] = field(default_factory=dict)
     counting: Counting | None = None
     choice: ChosenBlend | None = None
+    experiments: tuple[Experiment, ...] = ()
 
 
 @dataclass(frozen=True)

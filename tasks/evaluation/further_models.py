@@ -43,6 +43,7 @@ _COMPARED = ("lists", "full_share", "coverage", "diversity")
 class JudgedModel:
     """Figures of a model's lists, and their gates."""
 
+    name: str
     metrics: Metrics
     verdict: Verdict
 
@@ -58,15 +59,15 @@ class JudgedModel:
 class FurtherModels:
     """Models beside the default: those judged, and the reasons of those left out, by name."""
 
-    judged: Mapping[str, JudgedModel] = field(default_factory=dict)
+    judged: tuple[JudgedModel, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def figures(self) -> dict[str, float]:
         """Figures for the manifest, as `als:coverage`; none where there is no further model."""
         found = {
-            f"{name}:{figure}": value
-            for name, each in self.judged.items()
+            f"{each.name}:{figure}": value
+            for each in self.judged
             for figure, value in _compared(each.metrics).items()
         }
         if self.judged or self.left_out:
@@ -81,9 +82,7 @@ class FurtherModels:
             for name, why in self.left_out.items()
         )
         warned = (
-            f"model {name}: {said}"
-            for name, each in self.judged.items()
-            for said in each.verdict.warnings()
+            f"model {each.name}: {said}" for each in self.judged for said in each.verdict.warnings()
         )
         return (*lost, *warned)
 
@@ -94,14 +93,14 @@ def judge_further(
 ) -> FurtherModels:
     """Judge each further model that was made; those that failed before are left out already."""
     live = generations.current(client, run.namespace)
-    judged, left_out = {}, dict(made.left_out)
+    judged, left_out = [], dict(made.left_out)
     for name in made.further:
         found = _judged(run, client, live, made.of(name), listing, settings)
         if found.fault:
             left_out[name] = found.fault
         else:
-            judged[name] = found
-    return FurtherModels(judged, left_out)
+            judged.append(found)
+    return FurtherModels(tuple(judged), left_out)
 
 
 def _judged(
@@ -123,9 +122,8 @@ def _judged(
         before = {each: value for each in _COMPARED if (value := live.metrics.get(own + each))}
         overlap = overlap_with(live, run, client, made.own.path, name)
     verdict = judge(tonight, before, overlap, Drift(run.path("drift.json")), settings)
-    return JudgedModel(
-        metrics, Verdict(tuple(gate for gate in verdict.gates if gate.name in LIST_GATES))
-    )
+    own_gates = tuple(gate for gate in verdict.gates if gate.name in LIST_GATES)
+    return JudgedModel(name, metrics, Verdict(own_gates))
 
 
 def _compared(metrics: Metrics) -> dict[str, float]:

@@ -63,7 +63,7 @@ class Tonight:
         )
 
 
-def open_phases(
+def tonight_of(
     history: History,
     definitions: Sequence[Definition],
     live: Sequence[Experiment],

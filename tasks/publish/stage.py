@@ -106,6 +106,7 @@ def stage(
         inputs=dict(made_from.inputs),
         counting=made_from.counting,
         choice=made_from.choice,
+        experiments=made_from.experiments,
     )
     generations.stage(client, run.namespace, manifest)
     total = sum(pq.read_metadata(family.path).num_rows for family in shelves)

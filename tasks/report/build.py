@@ -1,7 +1,7 @@
 """The night's report: JSON with all figures, an HTML page, Markdown for Prefect."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +12,13 @@ from tasks.artifacts.records import CleanLog, Features, Made, Staged
 from tasks.choose.choice import Choice
 from tasks.evaluation.backtest import Quality
 from tasks.evaluation.drift.compare import Drift
+from tasks.evaluation.further_models import FurtherModels
 from tasks.evaluation.gates import Verdict
 from tasks.evaluation.measure import Metrics
+from tasks.experiments.tonight import Tonight
 from tasks.report.charts import all_pictures
 from tasks.report.choice import change_text, choice_facts
+from tasks.report.experiments import VariantRow, model_facts, variant_rows
 from tasks.report.html import to_html
 from tasks.report.markdown import to_markdown
 from tasks.report.quality import figure
@@ -42,7 +45,8 @@ class Outcome:
     """Figures and gates of a generation, and its state.
 
     `state` is "live", "staged", "blocked" or "not published". Without gates there is no `drift`,
-    where the settings have the blend no `choice`.
+    where the settings have the blend no `choice`. `further` are the models beside the default,
+    `tonight` the experiments that serve them.
     """
 
     metrics: Metrics
@@ -51,17 +55,23 @@ class Outcome:
     state: str
     drift: Drift | None = None
     choice: Choice | None = None
+    further: FurtherModels = field(default_factory=FurtherModels)
+    tonight: Tonight = field(default_factory=Tonight)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Files of the report, its figures with targets, and the generation's state."""
+    """Files of the report, its figures with targets, and the generation's state.
+
+    `variants` are those of the experiments that run.
+    """
 
     json: Path
     md: Path
     html: Path
     headline: tuple[Headline, ...]
     state: str
+    variants: tuple[VariantRow, ...] = ()
 
 
 @step
@@ -82,6 +92,9 @@ def write_report(
     headline = judge(metrics, quality, targets, outcome.choice)
     warnings = [*clean.warnings, *features.warnings, *verdict.warnings()]
     warnings += filter(None, [change_text(chosen)])
+    models, further, tonight = list(made.models), outcome.further, outcome.tonight
+    variants = variant_rows(tonight, models)
+    warnings += [*further.warnings, *tonight.replaced(models)]
     facts = {
         "format": _FORMAT,
         "night": {
@@ -107,6 +120,8 @@ def write_report(
         "lists": {
             name: each for name, each in asdict(metrics).items() if not isinstance(each, Path)
         },
+        "models": model_facts(made, metrics, further),
+        "variants": [row._asdict() for row in variants],
         "choice": chosen,
         "offline_quality": _without_path(quality),
         "drift": _without_path(outcome.drift),
@@ -123,7 +138,7 @@ def write_report(
     paths = {ending: run.path(f"report.{ending}") for ending in written}
     for ending, content in written.items():
         paths[ending].write_bytes(content)
-    return Report(**paths, headline=headline, state=outcome.state)
+    return Report(**paths, headline=headline, state=outcome.state, variants=variants)
 
 
 def judge(
@@ -211,5 +226,6 @@ def _saved(steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     found = {line["step"]: line for line in steps}
     lists, coming = found.get("top_n", {}), found.get("estimate_memory", {})
     n_inactive = lists.get("n_inactive", 0)
-    a_list = coming.get("families", {}).get("list", 0) / max(lists.get("n_lists", 0), 1)
+    n_lists = sum(line["n_lists"] for line in steps if line["step"].startswith("top_n"))
+    a_list = coming.get("families", {}).get("list", 0) / max(n_lists, 1)
     return {"inactive_users": n_inactive, "bytes_saved": round(n_inactive * a_list)}

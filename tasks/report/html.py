@@ -11,6 +11,7 @@ from nightshelf.text import size_text
 from tasks.report.charts import COLOURS, Picture
 from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
+from tasks.report.experiments import experiment_tables
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
 from tasks.report.text import (
@@ -57,6 +58,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         quality=_table("What the lists are like", _FIGURES, table_of(lists, QUALITY)),
         reach=_table("Whom they reach", _FIGURES, table_of(lists, REACH)),
         choice=_choice(facts["choice"]),
+        experiments=_experiments(facts),
         gates=_table(
             "What a generation must show to go live",
             GATE_HEADS,
@@ -141,6 +143,13 @@ def _choice(choice: Mapping[str, Any] | None) -> str:
     said = "".join(f"<p>{escape(text)}</p>" for text in choice_text(choice))
     tables = [_table(*each, kind="numbers") for each in choice_tables(choice)]
     return said + "".join(tables)
+
+
+def _experiments(facts: Mapping[str, Any]) -> str:
+    """Return the section of models and experiments; an empty string where there is neither."""
+    tables = "".join(_table(*each, kind="numbers") for each in experiment_tables(facts))
+    head = '<h2 id="experiments">Models and experiments</h2>'
+    return f'<section aria-labelledby="experiments">{head}{tables}</section>' if tables else ""
 
 
 def _offline_quality(quality: Mapping[str, Any] | None) -> str:

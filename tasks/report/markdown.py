@@ -8,6 +8,7 @@ from nightshelf.text import size_text
 from tasks.report.charts import Picture
 from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
+from tasks.report.experiments import experiment_tables
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
 from tasks.report.text import (
@@ -59,6 +60,11 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         *(
             f"**{each.caption}**\n\n{_table(each.heads, each.rows)}"
             for each in choice_tables(facts["choice"])
+        ),
+        "## Models and experiments" if facts["models"] or facts["variants"] else "",
+        *(
+            f"**{each.caption}**\n\n{_table(each.heads, each.rows)}"
+            for each in experiment_tables(facts)
         ),
         "## The gates",
         _table(GATE_HEADS, gate_rows(facts["gates"])),

@@ -11,6 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from flows import _steps as steps
 from flows import nightly as night
 from tasks.artifacts.records import Provenance
 from tasks.features.build import build_features
@@ -38,7 +39,7 @@ def overtaken(task: Callable[..., Any]) -> Callable[..., Any]:
 
 def main(events: str, items: str, namespace: str, as_of: str, root: str) -> None:
     """Run the night."""
-    night.PIPELINE[build_features] = overtaken(night.PIPELINE[build_features])
+    steps.PIPELINE[build_features] = overtaken(steps.PIPELINE[build_features])
     state = night.nightly(
         Path(events), Path(items), None, namespace, datetime.fromisoformat(as_of), Path(root),
         return_state=True,

@@ -24,12 +24,13 @@ from typing import Any
 from prefect import Task
 
 from data.sample_shop.shop import ShopSettings
+from flows import _steps as steps
 from flows import nightly as night
 
 SHOP = ShopSettings(n_users=120, n_items=150, n_days=14)
 WHOLE, CRASHING = "whole", "crashing"
 
-#: Called with the name of a step of `flows/nightly.py` each time that one is done.
+#: Called with the name of a step of `flows/_steps.py` each time that one is done.
 Done = Callable[[str], None]
 
 
@@ -55,9 +56,9 @@ def fork(shop: Path, root: Path, namespace: str, as_of: datetime, done: Done) ->
     """Run a night in a process of its own; return its exit code, or the signal below zero."""
     child = os.fork()
     if child == 0:
-        for name, task in vars(night).copy().items():
+        for name, task in vars(steps).copy().items():
             if isinstance(task, Task):
-                setattr(night, name, _telling(name, task, done))
+                setattr(steps, name, _telling(name, task, done))
         logs = (shop / "events", shop / "items.parquet", shop / "users.parquet")
         try:
             night.nightly(*logs, namespace, as_of, root)

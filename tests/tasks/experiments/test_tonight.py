@@ -13,7 +13,7 @@ from tasks.experiments.bandit import Outcomes
 from tasks.experiments.definition import Definition, WeightedVariant
 from tasks.experiments.history import History
 from tasks.experiments.phases import size
-from tasks.experiments.tonight import Tonight, open_phases, record
+from tasks.experiments.tonight import Tonight, record, tonight_of
 from tasks.runs.run_folder import Run
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Nights:
         date = START + timedelta(days=self.number - 1 - again)
         found = {each.id: outcomes for each in definitions if each.allocation == "bandit"}
         bandits = {name: each for name, each in found.items() if each}
-        tonight = open_phases(self.history, definitions, self.live, bandits, date)
+        tonight = tonight_of(self.history, definitions, self.live, bandits, date)
         run = Run("shop", self.number, date, self.root)
         record(self.history, tonight, definitions, run, models)
         self.live = tonight.published(models)
