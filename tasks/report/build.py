@@ -226,6 +226,6 @@ def _saved(steps: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     found = {line["step"]: line for line in steps}
     lists, coming = found.get("top_n", {}), found.get("estimate_memory", {})
     n_inactive = lists.get("n_inactive", 0)
-    n_lists = sum(line["n_lists"] for line in steps if line["step"].startswith("top_n"))
+    n_lists = sum(line.get("n_lists", 0) for line in steps if line["step"].startswith("top_n"))
     a_list = coming.get("families", {}).get("list", 0) / max(n_lists, 1)
     return {"inactive_users": n_inactive, "bytes_saved": round(n_inactive * a_list)}
