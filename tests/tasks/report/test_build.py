@@ -114,8 +114,8 @@ def test_json_holds_everything_under_stable_names(night: Night) -> None:
     metrics = measured(night)
     facts = json.loads(written(night, metrics).json.read_text())
     assert " ".join(facts) == (
-        "blocked_by choice curves drift format gates headline input lists memory model models night "
-        "offline_quality steps targets variants warnings"
+        "blocked_by choice curves drift format gates headline input lists memory model models "
+        "night offline_quality steps targets variants warnings"
     )
     assert facts["night"] == {
         "namespace": "shop",
