@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from nightshelf.contract.experiment import Assignment
 from nightshelf.contract.values import Canary, Manifest, Reason
 
 
@@ -30,9 +31,8 @@ class Result:
     `None` for a generation that is no longer live. `cached`: Redis was not asked, or did not reply.
     `cursor` asks for the next page; `None` at the end.
 
-    `experiment`, `variant` and `phase` are of the experiment that the user is in, if any; `model`
-    is the one served, which may be another than the variant's. `forced`: a tester chose the
-    variant, and `Shelf.shown` records it without the experiment.
+    `assignment` is the user's in an experiment, if any; `model` is the one served, which may be
+    another than its own.
     """
 
     items: tuple[Item, ...]
@@ -42,10 +42,27 @@ class Result:
     age_s: float | None = None
     cached: bool = False
     cursor: str | None = None
-    experiment: str | None = None
-    variant: str | None = None
-    phase: int | None = None
-    forced: bool = False
+    assignment: Assignment | None = None
+
+    @property
+    def experiment(self) -> str | None:
+        """Experiment that the user is in."""
+        return self.assignment.experiment if self.assignment else None
+
+    @property
+    def variant(self) -> str | None:
+        """Variant of the user in the experiment."""
+        return self.assignment.variant if self.assignment else None
+
+    @property
+    def phase(self) -> int | None:
+        """Phase of the experiment, from 1."""
+        return self.assignment.phase if self.assignment else None
+
+    @property
+    def forced(self) -> bool:
+        """True where a tester chose the variant: `Shelf.shown` then leaves the experiment out."""
+        return self.assignment is not None and self.assignment.forced
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,12 @@ def test_pages_keep_model_and_variant_though_the_phase_changes(
     [
         "1.2.-.list%3Aals!",
         "1.2.-.list%3Aals!exp-1",
-        "1.2.-.list%3Aals!exp-1%3Aone%3Anow",
-        "1.2.-.list%3Aals!exp-1%3A2%3Anow%3Aperhaps",
-        "1.2.-.list%3Aals!exp-1%3A2%3A",
-        "1.2.-.list%3Aals!exp-1%3A2%3A%ff",
-        "1.2.-.list%3Aals!exp-1%3A02%3Anow",
+        "1.2.-.list%3Aals!exp-1%3A2%3Anow",
+        "1.2.-.list%3Aals!exp-1%3Aone%3Anow%3Aals",
+        "1.2.-.list%3Aals!exp-1%3A2%3Anow%3Aals%3Aperhaps",
+        "1.2.-.list%3Aals!exp-1%3A2%3A%3Aals",
+        "1.2.-.list%3Aals!exp-1%3A2%3A%ff%3Aals",
+        "1.2.-.list%3Aals!exp-1%3A02%3Anow%3Aals",
     ],
 )
 def test_cursors_of_no_variant_are_refused(

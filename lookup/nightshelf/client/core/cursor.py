@@ -20,7 +20,7 @@ _KINDS = ("list", "popular")
 class Cursor:
     """A parsed cursor; `level` as in `nightshelf.client.core.masking.MaskedList`.
 
-    `assignment` is that of the first page; its model is empty, as `level` says which list goes on.
+    `assignment` is that of the first page.
     """
 
     generation: int
@@ -37,7 +37,7 @@ class Cursor:
         """Parse a cursor; `InvalidCursor` for other texts, or other filters than it was made with.
 
         >>> Cursor.parse("44.10.-.list%3Aals", "-")
-        Cursor(generation=44, at=10, filters='-', level='list:als')
+        Cursor(generation=44, at=10, filters='-', level='list:als', assignment=None)
         """
         parts = text[:_MAX_LENGTH].split(".", 3)
         if len(parts) != 4 or not all(_is_number(part) for part in parts[:2]):
@@ -62,7 +62,7 @@ def text_of(
     """Return a cursor's text; every page has one, so no `Cursor` is made for it.
 
     >>> text_of(44, 10, "-", "list:ease", Assignment("exp-1", 2, "b", "ease"))
-    '44.10.-.list%3Aease!exp-1%3A2%3Ab'
+    '44.10.-.list%3Aease!exp-1%3A2%3Ab%3Aease'
     """
     text = f"{generation}.{at}.{filters}.{_quoted(level)}"
     return f"{text}!{_marked(assignment)}" if assignment else text
@@ -75,18 +75,19 @@ def _quoted(level: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def _marked(assignment: Assignment) -> str:
-    names = [encode_id(name) for name in (assignment.experiment, assignment.variant)]
-    parts = [names[0], str(assignment.phase), names[1], *(["forced"] if assignment.forced else [])]
-    return quote(":".join(parts), safe="")
+    names = assignment.experiment, assignment.variant, assignment.model
+    experiment, variant, model = map(encode_id, names)
+    parts = [experiment, str(assignment.phase), variant, model]
+    return quote(":".join([*parts, *(["forced"] if assignment.forced else [])]), safe="")
 
 
 def _assignment(marked: str) -> Assignment:
     """Undo `_marked`; raises `ValueError`."""
-    experiment, phase, variant, *forced = unquote(marked).split(":")
+    experiment, phase, variant, model, *forced = unquote(marked).split(":")
     if not _is_number(phase) or forced not in ([], ["forced"]):
         raise ValueError(marked)
-    names = [decode_id(name) for name in (experiment, variant)]
-    found = Assignment(names[0], int(phase), names[1], "", forced=bool(forced))
+    names = decode_id(variant), decode_id(model)
+    found = Assignment(decode_id(experiment), int(phase), *names, forced=bool(forced))
     if _marked(found) != marked:
         raise ValueError(marked)
     return found

@@ -105,18 +105,21 @@ def result_of(
     cursor = None
     if page.next_at is not None:
         level = "popular:all" if source == "last-good" else found.level
-        where = live.generation, page.next_at, fingerprint(filters), level
-        cursor = text_of(*where, found.assignment)
+        made_with = fingerprint(filters)
+        cursor = text_of(live.generation, page.next_at, made_with, level, found.assignment)
     model = None
     if source in ("list", "similar"):
         model = found.level.partition(":")[2] if source == "list" else live.default_model
     pointer = call.pointer
     since_s = pointer.published_s if live is pointer.live else published_s(live)
-    about = live.generation, model, age_s(since_s), not call.asked, cursor
-    if not (of := found.assignment):
-        return finish(state, call, Result(page.items, source, *about))
-    in_experiment = of.experiment, of.variant, of.phase, of.forced
-    return finish(state, call, Result(page.items, source, *about, *in_experiment))
+    cached, assignment = not call.asked, found.assignment
+    return finish(
+        state,
+        call,
+        Result(
+            page.items, source, live.generation, model, age_s(since_s), cached, cursor, assignment
+        ),
+    )
 
 
 def finish(state: ClientState, call: CallState, result: Result) -> Result:

@@ -53,8 +53,9 @@ def get(
             return finish(state, call, Result((), "none", cursor=cursor))
         assignment = after.assignment
     else:
-        found = None
-        assignments = _NO_ASSIGNMENTS if model else _assignments(live, [user], forced)
+        found, assignments = None, _NO_ASSIGNMENTS
+        if live and live.experiments and not model:
+            assignments = _assignments(live.experiments, [user], forced)
         if live:
             by_user = yield from personal(
                 state, call, live, [user], model, assignments, lambda _, each: each
@@ -63,7 +64,7 @@ def get(
         found = _or_last_good(state, call, user, found)
         assignment = assignments.get(user)
     if found and assignment:
-        found = found._replace(assignment=assignment)
+        found = MaskedList(found.level, found.ranked, found.live, found.masks, assignment)
     start = after.at if after else 0
     if filters or metadata:
         return (yield from page_of(state, call, found, n, filters, start, metadata))
@@ -78,7 +79,7 @@ def get_many(state: ClientState, users: Sequence[str], n: int) -> Exchange[list[
         return []
     call = yield from begin(state)
     live = call.pointer.live
-    assignments = _assignments(live, users)
+    assignments = _assignments(live.experiments, users) if live else _NO_ASSIGNMENTS
 
     def made(user: str, found: MaskedList | None) -> Result:
         found = _or_last_good(state, call, user, found)
@@ -136,14 +137,16 @@ def checked(n: int) -> None:
 
 
 def _assignments(
-    live: Manifest | None, users: Sequence[str], forced: str | None = None
+    published: Sequence[Experiment], users: Sequence[str], forced: str | None = None
 ) -> Mapping[str, Assignment]:
     """Return the assignments of those users who are in an experiment."""
-    if not (live and live.experiments):
+    if not published:
         return _NO_ASSIGNMENTS
-    at = datetime.now(UTC)
-    each = {user: assigned(live.experiments, user, at, forced) for user in users}
-    return {user: assignment for user, assignment in each.items() if assignment}
+    at, found = datetime.now(UTC), {}
+    for user in users:
+        if assignment := assigned(published, user, at, forced):
+            found[user] = assignment
+    return found
 
 
 def _checked(cursor: str, filters: Filters | None) -> Cursor:
