@@ -66,16 +66,17 @@ class Experiment:
         """Tell whether a user is in the experiment's traffic."""
         return _holds(self.traffic, bucket(f"{self.id}:traffic", user))
 
+    def variant_of(self, user: str) -> Variant:
+        """Return the variant of a user, in the traffic or not."""
+        return self.variants[self._place_of(user)]
+
     def variant_at(self, number: int) -> Variant:
         """Return the variant of a bucket."""
-        for variant in self.variants:
-            if _holds(variant.buckets, number):
-                return variant
-        return self.variants[0]
+        return self.variants[self._place_at(number)]
 
     def assignment_of(self, user: str) -> Assignment:
         """Return the assignment of a user, in the traffic or not."""
-        return self._assignments[self.variant_at(bucket(f"{self.id}:variant", user)).name]
+        return self._assignments[self._place_of(user)]
 
     @classmethod
     def from_raw(cls, raw: dict[str, Any]) -> "Experiment":
@@ -101,13 +102,21 @@ class Experiment:
         _instant(experiment.end, _LAST)
         return experiment
 
+    def _place_of(self, user: str) -> int:
+        return self._place_at(bucket(f"{self.id}:variant", user))
+
+    def _place_at(self, number: int) -> int:
+        for place, variant in enumerate(self.variants):
+            if _holds(variant.buckets, number):
+                return place
+        return 0
+
     @cached_property
-    def _assignments(self) -> dict[str, Assignment]:
+    def _assignments(self) -> tuple[Assignment, ...]:
         """The assignment to each variant: a read makes none anew."""
-        return {
-            each.name: Assignment(self.id, self.phase, each.name, each.model)
-            for each in self.variants
-        }
+        return tuple(
+            Assignment(self.id, self.phase, each.name, each.model) for each in self.variants
+        )
 
     @cached_property
     def _limits(self) -> tuple[datetime, datetime]:
