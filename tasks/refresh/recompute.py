@@ -25,16 +25,18 @@ from tasks.publish.keyspace import Family, families
 from tasks.recommend.topn import make_lists
 from tasks.refresh.new_events import NOBODY, TrackedEvents
 from tasks.runs.run_folder import Run
+from tasks.runs.saved_run import lists_file
 
 
 @dataclass(frozen=True)
 class Recomputed:
     """Values of lists and feature rows by user, who may lack either, and of item rows.
 
-    `items` are the rows of the items that these users acted on.
+    `lists` are by model, the default first; `items` are the rows of the items that these users
+    acted on.
     """
 
-    lists: dict[str, bytes]
+    lists: dict[str, dict[str, bytes]]
     rows: dict[str, bytes]
     items: dict[str, bytes]
 
@@ -51,16 +53,15 @@ def recompute(tracked: TrackedEvents, users: Collection[str]) -> Recomputed:
         built = build_features(run, tracked.history(users, run), served.weighing)
         items = run.path("features/acted_on.parquet")
         tracked.items_of(users, items)
-        model = served.manifest.default_model
-        lists = {model: _lists(tracked, run, built).path}
+        lists = {name: _lists(tracked, run, built, name).path for name in served.models}
         files = GenerationFiles(lists, None, None, built.users, items)
-        return Recomputed(*map(_values, families(run, files)))
+        *of_models, rows, of_items = map(_values, families(run, files))
+        return Recomputed(dict(zip(lists, of_models, strict=True)), rows, of_items)
 
 
-def _lists(tracked: TrackedEvents, run: Run, built: Features) -> Lists:
-    """Fold the users in and make their lists."""
+def _lists(tracked: TrackedEvents, run: Run, built: Features, name: str) -> Lists:
+    """Fold the users into a model and make their lists."""
     served = tracked.served
-    name = served.manifest.default_model
     model = MODELS[name].kind.load(served.file(f"model/{name}"), with_users=False)
     ids, histories, seen = _of_model(built, model.item_ids)
     features = replace(
@@ -73,7 +74,8 @@ def _lists(tracked: TrackedEvents, run: Run, built: Features) -> Lists:
     # The exposure cap and exploration weigh all users' lists against one another: not until the
     # next night.
     listing = replace(served.listing, max_item_share=1.0, explore_slots=0)
-    return make_lists(run, features, model.with_users(ids, histories), listing)
+    file = lists_file(name, served.models[0])
+    return make_lists(run, features, model.with_users(ids, histories), listing, file)
 
 
 def _of_model(

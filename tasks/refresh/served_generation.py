@@ -52,6 +52,11 @@ class ServedGeneration:
     weighing: FeatureSettings
     listing: TopNSettings
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models whose lists are published, the default first."""
+        return tuple(dict.fromkeys([self.manifest.default_model, *self.manifest.models]))
+
     def serves(self, user: str) -> bool:
         """Tell whether this is the generation that a user is served."""
         out = self.canary
@@ -133,7 +138,7 @@ def _open(folder: Path, digest: str, moved_at: bytes, canary: Canary | None) -> 
         )
     require(
         folder,
-        (*_FILES, *model_files(manifest.default_model, with_users=False)),
+        (*_FILES, *(f for name in manifest.models for f in model_files(name, with_users=False))),
         "its lists were made from them, and refreshing goes on with the next night",
     )
     given = read_settings(run.folder)

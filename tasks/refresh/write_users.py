@@ -27,22 +27,28 @@ from tasks.refresh.queue import BATCH_USERS
 from tasks.refresh.recompute import Recomputed
 from tasks.refresh.served_generation import ServedGeneration
 
-#: KEYS of one user: token, list, row, row update. ARGV: token, list, its TTL, row, its TTL, TTL of
-#: the row update ('' for no list or no row). Returns how many lists were written, how many of them
-#: and of the rows are new keys; nothing where the token is gone.
+#: KEYS of one user: token, row, row update, and the list of each model, the default's first. ARGV:
+#: token, row, its TTL, TTL of the row update, then each list and its TTL ('' for no list or no
+#: row). Returns whether there is a list of the default, whether it is new, and how many keys are;
+#: nothing where the token is gone.
 #: No allow-oom: a full Redis keeps the lists that it has.
 _WRITE_USER = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
-local list, new_list, new_row = 0, 0, 0
+local own, new_own, new_keys = 0, 0, 0
+for at = 4, #KEYS do
+  local list = ARGV[2 * at - 3]
+  if list ~= '' then
+    local new = 1 - redis.call('EXISTS', KEYS[at])
+    redis.call('SET', KEYS[at], list, 'EX', ARGV[2 * at - 2])
+    if at == 4 then own, new_own = 1, new end
+    new_keys = new_keys + new
+  end
+end
 if ARGV[2] ~= '' then
-  list, new_list = 1, 1 - redis.call('EXISTS', KEYS[2])
-  redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+  if redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3], 'NX') then new_keys = new_keys + 1 end
+  redis.call('SET', KEYS[3], ARGV[2], 'EX', ARGV[4])
 end
-if ARGV[4] ~= '' then
-  if redis.call('SET', KEYS[3], ARGV[4], 'EX', ARGV[5], 'NX') then new_row = 1 end
-  redis.call('SET', KEYS[4], ARGV[4], 'EX', ARGV[6])
-end
-return {list, new_list, new_row}
+return {own, new_own, new_keys}
 """
 #: KEYS of the namespace: current, fence, refreshed, refresh queue. ARGV: generation, moved_at,
 #: channel, TTL of refreshed, number of new keys, then for each user: raw id, message, the score to
@@ -104,9 +110,9 @@ def write_users(
         writing.set_tokens(batch)
         queued = writing.still_queued(batch)
         counts = writing.write(queued, made, row_ttl_s)
-        writing.leave_queue({user: due[user] for user in counts}, _total(counts, slice(1, 3)))
+        writing.leave_queue({user: due[user] for user in counts}, _total(counts, 2))
         writing.delete_tokens([user for user in batch if user in counts or user not in queued])
-        n_lists, n_new = n_lists + _total(counts, slice(1)), n_new + _total(counts, slice(1, 2))
+        n_lists, n_new = n_lists + _total(counts, 0), n_new + _total(counts, 1)
     return Written(n_lists, n_new)
 
 
@@ -159,14 +165,17 @@ class _Batch:
     ) -> dict[str, Sequence[int]]:
         """Run `_WRITE_USER` for each user; return its counts for those whose token stood."""
         generation, base_s = self._served.run.generation, self._served.manifest.ttl_s
-        keys, model = self._keys, self._served.manifest.default_model
+        keys = self._keys
         with self._client.pipeline(transaction=False) as pipe:
             for user in users:
-                listed, row = keys.list(generation, model, user), keys.user(generation, user)
-                names = (keys.refreshing(user), listed, row, keys.row_update(user))
+                row = keys.user(generation, user)
+                names = [keys.refreshing(user), row, keys.row_update(user)]
                 given: list[Any] = [self._token]
-                given += [made.lists.get(user, b""), key_ttl_s("list", listed, base_s)]
                 given += [made.rows.get(user, b""), key_ttl_s("user", row, base_s), row_ttl_s]
+                for model, lists in made.lists.items():
+                    listed = keys.list(generation, model, user)
+                    names.append(listed)
+                    given += [lists.get(user, b""), key_ttl_s("list", listed, base_s)]
                 pipe.eval(_WRITE_USER, len(names), *names, *given)
             counts = pipe.execute()
         return {user: each for user, each in zip(users, counts, strict=True) if each is not None}
@@ -183,5 +192,5 @@ class _Batch:
             raise Overtaken
 
 
-def _total(counts: Mapping[str, Sequence[int]], which: slice) -> int:
-    return sum(sum(each[which]) for each in counts.values())
+def _total(counts: Mapping[str, Sequence[int]], which: int) -> int:
+    return sum(each[which] for each in counts.values())

@@ -5,7 +5,7 @@ users file alone. `i18` is unavailable; `i19` has neither an event nor content.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from tasks.publish.stage import open_run, read_back, stage
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
-from tasks.recommend.topn import top_n
+from tasks.recommend.topn import LIST_STEPS, top_n
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import AS_OF, Event, learn, weighing
 
@@ -48,6 +48,7 @@ SEEN = ("like", "dislike")
 #: Settings of the models that a night can be made with.
 MODEL_SETTINGS = {
     "als": TRAINING,
+    "graph": GraphSettings(),
     "blend": BlendParts(
         TRAINING,
         IalsSettings(),
@@ -78,8 +79,9 @@ def make_night(
     gates: Mapping[str, str] = PASSED,
     live: bool = True,
     model: str = "als",
+    further: Sequence[str] = (),
 ) -> Run:
-    """Compute, stage, judge as told, and make live."""
+    """Compute, stage, judge as told, and make live; `further` models are published beside."""
     run = open_run(client, "shop", as_of, root)
     learnt = learn(
         root,
@@ -95,14 +97,15 @@ def make_night(
     popularity = count_popularity(run, learnt.log, 7.0, weighs)
     train = MODELS[model].train
     trained = train(run, features, MODEL_SETTINGS[model], None, popularity)
-    lists = top_n(run, features, trained, RULES)
+    lists = {model: top_n(run, features, trained, RULES).path}
+    for name in further:
+        beside = MODELS[name].train(run, features, MODEL_SETTINGS[name], None, popularity)
+        lists[name] = LIST_STEPS[name](run, features, beside, RULES).path
     popular = popular_lists(run, learnt.log, features, PopularitySettings(), RULES, weighs)
     like = similar_items(run, features, trained, SimilarSettings(n=4), RULES)
     settings = {"topn": asdict(RULES), "train": asdict(TRAINING), "features": asdict(weighs)}
     run.path("settings.json").write_text(json.dumps(settings))
-    files = GenerationFiles(
-        {model: lists.path}, popular.path, like.path, features.users, features.items
-    )
+    files = GenerationFiles(lists, popular.path, like.path, features.users, features.items)
     shelves = families(run, files)
     publishing = PublishSettings(ttl_s=TTL_S)
     counting = counting_of(EventSettings(), weighs)
