@@ -27,7 +27,7 @@ from tasks.runs.saved_run import SavedRun
 #: As many as a list can hold.
 _ALL = 1_000
 #: What the document tells of an answer and of its items.
-_SERVED = ("source", "generation", "model", "age_s")
+_SERVED = ("source", "generation", "model", "age_s", "experiment", "variant", "phase")
 _ITEM = ("item_id", "score", "reason")
 
 
@@ -54,10 +54,13 @@ def _answer(context: Context, shelf: Shelf, user: str, item: str | None, runs: P
     person, place, missing = None, None, None
     if manifest:
         at = manifest.generation
-        value: Any = client.get(keys.list(at, manifest.default_model, user))
+        model = served.model if served.source == "list" and served.model else manifest.default_model
+        value: Any = client.get(keys.list(at, model, user))
         own = _own(value, off)
         row = _rows(client, {user: keys.user(at, user)}).get(user)
-        person, place, missing = _traced(runs / context.namespace / str(at), manifest, user, item)
+        person, place, missing = _traced(
+            runs / context.namespace / str(at), manifest, model, user, item
+        )
         named = sorted(_named(served, item, place))
         rows = _rows(client, {name: keys.item(at, name) for name in named})
     return Answer(
@@ -99,7 +102,7 @@ def _own(value: bytes | None, off: frozenset[str]) -> str:
 
 
 def _traced(
-    folder: Path, manifest: Manifest, user: str, item: str | None
+    folder: Path, manifest: Manifest, model: str, user: str, item: str | None
 ) -> tuple[Person | None, Place | None, str | None]:
     """Trace in the generation's folder, or return the reason why not."""
     try:
@@ -109,7 +112,7 @@ def _traced(
                 f"{folder} is of other lists (digest {there.digest[:12]}) than those that are "
                 f"served (digest {manifest.digest[:12]})"
             )
-        return *trace(load_night(folder, there.default_model), user, item), None
+        return *trace(load_night(folder, model), user, item), None
     except RunFolderError as error:
         return None, None, f"{error}; name the folder of the runs with --run-root"
 

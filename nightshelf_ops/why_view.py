@@ -39,6 +39,11 @@ def _served(answer: "Answer", namespace: str) -> Iterator[str]:
         f"Made by: {role} {manifest.generation}, as of {minute_text(manifest.as_of)} UTC, "
         f"config {manifest.config_hash[:8] or '-'}, model {manifest.model_hash[:8] or '-'}"
     )
+    if result.experiment:
+        yield (
+            f"Experiment: {result.experiment}, phase {result.phase}, variant {result.variant}, "
+            f"served {result.model}"
+        )
     yield f"User: {_user(answer)}"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from redis import Redis
 
 from nightshelf.admin import generations
+from nightshelf.contract.experiment import Experiment
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import GenerationFiles, Provenance
@@ -80,6 +81,7 @@ def make_night(
     live: bool = True,
     model: str = "als",
     further: Sequence[str] = (),
+    experiments: tuple[Experiment, ...] = (),
 ) -> Run:
     """Compute, stage, judge as told, and make live; `further` models are published beside."""
     run = open_run(client, "shop", as_of, root)
@@ -109,7 +111,9 @@ def make_night(
     shelves = families(run, files)
     publishing = PublishSettings(ttl_s=TTL_S)
     counting = counting_of(EventSettings(), weighs)
-    made_from = Provenance(RULES.n, "c0ffee", trained.digest, {"events": "5eed"}, counting)
+    made_from = Provenance(
+        RULES.n, "c0ffee", trained.digest, {"events": "5eed"}, counting, None, experiments
+    )
     staged = stage(run, client, shelves, publishing, made_from)
     read_back(run, client, shelves, staged, publishing)
     manifest = Manifest.from_json(staged.manifest.read_bytes())

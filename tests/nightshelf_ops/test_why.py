@@ -15,6 +15,7 @@ from nightshelf import Shelf
 from nightshelf.admin.blocklist import block
 from nightshelf.admin.canary import release
 from nightshelf.contract.assignment import in_canary
+from nightshelf.contract.experiment import Experiment, Variant
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import RankedList
 from tasks.explain.saved_model import load_night
@@ -316,6 +317,29 @@ def test_as_json(shop: Shop) -> None:
     stranger = document(shop.why("nobody", "--json"))
     assert (stranger["person"], stranger["place"], stranger["item"]) == (None, None, None)
     assert stranger["own"] == "absent"
+
+
+def test_a_list_in_an_experiment_is_traced_by_its_own_model(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    variants = (Variant("now", "als", ((0, 5000),)), Variant("linked", "graph", ((5000, 10000),)))
+    trial = Experiment("trial", 3, ((0, 10000),), variants)
+    make_night(redis_client, tmp_path, further=("graph",), experiments=(trial,))
+    for variant in variants:
+        user = next(u for u in USERS if trial.variant_of(u) == variant)
+        shop = Shop(redis_client, redis_url, tmp_path, variant.model)
+        said = shop.lines(user)
+        assert said["Experiment"] == (
+            f"trial, phase 3, variant {variant.name}, served {variant.model}"
+        )
+        found: dict[str, Any] = document(shop.why(user, "i10", "--json"))
+        assert (found["served"]["model"], found["missing"]) == (variant.model, None)
+        assert found["served"]["variant"] == variant.name
+        person, place = trace(load_night(tmp_path / "shop/1", variant.model), user, "i10")
+        assert person
+        assert place
+        assert found["person"]["n_listed"] == person.n_listed == len(found["served"]["items"])
+        assert found["place"]["score"] == place.score
 
 
 def test_a_title_does_not_steer_the_terminal(shop: Shop) -> None:

@@ -20,7 +20,15 @@ from nightshelf.cli.tables.diff import show_diff
 from nightshelf.contract.values import Manifest
 from nightshelf.diff.compare import Comparison
 from nightshelf.diff.document import Shown, figures, manifest_fields
-from nightshelf.diff.read import Progress, find_users, read_pairs, read_titles, sampled, standing
+from nightshelf.diff.read import (
+    Progress,
+    find_users,
+    of_model,
+    read_pairs,
+    read_titles,
+    sampled,
+    standing,
+)
 
 #: Seconds after which a progress bar is shown.
 PATIENCE_S = 2.0
@@ -33,16 +41,26 @@ Sample = Annotated[
     int | None, typer.Option("--sample", help="How many users to read; else all.", min=1)
 ]
 
+Model = Annotated[
+    str | None, typer.Option("--model", help="Whose lists to compare; the default's by default.")
+]
+
 app = typer.Typer()
 
 
 @command(app, epilog="Examples: nightshelf diff 42 43; nightshelf diff 42 43 --sample 5000 --json")
 def diff(
-    context: Context, a: Before, b: After, top: Top = 10, users: Users = 3, sample: Sample = None
+    context: Context,
+    a: Before,
+    b: After,
+    top: Top = 10,
+    users: Users = 3,
+    sample: Sample = None,
+    model: Model = None,
 ) -> None:
     """Compare the lists of two generations: whose moved, which items came and went."""
     client, namespace = context.client, context.namespace
-    document = _compared(client, namespace, a, b, top=top, n_changed=users, sample=sample)
+    document = _compared(client, namespace, a, b, model, top=top, n_changed=users, sample=sample)
     if context.as_json:
         context.document(**document)
     else:
@@ -50,10 +68,18 @@ def diff(
 
 
 def _compared(
-    client: Redis, namespace: str, a: int, b: int, *, top: int, n_changed: int, sample: int | None
+    client: Redis,
+    namespace: str,
+    a: int,
+    b: int,
+    model: str | None,
+    *,
+    top: int,
+    n_changed: int,
+    sample: int | None,
 ) -> dict[str, Any]:
     """Return the document; keys cleared during the comparison are an error, not a difference."""
-    before, after = _standing(client, namespace, a, b)
+    before, after = (of_model(each, model) for each in _standing(client, namespace, a, b))
     comparison = Comparison(n_changed)
     with _progress() as progress:
         found = find_users(client, namespace, before, after, progress)

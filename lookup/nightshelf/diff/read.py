@@ -7,6 +7,7 @@ one batch of lists.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from heapq import nsmallest
 
@@ -50,6 +51,20 @@ def standing(client: Redis, state: NamespaceState, generation: int) -> Manifest:
         else "none is whole: run the nightly flow to publish"
     )
     raise TransitionRefused("expired", f"{lacks}; {advice}")
+
+
+def of_model(manifest: Manifest, model: str | None) -> Manifest:
+    """Return a manifest whose default is `model`; `TransitionRefused` (`unknown`) for none of its.
+
+    Without a model its default stays.
+    """
+    if model is None or model in manifest.models:
+        return replace(manifest, default_model=model or manifest.default_model)
+    raise TransitionRefused(
+        "unknown",
+        f"generation {manifest.generation} has no lists of model {model!r}; its models: "
+        f"{', '.join(manifest.models)}",
+    )
 
 
 def find_users(

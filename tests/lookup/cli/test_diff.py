@@ -16,7 +16,7 @@ import typer
 from redis import Redis
 from typer.testing import CliRunner, Result
 
-from nightshelf.admin.generations import current, flip, stage
+from nightshelf.admin.generations import current, flip, listing, stage
 from nightshelf.admin.retention import retire
 from nightshelf.cli import diff as cli_diff
 from nightshelf.contract.chosen_blend import ChosenBlend
@@ -327,6 +327,24 @@ def refused(url: str, *args: str) -> tuple[str, str]:
     assert result.stderr == ""  # said once
     said = document(result)
     return said["reason"], said["error"]
+
+
+def test_the_lists_of_another_model(shop: Redis, redis_url: str) -> None:
+    for generation, items in ((1, "xy"), (11, "yx")):
+        value = ranked(*items).to_json()
+        shop.set(KEYS.list(generation, "ease", "eve"), value, ex=TTL_S)
+    assert refused(redis_url, "1", "11", "--model", "ease") == (
+        "unknown",
+        "refused (unknown): generation 1 has no lists of model 'ease'; its models: als",
+    )
+    for manifest in listing(shop, SHOP):
+        record(shop, replace(manifest, models=("als", "ease")))
+    found = document(run(redis_url, "1", "11", "--model", "ease", "--json"))
+    assert found["users_found"] == 1
+    assert found["overall"]["first_changed"] == 1
+    assert document(run(redis_url, "1", "11", "--model", "als", "--json")) == document(
+        run(redis_url, "1", "11", "--json")
+    )
 
 
 def test_a_cleared_generation_is_named(shop: Redis, redis_url: str) -> None:
