@@ -138,10 +138,18 @@ def publish_date(job: Job, client: Redis, source: Run, *, force: bool) -> Row:
             job.settings.save(run.path("settings.json"))
         adopt_date(run, source)
         clear_orphans(run, client)
-        made, recipe = make_lists(run, job.inputs, job.settings)
+        made, recipe, chosen = make_lists(run, job.inputs, job.settings)
         quality = backtest(run, made, job.settings, recipe)
         page = publish_made(
-            run, client, made, quality, job.inputs, job.settings, recipe, force=force
+            run,
+            client,
+            made,
+            quality,
+            job.inputs,
+            job.settings,
+            recipe,
+            chosen=chosen,
+            force=force,
         )
     except (NightshelfError, RedisError) as error:
         state = "blocked" if isinstance(error, GateBlocked) else "failed"

@@ -29,8 +29,8 @@
 
 Up to the flip a failure leaves the live generation as it is, and so does a gate that blocks: then
 `keep_live` gives the live one its full time to live again. A pin leaves the new one staged. A night
-that a newer one has overtaken ends before it trains (`flows._overtaken.py`); one that only a later
-number has overtaken publishes what it made under a number of its own.
+that a newer one has overtaken ends before it chooses or trains (`flows._overtaken.py`); one that
+only a later number has overtaken publishes what it made under a number of its own.
 """
 
 from collections.abc import Sequence
@@ -136,6 +136,8 @@ def make_night(
     bad = steps.given_up(run, redis)
     experiments = open_experiments(run, redis, checked, log, definitions)
     planned = settings.recipe_with(experiments.tonight.models)
+    if newer := steps.newer_night(run, redis):
+        return superseded(run, newer)
     chosen = steps.choose_blend(run, log, settings.choose, planned, last_choice(run, bad))
     recipe = chosen.applied(planned)
     with run.writing("settings"):  # the refresh goes by them

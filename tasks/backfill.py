@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.artifacts.records import CleanLog, Made
+from tasks.choose.choice import Choice
 from tasks.choose.choose import choose_blend
 from tasks.errors import SettingsError
 from tasks.evaluation.backtest import Quality, evaluate
@@ -81,7 +82,7 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
     with run.writing("settings"):
         settings.save(run.path("settings.json"))
     take_over(run, inputs.digests, settings.digest())
-    pipeline = open_pipeline(run, inputs, settings)
+    pipeline, chosen = open_pipeline(run, inputs, settings)
     features = pipeline.features()
     if make == "features":
         return
@@ -91,27 +92,28 @@ def make_date(run: Run, inputs: Inputs, settings: Settings, make: Make) -> None:
         return
     made = pipeline.further(pipeline.lists(features, models), popularity, warm=False)
     if make == "report":
-        _report(run, made, settings, pipeline.recipe)
+        _report(run, made, settings, pipeline.recipe, chosen)
 
 
-def make_lists(run: Run, inputs: Inputs, settings: Settings) -> tuple[Made, Recipe]:
+def make_lists(run: Run, inputs: Inputs, settings: Settings) -> tuple[Made, Recipe, Choice]:
     """Compute all that is published of a date, less what the run has taken over already."""
-    pipeline = open_pipeline(run, inputs, settings)
+    pipeline, chosen = open_pipeline(run, inputs, settings)
     features, popularity = pipeline.features(), pipeline.popularity()
     models = pipeline.models(features, popularity, warm=False)
     made = pipeline.further(pipeline.lists(features, models), popularity, warm=False)
-    return made, pipeline.recipe
+    return made, pipeline.recipe, chosen
 
 
-def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> Pipeline:
+def open_pipeline(run: Run, inputs: Inputs, settings: Settings) -> tuple[Pipeline, Choice]:
     """Clean log and catalogue as they were known at the date, choose its blend, and return both."""
     cleaned = clean_events(run, inputs, settings.events, now=datetime.now(UTC))
     known = known_items(run, cleaned)
     log = replace(cleaned, items=known.path, n_items=known.n_items)
-    recipe = choose_blend(run, log, settings.choose, settings.recipe, None).applied(settings.recipe)
+    chosen = choose_blend(run, log, settings.choose, settings.recipe, None)
+    recipe = chosen.applied(settings.recipe)
     with run.writing("settings"):
         settings.taking(recipe).save(run.path("settings.json"))
-    return Pipeline(run, log, recipe)
+    return Pipeline(run, log, recipe), chosen
 
 
 def backtest(run: Run, made: Made, settings: Settings, recipe: Recipe) -> Quality | None:
@@ -174,10 +176,11 @@ def _last_list_step(models: Sequence[str]) -> Callable[..., object]:
     return similar_items if len(models) == 1 else LIST_STEPS[models[-1]]
 
 
-def _report(run: Run, made: Made, settings: Settings, recipe: Recipe) -> None:
+def _report(run: Run, made: Made, settings: Settings, recipe: Recipe, chosen: Choice) -> None:
     """Write the report of lists that are not published."""
     quality = backtest(run, made, settings, recipe)
     metrics = measure(run, made, settings.topn)
     further = FurtherModels(left_out=made.left_out)
-    outcome = Outcome(metrics, quality, Verdict(()), state="not published", further=further)
+    verdict, state = Verdict(()), "not published"
+    outcome = Outcome(metrics, quality, verdict, state, choice=chosen, further=further)
     write_report(run, made, None, outcome, settings.targets)

@@ -13,7 +13,7 @@ from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.experiments import experiment_tables
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
-from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
+from tasks.report.quality import HEADS, new_items, offline_quality, offline_quality_rows
 from tasks.report.text import (
     GATE_HEADS,
     count,
@@ -57,6 +57,7 @@ def to_html(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         seconds=seconds,
         quality=_table("What the lists are like", _FIGURES, table_of(lists, QUALITY)),
         reach=_table("Whom they reach", _FIGURES, table_of(lists, REACH)),
+        new_items=f"<p>{escape(new_items(lists, facts['offline_quality']))}</p>",
         choice=_choice(facts["choice"]),
         experiments=_experiments(facts),
         gates=_table(

@@ -10,7 +10,7 @@ from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.experiments import experiment_tables
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
-from tasks.report.quality import HEADS, offline_quality, offline_quality_rows
+from tasks.report.quality import HEADS, new_items, offline_quality, offline_quality_rows
 from tasks.report.text import (
     GATE_HEADS,
     count,
@@ -72,6 +72,7 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         *_images(pictures[:3]),
         _table(figures, table_of(facts["lists"], QUALITY)),
         _table(figures, table_of(facts["lists"], REACH)),
+        escape(new_items(facts["lists"], facts["offline_quality"])),
         _table(figures, table_of(facts["lists"], RULES)),
         escape(offline_quality(facts["offline_quality"])),
         _table(HEADS, offline_quality_rows(facts["offline_quality"])),

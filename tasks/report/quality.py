@@ -1,9 +1,9 @@
-"""Text of the offline quality, and of the cost of the lists' rules."""
+"""Text of the offline quality, of new items, and of the cost of the lists' rules."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.report.text import count, instant
+from tasks.report.text import count, instant, percent
 
 HEADS = ("Offline quality", "Own lists", "Popular list", "What it says")
 
@@ -44,6 +44,31 @@ def offline_quality(quality: Mapping[str, Any] | None) -> str:
         f"Lists as of {cut}, judged by what {count(quality['n_users'])} users took to in the "
         f"{quality['backtest_days']} days since: NDCG@10 {figure(lists)} (standard error "
         f"{figure(quality['ndcg_error'])}), the popular list {figure(popularity)}.{_cost(quality)}"
+    )
+
+
+def new_items(lists: Mapping[str, Any], quality: Mapping[str, Any] | None) -> str:
+    """Describe how many new and cold items the lists show, and how those of some days ago did.
+
+    >>> shown = {"n_new": 40, "n_new_shown": 12, "n_cold": 3, "n_cold_shown": 0}
+    >>> did = {"n_users": 50, "hit_rate": 0.1, "popular_hit_rate": 0.04, "chance": 0.02}
+    >>> new_items(shown, {"new_items": did, "cut": "2026-02-22T00:00:00+00:00"})[:63]
+    'Of 40 new items 12 are in some list, of 3 that nobody has taken'
+    >>> new_items(shown, None)
+    'Of 40 new items 12 are in some list, of 3 that nobody has taken 0.'
+    """
+    shown = (
+        f"Of {count(lists['n_new'])} new items {count(lists['n_new_shown'])} are in some list, of "
+        f"{count(lists['n_cold'])} that nobody has taken {count(lists['n_cold_shown'])}."
+    )
+    did = quality and quality["new_items"]
+    if not quality or not did:
+        return shown
+    return (
+        f"{shown} Of {count(did['n_users'])} users who took a new one since "
+        f"{instant(quality['cut'])}, {percent(did['hit_rate'])} had one of those in their list of "
+        f"that day, {percent(did['popular_hit_rate'])} in the popular list, "
+        f"{percent(did['chance'])} by chance."
     )
 
 

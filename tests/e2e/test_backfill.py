@@ -52,6 +52,8 @@ def test_a_backfill_goes_on_where_it_was_killed_and_publishes_its_last_date(
     assert live is not None
     assert same is not None
     assert (live.as_of, live.digest) == (SHOP.end.isoformat(), same.digest)
+    assert live.choice is not None
+    assert live.choice == same.choice
     shown = [(row["key"], row["data"]) for row in ask(prefect_env, "artifacts", {})]
     (table,) = (json.loads(data) for key, data in shown if key == "bygone-backfill")
     assert [row["state"] for row in table] == ["failed", "kept", "live"]

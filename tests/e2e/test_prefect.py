@@ -22,7 +22,8 @@ SHOP = ShopSettings(n_users=300, n_items=200, n_days=30)
 _LONGEST_S = 240
 STEPS = [
     *("check_inputs", "open_run", "newer_night", "take_over", "clear_orphans", "clean_events"),
-    *("given_up", "choose_blend", "build_features", "count_popularity", "newer_night"),
+    *("given_up", "newer_night", "choose_blend", "build_features", "count_popularity"),
+    "newer_night",
     *("train_blend", "top_n"),
     *("popular_lists", "similar_items", "evaluate", "estimate_memory", "stage", "read_back"),
     *("measure", "measure_drift", "check_gates", "flip", "write_report"),

@@ -26,6 +26,7 @@ PLAN = (
 def folder(redis_client: Redis, tmp_path: Path) -> Path:
     """The folder of a night, its Redis empty."""
     made = make_night(redis_client, tmp_path).folder
+    (made / "choice.json").write_text("{}")
     redis_client.flushdb()
     return made
 
@@ -52,6 +53,7 @@ def test_it_is_said_first_and_then_done(redis_client: Redis, redis_url: str, fol
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [nothing, "shop: generation 2 is live"]
     assert result.stderr.strip() == ""
+    assert (folder.parent / "2/choice.json").read_text() == "{}"
     result = run(redis_url, "republish", str(folder), "--yes")
     assert result.stdout.splitlines() == [
         plan(folder, "in place of generation 2 (as of 2026-03-01)"),

@@ -143,6 +143,10 @@ def test_a_report_says_that_nothing_was_published(tmp_path: Path) -> None:
     facts = json.loads((run.folder / "report.json").read_text())
     assert (facts["night"]["state"], facts["memory"], facts["gates"]) == ("not published", None, [])
     assert facts["lists"]["n_seen"] == facts["lists"]["n_unavailable"] == 0
+    assert (
+        facts["choice"]["weights"]
+        == json.loads((run.folder / "choice.json").read_text())["weights"]
+    )
     for name in ("report.html", "report.md"):
         page = (run.folder / name).read_text()
         assert "as they were computed: nothing of them was published" in page
@@ -207,7 +211,7 @@ def test_lists_that_were_adopted_are_not_computed_again(
     monkeypatch.setattr(
         "tasks.models.als.train.AlternatingLeastSquares", None
     )  # to train would fail
-    lists, _ = make_lists(run, log.checked(tmp_path), SETTINGS)
+    lists, _, _ = make_lists(run, log.checked(tmp_path), SETTINGS)
     assert lists.own.path == run.folder / "lists/lists.parquet"
     assert lists.log.items == run.folder / "known/items.parquet"
     assert run.steps()[-1]["taken_from"] == source.generation
