@@ -74,9 +74,9 @@ def _looks(
     for day in sorted({row.day for row in rows}):
         found = strata(row for row in rows if row.day <= day)
         fraction = min(1.0, _effective(found, pair) / planned)
-        plain = difference(measure, found, *pair, alpha=alpha)
         with_past = difference(measure, found, *pair, alpha=alpha, cuped=True)
-        yield _Look(day, fraction, with_past or plain)
+        judged = with_past or difference(measure, found, *pair, alpha=alpha)
+        yield _Look(day, fraction, judged)
         if fraction == 1.0:
             return
 
@@ -122,8 +122,8 @@ def guardrails(
         planned = planned_users(definition, measure, found, settings)
         for variant in definition.variants[1:]:
             pair = (definition.control.name, variant.name)
-            plain = difference(measure, found, *pair, alpha=settings.alpha)
-            judged = difference(measure, found, *pair, alpha=settings.alpha, cuped=True) or plain
+            with_past = difference(measure, found, *pair, alpha=settings.alpha, cuped=True)
+            judged = with_past or difference(measure, found, *pair, alpha=settings.alpha)
             if judged is None or not judged.se:
                 continue
             users = round(_effective(found, pair))

@@ -112,11 +112,14 @@ def sum_up(
     before = timedelta(days=settings.before_days)
     with connect(folder) as database, _readable(events):
         _open(database, files_of(events, asked.since - before, asked.until), asked, users)
+        span = {"since": asked.since - before, "until": asked.until}
+        _make(database, "repeated", **span)
         _make(
             database, "event",
-            since=asked.since - before, until=asked.until, started=asked.since,
-            exposed_until=asked.until - asked.window, experiment=asked.experiment,
+            **span, started=asked.since, exposed_until=asked.until - asked.window,
+            experiment=asked.experiment,
         )  # fmt: skip
+        _make(database, "exposed")
         _make(database, "unit")
         _make(database, "outcome", window=asked.window)
         _make(database, "before", before=before)
@@ -156,6 +159,7 @@ def _open(
         read.create_view("files")
     else:
         database.table("nothing").create_view("files")
+    database.execute(f"CREATE TEMP VIEW log AS {query('readout/logs')}")
     rows = zip(*asked.counted.types(), strict=True)
     wanted = [pa.array(column, kind) for column, kind in zip(rows, _WANTED.types, strict=True)]
     database.from_arrow(pa.table(wanted, _WANTED)).create("wanted")

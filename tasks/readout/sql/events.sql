@@ -1,21 +1,16 @@
 -- Impressions of a log, and the events that metrics count, each once.
--- Grain: one event. Input: nothing (the columns, and no row), files (as read), wanted (event types).
+-- Grain: one event. Input: log, wanted (event types), repeated.
 -- Parameters: since and until; started and exposed_until, between which an impression is an
 -- exposure; experiment (null: every impression is an exposure).
 -- A foreign log may lack any column but user_id, event_type and ts; its events without an event_id
 -- count by themselves. Of an event that was sent twice with different content each field is the
 -- least. Values are in whole ten-thousandths, so that sums are exact in any order.
-WITH log AS (
-    SELECT * FROM nothing
-    UNION ALL BY NAME
-    SELECT * FROM files
-),
-typed AS (
+WITH typed AS (
     SELECT
-        nullif(event_id, '') AS event_id, event_type, user_id, item_id, experiment, variant, phase,
-        ts::TIMESTAMPTZ AS ts,
+        event_id, event_type, user_id, item_id, experiment, variant, phase,
+        ts,
         CASE WHEN isfinite(value) AND abs(value) <= 1e12
-            THEN round(value::DOUBLE * 10000)::BIGINT END AS value
+            THEN round(value * 10000)::BIGINT END AS value
     FROM log
     WHERE event_type = 'impression' OR event_type IN (SELECT event_type FROM wanted)
 ),
@@ -33,14 +28,13 @@ kept AS (
     WHERE ts >= $since AND ts < $until
 )
 SELECT
-    min(event_type) AS event_type, min(user_id) AS user_id, min(item_id) AS item_id,
-    min(value) AS value, min(utc) AS utc, bool_and(is_of_experiment) AS is_of_experiment,
-    bool_and(is_exposure) AS is_exposure, min(variant) AS variant, min(phase) AS phase
-FROM kept
-WHERE event_id IS NOT NULL
-GROUP BY event_id
-UNION ALL
-SELECT
     event_type, user_id, item_id, value, utc, is_of_experiment, is_exposure, variant, phase
 FROM kept
-WHERE event_id IS NULL
+ANTI JOIN repeated USING (event_id)
+UNION ALL
+SELECT
+    min(event_type), min(user_id), min(item_id), min(value), min(utc), bool_and(is_of_experiment),
+    bool_and(is_exposure), min(variant), min(phase)
+FROM kept
+SEMI JOIN repeated USING (event_id)
+GROUP BY event_id

@@ -1,12 +1,11 @@
 -- Users of each phase of an experiment.
--- Grain: phase x user. Input: event, segments (user_id, segment).
--- A user seen in two variants of a phase is `crossed`; one seen in an earlier phase is `is_returning`.
+-- Grain: phase x user. Input: exposed, segments (user_id, segment).
+-- A user seen in two variants of a phase is `crossed`; one seen in an earlier phase is returning.
 WITH seen AS (
     SELECT
-        phase, user_id, min(variant) AS variant, min(utc) AS first_at,
+        phase, user_id, min(variant) AS variant, min(first_at) AS first_at,
         min(variant) <> max(variant) AS crossed
-    FROM event
-    WHERE is_exposure
+    FROM exposed
     GROUP BY phase, user_id
 ),
 first_seen AS (

@@ -38,6 +38,6 @@ def test_a_first_look_spends_what_the_function_says() -> None:
 
 
 def test_looks_that_add_nothing_are_not_looks() -> None:
-    assert bounds([0.001, 0.5, 0.5001, 1.0, 1.2]) == pytest.approx(
+    assert bounds([0.001, 0.5, 0.503, 1.0, 1.2]) == pytest.approx(
         [np.inf, *bounds([0.5]), np.inf, bounds([0.5, 1.0])[1], np.inf]
     )
