@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tasks.readout.read_out import Source
 from tasks.readout.save import read_rows
 from tests.conftest import ROOT
 from tests.tasks.readout.logs import shown
-from tests.tasks.readout.test_read_out import UNTIL, Source, some_traffic, source
+from tests.tasks.readout.test_read_out import UNTIL, some_traffic, source
 
 TOML = """[experiment.exp]
 hypothesis = "b sells more"

@@ -9,8 +9,8 @@ from redis import Redis
 from flows.readout import alarms_of
 from nightshelf.contract.experiment import STOPPED, Experiment, Variant
 from tasks.settings import Settings, load_settings
-from tests.lookup.admin.test_generations import publish
 from tests.lookup.experiments import live_experiments
+from tests.lookup.shelves import publish
 from tests.tasks.readout.simulated import DEFINITION, day_of_users, judged, two_weeks
 
 OWN = Experiment("exp", 3, ((0, 10_000),), (Variant("a", "als", ((0, 10_000),)),))
