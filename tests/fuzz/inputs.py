@@ -28,6 +28,9 @@ CURSORS = st.one_of(
     st.tuples(
         _NUMBERS, _NUMBERS, _FILTERS, _LEVELS.map(lambda level: quote(level, errors="replace"))
     ).map(".".join),
+    st.tuples(IDS, IDS).map(
+        lambda each: f"1.1.-.list%3Aals!{quote(':'.join(each), errors='replace')}"
+    ),
     IDS,
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from nightshelf import Filters, Item, Result
+from nightshelf.contract.experiment import Assignment
 from tests.fuzz.inputs import CURSORS, IDS, SEGMENTS
 
 _COUNTS = st.integers(-1, 200) | st.integers()
@@ -27,6 +28,8 @@ _RESULTS = st.builds(
     source=st.just("list"),
     generation=st.none() | st.integers(),
     model=st.none() | IDS,
+    assignment=st.none()
+    | st.builds(Assignment, IDS, st.integers(), IDS, IDS, forced=st.booleans()),
 )
 _ACTIONS = st.sampled_from(
     ["purchase", "rating", "wishlist_add", "add_to_cart", "profile_update", "view", "buy", "\ud800"]
@@ -34,6 +37,7 @@ _ACTIONS = st.sampled_from(
 _DETAILS = {
     "generation": st.integers(),
     "model": IDS,
+    "experiment": IDS,
     "variant": IDS,
     "position": st.integers(),
     "latency_ms": _FLOATS,
@@ -60,6 +64,7 @@ READS = st.one_of(
             "filters": _FILTERS,
             "cursor": CURSORS,
             "metadata": st.booleans(),
+            "forced": IDS,
         },
     ),
     _call("get_many", {"users": _SOME}, {"n": _COUNTS}),
@@ -67,6 +72,7 @@ READS = st.one_of(
     _call("popular", {}, {"segment": SEGMENTS | IDS, **_SHOWN}),
     _call("user_features", {"users": IDS | _SOME}, {}),
     _call("item_features", {"ids": _SOME}, {}),
+    _call("experiments", {}, {}),
 )
 TELLS = st.one_of(
     _call(

@@ -124,6 +124,10 @@ def _scope(path: str) -> str | None:
     return "track" if path.startswith("/track/") else "read"
 
 
+#: Fields that an event of a tester's variant is recorded without.
+_OF_EXPERIMENT = {"experiment", "variant", "phase"}
+
+
 def _tracked(path: str, sent: Any, event_ids: list[str]) -> Iterator[Fields]:
     """Yield the fields of what was sent, as the stream should have them."""
     said = json.loads(sent)
@@ -132,6 +136,8 @@ def _tracked(path: str, sent: Any, event_ids: list[str]) -> Iterator[Fields]:
         assert event.get("event_id") in (None, event_id)
         fields = event | {"event_id": event_id}
         fields["event_type"] = fields.pop("action", "purchase" if kind == "conversion" else kind)
+        if fields.pop("forced", False):
+            fields = {name: fields[name] for name in fields.keys() - _OF_EXPERIMENT}
         for name in {"value", "revenue", "latency_ms"} & fields.keys():
             number = fields.pop(name)
             called = "value" if name == "revenue" else name

@@ -116,6 +116,9 @@ def _told(name: str, said: dict[str, Any], event_ids: tuple[str, ...]) -> Iterat
         items = enumerate(result.items, first)
         events = [{"item_id": item.item_id, "position": position} for position, item in items]
         about |= {"generation": result.generation, "model": result.model}
+        of = result.assignment
+        if of and not of.forced and about.get("variant") is None:
+            about |= {"experiment": of.experiment, "variant": of.variant, "phase": of.phase}
     kind = {"shown": "impression", "clicked": "click"}.get(name) or about.pop("action")
     about |= {"event_type": kind, "user_id": about.pop("user"), "item_id": about.pop("item", None)}
     for number in {"value", "latency_ms"} & about.keys():

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nightshelf.contract.assignment import N_BUCKETS, bucket
+from nightshelf.contract.keys import encode_id
 
 RUNNING = "running"
 STOPPED = "stopped"
@@ -85,11 +86,11 @@ class Experiment:
         Raises `KeyError`, `TypeError` or `ValueError` where it is no experiment.
         """
         experiment = cls(
-            id=_text(raw["id"]),
+            id=_name(raw["id"]),
             phase=operator.index(raw["phase"]),
             traffic=_ranges(raw["traffic"]),
             variants=tuple(
-                Variant(_text(each["name"]), _text(each["model"]), _ranges(each["buckets"]))
+                Variant(_name(each["name"]), _name(each["model"]), _ranges(each["buckets"]))
                 for each in raw["variants"]
             ),
             start=_text(raw["start"]),
@@ -177,6 +178,13 @@ def _ranges(raw: Sequence[Sequence[int]]) -> tuple[Range, ...]:
         if not 0 <= first <= end <= N_BUCKETS:
             raise ValueError(f"expected buckets within 0 to {N_BUCKETS}, not {first} to {end}")
     return ranges
+
+
+def _name(value: object) -> str:
+    """Return a name that a key and a cursor can hold."""
+    name = _text(value)
+    encode_id(name)
+    return name
 
 
 def _text(value: object) -> str:

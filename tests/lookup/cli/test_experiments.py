@@ -29,6 +29,8 @@ def test_list(redis_client: Redis, redis_url: str) -> None:
     rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "exp-1 2 running 80 % now 50 % als - -" in rows
     assert "links 50 % ease" in rows
+    line = "Experiments: exp-1 running, later not started, ended ended"
+    assert line in run(redis_url, "status").stdout.splitlines()
     assert "later 2 not started 0 % now 100 % als 2126-03-01 -" in rows
     assert "ended 2 ended 0 % now 100 % als - 2026-03-01" in rows
 

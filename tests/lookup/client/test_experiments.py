@@ -183,6 +183,12 @@ def test_a_canarys_users_keep_their_variant(
     assert "new" not in ids(shelf.get(LINKS))
 
 
+def test_the_live_experiments(redis_client: Redis, shelf_of: ShelfOf, redis_url: str) -> None:
+    assert shelf_of(redis_url).experiments() == ()
+    experimenting(redis_client)
+    assert shelf_of(redis_url).experiments() == (HALVES,)
+
+
 def test_what_is_known_of_the_pointer_assigns_while_redis_is_gone(
     redis_client: Redis, shelf_of: ShelfOf, redis_url: str, trips: RoundTrips
 ) -> None:

@@ -72,6 +72,9 @@ def test_manifests_without_them_and_later_fields_are_understood() -> None:
     "odd",
     [
         {"id": 3},
+        {"id": ""},
+        {"variants": [{"name": "\ud800", "model": "als", "buckets": []}]},
+        {"variants": [{"name": "now", "model": "x" * 513, "buckets": []}]},
         {"phase": "2"},
         {"traffic": [[0, 10_001]]},
         {"traffic": [[-1, 3]]},

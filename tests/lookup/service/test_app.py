@@ -67,6 +67,7 @@ def test_every_get_tells_its_parameters(dead_url: str) -> None:
         "model_name": ("query", False),
         "cursor": ("query", False),
         "metadata": ("query", False),
+        "forced": ("query", False),
     }
     assert found["/users/{user_id}/features"] == {"user_id": ("path", True)}
 

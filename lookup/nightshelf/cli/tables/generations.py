@@ -1,7 +1,9 @@
 """Tables of generations, and the status of a namespace."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from nightshelf.cli.tables.experiments import status_text
 from nightshelf.cli.tables.lists import PUBLISH
 from nightshelf.cli.tables.terminal import add_row, new_console, new_table, show_line
 from nightshelf.client.results import Status
@@ -26,6 +28,10 @@ def show_status(status: Status, namespace: str, place: str) -> None:
         show_line(f"Canary: generation {out.generation} for {out.share:g} % of the users")
         for manifest in (status.live, status.canary):
             show_line(f"  {manifest.generation}: {figure_text(manifest)}")
+    if status.live and status.live.experiments:
+        now = datetime.now(UTC)
+        named = (f"{each.id} {status_text(each, now)}" for each in status.live.experiments)
+        show_line(f"Experiments: {', '.join(named)}")
     if status.n_blocked:
         show_line(f"Blocked: {status.n_blocked:,} items, on every path")
     if status.pinned is not None:

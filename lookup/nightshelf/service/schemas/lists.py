@@ -101,7 +101,7 @@ class UserPage(Page):
     forced: Annotated[
         str | None,
         Field(
-            max_length=2 * MAX_ID_BYTES,
+            max_length=MAX_ID_BYTES,
             description="`experiment:variant` for a tester; one that is not published is ignored.",
         ),
     ] = None
