@@ -116,7 +116,7 @@ def readout(root: Path, name: str) -> dict[str, Any]:
 
 def counted(log: Path) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
     """Return users shown and users who bought, by experiment and variant, from the log alone."""
-    rows = duckdb.sql(
+    rows = duckdb.execute(
         f"""
         WITH events AS (FROM read_parquet('{log}/**/*.parquet', union_by_name = true))
         SELECT experiment, variant, count(DISTINCT user_id),
