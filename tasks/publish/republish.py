@@ -83,7 +83,6 @@ def republish(
             link(old.folder / name, run.path(name))
     shelves = _shelves(run, manifest.models)
     settings = replace(settings, ttl_s=manifest.ttl_s)
-    live = generations.current(client, run.namespace)  # its experiments go on
     with _reading(old):
         estimate_memory(run, client, shelves)
         made_from = Provenance(
@@ -93,7 +92,6 @@ def republish(
             manifest.inputs,
             manifest.counting,
             manifest.choice,
-            tuple((live or manifest).experiments),
         )
         staged = stage(run, client, shelves, settings, made_from, progress=progress)
     if staged.digest != manifest.digest:
