@@ -86,7 +86,7 @@ def experiment_tables(facts: Facts) -> Iterator[Table]:
         yield Table("The models", _MODEL_HEADS, [_model_cells(row) for row in facts["models"]])
     if facts["variants"]:
         rows = [_variant_cells(row) for row in facts["variants"]]
-        yield Table("Who is served which", _VARIANT_HEADS, rows)
+        yield Table("Variants, and the models that they are served", _VARIANT_HEADS, rows)
 
 
 def _model(name: str, metrics: Metrics, outcome: str) -> dict[str, Any]:

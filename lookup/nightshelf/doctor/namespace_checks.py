@@ -39,7 +39,12 @@ def pointer(read: Pointer) -> Finding:
         return Finding(
             "fail", f"{found}, and its list for everyone is gone", "nightshelf rollback, or publish"
         )
-    return Finding("ok", f"{found}, model {live.default_model}")
+    found += f", model {live.default_model}"
+    if n_left_out := round(live.metrics.get("models_left_out", 0)):
+        lost = f"{found}; its night left {n_left_out} model{'s' * (n_left_out > 1)} out, and the "
+        remedy = f"read the warnings in the report of generation {live.generation}"
+        return Finding("warn", f"{lost}default is served instead", remedy)
+    return Finding("ok", found)
 
 
 def keys(sample: Sample, live: Manifest | None, n_beyond: int) -> Finding:

@@ -358,6 +358,20 @@ def test_a_damaged_pointer(redis_client: Redis, damage: Callable[[Redis], None],
     assert found.remedy
 
 
+def test_a_model_left_out_is_a_warning(redis_client: Redis) -> None:
+    publish(redis_client)
+    assert examined(redis_client)["pointer"].found == "generation 1 is live, model als"
+    live = current_manifest(redis_client, metrics={"models_left_out": 1})
+    point_to(redis_client, live)
+    found = examined(redis_client)["pointer"]
+    assert (found.outcome, found.found) == (
+        "warn",
+        "generation 1 is live, model als; its night left 1 model out, and the default is served "
+        "instead",
+    )
+    assert found.remedy == "read the warnings in the report of generation 1"
+
+
 def test_keys_that_are_missing(redis_client: Redis) -> None:
     publish(redis_client)
     redis_client.delete(KEYS.list(1, "als", "ann"), KEYS.user(1, "bob"))
