@@ -45,7 +45,7 @@ class ModelsSettings:
     """Models that a night trains and publishes.
 
     - `names`: blend, als, ials, ease, graph or popular; the first is the default, served to readers
-      who name none.
+      who name none; any other is left out of a night where it fails.
     """
 
     names: tuple[str, ...] = ("blend",)
