@@ -63,8 +63,8 @@ def report(name: str, lifts: npt.NDArray[np.float64], rng: np.random.Generator) 
     unbiased = abs(estimates.mean() - lifts[1]) <= _ERRORS * error
     print(
         f"{name}: regret {regret:,.0f} conversions of {_NIGHTS * _USERS:,} users, even split "
-        f"{even:,.0f}; least share {least:.3f} (floor {FLOOR}, control's {FLOOR + CONTROL_SHARE:.2f}); "
-        f"difference {lifts[1]:+.5f}, by period {estimates.mean():+.5f} ± {error:.5f}, pooled "
+        f"{even:,.0f}; least share {least:.3f} (floor {FLOOR}, control's "
+        f"{FLOOR + CONTROL_SHARE:.2f}); difference {lifts[1]:+.5f}, by period {estimates.mean():+.5f} ± {error:.5f}, pooled "
         f"{lie:+.5f}"
     )
     return unbiased and least >= FLOOR - 1e-9 and (regret < even or not even)

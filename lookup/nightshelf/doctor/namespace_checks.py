@@ -39,7 +39,11 @@ def pointer(read: Pointer) -> Finding:
         return Finding(
             "fail", f"{found}, and its list for everyone is gone", "nightshelf rollback, or publish"
         )
-    found += f", model {live.default_model}"
+    return _models(live, f"{found}, model {live.default_model}")
+
+
+def _models(live: Manifest, found: str) -> Finding:
+    """Warn where the live generation lacks a model that an experiment needs."""
     if n_left_out := round(live.metrics.get("models_left_out", 0)):
         lost = f"{found}; its night left {n_left_out} model{'s' * (n_left_out > 1)} out, and the "
         remedy = f"read the warnings in the report of generation {live.generation}"
