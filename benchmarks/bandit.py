@@ -64,8 +64,8 @@ def report(name: str, lifts: npt.NDArray[np.float64], rng: np.random.Generator) 
     print(
         f"{name}: regret {regret:,.0f} conversions of {_NIGHTS * _USERS:,} users, even split "
         f"{even:,.0f}; least share {least:.3f} (floor {FLOOR}, control's "
-        f"{FLOOR + CONTROL_SHARE:.2f}); difference {lifts[1]:+.5f}, by period {estimates.mean():+.5f} ± {error:.5f}, pooled "
-        f"{lie:+.5f}"
+        f"{FLOOR + CONTROL_SHARE:.2f}); difference {lifts[1]:+.5f}, "
+        f"by period {estimates.mean():+.5f} ± {error:.5f}, pooled {lie:+.5f}"
     )
     return unbiased and least >= FLOOR - 1e-9 and (regret < even or not even)
 
