@@ -17,7 +17,7 @@ from tasks.readout.sums import Asked, sum_up
 
 @dataclass(frozen=True)
 class Source:
-    """Where the data of a namespace's experiments are, and what its event types mean.
+    """Places of the data of a namespace's experiments, and the meaning of its event types.
 
     `events` is the collected log, `users` a Parquet file with segments. `roles` gives the types
     that count as "purchase" or "click"; of types with a negative weight fewer are better.
