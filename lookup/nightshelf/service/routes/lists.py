@@ -21,7 +21,7 @@ router = APIRouter(
     route_class=Direct,
     tags=["lists"],
     dependencies=[Depends(needs("read"))],
-    responses=documented(400, 401, 403, 404, 413, 415, 422, 429),
+    responses=documented(400, 401, 403, 404, 413, 415, 422, 429, 431),
 )
 
 

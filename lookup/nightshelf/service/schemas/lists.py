@@ -15,6 +15,8 @@ from nightshelf.service.problems import SEGMENT_PATTERN, TEXT_PATTERN
 MAX_N = 100
 MAX_USERS = 100
 _MAX_CHOICES = 50
+#: Two names of `experiments.toml` and a colon; a longer one names no variant.
+_MAX_FORCED = 129
 
 
 def _id(text: str) -> str:
@@ -101,7 +103,7 @@ class UserPage(Page):
     forced: Annotated[
         str | None,
         Field(
-            max_length=MAX_ID_BYTES,
+            max_length=_MAX_FORCED,
             description="`experiment:variant` for a tester; one that is not published is ignored.",
         ),
     ] = None
