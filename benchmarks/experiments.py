@@ -91,7 +91,7 @@ def main(
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         simulate = Simulation(pool, np.random.SeedSequence(seed))
         one, daily = simulate(one_look, runs, n, 0.0), simulate(looks, runs, n, 0.0)
-        power, powers = simulate(one_look, runs, n, LIFT), simulate(looks, runs // 4, n, LIFT)
+        power, powers = simulate(one_look, runs, n, LIFT), simulate(looks, runs // 2, n, LIFT)
         held, naive = simulate(held_by_intervals, runs), simulate(by_impressions, runs)
         alarms, breaches = simulate(mismatches, runs), simulate(breached, runs // 8)
         lines = [
@@ -155,7 +155,7 @@ def looks(rng: np.random.Generator, runs: int, n: int, lift: float) -> list[bool
             for at, counts in enumerate(drawn)
             for name, count in zip("ab", counts, strict=True)
         ]
-        (verdict,) = verdicts(DEFINITION, COUNTED, rows, SETTINGS)
+        (verdict,) = verdicts(DEFINITION, COUNTED, rows, SETTINGS, is_over=True)
         found.append(verdict.outcome in ("better", "worse"))
     return found
 

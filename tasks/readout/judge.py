@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tasks.experiments.definition import Definition
 from tasks.readout import figures, parts, sequential
@@ -27,6 +27,8 @@ def judge(
     Where sample ratios fail there is no verdict, no guardrail and no belief.
     """
     since, until = span
+    window = timedelta(hours=definition.attribution_window_h)
+    is_over = definition.end is not None and until >= definition.end + window
     found = figures.strata(sums.rows)
     names = [variant.name for variant in definition.variants]
     measures, alpha = counted.measures, settings.alpha
@@ -47,7 +49,9 @@ def judge(
         sample_ratios=ratios,
         values=tuple(figures.values(measures, found, names)),
         figures=figures.figures(definition, measures, found, alpha),
-        verdicts=tuple(sequential.verdicts(definition, counted, sums.rows, settings))
+        verdicts=tuple(
+            sequential.verdicts(definition, counted, sums.rows, settings, is_over=is_over)
+        )
         if valid
         else (),
         guardrails=tuple(sequential.guardrails(definition, counted, found, settings))

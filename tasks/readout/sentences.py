@@ -83,6 +83,11 @@ def _change(found: Readout, verdict: Verdict) -> str:
         return f"{at}: further users of this phase do not change that"
     if verdict.outcome == "undecided":
         return f"{at}: more users decide it; until all have come it may go either way"
+    if verdict.fraction < 1:
+        return (
+            f"{at}: it ended before these had come, so an effect as large as planned may be there; "
+            "a new experiment needs more traffic or more time"
+        )
     return (
         f"{at}: a smaller effect may be there, and a new experiment with a smaller "
         f"minimum_detectable_effect would find it"

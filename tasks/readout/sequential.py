@@ -1,7 +1,8 @@
 """Verdicts at daily looks by the spending rule, and guardrails by confidence sequences.
 
 A look is a day: the users first exposed up to it. Its information fraction is the share of the
-planned users that they are; the look that reaches all of them is the last.
+planned users that they are. The look that reaches all of them is the last, and so is that of the
+last day of an experiment that has ended: it spends what is left of alpha.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,9 +53,17 @@ def planned_users(
 
 
 def verdicts(
-    definition: Definition, counted: Counted, rows: Sequence[Row], settings: ReadoutSettings
+    definition: Definition,
+    counted: Counted,
+    rows: Sequence[Row],
+    settings: ReadoutSettings,
+    *,
+    is_over: bool,
 ) -> Iterator[Verdict]:
-    """Yield the verdict of each variant by the primary metric; alpha is divided among them."""
+    """Yield the verdict of each variant by the primary metric; alpha is divided among them.
+
+    The last look of an experiment that `is_over` decides, however few users have come.
+    """
     measure, sign = counted.measures[0], counted.sign(definition.primary)
     planned = planned_users(definition, measure, strata(rows), settings)
     if planned is None:
@@ -63,7 +72,9 @@ def verdicts(
     for variant in definition.variants[1:]:
         pair = (definition.control.name, variant.name)
         looks = list(_looks(measure, rows, pair, planned, alpha))
-        if verdict := _verdict(looks, variant.name, planned, alpha, sign):
+        limits = bounds([each.fraction for each in looks], alpha, is_over=is_over)
+        judged = list(zip(looks, limits, strict=True))
+        if verdict := _verdict(judged, variant.name, planned, sign, is_over=is_over):
             yield verdict
 
 
@@ -88,15 +99,16 @@ def _effective(found: Strata, pair: tuple[str, str]) -> float:
 
 
 def _verdict(
-    looks: Sequence[_Look], variant: str, planned: int, alpha: float, sign: int
+    looks: Sequence[tuple[_Look, float]], variant: str, planned: int, sign: int, *, is_over: bool
 ) -> Verdict | None:
     """Return the verdict of the first look beyond its bound, or of the last look."""
     made = None
-    for look, bound in zip(looks, bounds([each.fraction for each in looks], alpha), strict=True):
+    for number, (look, bound) in enumerate(looks, 1):
         if look.found is None or not look.found.se:
             continue
         z = look.found.difference / look.found.se
-        outcome: Outcome = "no difference found" if look.fraction == 1.0 else "undecided"
+        is_last = look.fraction == 1.0 or (is_over and number == len(looks))
+        outcome: Outcome = "no difference found" if is_last else "undecided"
         if abs(z) >= bound:
             outcome = "better" if sign * z > 0 else "worse"
         half = bound * look.found.se if isfinite(bound) else None

@@ -35,27 +35,32 @@ def spent(fraction: float, alpha: float) -> float:
     return float(4 * ndtr(ndtri(alpha / 4) / np.sqrt(min(1.0, fraction))))
 
 
-def bounds(fractions: Sequence[float], alpha: float = 0.05) -> list[float]:
+def bounds(
+    fractions: Sequence[float], alpha: float = 0.05, *, is_over: bool = False
+) -> list[float]:
     """Return the bound of |z| at each look, for information fractions in ascending order.
 
     >>> [round(bound, 3) for bound in bounds([0.5, 1.0])]
     [2.963, 1.969]
 
-    After a fraction of 1 nothing is left to spend: further looks have an infinite bound.
+    After a fraction of 1 nothing is left to spend: further looks have an infinite bound. If the
+    experiment `is_over`, the last look spends what is left, whatever its fraction.
     """
     found: list[float] = []
     at, used = 0.0, 0.0
     region: tuple[Floats, Floats] | None = None  # nodes of B(t) inside the bounds, density x weight
-    for fraction in fractions:
-        now = min(1.0, fraction)
-        step, budget = now - at, spent(now, alpha) - used
-        if at == 1.0 or (step < _MIN_STEP and now < 1.0) or budget < _MIN_ALPHA:
+    for number, fraction in enumerate(fractions, 1):
+        now, is_last = min(1.0, fraction), is_over and number == len(fractions)
+        may_spend = alpha if is_last else spent(now, alpha)
+        step, budget = now - at, may_spend - used
+        passed_over = step < _MIN_STEP and now < 1.0 and not is_last
+        if at == 1.0 or now <= 0 or passed_over or budget < _MIN_ALPHA:
             found.append(np.inf)
             continue
         sd = np.sqrt(max(step, _MIN_STEP))
         edge = _edge(region, sd, budget)
         region = _inside(region, sd, edge)
-        at, used = now, spent(now, alpha)
+        at, used = now, may_spend
         found.append(float(edge / np.sqrt(now)))
     return found
 

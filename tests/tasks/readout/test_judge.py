@@ -55,6 +55,18 @@ def test_no_effect_finds_none_and_says_so_at_the_planned_size() -> None:
     assert more.verdicts[0].outcome == "no difference found"
 
 
+def test_an_experiment_that_is_over_is_decided() -> None:
+    ended = replace(DEFINITION, end=START + timedelta(days=14))
+    rows = two_weeks(3, 100, (0.05, 0.055))
+    (verdict,) = judged(rows, ended).verdicts
+    assert verdict.fraction < 0.1
+    assert verdict.outcome == "no difference found"
+    assert verdict.bound == pytest.approx(1.96, abs=0.01)
+    assert "it ended before these had come" in judged(rows, ended).sentences[1]
+    (verdict,) = judged(rows, replace(ended, end=START + timedelta(days=15))).verdicts
+    assert verdict.outcome == "undecided"
+
+
 def _later(seed: int, n: int, *rates: float) -> list[Row]:
     rng = np.random.default_rng(seed)
     return [day_of_users(rng, name, 20, n, rate) for name, rate in zip("ab", rates, strict=True)]

@@ -41,3 +41,14 @@ def test_looks_that_add_nothing_are_not_looks() -> None:
     assert bounds([0.001, 0.5, 0.503, 1.0, 1.2]) == pytest.approx(
         [np.inf, *bounds([0.5]), np.inf, bounds([0.5, 1.0])[1], np.inf]
     )
+
+
+def test_an_experiment_that_is_over_spends_what_is_left() -> None:
+    early, last = bounds([0.4, 0.8], is_over=True)
+    assert early == bounds([0.4])[0]
+    assert last < bounds([0.4, 0.8])[1]
+    rng = np.random.default_rng(6)
+    paths = (rng.normal(size=(400_000, 2)) * np.sqrt(0.4)).cumsum(axis=1) / np.sqrt([0.4, 0.8])
+    crossed = (np.abs(paths) >= [early, last]).any(axis=1).mean()
+    assert crossed == pytest.approx(0.05, abs=0.0015)
+    assert bounds([0.0, 0.3], is_over=True) == pytest.approx([np.inf, 1.959964], abs=1e-5)
