@@ -30,7 +30,7 @@ Id = Annotated[
 ]
 
 group = typer.Typer(
-    help="See the experiments that readers have, and stop one.", no_args_is_help=True
+    help="Plan, list, stop and read out experiments between models.", no_args_is_help=True
 )
 app = typer.Typer()
 app.add_typer(group, name="experiment")

@@ -5,15 +5,19 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from nightshelf import Shelf
 from nightshelf.admin import generations
 from nightshelf.admin.erasure import forget
 from nightshelf.admin.wholeness import lack
+from nightshelf.contract.experiment import Experiment, Variant
 from tasks.errors import RunFolderError
 from tasks.publish.republish import republish
 from tasks.publish.settings import PublishSettings
 from tasks.refresh.served_generation import open_served
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import SavedRun
+from tests.lookup.experiments import set_live
+from tests.lookup.shelves import UNKEPT
 from tests.nightshelf_ops.night import contents, make_night
 from tests.tasks.refresh.collected_events import Action, at, collect, refresh, wait
 
@@ -63,6 +67,30 @@ def test_each_model_is_refreshed_as_if_it_were_alone(redis_client: Redis, tmp_pa
     assert not left
     assert not any("{new}" in lists_of(redis_client, model) for model in MODELS)
     assert lack(redis_client, "shop", live) is None
+
+
+def test_a_refresh_keeps_variants_and_recomputes_their_lists(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    redis_client.flushdb()
+    make_night(redis_client, tmp_path, model="als", further=("graph",))
+    halves = (Variant("now", "als", ((0, 5_000),)), Variant("links", "graph", ((5_000, 10_000),)))
+    set_live(redis_client, experiments=(Experiment("exp-3", 1, ((0, 10_000),), halves),))
+    shelf = Shelf(redis_client, "shop", settings=UNKEPT)
+    users = ["new", *(f"u{number:02d}" for number in range(12))]
+    before = dict(zip(users, shelf.get_many(users), strict=True))
+    collect(tmp_path / "events", *MORNING)
+    wait(redis_client, *MORNING)
+    refresh(redis_client, tmp_path)
+    after = dict(zip(users, shelf.get_many(users), strict=True))
+    assert {each.variant for each in after.values()} == {"now", "links"}
+    for user, result in after.items():
+        assert result.assignment == before[user].assignment
+        assert result.assignment
+        assert result.model == result.assignment.model
+    changed = {user for user in users if after[user].items != before[user].items}
+    assert changed == {user for user, *_ in MORNING}
+    assert {after[user].variant for user in changed} == {"now", "links"}
 
 
 def test_a_refresh_needs_each_model(redis_client: Redis, tmp_path: Path) -> None:
