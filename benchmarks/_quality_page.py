@@ -47,7 +47,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
 def main() -> None:
     """Evaluate every log, and rewrite the page after each."""
     if importlib.util.find_spec("benchmarks.quality"):
-        write("quality", _printed("benchmarks.quality"))
+        write("quality", list(_printed("benchmarks.quality")))
     with TemporaryDirectory() as name:
         for log in public_logs(Path(name)):
             print(f"== {log.title}: {log.clean.n_events:,} events", flush=True)
@@ -114,11 +114,14 @@ def rules(log: Log) -> Table:
     return Table(log.title, about, heads, rows, n_names=1)
 
 
-def _printed(module: str) -> list[str]:
-    """Return the lines that a benchmark prints."""
+def _printed(module: str) -> Iterator[str]:
+    """Yield the lines that a benchmark prints, the line before a table as a heading."""
     command = [sys.executable, "-m", module]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return printed.strip().splitlines()
+    lines = printed.strip().splitlines()
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        heads = after.startswith("|") and not line.startswith("|")
+        yield from (f"### {line}", "") if heads else (line,)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,8 @@ def table(judged: Judged) -> Iterator[str]:
         yield f"| {name} | {_with_error(figures)} | " + " | ".join(cells) + " |"
     yield ""
     weights = ", ".join(f"{name} {each:g}" for name, each in judged.choice.weights.items())
-    yield f"Chosen: {weights}; half-lives {dict(judged.choice.spans)}."
+    spans = ", ".join(f"{name} {days:g}" for name, days in judged.choice.spans.items())
+    yield f"Chosen: {weights}; half-lives in days: {spans}."
     if judged.choice.by_history:
         yield f"Own weights by history: {dict(judged.choice.by_history)}."
     served, popular = (judged.figures[name] for name in ("served", judged.best_popularity))
