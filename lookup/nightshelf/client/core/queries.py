@@ -10,12 +10,12 @@ from nightshelf.client.core.fallback import (
     at_level,
     in_segment,
     masks_of,
-    personal,
     read_masks,
     similar_items,
 )
 from nightshelf.client.core.masking import FAVORITES, MaskedList
 from nightshelf.client.core.pages import finish, page_of, plain
+from nightshelf.client.core.personal import personal
 from nightshelf.client.core.pointer import begin
 from nightshelf.client.core.protocol import Exchange
 from nightshelf.client.core.state import CallState, ClientState
