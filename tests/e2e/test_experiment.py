@@ -66,8 +66,8 @@ def test_a_known_effect_is_found_none_is_not_and_a_broken_assignment_has_no_verd
     config = configure(tmp_path, "running", "[choose]\nhold = true\n")
     done = run(env, *night, config)
     assert done.returncode == 0, done.stderr
-    told = run(env, "examples/visitors.py", *VISITS)
-    assert told.returncode == 0, told.stderr
+    visited = run(env, "examples/visitors.py", *VISITS)
+    assert visited.returncode == 0, told.stderr
     log = tmp_path / "tracked"
     collected = run(env, "-m", "flows.collect", "--events-dir", log, "--config", config)
     assert collected.returncode == 0, collected.stderr
