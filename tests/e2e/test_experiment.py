@@ -67,7 +67,7 @@ def test_a_known_effect_is_found_none_is_not_and_a_broken_assignment_has_no_verd
     done = run(env, *night, config)
     assert done.returncode == 0, done.stderr
     visited = run(env, "examples/visitors.py", *VISITS)
-    assert visited.returncode == 0, told.stderr
+    assert visited.returncode == 0, visited.stderr
     log = tmp_path / "tracked"
     collected = run(env, "-m", "flows.collect", "--events-dir", log, "--config", config)
     assert collected.returncode == 0, collected.stderr
