@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tasks.errors import InputError
 from tasks.experiments.definition import Metric
+from tasks.readout.log import Asked
 from tasks.readout.measures import Counted
 from tasks.readout.settings import ReadoutSettings
-from tasks.readout.sums import Asked, sum_up
+from tasks.readout.sums import sum_up
 from tasks.statistics.metrics import Measure
 from tasks.statistics.moments import Moments, total
 from tasks.statistics.power import Goal, days_for, users_for_mean, users_for_proportion

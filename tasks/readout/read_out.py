@@ -9,10 +9,11 @@ from tasks.errors import InputError
 from tasks.experiments.definition import Definition
 from tasks.experiments.history import History
 from tasks.readout.judge import judge
+from tasks.readout.log import Asked
 from tasks.readout.measures import Counted
 from tasks.readout.records import Readout
 from tasks.readout.settings import ReadoutSettings
-from tasks.readout.sums import Asked, sum_up
+from tasks.readout.sums import sum_up
 
 
 @dataclass(frozen=True)

@@ -5,55 +5,21 @@ whole numbers, so that they are equal in any order.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-import pyarrow as pa
 
-from tasks.errors import InputError
-from tasks.io.duckdb_session import connect, one_file, query
-from tasks.io.find_files import find_files
+from tasks.io.duckdb_session import query
 from tasks.readout import wide
+from tasks.readout.log import Asked, open_log
 from tasks.readout.measures import PRE_SHOWN, SHOWN, Counted, products
 from tasks.readout.settings import ReadoutSettings
 from tasks.statistics.moments import Moments
 
-#: Columns of the log that a readout takes; one that the files lack is null.
-_COLUMNS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("event_id", "user_id", "event_type", "item_id")),
-        ("ts", pa.timestamp("us", "UTC")),
-        ("value", pa.float64()),
-        *((name, pa.string()) for name in ("experiment", "variant")),
-        ("phase", pa.int32()),
-    ]
-)
-_SEGMENTS = pa.schema([("user_id", pa.string()), ("segment", pa.string())])
-_WANTED = pa.schema([("metric", pa.int32()), ("kind", pa.string()), ("event_type", pa.string())])
 R = TypeVar("R", "Row", "AgeRow")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Part of a log to sum up: one experiment, or every impression where that is `None`.
-
-    Exposures lie from `since` on, and have had their whole attribution window by `until`.
-    """
-
-    experiment: str | None
-    since: datetime
-    until: datetime
-    counted: Counted
-    attribution_window_h: float = 24.0
-
-    @property
-    def window(self) -> timedelta:
-        """Time after an exposure in which an outcome counts."""
-        return timedelta(hours=self.attribution_window_h)
 
 
 @dataclass(frozen=True)
@@ -110,8 +76,7 @@ def sum_up(
     segments. Raises `InputError` for files that cannot be read.
     """
     before = timedelta(days=settings.before_days)
-    with connect(folder) as database, _readable(events):
-        _open(database, files_of(events, asked.since - before, asked.until), asked, users)
+    with open_log(events, asked, asked.since - before, folder, users) as database:
         span = {"since": asked.since - before, "until": asked.until}
         _make(database, "repeated", **span)
         _make(
@@ -124,51 +89,6 @@ def sum_up(
         _make(database, "outcome", window=asked.window)
         _make(database, "before", before=before)
         return _collect(database, asked.counted, settings)
-
-
-def files_of(events: Path, since: datetime, until: datetime) -> list[Path]:
-    """Return the log's files; of dated partitions those that can hold an event between."""
-    first, last = (
-        f"date={instant + timedelta(days=days):%Y-%m-%d}"
-        for instant, days in ((since, -1), (until, 1))
-    )
-    return [
-        file
-        for file in find_files("events", events).files
-        if not file.parent.name.startswith("date=") or first <= file.parent.name <= last
-    ]
-
-
-@contextmanager
-def _readable(events: Path) -> Iterator[None]:
-    """Raise `InputError` for a file that DuckDB cannot read, or a column of another type."""
-    try:
-        yield
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as e:
-        raise InputError(f"events: {events} cannot be read: {str(e).splitlines()[0]}") from e
-
-
-def _open(
-    database: duckdb.DuckDBPyConnection, files: Sequence[Path], asked: Asked, users: Path | None
-) -> None:
-    """Make the tables and views that the statements read."""
-    database.from_arrow(_COLUMNS.empty_table()).create("nothing")
-    if files:
-        paths = [one_file(file) for file in files]
-        read = database.read_parquet(paths, union_by_name=True, hive_partitioning=False)
-        read.create_view("files")
-    else:
-        database.table("nothing").create_view("files")
-    database.execute(f"CREATE TEMP VIEW log AS {query('readout/logs')}")
-    rows = zip(*asked.counted.types(), strict=True)
-    wanted = [pa.array(column, kind) for column, kind in zip(rows, _WANTED.types, strict=True)]
-    database.from_arrow(pa.table(wanted, _WANTED)).create("wanted")
-    database.from_arrow(_SEGMENTS.empty_table()).create("segments")
-    if users:
-        database.execute(
-            "INSERT INTO segments SELECT user_id, min(segment) FROM read_parquet($file) GROUP BY 1",
-            {"file": one_file(users)},
-        )
 
 
 def _make(database: duckdb.DuckDBPyConnection, table: str, **parameters: Any) -> None:

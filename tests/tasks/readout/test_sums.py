@@ -13,9 +13,10 @@ import pytest
 
 from tasks.errors import InputError
 from tasks.experiments.definition import Metric
+from tasks.readout.log import Asked
 from tasks.readout.measures import Counted
 from tasks.readout.settings import ReadoutSettings
-from tasks.readout.sums import Asked, Sums, sum_up
+from tasks.readout.sums import Sums, sum_up
 from tasks.statistics.moments import total
 from tests.tasks.readout.logs import HOUR, START, Row, event, shown, write_log
 
