@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+
+from tasks.statistics.best import posteriors
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -26,8 +27,6 @@ FEWEST_USERS = 100
 EVEN_NIGHTS = 2
 #: Shares are whole percents, so that noise alone opens no phase.
 _STEP = 0.01
-_QUANTILES = (1e-12, 1e-6, 1e-3, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999, 1 - 1e-6, 1 - 1e-12)
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +99,9 @@ def probability_best(rates: Floats, users: Floats) -> Floats:
     >>> probability_best(np.array([0.1, 0.1]), np.array([500.0, 500.0])).round(6).tolist()
     [0.5, 0.5]
     """
-    posteriors = beta(1 + rates * users, 1 + (1 - rates) * users)
-    cuts = np.unique(posteriors.ppf(np.array(_QUANTILES)[:, None]))
-    half = np.diff(cuts)[:, None] / 2
-    points = (cuts[:-1, None] + half * (_NODES + 1)).ravel()
-    widths = (half * _NODE_WEIGHTS).ravel()
-    below = posteriors.cdf(points[:, None])
-    density = posteriors.pdf(points[:, None])
-    others = [np.delete(below, at, axis=1).prod(axis=1) for at in range(len(rates))]
-    found = np.array([(widths * density[:, at] * each).sum() for at, each in enumerate(others)])
-    best: Floats = found / found.sum()
-    return best
+    converted = np.minimum(rates * users, users)  # beyond it by what floats round
+    found = posteriors(converted.tolist(), users.tolist())
+    return np.array([each.p_best for each in found])
 
 
 def by_period(outcomes: Outcomes, variant: int, control: int = 0) -> Estimate:
