@@ -39,10 +39,11 @@ def posteriors(successes: Sequence[float], trials: Sequence[float]) -> list[Post
     P(i best) is the integral of f_i times the product of all other F_j, the expected loss
     E[max] - E[i] that of 1 - product of all F_j, less the mean of i.
     """
-    a = np.asarray(successes, float) + 1
-    b = np.asarray(trials, float) - np.asarray(successes, float) + 1
-    if not len(a) or (a < 1).any() or (b < 1).any():
+    given, of = np.asarray(successes, float), np.asarray(trials, float)
+    counted = given.clip(0, of)
+    if not len(of) or not np.allclose(given, counted):  # weighted rates may be rounded
         raise ValueError(f"successes {list(successes)} of trials {list(trials)}: need 0 to trials")
+    a, b = counted + 1, of - counted + 1
     x, weights, top = _panels(a, b)
     below = np.stack([betainc(p, q, x) for p, q in zip(a, b, strict=True)])
     log_density = (a[:, None] - 1) * np.log(x) + (b[:, None] - 1) * np.log1p(-x)

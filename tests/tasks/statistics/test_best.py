@@ -58,6 +58,10 @@ def test_equal_variants_are_best_equally_often_and_the_worse_costs_the_differenc
     assert better.loss == pytest.approx(0, abs=1e-12)
 
 
+def test_a_rounded_rate_of_all_is_all() -> None:
+    assert posteriors([10 + 1e-12, 0.0], [10, 0.0]) == posteriors([10, 0], [10, 0])
+
+
 def test_more_successes_than_trials_are_refused() -> None:
     with pytest.raises(ValueError, match=r"successes \[5\] of trials \[4\]"):
         posteriors([5], [4])
