@@ -12,6 +12,7 @@ from tasks.errors import ModelError
 from tasks.models.registry import MODELS
 from tasks.pipeline import Call, Pipeline, direct
 from tasks.recommend.topn import LIST_STEPS
+from tasks.runs.resume import adopt
 from tasks.settings import Settings
 from tests.tasks.small_models import AS_OF, Learnt, learn
 
@@ -55,6 +56,20 @@ def test_further_models_leave_the_default_as_it_is(tmp_path: Path) -> None:
     as_default = made_of(learn(tmp_path / "als", EVENTS, ITEMS), "als")
     assert as_default.of("als").default == "als"
     assert contents(as_default, "als") == contents(both, "als")
+
+
+def test_a_resumed_night_takes_over_each_model_and_its_lists(tmp_path: Path) -> None:
+    first = learn(tmp_path, EVENTS, ITEMS)
+    recipe = Settings().recipe_with(["als"])
+    before = Pipeline(first.run, first.log, recipe).whole()
+    second = replace(first.run, generation=2)
+    assert adopt(second, first.run) > len(STEPS)
+    again = Pipeline(second, first.log, recipe).whole()
+    lines = [line for line in second.journal() if "taken_from" not in line]
+    assert [line["step"] for line in lines] == [], "nothing is computed again"
+    for name in ("blend", "als"):
+        assert again.files.lists[name].is_relative_to(second.folder)
+        assert contents(again, name) == contents(before, name)
 
 
 FAULTS = {"train": MODELS["als"].train, "lists": LIST_STEPS["als"]}
