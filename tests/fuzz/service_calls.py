@@ -113,7 +113,7 @@ class Service:
             assert status not in (401, 403), f"{status} for {authorization!r} at {path}"
         else:
             expected = 403 if opened else 401
-            assert status in (expected, 413), f"{status} for {authorization!r} at {path}"
+            assert status in (expected, 413, 431), f"{status} for {authorization!r} at {path}"
 
 
 def _scope(path: str) -> str | None:
