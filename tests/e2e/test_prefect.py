@@ -120,7 +120,7 @@ def test_a_worker_runs_each_deployment(
 
 
 def by_day(env: dict[str, str], shop: Shop, client: Redis, root: Path) -> None:
-    """Run the deployments beside the night: collect, refresh, backfill."""
+    """Run the deployments beside the night: collect, refresh, backfill, readout."""
     tracked = {"namespace": "by-worker", "events_dir": root / "tracked"}
     shelf = Shelf(client, "by-worker")
     bought = shelf.popular("all").items[0].item_id
@@ -131,9 +131,10 @@ def by_day(env: dict[str, str], shop: Shop, client: Redis, root: Path) -> None:
     day = SHOP.end.date().isoformat()
     files = {"events": shop.events, "items": shop.items, "users": shop.users, "run_root": root}
     trigger(env, "backfill", **files, namespace="past", start=day, end=day, make="lists")
-    runs = [collected, *work(env, 2)]
+    trigger(env, "readout", **tracked, users=shop.users, run_root=root)
+    runs = [collected, *work(env, 3)]
     states = [run["state"] for run in runs]
-    assert [state["type"] for state in states] == ["COMPLETED"] * 3, [
+    assert [state["type"] for state in states] == ["COMPLETED"] * 4, [
         state["message"] for state in states
     ]
     fresh = Shelf(client, "by-worker").get("newcomer")
