@@ -21,7 +21,7 @@ class GraphSettings:
       items listed.
     """
 
-    neighbours: PositiveInt = 200
+    neighbours: PositiveInt = 100
     history_items: PositiveInt = 300
     user_exponent: NonNegativeFloat = 0.5
     item_exponent: NonNegativeFloat = 0.5

@@ -27,22 +27,21 @@ def linked_block(
     `spans` are the bounds of the users' profiles, `link_spans` those of the items' links; of equal
     parts the first in the profile has it.
     """
-    n_items = len(link_spans) - 1
-    added, largest = np.zeros(n_items), np.zeros(n_items)
-    owner = np.full(n_items, -1, np.int32)
+    slot = np.full(len(link_spans) - 1, -1, np.int16)  # place in the list; -1 for other items
+    largest = np.empty(listed.shape[1])
     for u in range(len(lengths)):
-        for at in range(spans[u], spans[u + 1]):
-            item = profile_items[at]
-            for link in range(link_spans[item], link_spans[item + 1]):
-                other, part = link_items[link], np.float64(weights[at]) * np.float64(links[link])
-                added[other] += part
-                if part > largest[other]:
-                    largest[other], owner[other] = part, item
         for place in range(lengths[u]):
-            total[u, place] = added[listed[u, place]]
-            because[u, place] = owner[listed[u, place]]
+            slot[listed[u, place]] = place
+            total[u, place], because[u, place], largest[place] = 0.0, -1, 0.0
         for at in range(spans[u], spans[u + 1]):
-            item = profile_items[at]
+            item, weight = profile_items[at], np.float64(weights[at])
             for link in range(link_spans[item], link_spans[item + 1]):
-                other = link_items[link]
-                added[other], largest[other], owner[other] = 0.0, 0.0, -1
+                place = slot[link_items[link]]
+                if place < 0:
+                    continue
+                part = weight * np.float64(links[link])
+                total[u, place] += part
+                if part > largest[place]:
+                    largest[place], because[u, place] = part, item
+        for place in range(lengths[u]):
+            slot[listed[u, place]] = -1
