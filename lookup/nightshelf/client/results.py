@@ -114,7 +114,8 @@ class Counters:
     of source. `hits`, `misses` and `stale` are of the cache in the process, `entries` and `n_bytes`
     its size now; `redis_hits` and `redis_misses` are of lists and rows read from Redis.
     `generation` and its `age_s` are of the pointer as last read. `unknown_actions` are of types
-    that the live generation does not define.
+    that the live generation does not define, `models_left_out` models that its experiments need and
+    that its night could not publish.
     """
 
     causes: Mapping[str, int]
@@ -130,3 +131,4 @@ class Counters:
     generation: int | None
     age_s: float | None
     unknown_actions: int = 0
+    models_left_out: int | None = None

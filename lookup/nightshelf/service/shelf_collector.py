@@ -42,6 +42,8 @@ def _state(counters: Counters) -> Iterator[Metric]:
     yield _gauge("cache_bytes", "Estimated memory of the cache.", counters.n_bytes)
     yield _gauge("breaker_open", "1 while the circuit breaker is open.", counters.breaker_open)
     yield _gauge("generation", "Number of the live generation.", counters.generation)
+    left_out = "Models of running experiments that the live generation lacks."
+    yield _gauge("models_left_out", left_out, counters.models_left_out)
     yield _gauge(
         "generation_age_seconds", "Age of the live generation since publication.", counters.age_s
     )

@@ -126,6 +126,7 @@ def test_what_the_shelf_counts_is_read_and_not_counted_again(
         assert (met.redis_hits, met.redis_misses) == (2, 2)
         assert samples(metrics, "nightshelf_cache_misses_total")["redis",] == 2
         assert samples(metrics, "nightshelf_generation") == {(): 1}
+        assert samples(metrics, "nightshelf_models_left_out") == {(): 0}
         (age_s,) = samples(metrics, "nightshelf_generation_age_seconds").values()
         assert status.age_s is not None
         assert abs(age_s - status.age_s) < 5
@@ -151,6 +152,7 @@ def test_a_process_that_is_asked_for_nothing_knows_of_a_flip(
         clock.now_s += 1
         await metrics.render()
         assert samples(metrics, "nightshelf_generation") == {}
+        assert samples(metrics, "nightshelf_models_left_out") == {}
         assert samples(metrics, "nightshelf_generation_age_seconds") == {}
         assert samples(metrics, "nightshelf_redis_failures_total")["missing",] == 1
 

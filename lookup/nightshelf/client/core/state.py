@@ -127,8 +127,9 @@ class ClientState:
         counts = stats.hits, stats.misses, stats.stale
         pointer, is_open = self.pointer, self.breaker.is_open
         live = (pointer.live.generation if pointer.live else None, age_s(pointer.published_s))
-        unknown = self.unknown_actions
-        return Counters(causes, sources, *counts, *kept, *asked, is_open, *live, unknown)
+        left_out = int(pointer.live.metrics.get("models_left_out", 0)) if pointer.live else None
+        rest = self.unknown_actions, left_out
+        return Counters(causes, sources, *counts, *kept, *asked, is_open, *live, *rest)
 
     def masked_here(self, user: str) -> frozenset[str]:
         """Return the items that this process masks for a user by itself."""
