@@ -28,7 +28,7 @@ class ChooseSettings:
     protocol: Literal["both", "by time", "last event"] = "both"
     days: tuple[PositiveInt, ...] = (7, 14, 30)
     least_judged: PositiveInt = 500
-    n_users: PositiveInt = 50_000
+    n_users: PositiveInt = 30_000
     n_judged: PositiveInt = 2_000
     half_lives_days: tuple[PositiveFloat, ...] = (60.0, 365.0)
     profile_half_lives_days: tuple[PositiveFloat, ...] = (7.0, 60.0)

@@ -21,7 +21,7 @@ from tasks.models.ials.solve import solve_side
 from tasks.runs.run_folder import Progress
 
 #: Steps of conjugate gradients a half-iteration, from where the last one ended.
-_STEPS = 4
+_STEPS = 3
 #: More than a solution takes in float32.
 _STEPS_TO_END = 200
 
