@@ -22,19 +22,20 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from redis import Redis
+from flows import _steps as steps
 from flows import nightly as night
 from nightshelf.admin import generations
 from tests.lookup.shelves import publish
 
 events, items, root, url, as_of = sys.argv[1:]
-client, estimate_memory = Redis.from_url(url), night.estimate_memory
+client, estimate_memory = Redis.from_url(url), steps.estimate_memory
 
 def overtaken(*given):
     if generations.current(client, "raced") is None:
         publish(client, namespace="raced")
     return estimate_memory(*given)
 
-night.estimate_memory = overtaken
+steps.estimate_memory = overtaken
 night.nightly(Path(events), Path(items), None, "raced", datetime.fromisoformat(as_of), Path(root))
 """
 
