@@ -248,7 +248,9 @@ def test_a_night_on_disk_is_traced_as_its_lists_are(
             named = {"again": item, "because": because, "taste": "", "popular": None}[code]
             assert first == named
             codes.add(code)
-    assert codes >= {"again", "because"}
+    assert codes >= (
+        {"because"} if model == "graph" else {"again", "because"}
+    )  # no item links itself
     assert ("popular" in codes) == (model == "blend")
     person, place = trace(night, "done", "i00")
     assert person is not None
