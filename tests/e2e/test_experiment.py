@@ -55,6 +55,7 @@ def configure(folder: Path, status: str, settings: str) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("redis_client")  # an empty database
 def test_a_known_effect_is_found_none_is_not_and_a_broken_assignment_has_no_verdict(
     prefect_env: dict[str, str], redis_url: str, tmp_path: Path
 ) -> None:
