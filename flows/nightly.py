@@ -134,7 +134,7 @@ def make_night(
     steps.clear_orphans(run, redis)
     log = steps.clean_events(run, checked, settings.events, now=server_time(redis))
     bad = steps.given_up(run, redis)
-    experiments = open_experiments(run, redis, checked, log, definitions)
+    experiments = open_experiments(run, redis, checked, log, definitions, settings)
     planned = settings.recipe_with(experiments.tonight.models)
     if newer := steps.newer_night(run, redis):
         return superseded(run, newer)
@@ -168,12 +168,17 @@ def make_night(
 
 
 def open_experiments(
-    run: Run, redis: Redis, checked: Inputs, log: CleanLog, definitions: Sequence[Definition]
+    run: Run,
+    redis: Redis,
+    checked: Inputs,
+    log: CleanLog,
+    definitions: Sequence[Definition],
+    settings: Settings,
 ) -> NightExperiments:
     """Open the phases of tonight's experiments; nothing is done where there never were any."""
     if not definitions and not History(run.root, run.namespace).exists:
         return NightExperiments()
-    tonight = steps.open_phases(run, redis, definitions, checked, log)
+    tonight = steps.open_phases(run, redis, definitions, checked, log, settings.roles)
     return NightExperiments(definitions, tonight)
 
 

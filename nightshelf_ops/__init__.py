@@ -29,6 +29,7 @@ from nightshelf.cli.doctor import REMEDIES
 from nightshelf.cli.options import (
     LOCAL,
     SHOP,
+    Config,
     DryRun,
     Force,
     Json,
@@ -49,7 +50,6 @@ User = Annotated[str, typer.Argument(metavar="USER", help="Whose list.")]
 ItemId = Annotated[
     str | None, typer.Argument(metavar="ITEM", help="An item: why it is there, or is not.")
 ]
-Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
 
 app = typer.Typer()
 

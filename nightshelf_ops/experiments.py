@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from nightshelf.cli.experiments import group
-from nightshelf.cli.options import SHOP, Json, Namespace, RunRoot
+from nightshelf.cli.options import SHOP, Config, Json, Namespace, RunRoot
 from nightshelf_ops.reporting import pipeline, reported
-
-Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
 
 
 @group.command(

@@ -1,6 +1,6 @@
 """The night's two steps of experiments: open their phases, and record them before the flip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from redis import Redis
@@ -26,9 +26,17 @@ class Recorded:
 
 @step
 def open_phases(
-    run: Run, client: Redis, definitions: Sequence[Definition], inputs: Inputs, log: CleanLog
+    run: Run,
+    client: Redis,
+    definitions: Sequence[Definition],
+    inputs: Inputs,
+    log: CleanLog,
+    roles: Mapping[str, Sequence[str]],
 ) -> Tonight:
-    """Open tonight's phases; a bandit's shares follow from the exposures in the log's files."""
+    """Open tonight's phases; a bandit's shares follow from the exposures in the log's files.
+
+    `roles` gives the event types that count as "purchase" or "click".
+    """
     live = generations.current(client, run.namespace)
     bandits = [
         each for each in definitions if each.allocation == "bandit" and each.runs_at(run.as_of)
@@ -36,7 +44,8 @@ def open_phases(
     outcomes = {}
     if bandits:
         files = (file for group in inputs.events.groups for file in group.files)
-        outcomes = read_outcomes(bandits, with_exposures(files), log.events, run.as_of, run.folder)
+        exposures = with_exposures(files)
+        outcomes = read_outcomes(bandits, exposures, log.events, run.as_of, roles, run.folder)
     published = live.experiments if live else ()
     history = History(run.root, run.namespace)
     return tonight_of(history, definitions, published, outcomes, run.as_of)

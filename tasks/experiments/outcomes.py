@@ -1,6 +1,6 @@
 """Outcomes of an experiment's exposures, from the log of a night."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -36,11 +36,13 @@ def read_outcomes(
     exposures: Sequence[Path],
     events: Path,
     as_of: datetime,
+    roles: Mapping[str, Sequence[str]],
     scratch: Path,
 ) -> dict[str, Outcomes]:
     """Return each experiment's outcomes by period and variant, as known at `as_of`.
 
-    `exposures` are files of the collected log, `events` is the clean log.
+    `exposures` are files of the collected log, `events` is the clean log. `roles` gives the event
+    types that count as "purchase"; any other type is itself.
     """
     with connect(scratch) as db:
         if exposures:
@@ -50,16 +52,22 @@ def read_outcomes(
             collected = db.from_arrow(_EXPOSED.empty_table())
         collected.create_view("collected")
         db.read_parquet(one_file(events)).create_view("outcomes")
-        return {each.id: _outcomes(db, each, as_of) for each in found}
+        return {each.id: _outcomes(db, each, as_of, roles) for each in found}
 
 
-def _outcomes(db: duckdb.DuckDBPyConnection, each: Definition, as_of: datetime) -> Outcomes:
+def _outcomes(
+    db: duckdb.DuckDBPyConnection,
+    each: Definition,
+    as_of: datetime,
+    roles: Mapping[str, Sequence[str]],
+) -> Outcomes:
     """Count one experiment's users; those of variants that it no longer has are left out."""
+    named = each.primary.event or each.primary.name
     asked = {
         "experiment": each.id,
         "as_of": as_of.replace(tzinfo=None),
         "window": timedelta(hours=each.attribution_window_h),
-        "event": each.primary.event,
+        "event_types": list(roles.get(named, (named,))),
     }
     rows = db.execute(query("experiments/outcomes"), asked).fetchall()
     columns = {variant.name: at for at, variant in enumerate(each.variants)}

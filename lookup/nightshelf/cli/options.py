@@ -27,6 +27,7 @@ Generation = Annotated[int, typer.Argument(metavar="GEN", help="Which generation
 RunRoot = Annotated[
     Path, typer.Option("--run-root", "--runs", help="Where the runs' folders are, in a checkout.")
 ]
+Config = Annotated[Path | None, typer.Option(help="Settings file; ./nightshelf.toml by default.")]
 MaxAge = Annotated[
     float | None,
     typer.Option(

@@ -1,5 +1,6 @@
 -- Exposed users and those who converted, by phase and variant of their first exposure in an
 -- experiment. Exposures whose attribution window has not passed yet are left out.
+-- `event_types` count as the outcome.
 -- `collected`: files of the tracked events; `outcomes`: the clean log; times are UTC.
 WITH exposures AS (
     SELECT user_id, phase, variant, ts::TIMESTAMP AS ts
@@ -25,7 +26,7 @@ converted AS (
     SELECT DISTINCT due.user_id
     FROM due
     JOIN outcomes USING (user_id)
-    WHERE outcomes.event_type = $event
+    WHERE list_contains($event_types, outcomes.event_type)
         AND outcomes.ts BETWEEN due.ts AND due.ts + $window
 )
 

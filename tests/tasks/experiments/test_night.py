@@ -61,7 +61,7 @@ class Nights:
         """Open the phases of the next night; record, stage and flip it."""
         self.number += 1
         run = Run("shop", self.number, AS_OF + timedelta(days=self.number - 3), self.root / "runs")
-        tonight = open_phases(run, self.client, definitions, self.inputs, self.log)
+        tonight = open_phases(run, self.client, definitions, self.inputs, self.log, {})
         recorded = record_phases(run, tonight, definitions, MODELS)
         assert recorded.n_phases == len(History(run.root, "shop").phases())
         made_from = Provenance(10, "", experiments=tonight.published(MODELS))

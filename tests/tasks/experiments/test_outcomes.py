@@ -19,6 +19,8 @@ VARIANTS = (WeightedVariant("control", "blend"), WeightedVariant("a", "als"))
 TRIAL = Definition(
     "trial", "h", VARIANTS, AS_OF, status="running", allocation="bandit", attribution_window_h=12
 )
+#: A shop whose purchases have another name beside their own.
+ROLES = {"purchase": ("purchase", "order")}
 
 
 def shown(user: str, at: datetime, variant: str, phase: int, experiment: str = "trial") -> Any:
@@ -51,7 +53,7 @@ def counted(root: Path, exposures: list[Any], events: list[Any]) -> Outcomes:
     pq.write_table(
         pa.Table.from_pylist(events, schema.append(pa.field("ts", pa.timestamp("us")))), log
     )
-    return read_outcomes([TRIAL], files, log, AS_OF, root / "scratch")["trial"]
+    return read_outcomes([TRIAL], files, log, AS_OF, ROLES, root / "scratch")["trial"]
 
 
 def defined(exposures: list[Any], events: list[Any]) -> dict[tuple[int, str], tuple[int, int]]:
@@ -68,7 +70,7 @@ def defined(exposures: list[Any], events: list[Any]) -> dict[tuple[int, str], tu
         start = row["ts"].replace(tzinfo=None)
         converted = any(
             each["user_id"] == user
-            and each["event_type"] == "purchase"
+            and each["event_type"] in ROLES["purchase"]
             and start <= each["ts"] <= start + window
             for each in events
         )
@@ -94,9 +96,8 @@ def test_outcomes_are_those_by_definition(tmp_path: Path) -> None:
         )
         for _ in range(150)
     ]
-    events = [
-        bought(draw.choice(users), moment(), draw.choice(["purchase", "click"])) for _ in range(900)
-    ]
+    kinds = ["purchase", "order", "click", "click"]
+    events = [bought(draw.choice(users), moment(), draw.choice(kinds)) for _ in range(900)]
     found, expected = counted(tmp_path, exposures, events), defined(exposures, events)
     assert len(expected) == 6
     for phase in (1, 2):
@@ -110,5 +111,5 @@ def test_outcomes_are_those_by_definition(tmp_path: Path) -> None:
 def test_a_log_without_exposures_has_no_outcomes(tmp_path: Path) -> None:
     log = tmp_path / "events.parquet"
     pq.write_table(pa.Table.from_pylist([bought("u1", AS_OF)]), log)
-    found = read_outcomes([TRIAL], [], log, AS_OF, tmp_path)["trial"]
+    found = read_outcomes([TRIAL], [], log, AS_OF, ROLES, tmp_path)["trial"]
     assert found.users.shape == found.converted.shape == (0, 2)
