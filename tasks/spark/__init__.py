@@ -1,0 +1,1 @@
+"""The night on Spark: the steps that an engine past one machine takes, and what they need."""
