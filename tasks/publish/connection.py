@@ -25,7 +25,7 @@ R = TypeVar("R")
 #: Keys that one MGET asks for.
 MGET_KEYS = 250
 #: Exchanges that are on their way over a connection: Redis has the next when it is done with one.
-_WINDOW = 2
+WINDOW = 2
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Exchange(Generic[R]):
 
 
 class Line:
-    """A connection and the exchanges on their way over it, at most `_WINDOW`, in order."""
+    """A connection and the exchanges on their way over it, at most `WINDOW`, in order."""
 
     def __init__(self, connection: Any) -> None:
-        self._connection = connection
+        self.connection = self._connection = connection
         self._inbox = Inbox(connection)
         self._waiting: deque[Exchange[Any]] = deque()
         self._n_sent = 0
-        self._rooms = deque(Buffer() for _ in range(_WINDOW))
+        self._rooms = deque(Buffer() for _ in range(WINDOW))
 
     def room(self) -> Buffer:
         """Return memory for the next exchange's commands."""
@@ -119,7 +119,7 @@ def carried(
     for piece, line in zip(pieces, cycle(lines), strict=False):
         line.send(exchange(piece, line.room()))
         waiting.append((line, piece))
-        if len(waiting) == _WINDOW * len(lines):
+        if len(waiting) == WINDOW * len(lines):
             yield first()
     while waiting:
         yield first()
@@ -139,7 +139,7 @@ def setting(parts: Sequence[Entries], ttl_s: int, room: Buffer) -> Exchange[None
         for part in parts:
             for reply in inbox.replies(len(part)):
                 if reply != b"OK":
-                    raise _refusal(part.family, reply) from None
+                    raise refusal(part.family, reply) from None
 
     return Exchange(commands.data, answered)
 
@@ -152,6 +152,7 @@ def getting(keys: ByteStrings) -> Exchange[ByteStrings]:
     return Exchange(mget_command(keys), lambda inbox: inbox.values(keys))
 
 
-def _refusal(family: str, reply: Any) -> RedisError:
+def refusal(family: str, reply: Any) -> RedisError:
+    """Return what a reply that is not OK says, under the family of its key."""
     error = reply if isinstance(reply, RedisError) else InvalidResponse(f"{reply!r} instead of OK")
     return type(error)(f"SET of a key of the family {family!r} was refused: {error}")

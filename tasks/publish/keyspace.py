@@ -21,6 +21,8 @@ from tasks.publish.commands import framed
 from tasks.publish.encode import encode_list, encode_lists, encode_row, encode_rows
 from tasks.runs.run_folder import Run
 
+#: The column of values that are encoded already.
+ENCODED = "encoded"
 _BATCH_ROWS = 5_000
 _SAMPLED_GROUPS = 8
 #: Bytes that an id must have encoded in a key (RFC 3986, 2.3).
@@ -93,13 +95,16 @@ class Family:
     def encode(self, batch: pa.RecordBatch) -> Entries:
         """Return rows of the file as keys with their values."""
         keys, rows = self.keys_of(batch[self.id_column]), batch.drop_columns(self.id_column)
+        if ENCODED in batch.schema.names:
+            return Entries(self.name, keys, ByteStrings.of(batch[ENCODED]))
         values = encode_lists(rows) if self.holds_lists else encode_rows(rows)
         return Entries(self.name, keys, values)
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Yield the file's rows, some thousands at a time."""
         read = read_lists if self.holds_lists else row_groups
-        for group in read(self.path):
+        for number, group in enumerate(read(self.path)):
+            group = with_encoded(group, encoded_file(self.path, number))  # noqa: PLW2901
             for start in range(0, len(group), _BATCH_ROWS):
                 yield group.slice(start, _BATCH_ROWS)
 
@@ -130,6 +135,28 @@ class Family:
         values = dict(row)
         key = self.keys.of(values.pop(self.id_column))
         return Entry(self.name, key, (encode_list if self.holds_lists else encode_row)(values))
+
+
+def encoded_file(lists: Path, group: int) -> Path:
+    """Return the file of a row group's values, encoded where its lists were made."""
+    return lists.with_suffix(".encoded") / f"{group}.arrow"
+
+
+def save_encoded(path: Path, rows: pa.RecordBatch) -> None:
+    """Encode rows of `LIST_SCHEMA`, and write the values as an Arrow file."""
+    values = encode_lists(rows.drop_columns("key"))
+    strings = pa.array(list(values), pa.large_binary())
+    batch = pa.record_batch([strings], [ENCODED])
+    with pa.ipc.new_file(path, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def with_encoded(rows: pa.RecordBatch, path: Path) -> pa.RecordBatch:
+    """Return rows with their encoded values beside them, where a file has those."""
+    if not path.exists():
+        return rows
+    with pa.memory_map(str(path)) as file:
+        return rows.append_column(ENCODED, pa.ipc.open_file(file).get_batch(0).column(0))
 
 
 def families(run: Run, files: GenerationFiles) -> tuple[Family, ...]:

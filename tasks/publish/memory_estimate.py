@@ -5,14 +5,17 @@ tables, its own and that of the times to live. The constants were fitted to Redi
 (docs/decisions/0010-memory-estimate.md); the estimate is within 10 % of what the server reports.
 """
 
+import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow.parquet as pq
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from nightshelf.client.transport.cluster import infos, slot_shares
 from tasks.errors import NoRoom
 from tasks.publish.keyspace import Entry, Family
 from tasks.runs.journal import step
@@ -32,7 +35,8 @@ _HEADER = 5
 class MemoryEstimate:
     """Bytes that the generation will take, by family and in all, and what Redis has for them.
 
-    `n_free` is maxmemory less what is used; `None` where there is no limit, or no right to ask.
+    `n_free` is maxmemory less what is used; `None` where there is no limit, or no right to ask. In
+    a cluster it is what all masters can take, as keys spread by slots, until the first is full.
     """
 
     families: dict[str, int]
@@ -48,30 +52,49 @@ def estimate_memory(run: Run, client: Redis, shelves: tuple[Family, ...]) -> Mem
     The live generation and the one before stay beside it, so what they use is not free.
     """
     try:
-        memory = client.info("memory")
+        memories = list(infos(client, "memory").items())
     except ResponseError:  # a publisher's login need not have INFO
-        memory = {}
+        memories = [("", {})]
+    server, memory, share = _tightest(client, memories)
     cost = _cost(client, str(memory.get("mem_allocator", "")))
     by_family: Counter[str] = Counter()  # of lists, one a model
     for family in shelves:
         by_family[family.name] += round(_mean(family, cost) * _rows(family))
     n_bytes = sum(by_family.values())
     limit, policy = int(memory.get("maxmemory", 0)), str(memory.get("maxmemory_policy", "unknown"))
-    n_free = limit - int(memory["used_memory"]) if limit else None
+    n_free = round((limit - int(memory["used_memory"])) / share) if limit else None
     found = MemoryEstimate(dict(by_family), n_bytes, n_free, policy)
     if n_free is not None and n_bytes * (1 + _MARGIN) > n_free:
-        raise NoRoom(_words(run, found, limit))
+        raise NoRoom(_words(run, found, limit, server, share))
     return found
 
 
-def _words(run: Run, found: MemoryEstimate, limit: int) -> str:
-    need = found.n_bytes * (1 + _MARGIN)
-    missing = need - (found.n_free or 0)
+def _tightest(
+    client: Redis, memories: Sequence[tuple[str, dict[str, Any]]]
+) -> tuple[str, dict[str, Any], float]:
+    """Return the server that is full first, its memory, and the share of all keys that it gets."""
+    shares = slot_shares(client)
+    if shares is None or len(memories) < len(shares):
+        return (*memories[0], 1.0)
+
+    def room(of: tuple[str, dict[str, Any]]) -> float:
+        limit = int(of[1].get("maxmemory", 0))
+        return (limit - int(of[1]["used_memory"])) / shares.get(of[0], 1.0) if limit else math.inf
+
+    server, memory = min(memories, key=room)
+    return server, memory, shares.get(server, 1.0)
+
+
+def _words(run: Run, found: MemoryEstimate, limit: int, server: str, share: float) -> str:
+    need = found.n_bytes * (1 + _MARGIN) * share
+    free = (found.n_free or 0) * share
     risk = "" if found.policy == "noeviction" else f" (and {found.policy} would evict live lists)"
+    where = f"node {server} of the cluster" if server else "Redis"
+    what = "needs" if share == 1 else f"needs {share:.0%} of its keys' memory there,"
     return (
-        f"generation {run.generation} of {run.namespace} needs {_mb(need)} and Redis has "
-        f"{_mb(max(found.n_free or 0, 0))} free of maxmemory {_mb(limit)}{risk}; nothing was "
-        f"written. Raise maxmemory by {_mb(missing)}, retire older generations, or shorten the "
+        f"generation {run.generation} of {run.namespace} {what} {_mb(need)} and {where} has "
+        f"{_mb(max(free, 0))} free of maxmemory {_mb(limit)}{risk}; nothing was "
+        f"written. Raise maxmemory by {_mb(need - free)}, retire older generations, or shorten the "
         "lists (NIGHTSHELF_TOPN__N)."
     )
 

@@ -27,7 +27,7 @@ from tasks.runs.run_folder import Progress, Run, no_progress
 from tasks.runs.saved_run import LOG, PUBLISHED, SETTINGS, SavedRun, lists_file, require
 
 #: What a run is made live from, and what `nightshelf why` and the refresh read.
-_KEPT = (SETTINGS, "choice.json", "features", "model", "lists", *LOG)
+_KEPT = (SETTINGS, "choice.json", "catalogue.parquet", "features", "model", "lists", *LOG)
 
 
 def refuse_unless_good(client: Redis, source: SavedRun, *, force: bool = False) -> None:

@@ -4,20 +4,26 @@ A digest is updated in each direction.
 """
 
 import os
-from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from redis import Redis
 
+from nightshelf.client.transport.cluster import ClusterClient
 from tasks.errors import VerificationError
 from tasks.io.byte_strings import ByteStrings
 from tasks.io.parallel import parallel_map
-from tasks.publish.connection import MGET_KEYS, Line, carried, getting, setting
+from tasks.publish.cluster_lines import ClusterLines, cluster_lines
+from tasks.publish.connection import MGET_KEYS, Line, carried, getting, setting, wire
 from tasks.publish.keyspace import Digest, Entries, Family
 from tasks.publish.replies import Gone
+
+#: Connections to one server, or to the masters of a cluster.
+Lines = Sequence[Line] | ClusterLines
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,17 @@ class Batch:
     def n_bytes(self) -> int:
         """Bytes of keys and values."""
         return sum(part.keys.n_bytes + part.values.n_bytes for part in self.parts)
+
+
+@contextmanager
+def opened(client: Redis, n_connections: int) -> Iterator[Lines]:
+    """Lend connections to write and read back over: `n_connections`, or one to each master."""
+    if isinstance(client, ClusterClient):
+        with cluster_lines(client) as lines:
+            yield lines
+        return
+    with wire(client, n_connections) as several:
+        yield several
 
 
 def cut(entries: Iterable[Entries], max_keys: int, max_bytes: int) -> Generator[Batch, None, None]:
@@ -83,7 +100,7 @@ def encoded(
 
 
 def written(
-    lines: Sequence[Line],
+    lines: Lines,
     entries: Generator[Entries, None, None],
     digest: Digest,
     ttl_s: int,
@@ -102,14 +119,33 @@ def written(
             yield batch
 
     with closing(entries):
+        if isinstance(lines, ClusterLines):
+            yield from _written_to(lines, digested(), ttl_s)
+            return
         for batch, _ in carried(
             lines, digested(), lambda batch, room: setting(batch.parts, ttl_s, room)
         ):
             yield batch
 
 
+def _written_to(
+    lines: ClusterLines, batches: Iterable[Batch], ttl_s: int
+) -> Generator[Batch, None, None]:
+    """Write batches to the masters of a cluster, and yield each once all its parts are taken."""
+    waiting: deque[Batch] = deque()
+
+    def parts() -> Generator[Entries, None, None]:
+        for batch in batches:
+            waiting.append(batch)
+            yield from batch.parts
+
+    for part in lines.set(parts(), ttl_s):
+        if part is waiting[0].parts[-1]:
+            yield waiting.popleft()
+
+
 def read_again(
-    lines: Sequence[Line], family: Family, ids: Iterable[pa.Array], digest: Digest
+    lines: Lines, family: Family, ids: Iterable[pa.Array], digest: Digest
 ) -> Generator[int, None, None]:
     """Read the values of ids into a digest, and yield how many keys each reply held.
 
@@ -122,7 +158,12 @@ def read_again(
                 yield keys.slice(start, start + MGET_KEYS)
 
     try:
-        for keys, values in carried(lines, asked(), lambda keys, _: getting(keys)):
+        found = (
+            lines.get(asked())
+            if isinstance(lines, ClusterLines)
+            else carried(lines, asked(), lambda keys, _: getting(keys))
+        )
+        for keys, values in found:
             digest.add_all(keys, values)
             yield len(keys)
     except Gone as gone:

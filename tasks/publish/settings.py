@@ -13,8 +13,11 @@ class PublishSettings:
 
     - `ttl_s`: lifetime of a generation's keys, before jitter.
     - `max_batch_keys`, `max_batch_bytes`: bounds of a batch.
-    - `n_connections`: connections that write, each with up to two batches in flight.
+    - `n_connections`: connections that write, each with up to two batches in flight; one to each
+      master of a Redis Cluster.
     - `timeout_s`: wait for a reply.
+    - `failover_s`: time for which a Redis Cluster is asked again while a replica takes a master's
+      place or slots move.
     """
 
     ttl_s: PositiveInt = DEFAULT_TTL_S
@@ -22,3 +25,4 @@ class PublishSettings:
     max_batch_bytes: PositiveInt = 4 * 2**20
     n_connections: PositiveInt = 2
     timeout_s: PositiveFloat = 30.0
+    failover_s: PositiveFloat = 60.0

@@ -9,22 +9,22 @@ from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from redis import Redis, RedisError
-from redis.backoff import ExponentialBackoff
+from redis import ConnectionPool, Redis, RedisError
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.client.core.failures import failure
-from nightshelf.client.transport.connection import address, deadline_s
-from nightshelf.client.transport.redis_url import check_url
+from nightshelf.client.transport.address import parse_address
+from nightshelf.client.transport.cluster import ClusterClient
+from nightshelf.client.transport.connection import address, deadline_s, open_client
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import Provenance, ReadBack, Staged
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
-from tasks.publish.connection import wire
 from tasks.publish.keyspace import Digest, Family
-from tasks.publish.send import encoded, read_again, written
+from tasks.publish.send import encoded, opened, read_again, written
 from tasks.publish.settings import PublishSettings
 from tasks.publish.verify import check_sample
 from tasks.runs.journal import step
@@ -40,21 +40,26 @@ def connect(url: str, settings: PublishSettings) -> Redis:
     Raises `RedisUnavailable` where `url` is none.
     """
     try:
-        check_url(url)
+        place = parse_address(url)
     except ValueError as error:
         raise RedisUnavailable(f"REDIS_URL: {error}") from None
-    return Redis.from_url(
-        url,
+    return open_client(
+        place,
+        ConnectionPool,
+        patience_s=settings.failover_s,
         socket_timeout=settings.timeout_s,
         socket_connect_timeout=5,
-        retry=Retry(ExponentialBackoff(cap=2, base=0.1), 3),
+        # A cluster's client tries again by itself, also another node.
+        retry=Retry(NoBackoff(), 0)
+        if place.kind == "cluster"
+        else Retry(ExponentialBackoff(cap=2, base=0.1), 3),
     )
 
 
 def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
     """Reserve the next generation number, above those of Redis and of the run folders.
 
-    Raises `RedisUnavailable`, or `SettingsError` for a cluster, before anything is computed.
+    Raises `RedisUnavailable`, or `SettingsError` (`refuse_cluster`), before anything is computed.
     """
     refuse_cluster(client)
     above = highest_generation(root, namespace)
@@ -68,16 +73,18 @@ def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
 
 
 def refuse_cluster(client: Redis) -> None:
-    """Raise `SettingsError` for a server in cluster mode, which no generation can be flipped on.
+    """Raise `SettingsError` for a server in cluster mode that is named as a single one.
 
     A server that does not answer, or does not say, is left to the commands that follow.
     """
+    if isinstance(client, ClusterClient):
+        return
     with suppress(RedisError):
         if client.info("cluster").get("cluster_enabled"):
             raise SettingsError(
-                f"REDIS_URL: the server at {address(client)} runs in cluster mode, which cannot "
-                "move all readers to a new generation at once. Name a server without it "
-                "(cluster-enabled no; managed Redis: cluster mode disabled)."
+                f"REDIS_URL: the server at {address(client)} runs in cluster mode: it has a "
+                "part of the keys. Name the cluster, by redis+cluster:// and some of its nodes "
+                "(docs/how-to/redis-cluster-and-sentinel.md)."
             )
 
 
@@ -116,7 +123,7 @@ def stage(
     entries = encoded((family, family.batches()) for family in shelves)
     bounds = settings.max_batch_keys, settings.max_batch_bytes
     with (
-        wire(client, settings.n_connections) as lines,
+        opened(client, settings.n_connections) as lines,
         closing(written(lines, entries, digest, settings.ttl_s, *bounds)) as batches,
     ):
         for batch in batches:
@@ -148,7 +155,7 @@ def read_back(
     """
     digest = Digest(Keys(run.namespace).prefix(run.generation))
     n_keys = 0
-    with wire(client, settings.n_connections) as lines:
+    with opened(client, settings.n_connections) as lines:
         for family in shelves:
             for n_read in read_again(lines, family, family.id_arrays(READ_ROWS), digest):
                 n_keys += n_read

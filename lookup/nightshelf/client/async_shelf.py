@@ -10,6 +10,7 @@ from redis import asyncio as aio
 
 from nightshelf.client.core import feature_rows as features
 from nightshelf.client.core import queries, status, tracking
+from nightshelf.client.core.failures import FAILURES
 from nightshelf.client.core.protocol import Batch, Exchange, NoReply
 from nightshelf.client.core.state import CallState, ClientState
 from nightshelf.client.core.tracking import TrackingReceipt
@@ -18,7 +19,6 @@ from nightshelf.client.filters import Filters
 from nightshelf.client.results import Counters, Result, Status
 from nightshelf.client.settings import ReadSettings
 from nightshelf.client.transport.connection import (
-    FAILURES,
     READ_TIMEOUT_S,
     address,
     check_client,

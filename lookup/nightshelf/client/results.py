@@ -115,7 +115,8 @@ class Counters:
     its size now; `redis_hits` and `redis_misses` are of lists and rows read from Redis.
     `generation` and its `age_s` are of the pointer as last read. `unknown_actions` are of types
     that the live generation does not define, `models_left_out` models that its experiments need and
-    that its night could not publish.
+    that its night could not publish. `coverage` and `diversity` are its night's (0 to 1),
+    `keys_expire_s` the seconds until its first key can expire.
     """
 
     causes: Mapping[str, int]
@@ -132,3 +133,6 @@ class Counters:
     age_s: float | None
     unknown_actions: int = 0
     models_left_out: int | None = None
+    coverage: float | None = None
+    diversity: float | None = None
+    keys_expire_s: float | None = None

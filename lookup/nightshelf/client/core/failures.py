@@ -8,17 +8,23 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ClusterCrossSlotError,
+    ClusterDownError,
     ClusterError,
     InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
 
+#: Errors of a Redis that is gone, slow, loading, full or forbidden (the last: bytes not a text).
+FAILURES = (RedisError, OSError, UnicodeDecodeError)
+#: Errors of one node of a cluster that is gone or silent, in place of a reply.
+NODE_LOST = (NoAnswer, NoConnection, OSError, ClusterDownError)
 #: - ``timeout``: slow or frozen; ``refused``: no server, or a connection lost; ``loading``: its
 #:   data; ``auth``: password or permission; ``oom``: full; ``error``: any other refusal
 #: - ``busy``: all connections of this process were in use
@@ -31,9 +37,17 @@ CAUSES = (
 )  # fmt: skip
 #: Causes that open the breaker: another try at once would fail too.
 TROUBLE = frozenset({"timeout", "refused", "loading", "auth"})
+#: Causes for which a value may be there all the same.
+UNREAD = TROUBLE | {"busy", "breaker"}
+
+
+class NotAsked(NoConnection):
+    """A node of a cluster was not asked, since it failed a moment ago or time was up."""
+
 
 _ORDER: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((NoAnswer, TimeoutError), "timeout"),
+    ((NotAsked,), "breaker"),
     ((BusyLoadingError,), "loading"),
     ((AuthenticationError, NoPermissionError), "auth"),
     ((OutOfMemoryError,), "oom"),
@@ -80,8 +94,8 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], Failure], ...] = (
     (
         (AskError, ClusterError, ClusterCrossSlotError, TryAgainError),
         Failure(
-            "it is a Redis Cluster, and the keys of a namespace belong on one server",
-            "use a server without cluster-enabled, with replicas if need be",
+            "it is a Redis Cluster, named as one server or with a part of it down",
+            "name it by redis+cluster://, and see `CLUSTER INFO`",
         ),
     ),
     ((InvalidResponse,), Failure("what answers there is not Redis ({})", _START)),

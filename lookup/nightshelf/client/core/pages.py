@@ -71,7 +71,9 @@ def _filtered(
         sources += [f"popular:{name}" for name in names]
         allowed |= yield from _allowed(state, call, found.live, lists[1:], filters)
         page = cut(lists, n, found.masks, start=start, allowed=allowed)
-    if call.failed and not page.items:  # without feature rows no item passes: retry
+    if (
+        call.failed or call.missed
+    ) and not page.items:  # without feature rows no item passes: retry
         where = found.live.generation, start, fingerprint(filters), found.level
         cursor = text_of(*where, found.assignment)
         return finish(state, call, Result((), "none", cursor=cursor))
@@ -125,4 +127,5 @@ def result_of(
 def finish(state: ClientState, call: CallState, result: Result) -> Result:
     """Count a result, and mark it as cached where Redis failed."""
     state.count_answer(result.source)
-    return replace(result, cached=True) if call.failed and result.items else result
+    is_unsure = call.failed or call.missed
+    return replace(result, cached=True) if is_unsure and result.items else result

@@ -1,9 +1,10 @@
 """Pointer: the live manifest and excluded items, read about once a second by one call for all."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from nightshelf.client.core.failures import cause_of
+from nightshelf.client.core.failures import NODE_LOST, cause_of
 from nightshelf.client.core.masking import Masks
 from nightshelf.client.core.protocol import Exchange, NoReply
 from nightshelf.client.core.read import POPULAR, ask, fetch
@@ -52,8 +53,13 @@ def _refresh(state: ClientState, call: CallState) -> Exchange[None]:
         return
     pointer, *sets = replies
     if isinstance(pointer, Exception):
-        state.count(cause_of(pointer))
-        call.failed = cause_of(pointer)
+        cause = cause_of(pointer)
+        state.count(cause)
+        if isinstance(pointer, NODE_LOST) and state.pointer.live:
+            # Other nodes have the lists of what was live a moment ago: ask again in a second.
+            state.pointer = replace(state.pointer, at=asked_at)
+        else:
+            call.failed = cause
         return
     live = _manifest(state, pointer)
     # An unreadable set leaves the last one in force.

@@ -49,7 +49,9 @@ def get(
     live = call.pointer.live
     if after:
         found = yield from _next_of(state, call, user, after)
-        if not found and call.failed:  # the list may still exist: retry with the same cursor
+        if not found and (
+            call.failed or call.missed
+        ):  # the list may still exist: retry with the same cursor
             return finish(state, call, Result((), "none", cursor=cursor))
         assignment = after.assignment
     else:

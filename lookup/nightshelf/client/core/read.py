@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nightshelf.client.core.failures import cause_of
+from nightshelf.client.core.failures import UNREAD, cause_of
 from nightshelf.client.core.protocol import Batch, Command, Exchange, NoReply
 from nightshelf.client.core.single_flight import Read
 from nightshelf.client.core.state import CallState, ClientState
@@ -57,6 +57,7 @@ def fetch(state: ClientState, call: CallState, wanted: Wanted) -> Exchange[Value
                 call.failed = "timeout"
             values = other.values or {}
             call.failed = call.failed or other.failed
+            call.missed |= other.missed
             found[key] = values[key] if key in values else _stale(state, key)
     return {key: value for key, value in found.items() if value is not None}
 
@@ -75,7 +76,7 @@ def read_through(
     def value(key: str) -> Any:
         if key in found:
             return found[key]
-        if isinstance(replies, NoReply):
+        if isinstance(replies, NoReply) or _is_unread(state, call, replies.get(key)):
             return _stale(state, key)
         return _decoded(state, wanted[key], replies[key]) if key in replies else None
 
@@ -115,8 +116,7 @@ def _lead(
             took_s = state.clock() - began
             for key, reply in replies.items():
                 kind = wanted[key]
-                if isinstance(reply, Exception):  # of this key alone: a stale value may serve
-                    state.count(cause_of(reply))
+                if _is_unread(state, call, reply):  # this key alone: a stale value may serve
                     continue
                 values[key] = value = _decoded(state, kind, reply)
                 if state.single_flight.is_current(read, key):
@@ -126,7 +126,7 @@ def _lead(
                     size = _size(reply)
                     state.cache.put(key, value, fresh_s=fresh_s, took_s=took_s, n_bytes=size)
     finally:
-        read.failed = call.failed
+        read.failed, read.missed = call.failed, call.missed
         state.single_flight.finish(read, mine, values)
     if len(values) == len(mine):
         return values
@@ -156,10 +156,17 @@ def _read(
     return dict(zip(strings + others, replies, strict=True))
 
 
+def _is_unread(state: ClientState, call: CallState, reply: Any) -> bool:
+    """Tell whether a reply is an error, and count it."""
+    if not isinstance(reply, Exception):
+        return False
+    cause = cause_of(reply)
+    state.count(cause)
+    call.missed |= cause in UNREAD
+    return True
+
+
 def _decoded(state: ClientState, kind: Kind, reply: Any) -> Any:
-    if isinstance(reply, Exception):
-        state.count(cause_of(reply))
-        return None
     if not kind.command:
         state.count_value(found=reply is not None)
     if reply is None:

@@ -10,14 +10,16 @@ from nightshelf.client.core.protocol import InFlight
 class Read:
     """A read of some keys; `values` by key once it has ended, `failed` is the cause of a failure.
 
-    Most reads have no waiter, so `in_flight` is created for the first one.
+    `missed`: a node of a cluster did not give what was asked of it. Most reads have no waiter, so
+    `in_flight` is created for the first one.
     """
 
-    __slots__ = ("failed", "in_flight", "values")
+    __slots__ = ("failed", "in_flight", "missed", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, Any] | None = None
         self.failed: str | None = None
+        self.missed = False
         self.in_flight: InFlight | None = None
 
 

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -40,11 +40,15 @@ class PointerSnapshot:
 
 @dataclass
 class CallState:
-    """State of one call; `asked`: Redis was asked, `failed`: the cause once Redis failed."""
+    """State of one call; `asked`: Redis was asked, `failed`: the cause once Redis failed.
+
+    `missed`: a node of a cluster did not give what was asked of it, and others go on.
+    """
 
     pointer: PointerSnapshot = field(default_factory=PointerSnapshot)
     asked: bool = False
     failed: str | None = None
+    missed: bool = False
 
 
 class ClientState:
@@ -129,7 +133,9 @@ class ClientState:
         live = (pointer.live.generation if pointer.live else None, age_s(pointer.published_s))
         left_out = int(pointer.live.metrics.get("models_left_out", 0)) if pointer.live else None
         rest = self.unknown_actions, left_out
-        return Counters(causes, sources, *counts, *kept, *asked, is_open, *live, *rest)
+        counted = Counters(causes, sources, *counts, *kept, *asked, is_open, *live, *rest)
+        coverage, diversity, left_s = _of_night(pointer.live)
+        return replace(counted, coverage=coverage, diversity=diversity, keys_expire_s=left_s)
 
     def masked_here(self, user: str) -> frozenset[str]:
         """Return the items that this process masks for a user by itself."""
@@ -181,3 +187,12 @@ def published_s(live: Manifest | None) -> float | None:
 def age_s(since_s: float | None) -> float | None:
     """Return the age in seconds, at least 0."""
     return None if since_s is None else max(0.0, time.time() - since_s)
+
+
+def _of_night(live: Manifest | None) -> tuple[float | None, float | None, float | None]:
+    """Return coverage and diversity of a manifest, and the seconds until its first key expires."""
+    if live is None:
+        return None, None, None
+    until = live.whole_until
+    left_s = (until - datetime.now(UTC)).total_seconds() if until else None
+    return live.metrics.get("coverage"), live.metrics.get("diversity"), left_s

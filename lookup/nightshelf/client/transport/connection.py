@@ -1,20 +1,28 @@
-"""Connections to Redis for reads: short timeouts, no retries, no passwords in messages."""
+"""Connections to Redis: the client of an address, and of reads with short timeouts.
 
+No passwords stand in messages.
+"""
+
+from functools import partial
 from typing import Any
 
-from redis import BlockingConnectionPool, Redis
+from redis import BlockingConnectionPool, Redis, connection, sentinel
 from redis import asyncio as aio
+from redis.asyncio import connection as aio_connection
+from redis.asyncio import sentinel as aio_sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
-from nightshelf.client.transport.redis_url import check_url
+from nightshelf.client.transport.address import Address, parse_address
+from nightshelf.client.transport.async_cluster import AsyncClusterClient
+from nightshelf.client.transport.cluster import ClusterClient
+from nightshelf.client.transport.slots import Node
 
 #: Default deadline of a read; redis-py's own defaults are seconds, retried.
 READ_TIMEOUT_S = 0.05
-#: Errors of a Redis that is gone, slow, loading, full or forbidden (the last: bytes not a text).
-FAILURES = (RedisError, OSError, UnicodeDecodeError)
 
 
 def connect(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> Redis:
@@ -24,26 +32,86 @@ def connect(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> Redis:
     is not bounded.
     """
     retry = Retry(NoBackoff(), 0)
-    return Redis.from_pool(_pool(BlockingConnectionPool, url, timeout_s, retry))
+    return open_client(parse_address(url), BlockingConnectionPool, **_options(timeout_s, retry))
 
 
 def connect_async(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> "aio.Redis":
     """Return an asyncio client, as `connect`."""
-    retry = AsyncRetry(NoBackoff(), 0)
-    return aio.Redis.from_pool(_pool(aio.BlockingConnectionPool, url, timeout_s, retry))
+    address = parse_address(url)
+    options = _options(timeout_s, AsyncRetry(NoBackoff(), 0))
+    pool: Any = aio.BlockingConnectionPool
+    if address.kind == "cluster":
+        return AsyncClusterClient(address.nodes, partial(_pool_at, pool, address, options))
+    if address.kind == "sentinel":
+        primary = _sentinel_pool(aio_sentinel, aio_connection.parse_url, address, options)
+        return _OfAsyncSentinels.from_pool(primary)
+    return aio.Redis.from_pool(pool.from_url(url, **options))
 
 
-def _pool(kind: Any, url: str, timeout_s: float, retry: object) -> Any:
-    check_url(url)
-    return kind.from_url(
-        url,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=retry,
-        protocol=2,  # RESP3 lets a server in maintenance relax the timeouts to 10 s
-        driver_info=None,  # saves two round trips on every new connection
-    )
+def open_client(address: Address, pool: Any, *, patience_s: float = 0.0, **options: Any) -> Redis:
+    """Return the client of an address, with connections of these options in a pool of this kind.
+
+    `patience_s` is how long a cluster's client asks again while a node is being replaced.
+    """
+    if address.kind == "cluster":
+        return ClusterClient(address.nodes, partial(_pool_at, pool, address, options), patience_s)
+    if address.kind == "sentinel":
+        primary = _sentinel_pool(sentinel, connection.parse_url, address, options)
+        return _OfSentinels.from_pool(primary)
+    return Redis.from_pool(pool.from_url(address.urls[0], **options))
+
+
+class _OfSentinels(Redis):
+    """A client of the primary that sentinels name; closing it closes the connections to them."""
+
+    def close(self) -> None:
+        super().close()
+        if isinstance(pool := self.__dict__.get("connection_pool"), SentinelConnectionPool):
+            pool.sentinel_manager.close()
+
+
+class _OfAsyncSentinels(aio.Redis):
+    """The same for asyncio."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        pool: Any = self.connection_pool
+        for each in pool.sentinel_manager.sentinels:
+            await each.aclose()
+
+
+def _options(timeout_s: float, retry: object) -> dict[str, Any]:
+    return {
+        "timeout": timeout_s,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": retry,
+        "protocol": 2,  # RESP3 lets a server in maintenance relax the timeouts to 10 s
+        "driver_info": None,  # saves two round trips on every new connection
+    }
+
+
+def _pool_at(pool: Any, address: Address, options: dict[str, Any], node: Node) -> Any:
+    return pool.from_url(address.at(node), **{"protocol": 2, **options})
+
+
+def _sentinel_pool(module: Any, parse: Any, address: Address, options: dict[str, Any]) -> Any:
+    """Return connections to the primary that sentinels name, by redis-py's module for them."""
+    of_url = parse(address.urls[0])
+    left_out = ("host", "port", "timeout", "connection_class")
+    kept = {name: each for name, each in {**options, **of_url}.items() if name not in left_out}
+    if "connection_class" in of_url:
+        kept["ssl"] = True
+    sentinels = module.Sentinel(address.nodes, sentinel_kwargs=_asking(address, options))
+    return module.SentinelConnectionPool(address.service, sentinels, **kept)
+
+
+def _asking(address: Address, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of connections to sentinels: all of them are tried within one timeout."""
+    timeout_s = options["socket_connect_timeout"] / (len(address.nodes) + 1)
+    asking = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2}
+    tls = {"ssl": True} if address.urls[0].startswith("rediss") else {}
+    return {**asking, **tls, "retry": type(options["retry"])(NoBackoff(), 0), "driver_info": None}
 
 
 def check_client(client: "Redis | aio.Redis") -> None:
@@ -65,7 +133,16 @@ def deadline_s(client: "Redis | aio.Redis") -> float:
 
 
 def address(client: "Redis | aio.Redis") -> str:
-    """Return host:port/db or a socket's path, without credentials."""
-    at = client.connection_pool.connection_kwargs
+    """Return host:port/db, a socket's path, or the hosts of a cluster, without credentials."""
+    if isinstance(client, ClusterClient | AsyncClusterClient):
+        return f"cluster {','.join(f'{host}:{port}' for host, port in client.nodes.seeds)}"
+    pool: Any = client.connection_pool
+    at = pool.connection_kwargs
+    if isinstance(pool, SentinelConnectionPool | aio_sentinel.SentinelConnectionPool):
+        asked: Any = (
+            each.connection_pool.connection_kwargs for each in pool.sentinel_manager.sentinels
+        )
+        hosts = ",".join(sorted(f"{each['host']}:{each['port']}" for each in asked))
+        return f"{pool.service_name} of sentinels {hosts}/{at.get('db', 0)}"
     place = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
     return f"{place}/{at.get('db', 0)}"

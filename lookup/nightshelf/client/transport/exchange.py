@@ -7,6 +7,7 @@ trip.
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 from hiredis import pack_command
@@ -19,23 +20,44 @@ from nightshelf.client.core.protocol import Batch
 from nightshelf.client.transport.kept_connections import (
     acquire,
     acquire_async,
+    discard,
+    discard_async,
     release,
     release_async,
 )
 
-_CHUNK_BYTES = 65_536
+CHUNK_BYTES = 65_536
 #: Typed for commands of one part only.
-_pack: Any = pack_command
+pack: Any = pack_command
 
 
-def ask(client: Redis, batch: Batch, until: float) -> list[Any]:
+class ManyServers(ABC):
+    """A client of several servers, which asks those that the commands are for."""
+
+    @abstractmethod
+    def ask(self, batch: Batch, until: float) -> list[Any]:
+        """Return a reply for each command: `ask`."""
+
+
+class ManyAsyncServers(ABC):
+    """A client of several servers, for asyncio."""
+
+    @abstractmethod
+    async def ask(self, batch: Batch, until: float) -> list[Any]:
+        """Return a reply for each command: `ask_async`."""
+
+
+def ask(client: Redis | ManyServers, batch: Batch, until: float) -> list[Any]:
     """Return a reply for each command, an error in place of a refused one.
 
     `until` is in seconds of `time.monotonic`; connecting has the pool's own timeouts. Raises as
-    `nightshelf.client.transport.connection.FAILURES` lists.
+    `nightshelf.client.transport.connection.FAILURES` lists; a cluster's client raises only while it
+    knows no node.
     """
+    if isinstance(client, ManyServers):
+        return client.ask(batch, until)
     _left(until)
-    packed = b"".join(map(_pack, batch))
+    packed = b"".join(map(pack, batch))
     replies: list[Any] = []
     pool: Any = client.connection_pool
     kept = acquire(pool)
@@ -45,22 +67,25 @@ def ask(client: Redis, batch: Batch, until: float) -> list[Any]:
             raise NoConnection("the client was closed meanwhile")
         sock.settimeout(_left(until))
         sock.sendall(packed)
-        while not kept.feed(sock.recv(_CHUNK_BYTES), replies, len(batch)):
+        while not kept.feed(sock.recv(CHUNK_BYTES), replies, len(batch)):
             sock.settimeout(_left(until))
         while kept.pushes:
             kept.connection._parser.handle_push_response(kept.pushes.pop(0))
         sock.settimeout(kept.connection.socket_timeout)  # the client's own
     except BaseException:
-        kept.pooled.disconnect()  # late replies must not reach the next call
-        pool.release(kept.pooled)
+        discard(pool, kept)  # late replies must not reach the next call
         raise
     release(pool, kept)
     return replies
 
 
-async def ask_async(client: "aio.Redis", batch: Batch, until: float) -> list[Any]:
+async def ask_async(
+    client: "aio.Redis | ManyAsyncServers", batch: Batch, until: float
+) -> list[Any]:
     """Return replies as `ask`; the time includes connecting."""
-    packed = b"".join(map(_pack, batch))
+    if isinstance(client, ManyAsyncServers):
+        return await client.ask(batch, until)
+    packed = b"".join(map(pack, batch))
     replies: list[Any] = []
     pool: Any = client.connection_pool
     async with asyncio.timeout(_left(until)):
@@ -69,13 +94,12 @@ async def ask_async(client: "aio.Redis", batch: Batch, until: float) -> list[Any
         try:
             stream = connection._reader
             connection._writer.write(packed)
-            while not kept.feed(await stream.read(_CHUNK_BYTES), replies, len(batch)):
+            while not kept.feed(await stream.read(CHUNK_BYTES), replies, len(batch)):
                 pass
             while kept.pushes:
                 await connection._parser.handle_push_response(kept.pushes.pop(0))
         except BaseException:
-            await connection.disconnect(nowait=True)
-            await pool.release(kept.pooled)
+            await discard_async(pool, kept)
             raise
         await release_async(pool, kept)
     return replies

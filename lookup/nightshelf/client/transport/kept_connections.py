@@ -5,13 +5,16 @@ The client's pool creates them and logs in. Checking one out and in costs a thir
 """
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from hiredis import PushNotification, Reader
+from redis.asyncio import sentinel as aio
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import InvalidResponse
+from redis.sentinel import SentinelConnectionPool
 
-from nightshelf.client.transport.connection import FAILURES
+from nightshelf.client.core.failures import FAILURES
 
 #: Kept at most, and at most this share of a pool: the rest is for other commands.
 _MAX_KEPT, _ONE_IN = 8, 4
@@ -87,6 +90,27 @@ def release(pool: Any, kept: KeptConnection) -> None:
         pool.release(kept.pooled)
 
 
+def discard(pool: Any, kept: KeptConnection) -> None:
+    """Close a connection whose replies are not wanted any more, and give it back to the pool.
+
+    Where Sentinel names the server, the others may lead to one that is a primary no longer.
+    """
+    kept.pooled.disconnect()
+    pool.release(kept.pooled)
+    if isinstance(pool, SentinelConnectionPool):
+        idle = _idle(pool)
+        while idle:
+            with suppress(IndexError):  # another thread was faster
+                other = idle.pop().pooled
+                other.disconnect()
+                pool.release(other)
+
+
+def has_kept(pool: Any) -> bool:
+    """Tell whether a connection is at hand."""
+    return bool(_idle(pool))
+
+
 async def acquire_async(pool: Any) -> KeptConnection:
     """Return a connection that is ready to send on, as `acquire`."""
     idle = _idle(pool)
@@ -99,6 +123,18 @@ async def acquire_async(pool: Any) -> KeptConnection:
             pass
         await pool.release(kept.pooled)
     return KeptConnection(await pool.get_connection())
+
+
+async def discard_async(pool: Any, kept: KeptConnection) -> None:
+    """Close a connection, as `discard`."""
+    await kept.connection.disconnect(nowait=True)
+    await pool.release(kept.pooled)
+    if isinstance(pool, aio.SentinelConnectionPool):
+        idle = _idle(pool)
+        while idle:
+            other = idle.pop().pooled
+            await other.disconnect(nowait=True)
+            await pool.release(other)
 
 
 async def release_async(pool: Any, kept: KeptConnection) -> None:

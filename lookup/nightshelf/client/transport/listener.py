@@ -13,6 +13,7 @@ from typing import Any
 from redis import Redis
 from redis import asyncio as aio
 
+from nightshelf.client.core.failures import FAILURES
 from nightshelf.client.core.invalidation import (
     PING_S,
     SILENCE_S,
@@ -21,7 +22,6 @@ from nightshelf.client.core.invalidation import (
     listening_started,
 )
 from nightshelf.client.core.state import ClientState
-from nightshelf.client.transport.connection import FAILURES
 
 _RETRY_S = 0.2
 

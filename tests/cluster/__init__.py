@@ -1,0 +1,1 @@
+"""Nightshelf on a Redis Cluster, and on a primary that Sentinel names."""
