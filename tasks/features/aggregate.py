@@ -76,8 +76,8 @@ def aggregate(
         _part(newer, user_at[1], len(ids), *known),
     )
     starts = parts[0].rows.start + parts[1].rows.start
-    users = _no_users(len(ids))
-    liked, seen = _no_cells(starts, n_recent=starts[-1]), _no_cells(starts, n_recent=0)
+    users = no_users(len(ids))
+    liked, seen = no_cells(starts, n_recent=starts[-1]), no_cells(starts, n_recent=0)
     ranges = row_ranges(starts)
     items = [_no_items(len(item_ids)) for _ in ranges]
 
@@ -85,7 +85,7 @@ def aggregate(
         aggregate_users(*ranges[number], *parts, rules, users, items[number], liked, seen)
 
     in_threads(work, [(number,) for number in range(len(ranges))])
-    return Totals(ids, users, _sum(items), liked, seen)
+    return Totals(ids, users, sum_of_items(items), liked, seen)
 
 
 def _part(
@@ -115,7 +115,8 @@ def _bounds_of(start: Longs, at: Ints, n: int) -> Longs:
     return np.cumsum(bounds)
 
 
-def _no_users(n: int) -> Users:
+def no_users(n: int) -> Users:
+    """Return the totals of `n` users without an event."""
     return Users(
         events=np.zeros(n, np.int64),
         purchases=np.zeros(n, np.int64),
@@ -143,8 +144,8 @@ def _no_items(n: int) -> Items:
     )
 
 
-def _sum(parts: Sequence[Items]) -> Items:
-    """Add up the totals of items that the threads made."""
+def sum_of_items(parts: Sequence[Items]) -> Items:
+    """Add up totals of items, of different users, into the first."""
     total = parts[0]
     for other in parts[1:]:
         for name in ("ratings", "rated_high", "rated_low", "points_high", "points_low"):
@@ -154,7 +155,7 @@ def _sum(parts: Sequence[Items]) -> Items:
     return total
 
 
-def _no_cells(starts: Longs, *, n_recent: int) -> Cells:
+def no_cells(starts: Longs, *, n_recent: int) -> Cells:
     """Return room for as many cells a user as the user has rows."""
     return Cells(
         start=starts[:-1].copy(),

@@ -1,5 +1,6 @@
 """Features: the interaction matrix, and a row for each user and item."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date
 
@@ -12,12 +13,13 @@ import pyarrow.parquet as pq
 from tasks.artifacts.catalogue import UNKNOWN
 from tasks.artifacts.records import CleanLog, Features
 from tasks.errors import NothingToLearn, SettingsError
-from tasks.features.aggregate import Totals, aggregate
+from tasks.features.aggregate import Totals
 from tasks.features.arrays import EventRules, Ints
-from tasks.features.rollup_plan import gather
 from tasks.features.settings import FeatureSettings
+from tasks.features.shard_totals import add_up
 from tasks.features.tables import write_items, write_model, write_users
 from tasks.features.teaching import nothing_to_learn, uncategorised_words, unweighed_words
+from tasks.ingest.daily_log import days_of
 from tasks.io.columns import AVAILABLE, CATEGORY, EVENT_TYPE, ITEM_ID, TAGS, positions_of
 from tasks.io.duckdb_session import connect, one_file, query
 from tasks.io.jit import Flags
@@ -26,6 +28,8 @@ from tasks.runs.run_folder import Run
 
 #: A user's points stay below this, or sums of them could pass what int64 holds.
 _MAX_POINTS = 2.0**62
+#: A way to add up a log: of a run and its log, the catalogue's ids, the kinds, and the rules.
+AddUp = Callable[[Run, CleanLog, pa.StringArray, Sequence[str], EventRules], tuple[Totals, int]]
 _OF_ITEMS = [ITEM_ID, CATEGORY, AVAILABLE, TAGS]
 
 
@@ -35,16 +39,22 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
 
     Each day is added up once, into a rollup that later nights reuse
     (`tasks/features/rollup_plan.py`); the night merges those of its log, each event aged as of
-    tonight. Same log, same settings, same bytes, whichever rollups existed. Raises `NothingToLearn`
+    tonight, in shards of its users if memory asks for it (`tasks/features/shard_totals.py`). Same
+    log, same settings, same bytes, whichever rollups and shards there were. Raises `NothingToLearn`
     where no item has positive points, `SettingsError` where weights are too large to add up.
     """
+    return features_from(run, log, settings, add_up)
+
+
+def features_from(run: Run, log: CleanLog, settings: FeatureSettings, total: AddUp) -> Features:
+    """Write the features, as `build_features` does, from the totals that `total` returns."""
     catalogue = pq.read_table(log.items, columns=_OF_ITEMS).combine_chunks()
     with connect(run.folder) as db:
-        found = gather(run, log)
+        days = [day.number for day in days_of(log.events)]
         categories, names = _categories(catalogue)
-        rules = _rules(db, run, list(found.days), settings, categories)
+        rules = _rules(db, run, days, settings, categories)
         ids = catalogue.column(ITEM_ID).chunk(0)
-        totals = aggregate(found.older, found.newer, ids, _kinds(settings), rules)
+        totals, n_new = total(run, log, ids, _kinds(settings), rules)
         if not totals.items.taken.any():
             raise NothingToLearn(nothing_to_learn(log.events, run.as_of, log.event_types, settings))
         _check_weights(totals)
@@ -60,8 +70,8 @@ def build_features(run: Run, log: CleanLog, settings: FeatureSettings) -> Featur
         items=items,
         n_known_users=n_known,
         n_catalogue=n_catalogue,
-        n_days=len(found.days),
-        n_days_new=found.n_new,
+        n_days=len(days),
+        n_days_new=n_new,
         n_teaching=settings.n_teaching(log.event_types),
         n_uncategorised=unknown,
         unweighed=settings.unweighed(log.event_types),
@@ -95,7 +105,7 @@ def _kinds(settings: FeatureSettings) -> list[str]:
 def _rules(
     db: duckdb.DuckDBPyConnection,
     run: Run,
-    days: list[int],
+    days: Sequence[int],
     settings: FeatureSettings,
     categories: Ints,
 ) -> EventRules:

@@ -7,7 +7,7 @@ from tasks.features.build import open_log
 from tasks.features.recent_popularity import recent_popularity
 from tasks.features.settings import FeatureSettings
 from tasks.io.columns import ITEM_ID
-from tasks.io.duckdb_session import connect
+from tasks.io.duckdb_session import Relations, connect
 from tasks.io.parquet import read_column, write_table
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Run
@@ -18,10 +18,15 @@ def count_popularity(
     run: Run, log: CleanLog, half_life_days: float, weighing: FeatureSettings
 ) -> Popularity:
     """Write the decayed points of every item of the catalogue, by `item_id`."""
-    ids = read_column(log.items, ITEM_ID)
     with connect(run.folder) as db:
         open_log(db, log, weighing)
-        points = recent_popularity(db, ids, run.as_of, half_life_days)
+        return popularity_from(db, run, log, half_life_days)
+
+
+def popularity_from(db: Relations, run: Run, log: CleanLog, half_life_days: float) -> Popularity:
+    """Write the points, as `count_popularity` does, from the relations of `open_log`."""
+    ids = read_column(log.items, ITEM_ID)
+    points = recent_popularity(db, ids, run.as_of, half_life_days)
     path = run.path("features/popularity.parquet")
     write_table(path, pa.table({ITEM_ID: ids, "score": points}))
     return Popularity(path, half_life_days)

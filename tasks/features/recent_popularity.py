@@ -11,25 +11,27 @@ James-Stein estimator, an empirical Bayes rule):
 `share` is the segment's share of all points, `difference` the squared distance, summed over items,
 between its points and `share * all`, and `noise` the part of that which users who differ by chance
 alone would give: (1 - share)^2 * (squares of the segment) + share^2 * (squares of the others). So a
-segment of few users has the order of all, and a large one that differs has its own.
+segment of few users has the order of all, and a large one that differs has its own. A large log's
+squares are estimated from a part of its users: no order hangs on their last digits.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.io.columns import ITEM_ID, SEGMENT, positions_of
-from tasks.io.duckdb_session import query
+from tasks.io.duckdb_session import Relations, query
 
 Points = npt.NDArray[np.float64]
+#: Events that the squares are summed over at least, where the log has so many.
+_SQUARED_EVENTS = 5_000_000
 
 
 def recent_popularity(
-    db: duckdb.DuckDBPyConnection, item_ids: pa.StringArray, as_of: datetime, half_life_days: float
+    db: Relations, item_ids: pa.StringArray, as_of: datetime, half_life_days: float
 ) -> Points:
     """Return the decayed points of each of the `item_ids` (items,), 0 at least, in their order.
 
@@ -41,7 +43,7 @@ def recent_popularity(
 
 
 def segment_popularity(
-    db: duckdb.DuckDBPyConnection, item_ids: pa.StringArray, as_of: datetime, half_life_days: float
+    db: Relations, item_ids: pa.StringArray, as_of: datetime, half_life_days: float
 ) -> Iterator[tuple[str, Points]]:
     """Yield the name of each segment, ascending, and its points of the `item_ids`, shrunk.
 
@@ -50,13 +52,13 @@ def segment_popularity(
     if not db.execute("SELECT 1 FROM users WHERE segment IS NOT NULL LIMIT 1").fetchall():
         return  # the query would read the whole log
     rows = _rows(db, "segment_popularity", as_of, half_life_days)
+    squares = _squares(db, as_of, half_life_days)
     named = rows.column(SEGMENT).combine_chunks().dictionary_encode()
     starts = np.searchsorted(named.indices.drop_null().to_numpy(), range(len(named.dictionary) + 1))
-    everybody, squares = _summed(rows, item_ids), rows["squares"].to_numpy()
+    everybody, all_squares = _summed(rows, item_ids), sum(squares.values())
     for name, start, stop in zip(named.dictionary.to_pylist(), starts, starts[1:], strict=False):
         points = _summed(rows.slice(start, stop - start), item_ids)
-        of_segment = float(squares[start:stop].sum())
-        yield name, shrunk(points, of_segment, everybody, float(squares.sum()))
+        yield name, shrunk(points, squares.get(name, 0.0), everybody, all_squares)
 
 
 def shrunk(points: Points, squares: float, everybody: Points, all_squares: float) -> Points:
@@ -76,10 +78,18 @@ def shrunk(points: Points, squares: float, everybody: Points, all_squares: float
     return np.maximum(own * points + (1 - own) * expected, 0)
 
 
+def _squares(db: Relations, as_of: datetime, half_life_days: float) -> dict[str | None, float]:
+    """Return the sum of squares of each segment's users, or its estimate; None: of no segment."""
+    ((n_events,),) = db.execute("SELECT count(*) FROM events").fetchall()
+    n_th = max(1, n_events // _SQUARED_EVENTS)
+    rows = _rows(db, "segment_squares", as_of, half_life_days, n_th=n_th)
+    return dict(zip(rows[SEGMENT].to_pylist(), rows["squares"].to_pylist(), strict=True))
+
+
 def _rows(
-    db: duckdb.DuckDBPyConnection, name: str, as_of: datetime, half_life_days: float
+    db: Relations, name: str, as_of: datetime, half_life_days: float, **more: int
 ) -> pa.Table:
-    parameters = {"as_of": as_of, "half_life_days": half_life_days}
+    parameters = {"as_of": as_of, "half_life_days": half_life_days, **more}
     return db.sql(query(f"features/{name}"), params=parameters).to_arrow_table()
 
 

@@ -6,9 +6,10 @@
         <UTC day>-<address>.parquet    a day
         merged-<address>.arrow         all days of an earlier night, under one dictionary
 
-A day's address is a hash of its clean events and of the code that adds them up, so that a file is
-either right or not found; a truncated, damaged or foreign one counts as not found. Files get their
-name when they are whole, and two nights that write the same name write the same bytes.
+A day's address is a hash of its clean events, of the code that adds them up, and of the shard of
+users where there are several (`tasks/features/user_shards.py`), so that a file is either right or
+not found; a truncated, damaged or foreign one counts as not found. Files get their name when they
+are whole, and two nights that write the same name write the same bytes.
 
 A night marks every file of its window as used, and deletes those unused for `UNUSED_S`: days that
 left the log, contents corrected since, leftovers of killed writers. That is far longer than a night
@@ -18,7 +19,7 @@ works with a file, and a missing one is made again.
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from tasks.features.rollup_file import (
     write_day,
     write_merged,
 )
+from tasks.features.user_shards import Shard
 from tasks.ingest.daily_log import DAY_US, Day
 from tasks.io.disk import begun
 from tasks.runs.run_folder import Run
@@ -45,8 +47,8 @@ UNUSED_S = 14 * 86_400
 
 _CODE = (
     *("features/_jit/rollup.py", "features/arrays.py", "features/rollup.py"),
-    *("features/rollup_file.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
-    *("io/columns.py", "io/parallel.py"),
+    *("features/rollup_file.py", "features/user_shards.py", "ingest/daily_log.py"),
+    *("io/byte_strings.py", "io/jit.py", "io/columns.py", "io/parallel.py"),
 )
 _LIBRARIES = ("numba", "numpy", "pyarrow")
 
@@ -114,9 +116,10 @@ class Rollups:
         Path(partial.name).replace(path)
 
 
-def addresses(days: list[Day]) -> dict[int, str]:
-    """Return the address of each day's rollup."""
-    return {day.number: _hash(day.digest, _made_by()) for day in days}
+def addresses(days: Sequence[Day], shard: Shard) -> dict[int, str]:
+    """Return the address of each day's rollup of a shard."""
+    made_from = (_made_by(), shard.name) if shard.name else (_made_by(),)
+    return {day.number: _hash(day.digest, *made_from) for day in days}
 
 
 def _use(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,8 @@ class ByteStrings:
         return self.data[self.offsets[at] : self.offsets[at + 1]].tobytes()
 
     def __iter__(self) -> Iterator[bytes]:
-        return (self[at] for at in range(len(self)))
+        content, places = self.data.tobytes(), self.offsets.tolist()
+        return (content[start:stop] for start, stop in pairwise(places))
 
     @property
     def lengths(self) -> Offsets:
@@ -81,6 +83,10 @@ class ByteStrings:
     def slice(self, start: int, stop: int) -> "ByteStrings":
         """Return strings `start` to `stop` (not included), without copying them."""
         return ByteStrings(self.offsets[start : stop + 1], self.data)
+
+    def take(self, which: Offsets) -> "ByteStrings":
+        """Return a copy of the strings at these positions; all end before 2 GiB."""
+        return ByteStrings.of(self.to_arrow().take(pa.array(which)))
 
     def padded(self, slack: int) -> "ByteStrings":
         """Return a copy with `slack` readable bytes after the last string."""

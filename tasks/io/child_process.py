@@ -9,7 +9,7 @@ from threading import Thread
 from typing import ParamSpec, TypeVar
 
 from tasks.errors import ProcessDied
-from tasks.io import duckdb_session
+from tasks.io import memory
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,7 +28,7 @@ def in_child_process(
     `ProcessDied` where it was killed. `watch` is called once, with its future.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
-    with ProcessPoolExecutor(1, context, _begin, (n_processes,)) as process:
+    with ProcessPoolExecutor(1, context, _begin, (n_processes, memory.given_memory())) as process:
         future = process.submit(function, *args, **kwargs)
         watch(future)
         try:
@@ -40,9 +40,10 @@ def in_child_process(
             ) from None
 
 
-def _begin(n_processes: int) -> None:
+def _begin(n_processes: int, memory_gb: float | None) -> None:
     """Take a share of the machine, and end with the parent process."""
-    duckdb_session.n_processes.set(n_processes)
+    memory.n_processes.set(n_processes)
+    memory.limit_memory(memory.MachineSettings(memory_gb))
     Thread(target=_end_with_parent, daemon=True).start()
 
 

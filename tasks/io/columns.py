@@ -20,6 +20,7 @@ PRICE = "price"
 AVAILABLE = "available"
 CREATED_AT = "created_at"
 TAGS = "tags"
+IMAGE_URL = "image_url"
 SEGMENT = "segment"
 
 #: Ids of the rows or columns of a matrix, in order.

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import llvmlite
 import numba
@@ -30,6 +30,8 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvid
 
 #: A folder not opened for this long is deleted when a new one is made.
 UNUSED_S = 14 * 86_400
+#: Longest wait for code that another process compiles.
+_LONGEST_WAIT_S = 120
 #: Files of `tasks/` outside the `_jit` packages whose functions or constants are compiled.
 OTHER_SOURCES = (
     *("features/arrays.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
@@ -125,11 +127,17 @@ class CodeCache(FunctionCache):
     def __init__(self, py_func: Any) -> None:
         super().__init__(py_func)  # type: ignore[no-untyped-call]
         self._ready = False
+        self._claim: TextIO | None = None
         _functions.append(self)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for these types; None where there is none, or it cannot be read."""
         found = self._found(sig, target_context) if folder() else None
+        if found is None and folder() and self._claim is None:
+            self._claim = _claimed(Path(self.cache_path) / f"{self._impl.filename_base}.lock")
+            found = self._found(sig, target_context)  # another process may have compiled it
+            if found is not None:
+                self._release()
         self._ready = self._ready or found is not None
         if found is None:
             for report in _watchers:
@@ -151,6 +159,31 @@ class CodeCache(FunctionCache):
             with suppress(OSError), _locked(Path(self.cache_path)):
                 if address() == path.name:  # not if the sources have changed meanwhile
                     super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        self._release()
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.close()
+        self._claim = None
+
+
+def _claimed(path: Path) -> TextIO | None:
+    """Return a function's lock file, locked by this process, which is to compile the function.
+
+    A process that comes second waits for the code rather than compiling it too, but not for ever.
+    Locks follow calls, of which there is no circle.
+    """
+    deadline = time.monotonic() + _LONGEST_WAIT_S
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a")
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            time.sleep(0.05)
+        lock.close()
+    return None
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+
+from tasks.io.blas import one_blas_thread
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,7 +30,7 @@ def parallel_map(
     which holds BLAS itself does not outlast it.
     """
     n_threads = n_threads or os.cpu_count() or 1
-    with threadpool_limits(1, "blas"), closing(items), ThreadPoolExecutor(n_threads) as pool:
+    with one_blas_thread(), closing(items), ThreadPoolExecutor(n_threads) as pool:
         begun: deque[Future[R]] = deque()
         for item in items:
             begun.append(pool.submit(work, item))

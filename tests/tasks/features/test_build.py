@@ -72,7 +72,7 @@ LESSON = event(user_id="u0", event_type="purchase", event_id="lesson", value=1.0
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(rows=random_events, half_life_days=st.sampled_from([0.5, 7.0, 60.0]))
 def test_a_random_log_against_its_definition(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], half_life_days: float

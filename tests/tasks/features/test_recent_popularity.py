@@ -42,6 +42,46 @@ def test_points_halve_by_whole_days_and_are_never_negative(tmp_path: Path) -> No
         assert list(segment_popularity(db, order, AS_OF, 7.0)) == []
 
 
+def test_a_large_logs_squares_are_estimated_and_its_points_are_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    events: list[Event] = [
+        (f"u{u:04}", IDS[i], "view", AS_OF - timedelta(hours=int(hour)))
+        for u, i, hour in zip(
+            np.repeat(range(2_000), 10), rng.integers(20, size=20_000), rng.integers(1, 99, 20_000),
+            strict=True,
+        )
+    ]  # fmt: skip
+    run = Run("shop", 1, AS_OF, tmp_path)
+    log = make_log(run, events, {name: {"category": "any"} for name in IDS})
+    users = pa.table(
+        {
+            "user_id": [f"u{at:04}" for at in range(1_500)],
+            "segment": [["north", "south", None][at % 3] for at in range(1_500)],
+        }
+    )
+    given: list[float] = []
+
+    def noted(points: np.ndarray, squares: float, _: np.ndarray, all_squares: float) -> np.ndarray:
+        given.extend([squares, all_squares])
+        return points
+
+    monkeypatch.setattr(f"{segment_popularity.__module__}.shrunk", noted)
+    with connect(tmp_path) as db:
+        open_log(db, log, weighing(weights=WEIGHTS))
+        db.execute("DROP VIEW users")
+        db.from_arrow(users).create("users")
+        exact = list(segment_popularity(db, pa.array(IDS), AS_OF, 7.0))
+        monkeypatch.setattr(f"{segment_popularity.__module__}._SQUARED_EVENTS", 5_000)
+        estimated = list(segment_popularity(db, pa.array(IDS), AS_OF, 7.0))
+    assert [name for name, _ in exact] == ["north", "south"]
+    for one, other in zip(exact, estimated, strict=True):
+        np.testing.assert_array_equal(one[1], other[1])
+    assert given[4:] != given[:4]
+    np.testing.assert_allclose(given[4:], given[:4], rtol=0.15)
+
+
 def drawn(rng: np.random.Generator, taste: np.ndarray, n_users: int) -> np.ndarray:
     """Draw users x items: ten events each of the taste."""
     return rng.multinomial(10, taste, n_users).astype(float)

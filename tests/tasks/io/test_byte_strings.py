@@ -1,5 +1,6 @@
 """Strings end to end, against Python's own lists of bytes."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -16,6 +17,16 @@ def test_a_sought_byte_is_found_wherever_it_stands(
     column = ByteStrings.of(strings).slice(start, len(strings))
     held = set(b"".join(strings[start:])) & set(sought)
     assert column.contains_any(byte_ranges(sought)) == bool(held)
+
+
+@given(st.data(), st.lists(st.binary(max_size=9), min_size=1), st.integers(0, 3))
+def test_some_are_taken_in_the_order_asked(
+    data: st.DataObject, strings: list[bytes], n_left_out: int
+) -> None:
+    kept = strings[min(n_left_out, len(strings) - 1) :]
+    which = data.draw(st.lists(st.integers(0, len(kept) - 1)))
+    column = ByteStrings.of(strings).slice(len(strings) - len(kept), len(strings))
+    assert list(column.take(np.array(which, np.int64))) == [kept[at] for at in which]
 
 
 @given(
