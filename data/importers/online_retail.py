@@ -33,14 +33,8 @@ from data.importers.csv_import import CsvMap, advice_for_csv_log, stage, store
 from data.importers.csv_table import Table, load, require_columns
 from data.importers.csv_text import utf8_or_latin1
 from data.importers.times import fitting_formats, is_iso
+from data.importers.title_categories import categorise
 from data.schema import Imported, InputError, Report, silent
-
-N_CATEGORIES = 60
-#: Colours, sizes and such, which name no category.
-_LOOKS = (
-    "amber assorted big black blue brown clear colour cream design gold green ivory large medium "
-    "mini orange pink polkadot purple red set silver small spot tall turquoise white yellow"
-)
 
 _COLUMNS = (
     *("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice"),
@@ -72,29 +66,6 @@ ONLINE_RETAIL = CsvMap(
     },
 )
 
-_CATEGORISE = r"""
-WITH nouns AS (
-    SELECT item_id, list_filter(
-        list_transform(
-            regexp_split_to_array(lower(title), '[^a-z]+'),
-            lambda word: regexp_replace(word, '([^aisu])s$', '\1')
-        ),
-        lambda word: len(word) >= 3 AND NOT list_contains($looks, word)
-    ) AS words
-    FROM items
-), common AS (
-    SELECT words[-1] AS word FROM nouns WHERE len(words) > 0
-    GROUP BY word ORDER BY count(*) DESC, word LIMIT $n_categories
-), placed AS (
-    SELECT item_id, arg_max(word, place) AS category
-    FROM (
-        SELECT item_id, unnest(words) AS word, generate_subscripts(words, 1) AS place FROM nouns
-    )
-    WHERE word IN (FROM common) GROUP BY item_id
-)
-UPDATE items SET category = placed.category FROM placed WHERE items.item_id = placed.item_id
-"""
-
 
 def import_online_retail(
     log: Path,
@@ -118,7 +89,7 @@ def import_online_retail(
         columns = replace(ONLINE_RETAIL, event={**ONLINE_RETAIL.event, "ts": time})
         staged = stage(held.db, table, columns, report=report)
         staged.notes.extend(f"InvoiceDate is read as {read_as}" for read_as in order)
-        _categorise(held.db)
+        categorise(held.db)
         items = held.db.table("items")
         facts = {
             "categories": len(items.unique("category")),
@@ -151,11 +122,6 @@ def _date_formats(table: Table) -> list[str]:
 def _within_span(known: duckdb.DuckDBPyRelation, date_format: str) -> bool:
     time = f"strptime(trim(InvoiceDate), '{date_format}')"
     return bool(known.aggregate(f"bool_and({time} {_SPAN})").fetchall()[0][0])
-
-
-def _categorise(db: duckdb.DuckDBPyConnection) -> None:
-    """Set the category of every item by the words of its title."""
-    db.execute(_CATEGORISE, {"looks": _LOOKS.split(), "n_categories": N_CATEGORIES})
 
 
 def main(

@@ -111,19 +111,28 @@ def advise(table: Table, expression: Expression) -> str:
 
 def fitting_formats(relation: duckdb.DuckDBPyRelation, column: str) -> list[str]:
     """Return the formats that every value of a text column fits, in years 1970 to 2099."""
+    return list(format_shares(relation, column))
+
+
+def format_shares(
+    relation: duckdb.DuckDBPyRelation, column: str, at_least: float = 1.0
+) -> dict[str, float]:
+    """Return the formats that a share of a text column's values fits, in years 1970 to 2099."""
     formats = [date + clock for date in _DATES for clock in _CLOCKS]
     text = f"trim({quoted(column)})"
-    fits = [
-        f"bool_and(coalesce(year(try_strptime({text}, '{f}')) BETWEEN 1970 AND 2099, false))"
+    shares = [
+        f"avg(CASE WHEN year(try_strptime({text}, '{f}')) BETWEEN 1970 AND 2099 THEN 1.0 "
+        "ELSE 0.0 END)"
         for f in formats
     ]
     known = relation.filter(f"{quoted(column)} IS NOT NULL")
-    first = known.limit(1_000).aggregate(", ".join(fits)).fetchall()[0]
-    likely = [n for n, fit in enumerate(first) if fit]
+    first = known.limit(1_000).aggregate(", ".join(shares)).fetchall()[0]
+    likely = [n for n, share in enumerate(first) if share and share >= at_least]
     if not likely:
-        return []
-    whole = known.aggregate(", ".join(fits[n] for n in likely)).fetchall()[0]
-    return [formats[n] for n, fit in zip(likely, whole, strict=True) if fit]
+        return {}
+    whole = known.aggregate(", ".join(shares[n] for n in likely)).fetchall()[0]
+    fit = zip(likely, whole, strict=True)
+    return {formats[n]: share for n, share in fit if share >= at_least}
 
 
 def _unit(table: Table, column: str) -> tuple[str, str] | None:

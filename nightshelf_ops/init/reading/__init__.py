@@ -1,0 +1,1 @@
+"""Files and databases as DuckDB tables of text."""
