@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,11 +40,24 @@ def main(
         stopped = redis_server.stop(HOME / "valkey")
         console.print("The demo's Redis is stopped." if stopped else "The demo's Redis was not up.")
         return
-    _make_log(console)
-    url = _have_redis(console)
-    environment = _environment(url)
-    _run_night(console, environment)
+    with compiling_ahead():
+        _make_log(console)
+        url = _have_redis(console)
+        environment = _environment(url)
+        _run_night(console, environment)
     _show_next(console, url, _generations(environment))
+
+
+@contextmanager
+def compiling_ahead() -> Iterator[None]:
+    """Compile on a second core what the night will need, and end that with the block."""
+    command = [sys.executable, "-m", "nightshelf_ops.compile_ahead"]
+    quiet = subprocess.DEVNULL  # the night compiles what is missing, and says what goes wrong
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:  # noqa: S603
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def _make_log(console: Console) -> None:

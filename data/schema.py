@@ -45,6 +45,7 @@ ITEMS = pa.schema(
         ("available", pa.bool_()),
         ("created_at", _INSTANT),
         ("tags", pa.list_(pa.string())),
+        ("image_url", pa.string()),
     ]
 )
 #: Grain: one user.

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from data.sample_shop.vocabulary import N_STYLES, WORDS
 from data.schema import ITEMS
 
+#: The shop has no pictures.
+SCHEMA = ITEMS.remove(ITEMS.get_field_index("image_url"))
 DAY_US = 86_400_000_000
 #: Popularity falls with rank r as r^-ZIPF: a few items that everybody looks at, a long tail.
 ZIPF = 0.8
@@ -67,7 +69,7 @@ class Catalogue:
             "created_at": pa.array(self.created_us, pa.timestamp("us", tz="UTC")),
             "tags": tags,
         }
-        return pa.table(columns, schema=ITEMS).sort_by("item_id")
+        return pa.table(columns, schema=SCHEMA).sort_by("item_id")
 
 
 def make_catalogue(
@@ -88,7 +90,7 @@ def make_catalogue(
     return Catalogue(
         names=names,
         ids=np.char.mod("i%05d", by_age),
-        titles=[_title(names[c], int(p)) for c, p in zip(category, place, strict=True)],
+        titles=[title_of(names[c], int(p)) for c, p in zip(category, place, strict=True)],
         category=category,
         style=style,
         price=np.floor(level * rng.lognormal(0, 0.4, n_items)) + 0.95,
@@ -104,7 +106,8 @@ def _age_days(rng: np.random.Generator, n_items: int) -> Floats:
     return np.where(rng.random(n_items) < NEW_SHARE, 14 * rng.random(n_items), old)
 
 
-def _title(category: str, place: int) -> str:
+def title_of(category: str, place: int) -> str:
+    """Return the title of a category's item by its number there, the style in turn."""
     styles, things = (words.split(", ") for words in WORDS[category])
     thing, edition = place // N_STYLES % len(things), place // (N_STYLES * len(things))
     title = f"{styles[place % N_STYLES]} {things[thing]}"

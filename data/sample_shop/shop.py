@@ -15,12 +15,12 @@ import numpy as np
 import typer
 
 from data.cli import plain_errors, show_counts, show_next, status
-from data.sample_shop.catalogue import Catalogue, make_catalogue
+from data.sample_shop.catalogue import SCHEMA, Catalogue, make_catalogue
 from data.sample_shop.events import SECOND_US, make_events
 from data.sample_shop.log_files import events_table, write_days
 from data.sample_shop.users import People, make_people
 from data.sample_shop.vocabulary import N_STYLES, WORDS
-from data.schema import ITEMS, USERS, InputError, Report, silent, write
+from data.schema import USERS, InputError, Report, silent, write
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def make_shop(folder: Path, settings: ShopSettings | None = None, report: Report
     `InputError` where the settings cannot be met, or the folder has events of other days.
     """
     settings = settings or ShopSettings()
-    catalogue, people = _invent(settings)
+    catalogue, people = invent(settings)
     report("playing the shop's days ...")
     rng = _stream(settings, 2)
     log = make_events(rng, catalogue, people, settings.n_days, _end_us(settings))
@@ -73,7 +73,7 @@ def make_shop(folder: Path, settings: ShopSettings | None = None, report: Report
         items=items,
         users=users,
         n_events=table.num_rows,
-        n_items=write(items, ITEMS, catalogue.table().to_batches()),
+        n_items=write(items, SCHEMA, catalogue.table().to_batches()),
         n_users=write(users, USERS, people.table().to_batches()),
         event_types={kind["values"]: kind["counts"] for kind in kinds},
     )
@@ -81,13 +81,13 @@ def make_shop(folder: Path, settings: ShopSettings | None = None, report: Report
 
 def favourites(settings: ShopSettings | None = None) -> dict[str, tuple[str, ...]]:
     """Return the planted truth: each user's favourite categories, the dearest first."""
-    catalogue, people = _invent(settings or ShopSettings())
+    catalogue, people = invent(settings or ShopSettings())
     rows = zip(people.ids.tolist(), people.favourites, people.n_favourites, strict=True)
     return {user: tuple(catalogue.names[c] for c in liked[:n]) for user, liked, n in rows}
 
 
-def _invent(settings: ShopSettings) -> tuple[Catalogue, People]:
-    """Return the catalogue and the people, each from a random stream of its own."""
+def invent(settings: ShopSettings) -> tuple[Catalogue, People]:
+    """Return the catalogue and the people of the settings, each from its own random stream."""
     n_categories, end_us = settings.n_categories, _end_us(settings)
     if not 1 <= n_categories <= len(WORDS):
         raise InputError(f"n_categories is {n_categories}; expected 1 to {len(WORDS)}")

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data.sample_shop.catalogue import make_catalogue
+from data.sample_shop.catalogue import SCHEMA, make_catalogue
 from data.sample_shop.csv_copy import write_csv
 from data.sample_shop.shop import Shop, ShopSettings, favourites, make_shop
 from data.sample_shop.vocabulary import N_STYLES, WORDS
-from data.schema import EVENTS, ITEMS, USERS, InputError
+from data.schema import EVENTS, USERS, InputError
 
 END = datetime(2026, 3, 1, tzinfo=UTC)
 SMALL = ShopSettings(n_users=300, n_items=200, n_categories=8, n_days=20)
@@ -62,7 +62,7 @@ def test_columns_and_types_are_of_the_contract(shop: Shop) -> None:
     parts = sorted(shop.events.glob("date=*/part-0.parquet"))
     assert len(parts) == 90
     assert all(pq.read_schema(part).equals(EVENTS) for part in parts)
-    assert pq.read_schema(shop.items).equals(ITEMS)
+    assert pq.read_schema(shop.items).equals(SCHEMA)
     assert pq.read_schema(shop.users).equals(USERS)
 
 
