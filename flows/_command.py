@@ -50,7 +50,8 @@ class _PrintedAtTheEnd(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         retries = "Retry" in record.getMessage()
         known = isinstance(error, NightshelfError | RedisError)
-        return retries or not (known or record.getMessage().startswith("Finished in state Failed"))
+        ends = ("Finished in state Failed", "Finished in state Blocked")
+        return retries or not (known or record.getMessage().startswith(ends))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Completed
 
+from flows._night_page import superseded_page
 from nightshelf.contract.values import Manifest
 from tasks.runs.run_folder import Run
 
@@ -44,19 +45,19 @@ def later_night_waits(namespace: str) -> bool:
     )
 
 
-def waited_for() -> State[None]:
+def waited_for(namespace: str) -> State[None]:
     """Return the state of a late night that a later one replaces."""
-    return Completed(
-        name="Superseded",
-        message="a later night of this deployment waits already and sees more: nothing was done",
-    )
+    says = "a later night of this deployment waits already and sees more: nothing was done"
+    superseded_page(namespace, says)
+    return Completed(name="Superseded", message=says)
 
 
 def superseded(run: Run, newer: Manifest) -> State[None]:
     """Return the state of a night that would take readers back in time."""
-    return Completed(
-        name="Superseded",
-        message=f"generation {newer.generation} of {run.namespace}, as of {newer.as_of}, is live "
+    says = (
+        f"generation {newer.generation} of {run.namespace}, as of {newer.as_of}, is live "
         f"and newer than {run.as_of.isoformat()}: nothing was published. To look at an older "
-        "night, give it a namespace of its own.",
+        "night, give it a namespace of its own."
     )
+    superseded_page(run.namespace, says)
+    return Completed(name="Superseded", message=says)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import orjson
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from redis import Redis
 
 from flows import _steps as steps
 from flows import artifact_key
+from flows._night_page import night_page
 from nightshelf.admin import generations
 from nightshelf.contract.experiment import Experiment
 from tasks.artifacts.records import Made, Provenance
@@ -22,8 +24,10 @@ from tasks.ingest.contract import Inputs
 from tasks.pipeline import Recipe
 from tasks.publish.keyspace import families
 from tasks.report import build as report
+from tasks.report.facts import Outcome
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
+from tasks.watch.settings import WatchSettings
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,10 @@ def publish_made(
     state = "blocked" if verdict.blocked else steps.flip(run, redis, force=force).state
 
     tonight = experiments.tonight if experiments else Tonight()
-    outcome = report.Outcome(metrics, quality, verdict, state, drift, chosen, further, tonight)
+    outcome = Outcome(metrics, quality, verdict, state, drift, chosen, further, tonight)
     page = steps.write_report(run, made, staged, outcome, settings.targets)
-    show(page, run.namespace)
+    steps.prune_runs(run, redis, settings.runs)
+    show(page, run.namespace, settings.watch)
     if kept:
         serves = "the live one goes on serving" if kept.n_keys else "and nothing is live"
         raise GateBlocked(
@@ -105,8 +110,8 @@ def _published(
     return tonight.published(models)
 
 
-def show(page: report.Report, namespace: str) -> None:
-    """Put the report, its headline figures and its experiments into the Prefect UI."""
+def show(page: report.Report, namespace: str, links: WatchSettings) -> None:
+    """Put the report, its headline figures, its experiments and links into the Prefect UI."""
     create_markdown_artifact(
         page.md.read_text(),
         key=artifact_key(namespace, "report"),
@@ -123,3 +128,6 @@ def show(page: report.Report, namespace: str) -> None:
             key=artifact_key(namespace, "experiments"),
             description="Variants, their shares of the users, and the models served",
         )
+    if page.state != "blocked":  # the flow's end says what happened to a blocked one
+        facts = orjson.loads(page.json.read_bytes())
+        night_page(namespace, page.state, str(page.html), facts, links)

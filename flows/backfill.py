@@ -35,6 +35,7 @@ from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks import backfill as past
 from tasks.backfill import Make
 from tasks.errors import GateBlocked, SettingsError
+from tasks.io.memory import limit_memory
 from tasks.publish.go_live import newer_night
 from tasks.publish.stage import connect
 from tasks.runs.resume import adopt
@@ -94,6 +95,7 @@ def backfill(
 
     """
     settings = load_settings(namespace, config)
+    limit_memory(settings.machine)
     Keys(namespace)  # it names folders too
     dates = past.midnights(start, end, step)
     redis = None

@@ -39,6 +39,7 @@ from tasks.evaluation.compare import judge
 from tasks.evaluation.compare.evaluate_log import Protocol, evaluate_log, finish, plan_of
 from tasks.evaluation.compare.results import Evaluation
 from tasks.evaluation.compare.tables import tables_of, to_markdown
+from tasks.io.memory import limit_memory
 from tasks.pipeline import Recipe
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import load_settings
@@ -100,6 +101,7 @@ def evaluate(
 
     """
     settings = load_settings(namespace, config)
+    limit_memory(settings.machine)
     Keys(namespace)  # it names folders too
     until = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else midnight()
     checked = check_inputs(events, items, users, settings.inputs)

@@ -6,6 +6,7 @@
     take_over       what a run that broke off had finished   made_from.json
     clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
     clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
+    take_over_rest  where only later events came meanwhile   (a line in steps.jsonl)
     open_phases     of what experiments.toml runs            (a line in steps.jsonl)
     choose_blend    half-lives and weights, by a backtest    choice.json
     build_features  interactions, feature rows               features/
@@ -21,11 +22,12 @@
     estimate_memory of the generation in Redis               (a line in steps.jsonl)
     stage           into Redis, unseen by readers            manifest.json
     read_back       out of Redis again, proven by a digest
-    measure         coverage, diversity, ... as served       curves.json, distributions.json
+    measure         coverage, diversity, ... as served       catalogue.parquet, curves.json, ...
     measure_drift   against the nights before                drift.json
     check_gates     good enough to go live?                  gates.json
     flip            live, for every reader at once           (the pointer in Redis)
     write_report    to look at in the morning                report.html, .md, .json
+    prune_runs      data of old runs, deleted                pruned.json, in those
 
 Up to the flip a failure leaves the live generation as it is, and so does a gate that blocks: then
 `keep_live` gives the live one its full time to live again. A pin leaves the new one staged. A night
@@ -42,30 +44,36 @@ from typing import Annotated
 import typer
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from redis import Redis
+from redis import Redis, RedisError
 from rich.console import Console
 from rich.markup import escape
 
 from flows import _steps as steps
 from flows._check_first import check_first
 from flows._command import errors_once, plain_errors, run_command
+from flows._graph import makers
+from flows._night_page import failed
 from flows._night_summary import show_summary
 from flows._overtaken import later_night_waits, superseded, waited_for
 from flows._publish_made import NightExperiments, publish_made
 from nightshelf.admin.namespace_state import server_time
-from nightshelf.errors import TransitionRefused
+from nightshelf.errors import NightshelfError, TransitionRefused
 from tasks.artifacts.records import CleanLog
 from tasks.choose.choose import last_choice
 from tasks.experiments.definition import Definition
 from tasks.experiments.history import History
 from tasks.experiments.load import load_experiments
+from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
-from tasks.pipeline import Pipeline
+from tasks.io.memory import limit_memory
+from tasks.pipeline import Call, Pipeline
 from tasks.publish.go_live import has_rival
 from tasks.publish.stage import connect
 from tasks.report.build import Report
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings
+from tasks.spark.engine import check_engine, engine_steps
+from tasks.watch.settings import WatchSettings
 
 
 def _run_name() -> str:
@@ -96,12 +104,32 @@ def nightly(
         config: settings file; `nightshelf.toml` of the working directory where not given.
 
     """
-    settings = load_settings(namespace, config)
-    definitions = load_experiments(namespace, config)
-    if as_of is None and later_night_waits(namespace):
-        return waited_for()
-    until = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
+    links = WatchSettings()
+    try:
+        settings = load_settings(namespace, config)
+        links = settings.watch
+        limit_memory(settings.machine)
+        definitions = load_experiments(namespace, config)
+        if as_of is None and later_night_waits(namespace):
+            return waited_for(namespace)
+        until = _utc(as_of) if as_of else midnight(runtime.flow_run.scheduled_start_time)
+        return open_night(events, items, users, namespace, until, run_root, settings, definitions)
+    except (NightshelfError, RedisError) as error:
+        return failed(namespace, error, links)
 
+
+def open_night(
+    events: Path,
+    items: Path,
+    users: Path | None,
+    namespace: str,
+    until: datetime,
+    run_root: Path,
+    settings: Settings,
+    definitions: Sequence[Definition],
+) -> Report | State[None]:
+    """Check the files, take the night's number, and make it."""
+    check_engine(settings.engine)
     checked = steps.check_inputs(events, items, users, settings.inputs)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
 
@@ -125,6 +153,20 @@ def make_night(
     definitions: Sequence[Definition] = (),
 ) -> Report | State[None]:
     """Do all the steps of a night that has its number, unless a newer one is live."""
+    with engine_steps(settings.engine, settings.spark, run.folder) as places:
+        call = steps.runner(places)
+        return _make_night(run, redis, checked, settings, definitions, call)
+
+
+def _make_night(
+    run: Run,
+    redis: Redis,
+    checked: Inputs,
+    settings: Settings,
+    definitions: Sequence[Definition],
+    call: Call,
+) -> Report | State[None]:
+    """Do the steps, those of the pipeline by `call`."""
     with run.writing("settings"):
         settings.save(run.path("settings.json"))
     if newer := steps.newer_night(run, redis):
@@ -132,7 +174,8 @@ def make_night(
 
     steps.take_over(run, checked.digests, settings.digest())
     steps.clear_orphans(run, redis)
-    log = steps.clean_events(run, checked, settings.events, now=server_time(redis))
+    log = call(clean_events, run, checked, settings.events, now=server_time(redis))
+    steps.take_over_rest(run)
     bad = steps.given_up(run, redis)
     experiments = open_experiments(run, redis, checked, log, definitions, settings)
     planned = settings.recipe_with(experiments.tonight.models)
@@ -140,9 +183,10 @@ def make_night(
         return superseded(run, newer)
     chosen = steps.choose_blend(run, log, settings.choose, planned, last_choice(run, bad))
     recipe = chosen.applied(planned)
+    makers.follow(recipe, chosen, planned)
     with run.writing("settings"):  # the refresh goes by them
         settings.taking(recipe).save(run.path("settings.json"))
-    pipeline = Pipeline(run, log, recipe, steps.run_task)
+    pipeline = Pipeline(run, log, recipe, call)
     features, popularity = pipeline.features(), pipeline.popularity()
     if newer := steps.newer_night(run, redis):
         return superseded(run, newer)

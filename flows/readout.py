@@ -27,6 +27,7 @@ from nightshelf.errors import TransitionRefused
 from tasks.errors import ExperimentAlarm
 from tasks.experiments.definition import Definition
 from tasks.experiments.load import load_experiments
+from tasks.io.memory import limit_memory
 from tasks.publish.stage import connect
 from tasks.readout import read_out as reading
 from tasks.readout import save as saving
@@ -61,6 +62,7 @@ def readout(
     """
     Keys(namespace)  # it names folders too
     settings = load_settings(namespace, config)
+    limit_memory(settings.machine)
     definitions = load_experiments(namespace, config)
     weights = settings.features.weights
     source = Source(namespace, events_dir, users, run_root, settings.roles, weights)

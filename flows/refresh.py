@@ -14,7 +14,7 @@ was not served stays queued (docs/decisions/0024-refresh.md).
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from prefect import flow, get_run_logger, runtime
@@ -27,13 +27,14 @@ from flows._command import plain_errors, run_command
 from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.text import age_text
+from tasks.io.memory import limit_memory
 from tasks.publish.stage import connect
 from tasks.refresh import refresh as refreshing
 from tasks.refresh import served_generation
 from tasks.refresh.refresh import Refreshed
 from tasks.settings import load_settings
 
-PATIENT = {
+PATIENT: dict[str, Any] = {
     "retries": 2,
     "retry_delay_seconds": [1, 5],
     "retry_condition_fn": redis_failed,
@@ -60,6 +61,7 @@ def refresh(
 
     """
     settings = load_settings(namespace, config)
+    limit_memory(settings.machine)
     redis = connect(settings.redis_url.get_secret_value(), settings.publish)
     now = server_time(redis)
     if runtime.deployment.id and generations.current(redis, namespace) is None:

@@ -22,6 +22,7 @@ from flows import artifact_key, as_task
 from flows._command import plain_errors, run_command
 from flows._steps import check_inputs
 from nightshelf.contract.keys import Keys
+from tasks.io.memory import limit_memory
 from tasks.runs.run_folder import midnight
 from tasks.settings import load_settings
 from tasks.tuning import tune as tuning
@@ -66,6 +67,7 @@ def tune(
     refuse_to_overwrite(out, force=force)
     Keys(namespace)  # it names folders too
     settings = load_settings(namespace, config)
+    limit_memory(settings.machine)
     until = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else midnight()
     checked = check_inputs(events, items, users, settings.inputs)
     log = get_run_logger()

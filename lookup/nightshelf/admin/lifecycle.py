@@ -118,8 +118,14 @@ def _live_again(state: NamespaceState, generation: int, *, force: bool) -> Names
 def mark_bad(client: Redis, namespace: str, generation: int) -> None:
     """Mark a generation bad: it is never flipped, promoted or rolled back to.
 
-    Raises `TransitionRefused` (`unknown`, `contended`, and `live`: roll back from that one).
+    Nor do later nights start warm from it or `republish` bring it back. Raises `TransitionRefused`
+    (`unknown`, `contended`, and `live`: roll back from that one).
     """
+    change(client, namespace, marking_bad(generation))
+
+
+def marking_bad(generation: int) -> Rule:
+    """Return the rule of `mark_bad`."""
 
     def rule(state: NamespaceState) -> NamespaceState:
         if state.is_live(generation):
@@ -128,7 +134,7 @@ def mark_bad(client: Redis, namespace: str, generation: int) -> None:
             )
         return ending(generation, mark_bad=True)(state)
 
-    change(client, namespace, rule)
+    return rule
 
 
 def _gone_back(client: Redis, state: NamespaceState, generation: int) -> NamespaceState:

@@ -14,7 +14,6 @@ from nightshelf.admin.namespace_state import NamespaceState, Rule, change, read_
 from nightshelf.contract.keys import (
     FALLBACK_TTL_FACTOR,
     POINTER_CACHE_S,
-    TTL_JITTER,
     KeyFamily,
     Keys,
     family_in,
@@ -31,10 +30,7 @@ KEPT = 100
 
 def whole_until(manifest: Manifest) -> datetime | None:
     """Return when the first key can expire; `None` if that is unknown or keys were deleted."""
-    since = instant(manifest.extended_at or manifest.staged_at)
-    if since is None or manifest.retired_at:
-        return None
-    return since + timedelta(seconds=manifest.ttl_s * (1 - TTL_JITTER))
+    return manifest.whole_until
 
 
 def extend(
@@ -95,6 +91,11 @@ def retire(client: Redis, namespace: str, generation: int, *, force: bool = Fals
     return n_keys
 
 
+def readers_leave_in_s(state: NamespaceState) -> int:
+    """Return for how long yet a reader may hold the pointer of before the last move, in seconds."""
+    return max(0, int(2 * POINTER_CACHE_S) + 1 - state.moved_s_ago)
+
+
 def retiring(generation: int, *, force: bool) -> Rule:
     """Return the rule of `retire`: check the obstacles, and mark the generation."""
 
@@ -106,7 +107,7 @@ def retiring(generation: int, *, force: bool) -> Rule:
             raise TransitionRefused(
                 "live", f"generation {generation} is a canary: end that with rollback"
             )
-        if state.moved_s_ago <= 2 * POINTER_CACHE_S:
+        if readers_leave_in_s(state):
             raise TransitionRefused(
                 "too-soon", "another generation went live a moment ago: try again in 3 seconds"
             )

@@ -15,7 +15,10 @@ key                                      type   value                           
 ``shelf:{<ns>}:refresh-queue``           zset   users whose list is to be recomputed    2 x base
 ``shelf:{<ns>}:refreshed:<gen>``         hash   counts of the refresh and of erasures   2 x base
 ``shelf:{<ns>}:events``                  stream tracked events; ``user_id`` is raw      trimmed
-``shelf:{<ns>}:invalidate``              (channel) data that readers must drop          -
+``shelf:{<ns>}:watch``                   string figures of the watch's last pass (JSON) none
+``shelf:{<ns>}:incidents``               hash   incident's id -> incident (JSON)        none
+``shelf:{<ns>}:audit``                   stream changes by people                       trimmed
+``shelf:{<ns>}:invalidate``              pubsub data that readers must drop             -
 ``shelf:<ns>:<gen>:list:<model>:{<id>}`` string the user's list                         base ± 10 %
 ``shelf:<ns>:<gen>:popular:<segment>``   string fallback list                           2 x base
 ``shelf:<ns>:<gen>:similar:<id>``        string items similar to this one               base ± 10 %
@@ -105,6 +108,15 @@ lists, and manifests without it are read as before. It holds ``weights`` (``als`
 ``popular``), ``by_history`` (other weights in that order, by the number of different items in a
 user's history: ``1``, ``2``, ``3-5``, ``6-10``, ``11+``), ``half_lives_days`` (``learning``,
 ``profile``, ``popular``) and ``held`` (true: as the settings have it).
+
+**The watch** copies its last pass into ``watch`` and its incidents into ``incidents`` (those that
+are open and the last 200 that ended), for people: no reader of lists needs them
+(`nightshelf.contract.incident`).
+
+**The audit** has an entry for each change that a person made in the console or by the command
+line, with the fields ``at`` (ISO 8601, UTC), ``who`` (the name of a key of the service, or a
+machine's login), ``action``, ``what`` (a generation or an item) and ``outcome``; the latest 10,000
+or so stay.
 
 **To track**: an entry of ``events`` has the fields ``event_id`` (equal when an event is sent
 twice), ``user_id``, ``event_type``, ``ts`` (ISO 8601, UTC) and, where they apply, ``item_id``,

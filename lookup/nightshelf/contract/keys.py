@@ -36,7 +36,10 @@ _PLAIN_SEGMENTS = ("all", "trending", "new")
 _NAMED_SEGMENTS = ("category", "segment")
 #: The namespace's own keys beside ``refreshed:<gen>``.
 _OWN = frozenset(
-    ("current", "generations", "fence", "blocked", "unavailable", "refresh-queue", "events")
+    (
+        *("current", "generations", "fence", "blocked", "unavailable", "refresh-queue", "events"),
+        *("watch", "incidents", "audit"),
+    )
 )
 _BY_USER = frozenset(("masked", "recent", "row-update", "refreshing"))
 _BY_ITEM = frozenset(("recent-item", "item-update"))
@@ -166,6 +169,21 @@ class Keys:
     def events(self) -> str:
         """The stream of tracked events."""
         return self._own("events")
+
+    @property
+    def watch(self) -> str:
+        """The figures of the last pass of the watch."""
+        return self._own("watch")
+
+    @property
+    def incidents(self) -> str:
+        """The incidents that are open, and those that ended last."""
+        return self._own("incidents")
+
+    @property
+    def audit(self) -> str:
+        """The stream of the changes that people made in the console."""
+        return self._own("audit")
 
     @property
     def invalidate(self) -> str:

@@ -5,13 +5,13 @@ import math
 import operator
 from collections.abc import Callable, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from nightshelf.contract.chosen_blend import ChosenBlend
 from nightshelf.contract.experiment import Experiment
 from nightshelf.contract.feature_rules import Counting
-from nightshelf.contract.keys import DEFAULT_TTL_S, VERSION
+from nightshelf.contract.keys import DEFAULT_TTL_S, TTL_JITTER, VERSION
 from nightshelf.errors import CorruptValue
 
 #: A third of the time, where the app has it (the extra ``fast``); what it refuses is not ours.
@@ -139,6 +139,14 @@ class Manifest:
     def half(self) -> bool:
         """True while its keys are being written, and after its publisher died in between."""
         return self.state == "staged" and not self.digest
+
+    @property
+    def whole_until(self) -> datetime | None:
+        """When the first key can expire; `None` if that is unknown or keys were deleted."""
+        since = instant(self.extended_at or self.staged_at)
+        if since is None or self.retired_at:
+            return None
+        return since + timedelta(seconds=self.ttl_s * (1 - TTL_JITTER))
 
     def to_json(self) -> bytes:
         """Encode as compact JSON."""
