@@ -7,13 +7,23 @@ of `nightshelf` should start at once.
 
 With ``--json`` their documents have the stable fields
 
+- alerts test: ``namespace``, ``receivers`` (``receiver``, its name; ``error``, null where it was
+  sent)
 - check: ``namespace``, ``as_of``, ``rows`` (a relation each, fields of `tasks.check.Counted`),
   ``errors`` and ``warnings`` (sentences)
 - evaluate: fields of `tasks.evaluation.compare.results.Evaluation`
 - experiment plan: fields of `tasks.readout.plan.Plan`, with ``users`` and ``expected``
 - experiment readout: ``namespace`` and fields of `tasks.readout.readout.Readout`
+- init: ``namespace``, ``dry_run``, ``findings`` (``subject``, ``value``, ``sure``, ``why``),
+  ``questions`` (``key``, ``text``, ``options``, ``default``), ``tables`` (``used``, ``left_out``),
+  ``notes``, ``log`` (counts), ``types``, ``seen``, ``half_life_days``, ``category_from``,
+  ``imported``; once written also ``files``, ``config``, ``as_of``, ``rows``, ``counts``,
+  ``errors``, ``warnings`` and ``command``
 - republish: ``namespace``, ``source`` and ``generation`` (the old number, and the new one or null),
   ``state`` (live, staged or null), ``digest``, ``dry_run``
+- runs list: ``namespace``, ``runs`` of ``generation``, ``as_of`` (or null), ``bytes``,
+  ``data_bytes``, ``pruned`` (when, or null), ``kept`` (why, or null)
+- runs prune: ``namespace``, ``pruned`` (numbers), ``bytes``, ``dry_run``
 - tune: the fields of `tasks.tuning.tune.Tuned`, with ``better``, and ``file`` (written, or null)
 - why: ``namespace`` and the fields of `nightshelf_ops.answer.Answer`, with ``position``
 """
@@ -40,7 +50,9 @@ from nightshelf.cli.options import (
 )
 from nightshelf.cli.tables.terminal import show_error
 from nightshelf.errors import NightshelfError
+from nightshelf_ops import alerts as alerts  # registers its command
 from nightshelf_ops import experiments as experiments  # registers its commands
+from nightshelf_ops import runs
 from nightshelf_ops.reporting import pipeline, reported
 
 Folder = Annotated[
@@ -52,6 +64,7 @@ ItemId = Annotated[
 ]
 
 app = typer.Typer()
+app.add_typer(runs.group, name="runs")
 
 
 @app.command(
@@ -109,6 +122,57 @@ def evaluate(
             from tasks.evaluation.compare.evaluate_log import plan_of
         plan = plan_of(protocol or (), days, max_users, seed, every_rule=every_rule)
         carry_out(events, items, users, namespace, as_of, plan, run_root, config, as_json=as_json)
+
+
+@app.command(
+    epilog="Examples: nightshelf init orders.csv products.csv; nightshelf init shop.db --dry-run; "
+    "nightshelf init log/ --answer item=asin --yes --night"
+)
+def init(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="CSV, JSONL, Parquet, a folder of them, a DuckDB or SQLite file, postgres://...",
+        ),
+    ],
+    namespace: Namespace = SHOP,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of imported files; .nightshelf/<namespace> by default."),
+    ] = None,
+    config: Annotated[Path, typer.Option(help="Settings file to write.")] = Path("nightshelf.toml"),
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Answer a question before it is asked, as user=customer, zone=Europe/Berlin or "
+            "category=genre; repeatable. --dry-run --json lists the keys.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask: take the likeliest answers.")
+    ] = False,
+    dry_run: DryRun = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the settings file.")] = False,
+    night: Annotated[
+        bool | None,
+        typer.Option("--night/--no-night", help="Run the first night, or do not; asked otherwise."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Start with your own log: look at it, propose settings, ask, import, run the first night.
+
+    At most three questions are asked. All that was understood is printed with its reason, and
+    written as comments into the settings file.
+    """
+    with reported(as_json=as_json), pipeline():
+        from nightshelf_ops.init.command import Ask, carry_out
+    answers = dict(given.partition("=")[::2] for given in answer or [])
+    if "" in answers.values():
+        raise typer.BadParameter("--answer: expected KEY=VALUE, as user=customer")
+    folder = out or Path(".nightshelf") / namespace
+    carry_out(Ask(paths, namespace, folder, config, answers, yes, dry_run, force, night, as_json))
 
 
 @app.command(epilog="Example: nightshelf republish runs/shop/42")
@@ -192,4 +256,4 @@ def _republish_words(namespace: str, run_root: Path) -> str | None:
     return f"nightshelf republish {folder}" if folder else None
 
 
-REMEDIES["pointer"] = _republish_words
+REMEDIES["pointer"] = REMEDIES["keys"] = _republish_words

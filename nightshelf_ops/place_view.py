@@ -10,6 +10,15 @@ from tasks.explain.trace import Person, Place
 if TYPE_CHECKING:
     from nightshelf_ops.answer import Answer
 
+#: Why an item was no candidate, by outcome; of ``seen`` the types are named.
+NO_CANDIDATE = {
+    "unavailable": "left out: the catalogue had it as not available",
+    "not scored": "no candidate: it has neither factors nor links, so it has no score",
+    "not in the model": (
+        "no candidate: no event of anyone's says anything about it, so it has no factors"
+    ),
+}
+
 
 def served_lines(answer: "Answer") -> Iterator[str]:
     """Yield lines on how readers see the item."""
@@ -59,21 +68,28 @@ def _outcome(place: Place, person: Person) -> str:
         case "listed":
             return f"taken at place {place.position}, on page {place.page}"
         case "seen":
-            *most, last = person.seen_types
-            types = f"{', '.join(most)} or {last}" if most else last
-            return f"left out as seen: the log has a {types} of it by the user"
-        case "unavailable":
-            return "left out: the catalogue had it as not available"
+            return f"left out as seen: {seen_text(person)}"
         case "no room":
-            return (
-                f"passed over on page {place.page}: {place.category} had its "
-                f"{person.max_per_category} of {person.page_size} places, "
-                "and what is passed over does not come back"
-            )
+            return f"passed over on page {place.page}: {no_room_text(place, person)}"
         case "below":
             return f"not reached: the list's {person.n_listed} places were taken before its turn"
         case _:
-            return "no candidate: no event of anyone's says anything about it, so it has no factors"
+            return NO_CANDIDATE[place.outcome]
+
+
+def seen_text(person: Person) -> str:
+    """Name the events after which an item is not shown again."""
+    *most, last = person.seen_types
+    types = f"{', '.join(most)} or {last}" if most else last
+    return f"the log has a {types} of it by the user"
+
+
+def no_room_text(place: Place, person: Person) -> str:
+    """Say that a category was full."""
+    return (
+        f"{place.category} had its {person.max_per_category} of {person.page_size} places, "
+        "and what is passed over does not come back"
+    )
 
 
 def show_tables(answer: "Answer") -> None:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nightshelf.admin.namespace_state import NamespaceState, read_state
+from nightshelf.admin.plans import live_text
 from nightshelf.cli.context import Context
-from nightshelf.cli.tables.plans import live_text
 from nightshelf.cli.tables.terminal import show_line
 from nightshelf.contract.values import Manifest
 from nightshelf.text import minute_text

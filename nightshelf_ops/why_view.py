@@ -1,10 +1,12 @@
 """Output of `nightshelf why`, from the user to the item."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nightshelf.cli.tables.terminal import show_line
 from nightshelf.client.core.masking import FAVORITES
+from nightshelf.contract.values import instant
 from nightshelf.text import minute_text, segment_text
 from nightshelf_ops.place_view import place_lines, served_lines, show_tables
 from tasks.explain.trace import Person
@@ -13,15 +15,30 @@ if TYPE_CHECKING:
     from nightshelf_ops.answer import Answer
 
 
+#: What is wrong with a list that Redis has.
+_OWN = {
+    "unreadable": "Redis holds one that cannot be read; republish the run's folder",
+    "blocked": "every item in it is blocked",
+}
+
+
 def show(answer: "Answer", namespace: str) -> None:
     """Print the trace."""
-    for line in (*_served(answer, namespace), *_fallback(answer), *_model(answer)):
+    for line in user_lines(answer, namespace):
         show_line(line)
+    if answer.missing:
+        show_line(f"No trace: {answer.missing}; name the folder of the runs with --run-root")
     if answer.item is not None and answer.manifest is not None:
         show_line("")
         for line in (*served_lines(answer), *place_lines(answer)):
             show_line(line)
         show_tables(answer)
+
+
+def user_lines(answer: "Answer", namespace: str) -> list[str]:
+    """Return lines on the list that the user is served, and how the night made it."""
+    person = _person(answer.person) if answer.person is not None else ()
+    return [*_served(answer, namespace), *_fallback(answer), *person]
 
 
 def _served(answer: "Answer", namespace: str) -> Iterator[str]:
@@ -77,10 +94,8 @@ def _fallback(answer: "Answer") -> Iterator[str]:
 
 
 def _absence(answer: "Answer") -> str:
-    if answer.own == "unreadable":
-        return "Redis holds one that cannot be read; republish the run's folder"
-    if answer.own == "blocked":
-        return "every item in it is blocked"
+    if answer.own in _OWN:
+        return _OWN[answer.own]
     person = answer.person
     if answer.missing:
         return "Redis holds none"
@@ -91,7 +106,22 @@ def _absence(answer: "Answer") -> str:
             f"no candidate is left: {person.n_seen:,} items seen, "
             f"{person.n_unavailable:,} unavailable"
         )
-    return f"the night made one of {person.n_listed} items, and {_gone(answer)}"
+    last_seen = _inactive_since(answer, person.active_within_days)
+    if last_seen is None:
+        return f"the night made one of {person.n_listed} items, and {_gone(answer)}"
+    return (
+        f"last seen {last_seen}, more than {person.active_within_days} days before the night "
+        "(topn.active_within_days)"
+    )
+
+
+def _inactive_since(answer: "Answer", within_days: int | None) -> str | None:
+    """Return when the user was last seen, if that is too long ago for a list of their own."""
+    text = (answer.row or {}).get("last_seen") or ""
+    last_seen, as_of = instant(text), instant(answer.manifest.as_of if answer.manifest else "")
+    if within_days is None or last_seen is None or as_of is None:
+        return None
+    return minute_text(text) if last_seen < as_of - timedelta(days=within_days) else None
 
 
 def _silence(answer: "Answer") -> str:
@@ -106,18 +136,12 @@ def _gone(answer: "Answer") -> str:
     return "its key is gone before its time: deleted (forget?), or evicted"
 
 
-def _model(answer: "Answer") -> Iterator[str]:
-    if answer.missing:
-        yield f"No trace: {answer.missing}"
-    elif answer.person is not None:
-        yield from _person(answer.person)
-
-
 def _person(person: Person) -> Iterator[str]:
     yield f"History: {person.n_history:,} items that the model learnt from"
+    unscored = f", {person.n_unscored:,} without a score" if person.n_unscored else ""
     yield (
         f"Candidates: {person.n_candidates:,} of the model's {person.n_model_items:,} items; "
-        f"left out: {person.n_seen:,} seen, {person.n_unavailable:,} unavailable"
+        f"left out: {person.n_seen:,} seen, {person.n_unavailable:,} unavailable{unscored}"
     )
     yield (
         f"List: {person.n_listed} taken from the top by score; {person.n_no_room} passed over, "

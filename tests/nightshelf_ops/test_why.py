@@ -239,6 +239,19 @@ def test_a_list_that_is_gone(shop: Shop) -> None:
     assert shop.lines("u01")["Why no list of their own"] == f"{gone}has expired"
 
 
+def test_a_user_who_was_not_here_for_long(shop: Shop) -> None:
+    settings = shop.root / "shop/1/settings.json"
+    said = json.loads(settings.read_text())
+    shop.client.delete(KEYS.list(1, "als", "u01"))
+    for days, absence in (
+        (1, "last seen 2026-02-27 18:00, more than 1 days before the night"),
+        (2, "the night made one of 6 items"),
+    ):
+        said["topn"]["active_within_days"] = days
+        settings.write_text(json.dumps(said))
+        assert shop.lines("u01")["Why no list of their own"].startswith(absence)
+
+
 def test_a_list_that_cannot_be_read(shop: Shop) -> None:
     shop.client.set(KEYS.list(1, "als", "u01"), b"[1, 2")
     said = shop.lines("u01")["Why no list of their own"]

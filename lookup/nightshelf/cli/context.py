@@ -3,11 +3,12 @@
 `command` adds the options that all commands share, opens the context, and reports errors.
 """
 
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from inspect import Parameter, Signature, signature
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ import typer
 from redis import Redis
 from redis.exceptions import RedisError
 
+from nightshelf.admin import audit
 from nightshelf.admin.generations import current
 from nightshelf.admin.namespaces import namespaces
 from nightshelf.cli.options import LOCAL, SHOP, DryRun, Json, Namespace, RedisUrl, Yes
@@ -48,13 +50,17 @@ _SHARED = (
 
 @dataclass(frozen=True)
 class Context:
-    """An open Redis, the namespace, and the answers to how to print and whether to ask."""
+    """An open Redis, the namespace, and the answers to how to print and whether to ask.
+
+    `agreed` are the plans that were confirmed, or went ahead by --yes.
+    """
 
     client: Redis
     namespace: str
     as_json: bool = False
     yes: bool = False
     dry_run: bool = False
+    agreed: list[str] = field(default_factory=list, init=False)
 
     @property
     def address(self) -> str:
@@ -97,13 +103,32 @@ class Context:
             if not self.as_json:
                 show_line("Dry run: nothing was changed")
             return False
-        if self.yes:
-            return True
+        if not self.yes:
+            self._ask(plan)
+        self.agreed.append(plan)
+        return True
+
+    def _ask(self, plan: str) -> None:
+        """Ask a person at a terminal; end the command where there is none, or who refuses."""
         if not sys.stdin.isatty():
             _fail(self.as_json, f"{plan}: nobody is at a terminal to confirm; add --yes", code=2)
         if not typer.confirm(f"{plan}. Go ahead?" if self.as_json else "Go ahead?", err=True):
             _fail(self.as_json, "not confirmed; nothing was changed")
-        return True
+
+    def write_to_audit(self, action: str, options: Mapping[str, Any]) -> None:
+        """Write a line for each plan that was carried out; say on stderr where that fails."""
+        what = ", ".join(_given(*each) for each in options.items() if each[1] not in (None, False))
+        for plan in self.agreed:
+            unwritten = audit.record(
+                self.client,
+                self.namespace,
+                who=_person(),
+                action=action,
+                what=what,
+                outcome=f"done: {plan}",
+            )
+            for each in unwritten:
+                show_error(f"done, but not in the audit: {each}")
 
     def unusable(self, error: Exception | str) -> str:
         """Describe a failure of Redis."""
@@ -116,12 +141,18 @@ class Context:
 
 
 def command(
-    app: typer.Typer, *, epilog: str, changes: bool = False, name: str | None = None
+    app: typer.Typer,
+    *,
+    epilog: str,
+    changes: bool = False,
+    audited: bool = True,
+    name: str | None = None,
 ) -> Callable[[Command], Command]:
     """Register a function of a `Context` and its own options as a command of `app`.
 
-    Adds --namespace, --redis-url and --json; with `changes` also --yes and --dry-run. `name` is
-    the function's own unless given.
+    Adds --namespace, --redis-url and --json; with `changes` also --yes and --dry-run, and a line in
+    the audit for what was agreed to, unless `audited` is false. `name` is the function's own unless
+    given.
     """
     shared = [*(_CHANGES if changes else ()), *_SHARED]
 
@@ -130,6 +161,8 @@ def command(
             answers = {name: options.pop(name) for name in ("yes", "dry_run") if changes}
             with open_context(namespace, redis_url, as_json=as_json, **answers) as context:
                 function(context, **options)
+                if audited:
+                    context.write_to_audit(name or function.__name__, options)
 
         own = list(signature(function).parameters.values())[1:]
         run.__name__, run.__doc__ = function.__name__, function.__doc__
@@ -138,6 +171,17 @@ def command(
         return function
 
     return register
+
+
+def _given(name: str, value: object) -> str:
+    return " ".join([name, *map(str, value if isinstance(value, list) else [value])])
+
+
+def _person() -> str:
+    """Name the login of this machine; it may have none, as in a container."""
+    with suppress(OSError, KeyError):
+        return f"{getpass.getuser()} (command line)"
+    return "command line"
 
 
 @contextmanager

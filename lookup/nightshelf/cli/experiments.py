@@ -14,14 +14,9 @@ from nightshelf.admin.generations import current
 from nightshelf.admin.namespace_state import change, read_state
 from nightshelf.cli.context import Context, command
 from nightshelf.cli.options import checked_id
-from nightshelf.cli.tables.experiments import (
-    show_experiments,
-    status_text,
-    stop_text,
-    traffic_percent,
-    variant_percents,
-)
+from nightshelf.cli.tables.experiments import show_experiments, stop_text
 from nightshelf.cli.tables.terminal import show_line
+from nightshelf.contract.allocation import state_at, traffic_percent, variant_percents
 from nightshelf.contract.experiment import Experiment
 from nightshelf.errors import NotFound
 
@@ -81,5 +76,5 @@ def _document(experiment: Experiment, now: datetime) -> dict[str, Any]:
     record["variants"] = [
         {**each, "percent": percents[each["name"]]} for each in record["variants"]
     ]
-    state = {"state": status_text(experiment, now), "traffic_percent": traffic_percent(experiment)}
+    state = {"state": state_at(experiment, now), "traffic_percent": traffic_percent(experiment)}
     return record | state

@@ -1,23 +1,25 @@
 """Commands that change, keep or delete generations; each prints its plan first."""
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from redis import Redis
 
 from nightshelf.admin import lifecycle, retention
 from nightshelf.admin.canary import checked_share, releasing
 from nightshelf.admin.namespace_state import NamespaceState, Rule, change, read_state
-from nightshelf.cli.context import Context, command
-from nightshelf.cli.options import Force, Generation
-from nightshelf.cli.tables.plans import (
+from nightshelf.admin.plans import (
     extend_text,
     forward_text,
     live_text,
     plan_text,
     retire_text,
 )
+from nightshelf.cli.context import Context, command
+from nightshelf.cli.options import Force, Generation
 from nightshelf.cli.tables.terminal import show_line
 from nightshelf.errors import TransitionRefused
 
@@ -99,7 +101,7 @@ def extend(context: Context, generation: OrLive = None) -> None:
 def retire(context: Context, generation: Generation, force: Force = False) -> None:
     """Delete a generation's keys: what is gone cannot be rolled back to."""
     client, namespace = context.client, context.namespace
-    before = read_state(client, namespace)
+    before = _without_readers_of_before(client, namespace)
     retention.retiring(generation, force=force)(before)
     n_keys = 0
     if agreed := context.confirm(retire_text(namespace, before.find(generation))):
@@ -108,6 +110,16 @@ def retire(context: Context, generation: Generation, force: Force = False) -> No
         context.document(generation=generation, keys=n_keys, dry_run=context.dry_run)
     elif agreed:
         show_line(f"{namespace}: {n_keys:,} keys deleted")
+
+
+def _without_readers_of_before(client: Redis, namespace: str) -> NamespaceState:
+    """Return the state as soon as no reader can hold a pointer from before its last move."""
+    state = read_state(client, namespace)
+    if wait_s := retention.readers_leave_in_s(state):
+        typer.echo(f"Waiting {wait_s} s: readers may still read what was live before", err=True)
+        time.sleep(wait_s)
+        state = read_state(client, namespace)
+    return state
 
 
 def _carry_out(

@@ -24,6 +24,8 @@ and nothing else, errors included; its fields are stable:
   `nightshelf.contract.experiment`, with ``state``, ``traffic_percent`` and each variant's
   ``percent`` of the experiment's users)
 - experiment stop: ``namespace``, ``experiment``, ``phase``, ``status``, ``dry_run``
+- alerts: ``namespace``, ``incidents`` and ``last_pass`` (records of `nightshelf.contract.incident`;
+  the open incidents first, no pass is null)
 - diff, doctor: see `nightshelf.diff.document`, `nightshelf.cli.doctor`; republish, why:
   `nightshelf_ops`
 - on exit codes 1 and 2 from Redis or its answer: ``error``, and ``reason`` for a refusal
@@ -35,7 +37,7 @@ from importlib.metadata import entry_points
 try:
     import typer
 
-    from nightshelf.cli import diff, doctor, experiments, generations, read, serve, takedown
+    from nightshelf.cli import alerts, diff, doctor, experiments, generations, read, serve, takedown
 except ModuleNotFoundError as absent:
     if absent.name not in ("typer", "rich"):
         raise
@@ -49,7 +51,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, a password among them
 )
-for _part in (read, diff, doctor, generations, experiments, serve, takedown):
+for _part in (read, diff, doctor, alerts, generations, experiments, serve, takedown):
     app.add_typer(_part.app)
 for _point in entry_points(group="nightshelf.commands"):
     with suppress(ModuleNotFoundError):  # an app's install: no checkout, no pipeline

@@ -11,13 +11,14 @@ from nightshelf.errors import InvalidKey
 #: Defaults of the namespace and of Redis.
 SHOP = "shop"
 LOCAL = "redis://127.0.0.1:6379/0"
+_ADDRESSES = "redis://user:password@host:port/db; or redis+cluster://, redis+sentinel:// (hosts)."
 
 Namespace = Annotated[
     str, typer.Option("--namespace", "-s", envvar="NIGHTSHELF_NAMESPACE", help="Whose lists.")
 ]
 RedisUrl = Annotated[
     str,
-    typer.Option("--redis-url", envvar="REDIS_URL", help="redis://user:password@host:port/db"),
+    typer.Option("--redis-url", envvar="REDIS_URL", help=_ADDRESSES),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]

@@ -49,7 +49,8 @@ def unblock(context: Context, items: Items) -> None:
     _carry_out(context, blocklist.unblock, items, unblock_text(context.namespace, items))
 
 
-@command(app, changes=True, epilog="Example: nightshelf forget u42 --dry-run")
+# The audit would keep the id of whoever is forgotten.
+@command(app, changes=True, audited=False, epilog="Example: nightshelf forget u42 --dry-run")
 def forget(context: Context, user: User) -> None:
     """Delete all that Redis holds of a user, and prove it by reading back.
 

@@ -5,7 +5,8 @@ of the facts read (`facts`). Nothing is written, and keys are sampled, so a big 
 seconds at most. A refused command, or a server that dies during a check, is a finding.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
@@ -20,15 +21,34 @@ from nightshelf.doctor.finding import Finding
 from nightshelf.doctor.permissions import rights
 from nightshelf.errors import CorruptValue
 
+
+def _of_each(facts: Facts, check: Callable[[str, Mapping[str, Any]], Finding]) -> Finding:
+    """Check each server by its INFO; return the worst finding."""
+    return server_checks.worst({at: check(at, info) for at, info in facts.infos.items()})
+
+
 CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
     "connection": lambda p: server_checks.connection(p.round_trips_s),
-    "server": lambda p: server_checks.server(p.info),
-    "replication": lambda p: server_checks.replication(p.info),
+    "server": lambda p: _of_each(
+        p, lambda _, info: server_checks.server(info, as_cluster=p.shares is not None)
+    ),
+    "replication": lambda p: (
+        server_checks.cluster(p.shares, p.infos)
+        if p.shares is not None
+        else _of_each(p, lambda _, info: server_checks.replication(info))
+    ),
     "rights": lambda p: rights(p.login, Keys(p.namespace)),
     "clock": lambda p: server_checks.clock(p.clock_offset_s),
-    "memory": lambda p: server_checks.memory(p.info),
-    "room": lambda p: server_checks.room(p.info, p.state.live, p.key_bytes),
-    "persistence": lambda p: server_checks.persistence(p.info, p.now.timestamp()),
+    "memory": lambda p: _of_each(p, lambda _, info: server_checks.memory(info)),
+    "room": lambda p: _of_each(
+        p,
+        lambda at, info: server_checks.room(
+            info, p.state.live, p.key_bytes, (p.shares or {}).get(at, 1.0)
+        ),
+    ),
+    "persistence": lambda p: _of_each(
+        p, lambda _, info: server_checks.persistence(info, p.now.timestamp())
+    ),
     "pointer": lambda p: namespace_checks.pointer(p.pointer),
     "keys": lambda p: namespace_checks.keys(p.sample, p.state.live, p.n_beyond),
     "life": lambda p: namespace_checks.life(p.lives_ms, p.state.live, p.now, p.every_s),
@@ -41,15 +61,20 @@ CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
 
 
 def examine(
-    client: Redis, namespace: str, every_s: float, max_age_s: float | None = None
+    client: Redis,
+    namespace: str,
+    every_s: float,
+    max_age_s: float | None = None,
+    names: Collection[str] = CHECKS,
 ) -> dict[str, Finding]:
     """Return a finding for each of `CHECKS`, in their order; a night is due every `every_s`.
 
-    A generation older than `max_age_s` fails: 1.25 nights unless given.
+    A generation older than `max_age_s` fails: 1.25 nights unless given. With `names` only those
+    checks are made.
     """
     facts = Facts(client, namespace, every_s, max_age_s)
     findings: dict[str, Finding] = {}
-    for name, check in CHECKS.items():
+    for name, check in ((name, CHECKS[name]) for name in CHECKS if name in names):
         try:
             findings[name] = check(facts)
         except (CorruptValue, ValueError) as error:
@@ -60,7 +85,7 @@ def examine(
         except (RedisError, OSError) as error:
             findings[name] = _lost(error, deadline_s(client))
             unasked = Finding("unknown", "not asked: the server does not answer")
-            return {**findings, **{each: unasked for each in CHECKS if each not in findings}}
+            return {**findings, **{each: unasked for each in names if each not in findings}}
     return findings
 
 
@@ -75,4 +100,5 @@ def _refused(error: ResponseError) -> Finding:
 
 def _lost(error: Exception, timeout_s: float) -> Finding:
     found, remedy = failure(error, timeout_s)
-    return Finding("fail", f"no answer: {found}", remedy or "see the server's log")
+    node = "".join(f" of {each}" for each in getattr(error, "__notes__", ()))  # of a cluster
+    return Finding("fail", f"no answer{node}: {found}", remedy or "see the server's log")

@@ -18,6 +18,7 @@ from nightshelf.admin.key_sample import Sample, key_bytes, lives_ms, walk
 from nightshelf.admin.namespace_state import NamespaceState, read_state, server_time
 from nightshelf.admin.retention import orphans
 from nightshelf.admin.wholeness import n_beyond, n_in_database, whole
+from nightshelf.client.transport.cluster import infos, on_each, slot_shares
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from nightshelf.doctor.permissions import EXCESSIVE, Login, needed
@@ -60,9 +61,14 @@ class Facts:
         return [_timed(self.client.ping) for _ in range(_PINGS)]
 
     @cached_property
-    def info(self) -> dict[str, Any]:
-        """The server's INFO."""
-        return dict(self.client.info())
+    def infos(self) -> dict[str, dict[str, Any]]:
+        """The server's INFO, or that of each master of a cluster, by address."""
+        return infos(self.client)
+
+    @cached_property
+    def shares(self) -> dict[str, float] | None:
+        """The share of all keys that each master of a cluster holds; `None` for one server."""
+        return slot_shares(self.client)
 
     @cached_property
     def stream(self) -> dict[str, Any] | None:
@@ -90,10 +96,12 @@ class Facts:
 
     @cached_property
     def clock_offset_s(self) -> float:
-        """Seconds that the server's clock is ahead of ours."""
+        """Seconds that the server's clock is ahead of ours: of a cluster, the furthest one's."""
         began = time.time()
-        seconds, microseconds = self.client.time()
-        return seconds + microseconds / 1e6 - (began + time.time()) / 2
+        times = on_each(self.client, "TIME").values()
+        middle = (began + time.time()) / 2
+        ahead_s: list[float] = [s + us / 1e6 - middle for s, us in times]
+        return max(ahead_s, key=abs)
 
     @cached_property
     def state(self) -> NamespaceState:

@@ -57,6 +57,8 @@ def needed(keys: Keys) -> dict[str, tuple[str, ...]]:
             f"XRANGE {events} - +",
             f"XDEL {events} 0-1",
             f"ZSCORE {keys.refresh_queue} user",
+            f"XADD {keys.audit} * who x",
+            f"XREVRANGE {keys.audit} + -",
             f"PTTL {key}",
             f"MEMORY USAGE {key}",
         ),

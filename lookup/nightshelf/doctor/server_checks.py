@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -22,6 +23,7 @@ _TABLES = 64
 #: A fuller server has no room for buffers, or for a copy when it saves.
 _FULL_SHARE = 0.9
 _UNSAVED_S = 3600
+_WORST_FIRST: tuple[Outcome, ...] = ("fail", "warn", "unknown", "ok")
 _CLOCK_WARN_S, _CLOCK_FAIL_S = 2.0, 60.0
 
 
@@ -36,17 +38,25 @@ def connection(round_trips_s: Sequence[float]) -> Finding:
     return Finding("ok", found)
 
 
-def server(info: Info) -> Finding:
-    """Judge kind and version: the scripts need flags, and their keys have no hash tag."""
+def worst(findings: Mapping[str, Finding]) -> Finding:
+    """Return the worst finding of several servers, by address, with the server that it is of."""
+    address, found = min(findings.items(), key=lambda each: _WORST_FIRST.index(each[1].outcome))
+    if len(findings) == 1:
+        return found
+    return replace(found, found=f"{address}, one of {len(findings)} masters: {found.found}")
+
+
+def server(info: Info, *, as_cluster: bool = False) -> Finding:
+    """Judge kind and version (the scripts need flags), and how a node of a cluster is named."""
     name = str(info.get("server_name", "redis"))
     version = str(info.get(f"{name}_version", info.get("redis_version", "?")))
     found = f"{name} {version}, up {age_text(float(info.get('uptime_in_seconds', 0)))}"
     major = re.match(r"\d+", version)
     if name == "redis" and major and int(major[0]) < 7:
         return Finding("fail", f"{found}: no night can go live", "use Redis 7, or any Valkey")
-    if int(info.get("cluster_enabled", 0)):
-        remedy = "use a server without cluster-enabled, with replicas if need be"
-        return Finding("fail", f"{found}, a cluster: the flip needs its keys on one server", remedy)
+    if int(info.get("cluster_enabled", 0)) and not as_cluster:
+        wrong = f"{found}, a node of a cluster: it holds a part of the keys"
+        return Finding("fail", wrong, "name the cluster, by redis+cluster://")
     return Finding("ok", found)
 
 
@@ -61,6 +71,22 @@ def replication(info: Info) -> Finding:
         return Finding("fail", found, f"bring {primary} back, or make this one primary")
     found = f"a replica of {primary}: it serves readers, and takes no night"
     return Finding("warn", found, f"publish and operate at {primary} (--redis-url)")
+
+
+def cluster(shares: Mapping[str, float], infos: Mapping[str, Info]) -> Finding:
+    """Judge the masters of a cluster: all slots served, and a replica for each."""
+    served, n = sum(shares.values()), len(shares)
+    found = f"{n} masters serve {served:.0%} of the slots"
+    if served < 1:
+        return Finding("fail", found, "bring the missing node back, or make its replica master")
+    alone = sorted(at for at, info in infos.items() if not int(info.get("connected_slaves", 0)))
+    if alone:
+        return Finding(
+            "warn",
+            f"{found}; without a replica: {', '.join(alone)}",
+            "add one to each: without it the keys of a lost node are gone until it is back",
+        )
+    return Finding("ok", f"{found}, each with a replica")
 
 
 def memory(info: Info) -> Finding:
@@ -86,17 +112,22 @@ def memory(info: Info) -> Finding:
     return Finding("ok", found)
 
 
-def room(info: Info, live: Manifest | None, key_bytes: Mapping[str, float]) -> Finding:
+def room(
+    info: Info, live: Manifest | None, key_bytes: Mapping[str, float], share: float = 1.0
+) -> Finding:
     """Judge whether another generation of the live one's size fits beside what stands.
 
+    `share` is the part of it (0 to 1) that this server gets.
     `key_bytes` is the memory of a key by family, as measured; without it the manifest's bytes count
     with what Redis adds to each key left out.
     """
     if live is None:
         return Finding("unknown", "nothing is live whose size could be taken")
-    n_bytes, how = generation_bytes(live, key_bytes)
+    of_all, how = generation_bytes(live, key_bytes)
+    n_bytes = round(of_all * share)
     limit, used = int(info["maxmemory"]), int(info["used_memory"])
-    found = f"a generation takes {how} {size_text(n_bytes)}"
+    what = "a generation" if share == 1 else f"its {share:.0%} of a generation"
+    found = f"{what} takes {how} {size_text(n_bytes)}"
     if not limit:
         total = size_text(int(info.get("total_system_memory", 0)))
         return Finding("ok", f"{found}; no limit but the machine's {total}")

@@ -79,7 +79,8 @@ class AccessLog:
 
     HEAD is answered as GET without a body. The request's id is a valid ``X-Request-ID`` of the
     caller, or a new one; it is in ``scope["state"]["request_id"]`` and in the response. Routes
-    store ``model`` and ``source`` of a result there, for the metrics.
+    store ``model`` and ``source`` of a result there, for the metrics; pages for people store
+    ``as_page``, which shows a problem as such a page.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, log: Any) -> None:
@@ -115,7 +116,8 @@ class AccessLog:
             if status:  # half a response is sent: only a broken connection shows that
                 raise
             problem = Problem(500, "A fault of the service; its log has more under request_id.")
-            await problem.response(scope)(scope, receive, answer)
+            as_page = scope["state"].get("as_page", Problem.response)
+            await as_page(problem, scope)(scope, receive, answer)
         finally:
             self._log_request(scope, status, time.perf_counter() - began, heads=heads)
 

@@ -19,8 +19,8 @@ from nightshelf.service.event_quota import Shares
 from nightshelf.service.metrics import Metrics
 from nightshelf.service.problems import handle, schemas
 from nightshelf.service.rate_limit import CallerLimits
+from nightshelf.service.routes import docs, health, lists, track
 from nightshelf.service.routes import features as rows
-from nightshelf.service.routes import health, lists, track
 from nightshelf.service.settings import ServiceSettings
 
 #: Reads at the start before the log says that there is nothing to serve.
@@ -70,18 +70,23 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             )
         if settings.events_dir and not settings.events_dir.is_dir():
             log.warning("no event log", hint=f"events_dir is no folder: {settings.events_dir}")
+        if settings.console and settings.runs_dir and not settings.runs_dir.is_dir():
+            log.warning("no runs", hint=f"runs_dir is no folder: {settings.runs_dir}")
         await _warn_if_empty(shelf, log)
         try:
             async with shelf.listening():
                 yield
         finally:
             await shelf.aclose()
+            if settings.console:
+                app.state.console.client.close()
 
     app = Service(
         title="Nightshelf",
         version=version("nightshelf"),
         description="Recommendation lists, built overnight, read by key.",
         lifespan=lifespan,
+        docs_url=None,  # one of our own: the framework's takes its files from a CDN
         redoc_url=None,
         redirect_slashes=False,
         routes=_routes(),
@@ -94,6 +99,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         from nightshelf.service.routes import dashboard  # noqa: PLC0415 - needs the extra `dashboard`
 
         app.include_router(dashboard.router)
+    if settings.console:
+        if not all(map(find_spec, ("duckdb", "jinja2", "itsdangerous", "python_multipart"))):
+            raise ValueError("console needs its extra: pip install 'nightshelf[console]'")
+        from nightshelf.service.console.mount import mount  # noqa: PLC0415 - needs the extra `console`
+
+        mount(app, settings)
     app.add_middleware(CallerLimits, settings=settings)
     app.add_middleware(AccessLog, metrics=state.metrics, log=log)
     if settings.cors_origins:
@@ -127,5 +138,5 @@ def _routes() -> list[BaseRoute]:
 
     They are flat, as a nested router would be searched twice for each request.
     """
-    routers = (lists.router, track.router, rows.router, health.router)
+    routers = (lists.router, track.router, rows.router, health.router, docs.router)
     return [route for router in routers for route in router.routes]

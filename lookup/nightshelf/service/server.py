@@ -1,6 +1,7 @@
 """Server process of the service."""
 
 import gc
+import logging
 import resource
 import signal
 
@@ -32,20 +33,25 @@ def run(app: FastAPI, host: str, port: int) -> None:
         settings.receive_s,
         state.metrics,
     )
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        ws="none",
-        http=bounded_by(connections),
-        # uvicorn would trust any peer at 127.0.0.1.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(map(str, settings.trusted_proxies)),
-        log_config=server_logs(),
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.drain_s,
-    )
+    try:
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            ws="none",
+            http=bounded_by(connections),
+            # uvicorn would trust any peer at 127.0.0.1.
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(map(str, settings.trusted_proxies)),
+            log_config=server_logs(),
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.drain_s,
+        )
+    finally:
+        # Or DuckDB prints what it takes for leaks when Python ends: logging outlives modules.
+        gc.unfreeze()
+        logging.getLogger().handlers.clear()
 
 
 def _allow_files(n_connections: int) -> None:

@@ -72,6 +72,12 @@ class ServiceSettings(BaseSettings):
       through one process.
     - `drain_s`: wait for requests in flight once the process is told to end.
     - `events_dir`: the collected event log, for the dashboard; none: no dashboard.
+    - `console`: pages for people at ``/console``; needs the extra ``console``.
+    - `runs_dir`: the folder of runs (`run_root` of the night), for the console's trends and audit.
+    - `console_secret`: signs the console's sessions, the same in all processes, 32 characters or
+      more; without it each process makes its own, so that a restart ends sessions.
+    - `console_redis_url`: address of Redis with the login that the console reads and acts by, the
+      operator of deploy/users.acl; `redis_url` where not given.
     """
 
     model_config = SettingsConfigDict(
@@ -106,6 +112,10 @@ class ServiceSettings(BaseSettings):
     caller_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     drain_s: PositiveInt = 10
     events_dir: Path | None = None
+    console: bool = False
+    runs_dir: Path | None = None
+    console_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    console_redis_url: SecretStr | None = None
 
     @model_validator(mode="before")
     @classmethod

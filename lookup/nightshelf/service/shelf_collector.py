@@ -44,9 +44,14 @@ def _state(counters: Counters) -> Iterator[Metric]:
     yield _gauge("generation", "Number of the live generation.", counters.generation)
     left_out = "Models of running experiments that the live generation lacks."
     yield _gauge("models_left_out", left_out, counters.models_left_out)
-    yield _gauge(
-        "generation_age_seconds", "Age of the live generation since publication.", counters.age_s
-    )
+    age = "Age of the live generation since publication."
+    yield _gauge("generation_age_seconds", age, counters.age_s)
+    expire = "Time until the first key of the live generation can expire."
+    yield _gauge("keys_expire_seconds", expire, counters.keys_expire_s)
+    coverage = "Share of the available items in the lists of the live generation's night."
+    yield _gauge("coverage_ratio", coverage, counters.coverage)
+    diversity = "Category diversity of the lists of the live generation's night, 0 to 1."
+    yield _gauge("diversity_ratio", diversity, counters.diversity)
 
 
 def _by(label: str, name: str, about: str, counts: Mapping[str, int]) -> Metric:

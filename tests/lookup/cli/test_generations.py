@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from nightshelf.admin.audit import lines
 from nightshelf.admin.canary import release
 from nightshelf.admin.generations import current, listing, pinned
 from nightshelf.admin.lifecycle import mark_bad, pin
-from nightshelf.cli.tables.plans import plan_text
+from nightshelf.admin.plans import plan_text
 from nightshelf.contract.keys import Keys
 from tests.lookup.shelves import SHOP, publish, record, settle, staged, states
 from tests.lookup.terminal import CHANGES, document, run, table_rows
@@ -250,6 +252,35 @@ def test_changes_as_json(shop: Redis, redis_url: str) -> None:
     assert said("extend", "1") == {"generation": 1, "keys": 11}
     settle(shop)
     assert said("retire", "1") == {"generation": 1, "keys": 11}
+
+
+def test_changes_stand_in_the_audit(shop: Redis, redis_url: str) -> None:
+    run(redis_url, "pin", "1", "--dry-run")
+    run(redis_url, "promote", "2", "--yes")
+    assert lines(shop, SHOP, 9) == [], "a dry run and a refusal change nothing"
+    run(redis_url, "rollback", "--to", "1", "--mark-bad", "--yes")
+    run(redis_url, "forget", "ann", "--yes")
+    (line,) = lines(shop, SHOP, 9)
+    assert (line.action, line.what) == ("rollback", "to 1, mark_bad True")
+    assert line.who.endswith("(command line)")
+    assert line.outcome.startswith("done: shop: from generation 3 (as of 2026-03-04) back to")
+
+
+def test_a_change_that_is_not_in_the_audit_says_so(shop: Redis, redis_url: str) -> None:
+    shop.set(Keys(SHOP).audit, "no stream")
+    result = run(redis_url, "pin", "3", "--yes")
+    assert result.exit_code == 0
+    assert "done, but not in the audit: the stream shelf:{shop}:audit" in result.stderr
+    assert pinned(shop, SHOP) == 3
+
+
+def test_retiring_waits_for_the_readers_of_before(redis_client: Redis, redis_url: str) -> None:
+    for _ in range(3):
+        publish(redis_client)
+    result = run(redis_url, "retire", "1", "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert re.match(r"Waiting [123] s: readers may still read what was live before", result.stderr)
+    assert states(redis_client) == {1: "retired", 2: "previous", 3: "live"}
 
 
 def test_a_canary_as_json(shop: Redis, redis_url: str) -> None:

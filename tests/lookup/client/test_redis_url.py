@@ -8,6 +8,7 @@ from redis import Redis
 from redis import asyncio as aio
 
 from nightshelf import AsyncShelf, Shelf
+from nightshelf.client.transport.address import parse_address
 from nightshelf.client.transport.redis_url import check_url
 from tasks.errors import RedisUnavailable
 from tasks.publish.settings import PublishSettings
@@ -48,7 +49,13 @@ BAD = [
     (f"redis://:{PASSWORD}@127.0.0.1:99999/0", "not a Redis URL"),
     (f"redis://:{PASSWORD}@[::1/0", "not a Redis URL"),
     (f"http://:{PASSWORD}@127.0.0.1:1/0", "not a Redis URL of http://"),
-    (f"redis+sentinel://:{PASSWORD}@127.0.0.1:1/0", "not a Redis URL"),
+    (f"redis+sentinel://:{PASSWORD}@127.0.0.1:1", r"redis\+sentinel://.*/name/db"),
+    (f"redis+sentinel://:{PASSWORD}@127.0.0.1:1,/shop", r"redis\+sentinel://"),
+    (f"redis+sentinel://:{PASSWORD}@127.0.0.1:1/shop/x", "the database's number"),
+    (f"redis+cluster://:{PASSWORD}@127.0.0.1:1/1", "a cluster has database 0 alone"),
+    (f"redis+cluster://:{PASSWORD}@127.0.0.1:1,127.0.0.1:x", "not a Redis URL"),
+    (f"redis+cluster://:{PASSWORD}@127.0.0.1:1?foo=1", "'foo' is no option"),
+    (f"unix+cluster://:{PASSWORD}@127.0.0.1:1", "not a Redis URL"),
     (f"127.0.0.1:1/{PASSWORD}", "not a Redis URL"),
     ("", "not a Redis URL"),
     # Passwords that were not percent-encoded, each where another part of a URL would stand.
@@ -70,6 +77,10 @@ GOOD = [
     f"{AT}?client_name=shop&health_check_interval=30&socket_keepalive=true&protocol=3",
     f"{AT}?retry_on_timeout=true",
     "unix:///run/redis.sock?db=2",
+    "redis+cluster://joe:p%2Cw@127.0.0.1:7000,[::1]:7001/0?max_connections=5",
+    "rediss+cluster://127.0.0.1:7000?ssl_cert_reqs=none",
+    "redis+sentinel://joe:pw@127.0.0.1:26379,localhost/shop/2?client_name=page",
+    "rediss+sentinel://127.0.0.1/shop",
     "unix://:pass%20word@/run/redis.sock",
     TLS,
     f"{TLS}?ssl_cert_reqs=none&ssl_check_hostname=false&ssl_min_version=772",
@@ -89,7 +100,7 @@ def test_a_url_that_makes_no_client_is_refused_when_it_is_made(url: str, said: s
 
 @pytest.mark.parametrize("url", GOOD)
 def test_a_url_that_makes_a_client(url: str) -> None:
-    check_url(url)
+    parse_address(url)
     shelf = Shelf.from_url(url, SHOP)
     shelf._client.connection_pool.make_connection()  # redis-py takes all of its options too
     AsyncShelf.from_url(url, SHOP)

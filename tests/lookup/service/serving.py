@@ -27,6 +27,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.process = process
         self._log = log
+        self.runs = log.parent / "runs"
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
@@ -45,6 +46,8 @@ class Server:
             try:
                 answer = httpx.get(f"{self.url}/health/ready", timeout=PATIENCE_S)
             except httpx.ConnectError:
+                answer = None
+            if answer is None or answer.status_code == 503:  # a busy machine's first read is late
                 time.sleep(0.05)
                 continue
             assert answer.status_code == 200

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nightshelf.service.dashboard import query
+from nightshelf.service.dashboard import connection
+from nightshelf.service.dashboard.connection import TooMuch
 from nightshelf.service.dashboard.event_log import Busy, EventLog, Limits
-from nightshelf.service.dashboard.query import Asked, Row, TooMuch, Unreadable, figures
+from nightshelf.service.dashboard.query import Asked, Row, Unreadable, figures
 from tests.lookup.service.event_log import FIRST, LoggedEvent, write
 
 SLOW = Asked(FIRST, FIRST, hourly=True)
@@ -23,7 +24,7 @@ def test_a_question_ends_when_its_time_is_up(endless: Path) -> None:
 
 
 def test_what_does_not_fit_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "_MEMORY", "1MB")
+    monkeypatch.setattr(connection, "_MEMORY", "1MB")
     write(tmp_path, [LoggedEvent(str(n)) for n in range(20_000)])
     with pytest.raises(TooMuch):
         figures(tmp_path, Asked(FIRST, FIRST), 60.0)

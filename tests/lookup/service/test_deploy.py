@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 from nightshelf import AsyncShelf, Event
 from nightshelf.client.transport.connection import connect_async
 from nightshelf.service.metrics import Metrics
+from tasks.watch.rules import RULES as WATCH
 from tests.conftest import ROOT
 
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -57,7 +59,7 @@ def exposed() -> dict[str, set[str]]:
 def unknown(expr: str, exposed: dict[str, set[str]], legend: str = "") -> set[str]:
     """Return the metrics and labels of an expression that nobody exposes."""
     bare = re.sub(r'"[^"]*"|\[[^]]*\]|\boffset \w+', "", expr)
-    grouping = r"\b(?:sum|max) by \(([^)]*)\)"
+    grouping = r"\b(?:sum|max|min) by \(([^)]*)\)"
     shown = re.findall(r"\w+", ",".join(re.findall(grouping, bare)))
     shown += re.findall(r"{{(\w+)}}", legend)
     metric = r"(?<![\w:])([a-z_][\w:]*)\b(?! *\()(?:\{([^}]*)\})?"
@@ -105,9 +107,45 @@ def test_each_alert_says_how_bad_what_and_what_to_do(alert: dict[str, Any]) -> N
     assert says["description"].endswith(".")
     file, _, anchor = says["runbook"].partition("#")
     titles = re.findall(r"^#+ (.*)$", (ROOT / file).read_text(), re.MULTILINE)
-    assert anchor in [title.lower().replace(" ", "-") for title in titles]
+    anchors = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+    assert anchor in anchors
     assert alert["alert"] in (ROOT / file).read_text()
     assert alert["alert"] in (PROMETHEUS / "rules_test.yml").read_text()
+
+
+#: Alerts on the same figure as a rule of the watch, which takes thresholds in the same units.
+_OF_RULES = {
+    "NightshelfErrors": "error_rate",
+    "NightshelfSlow": "p95",
+    "NightshelfGenerationStale": "generation_age",
+    "NightshelfCoverageLow": "coverage",
+    "NightshelfDiversityLow": "diversity",
+    "NightshelfHitRateLow": "hit_rate",
+    "NightshelfFallbacks": "fallback_share",
+    "NightshelfClickThroughLow": "ctr",
+    "NightshelfConversionLow": "conversion",
+    "NightshelfModelLeftOut": "models_left_out",
+}
+
+
+def test_thresholds_are_those_of_the_watch() -> None:
+    found: dict[tuple[str, str], tuple[bool, float]] = {}
+    for alert in (each for each in ALERTS if each["alert"] in _OF_RULES):
+        side, limit = re.findall(r"([<>]) ([\d. *]+\d|\d)", alert["expr"])[0]
+        value = math.prod(map(float, limit.split("*")))
+        found[alert["alert"], alert["labels"]["severity"]] = (side == "<", value)
+    for name, rule in ((name, WATCH[of]) for name, of in _OF_RULES.items()):
+        for level in ("warning", "critical"):
+            limit = getattr(rule, level)
+            expected = None if limit is None else (rule.below, limit)
+            assert found.get((name, level)) == expected, (name, level)
+    samples = {f"> {WATCH['ctr'].min_sample}", f"> {WATCH['conversion'].min_sample}"}
+    low = [
+        each["expr"]
+        for each in ALERTS
+        if each["alert"] in ("NightshelfClickThroughLow", "NightshelfConversionLow")
+    ]
+    assert {re.findall(r"> \d+", expr)[0] for expr in low} == samples
 
 
 def test_the_board_has_its_rows() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from hypothesis import given
@@ -130,6 +131,15 @@ def test_what_the_shelf_counts_is_read_and_not_counted_again(
         (age_s,) = samples(metrics, "nightshelf_generation_age_seconds").values()
         assert status.age_s is not None
         assert abs(age_s - status.age_s) < 5
+        assert status.live is not None
+        until = status.live.whole_until
+        assert until is not None
+        (left_s,) = samples(metrics, "nightshelf_keys_expire_seconds").values()
+        assert abs(left_s - (until - datetime.now(UTC)).total_seconds()) < 5
+        for name in ("coverage", "diversity"):
+            of_night = status.live.metrics.get(name)
+            shown = {} if of_night is None else {(): of_night}
+            assert samples(metrics, f"nightshelf_{name}_ratio") == shown
         assert samples(metrics, "nightshelf_breaker_open") == {(): 0}
         assert set(samples(metrics, "nightshelf_redis_failures_total").values()) == {0}
 

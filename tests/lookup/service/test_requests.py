@@ -132,7 +132,7 @@ def test_under_a_proxy_s_path_whether_it_takes_it_off_or_not(
         assert client.get(f"{prefix}/recommendations/ann/").status_code == 404
         assert client.get(f"{prefix}/users/a%2Fb/features").json()["user_id"] == "a/b"
         assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/recs"}]
-        assert "'/recs/openapi.json'" in client.get(f"{prefix}/docs").text
+        assert 'src="docs/' in client.get(f"{prefix}/docs").text, "links are relative"
         for _ in range(20):  # probes always pass
             assert client.get(f"{prefix}/health/live").status_code == 200
 

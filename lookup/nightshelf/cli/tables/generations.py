@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from nightshelf.cli.tables.experiments import status_text
 from nightshelf.cli.tables.lists import PUBLISH
 from nightshelf.cli.tables.terminal import add_row, new_console, new_table, show_line
 from nightshelf.client.results import Status
+from nightshelf.contract.allocation import state_at
 from nightshelf.contract.values import Manifest
 from nightshelf.text import age_text, minute_text, size_text
 
@@ -30,7 +30,7 @@ def show_status(status: Status, namespace: str, place: str) -> None:
             show_line(f"  {manifest.generation}: {figure_text(manifest)}")
     if status.live and status.live.experiments:
         now = datetime.now(UTC)
-        named = (f"{each.id} {status_text(each, now)}" for each in status.live.experiments)
+        named = (f"{each.id} {state_at(each, now)}" for each in status.live.experiments)
         show_line(f"Experiments: {', '.join(named)}")
     if status.n_blocked:
         show_line(f"Blocked: {status.n_blocked:,} items, on every path")

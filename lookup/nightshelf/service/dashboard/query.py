@@ -5,18 +5,15 @@ The log is `date=YYYY-MM-DD/*.parquet`, by the UTC date of an event's `ts`; its 
 """
 
 import glob
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Timer
 from typing import Any
 
 import duckdb
 
 from nightshelf.contract.feature_rules import PURCHASE
+from nightshelf.service.dashboard.connection import TooMuch, connection
 
 Row = dict[str, Any]
 
@@ -24,13 +21,6 @@ _NEEDED = ("user_id", "event_type", "ts")
 _STATEMENT = Path(__file__).with_suffix(".sql")
 #: The total and the largest parts, as callers make up names of models.
 _MAX_ROWS = 1_000
-_MEMORY = "256MB"
-#: Bound of the files that take what does not fit in memory.
-_SPILL = "1GB"
-
-
-class TooMuch(Exception):  # noqa: N818 - a condition of the question, not an error
-    """The query takes more time or memory than allowed."""
 
 
 class Unreadable(Exception):  # noqa: N818
@@ -78,7 +68,7 @@ def figures(folder: Path, asked: Asked, limit_s: float) -> list[Row]:
         "max_rows": _MAX_ROWS,
     }
     try:
-        with _connection(limit_s) as db:
+        with connection(limit_s) as db:
             _check_columns(db, parameters["files"], folder)
             answer = db.execute(_STATEMENT.read_text(), parameters)
             names = [column[0] for column in answer.description]
@@ -111,27 +101,3 @@ def _files(folder: Path, asked: Asked, number: int) -> list[Path]:
     """Return the complete files of one day; files being written have another name."""
     partition = folder / f"date={asked.start + timedelta(days=number)}"
     return sorted(file for file in partition.glob("*.parquet") if file.name[0] not in "._")
-
-
-@contextmanager
-def _connection(limit_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database on one thread, which is interrupted after `limit_s`."""
-    with (
-        TemporaryDirectory(prefix="nightshelf-dashboard-") as spill,
-        duckdb.connect(
-            config={
-                "memory_limit": _MEMORY,
-                "threads": 1,
-                "temp_directory": spill,
-                "max_temp_directory_size": _SPILL,
-            }
-        ) as db,
-    ):
-        db.execute("SET TimeZone = 'UTC'")  # for times without a zone
-        timer = Timer(limit_s, db.interrupt)
-        timer.start()
-        try:
-            yield db
-        finally:
-            timer.cancel()
-            timer.join()  # wait for a running interrupt, as the database closes next

@@ -12,8 +12,9 @@ from typing import cast
 from fastapi import APIRouter, Depends, Request
 
 from nightshelf.service.auth import needs
+from nightshelf.service.dashboard.connection import TooMuch
 from nightshelf.service.dashboard.event_log import Busy, EventLog
-from nightshelf.service.dashboard.query import Asked, Row, TooMuch, Unreadable
+from nightshelf.service.dashboard.query import Asked, Row, Unreadable
 from nightshelf.service.dependencies import state_of
 from nightshelf.service.problems import Problem, documented
 from nightshelf.service.schemas.dashboard import (
