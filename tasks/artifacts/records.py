@@ -30,7 +30,8 @@ class CleanLog:
 
     - `events`: user_id, item_id, event_type, ts, value, session_id; grain: one distinct event with
       ts (and arrival) not after `as_of`.
-    - `items`: item_id, category, title, price, available, created_at, tags; grain: item.
+    - `items`: item_id, category, title, price, available, created_at, tags, image_url (http(s) or
+      relative); grain: item.
     - `users`: user_id, segment, created_at; grain: user of the users file (empty where none).
     - `warnings`: findings that let the night go on, each a sentence with counts and a sample.
     """

@@ -36,12 +36,31 @@ class Scoring:
         return replace(self, users=self.users[rows], profiles=profiles)
 
     @property
+    def lean(self) -> "Scoring":
+        """The same scores without the factors that are 0 for every user."""
+        used = np.any(self.users != 0, axis=0)
+        if used.all():
+            return self
+        users, items = (np.ascontiguousarray(each[:, used]) for each in (self.users, self.items))
+        return replace(self, users=users, items=items)
+
+    @property
     def scored(self) -> npt.NDArray[np.bool_]:
         """Flags of the items that a factor or a link can give a score (items,)."""
         scored = np.any(self.items != 0, axis=1)
         if self.neighbours is not None:
             scored[self.neighbours.indices] = True
         return np.asarray(scored)
+
+    def sum_of(self, lists: npt.NDArray[np.int32]) -> float:
+        """Return the sum of the scores of each user's list (users x n); -1 is no item."""
+        owners, items = np.repeat(np.arange(len(lists)), lists.shape[1]), lists.ravel()
+        owners, items = owners[items >= 0], items[items >= 0]
+        total = float(np.einsum("ij,ij->", self.users[owners], self.items[items], dtype=np.float64))
+        if self.profiles is None or self.neighbours is None:
+            return total
+        shown = sp.csr_matrix((np.ones(len(items)), (owners, items)), (len(lists), len(self.items)))
+        return total + float((self.profiles @ self.neighbours).multiply(shown).sum())
 
     def scores(self, user: int) -> npt.NDArray[np.float64]:
         """Return the scores of all items for one user."""

@@ -42,7 +42,8 @@ class Quality:
     - `new_items`: users who took an item that was new or cold at the cut, and the share of them
       whose list held one (`tasks/evaluation/new_items.py`); empty where there are none.
     - `plain`: the same for own lists without the rules that trade; empty where none does.
-    - `ndcg_error`: the standard error of the lists' `ndcg_at_10`.
+    - `ndcg_error`, `ahead_error`: the standard errors of the lists' `ndcg_at_10`, and of its paired
+      difference to the popular list's.
     - `model`: the digest of the factors that were judged.
     - `path`: all this as JSON.
     """
@@ -57,6 +58,7 @@ class Quality:
     plain: dict[str, float] = field(default_factory=dict)
     new_items: dict[str, float] = field(default_factory=dict)
     ndcg_error: float = 0.0
+    ahead_error: float = 0.0
     model: str = ""
 
 
@@ -89,6 +91,7 @@ def _judged(blank: Quality, run: Run, then: Made, log: CleanLog, recipe: Recipe)
     if not len(n_relevant):
         return blank
     depths = sorted({DEPTH, recipe.topn.n})
+    lists, popular = (ndcg(hits, n_relevant, DEPTH) for hits in (own, found.popularity))
     return replace(
         blank,
         n_users=len(n_relevant),
@@ -99,7 +102,8 @@ def _judged(blank: Quality, run: Run, then: Made, log: CleanLog, recipe: Recipe)
         new_items=taken_since(
             run, then, log, recipe.features, new_items(run, then.features, recipe.topn.new_days)
         ),
-        ndcg_error=_standard_error(ndcg(own, n_relevant, DEPTH)),
+        ndcg_error=_standard_error(lists),
+        ahead_error=_standard_error(lists - popular),
         model=then.model.digest,
     )
 

@@ -16,20 +16,23 @@ Outcome = Literal["pass", "warn", "block", "no comparison"]
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate tonight: its figure (none where there is nothing to compare with) and the limit."""
+    """One gate tonight: its figure (none where there is nothing to compare with) and the limit.
+
+    `limit` and `shown`, the figure, are in words with their unit.
+    """
 
     name: str
     value: float | None
     limit: str
     outcome: Outcome
     says: str
+    shown: str = "none"
 
     def words(self) -> str:
         """Return the gate as a sentence: subject, figure, limit, remedy."""
-        value = "none" if self.value is None else f"{self.value:.3g}"
         remedy = REMEDIES.get(self.name)
         helps = f" ({remedy})" if remedy else ""
-        return f"{self.says}: {value}, expected {self.limit}{helps}"
+        return f"{self.says}: {self.shown}, expected {self.limit}{helps}"
 
 
 @dataclass(frozen=True)
@@ -58,27 +61,29 @@ class Verdict:
 
 #: gate -> what its figure is
 GATES: Mapping[GateName, str] = {
-    "filled_share": "share of the lists' places that are filled, of those that could be",
-    "full_share": "share of full lists, of those that could be full",
-    "own_share": "share of the users in the log who have a list of their own",
-    "coverage": "share of the available items that some list shows, of as many as they could show",
-    "unweighed_share": "share of the events whose type has no weight, and which teach nothing",
-    "lists_ratio": "lists, against the live generation",
-    "full_share_drop": "fall of the share of full lists, from the live generation's",
-    "coverage_ratio": "catalogue coverage, against the live generation",
-    "diversity_ratio": "category diversity, against the live generation",
-    "ndcg_ratio": "how well lists of days ago have done (NDCG@10), against the live generation",
-    "choice_ndcg_ratio": "NDCG@10 of the blend that the night chose, against the live generation's",
-    "over_popularity": "NDCG@10 of the chosen blend and a standard error, over recent popularity's",
-    "jaccard": "what a user's list has in common with the live one (Jaccard)",
-    "rank_biased_overlap": "what the top of it has in common (rank-biased overlap)",
-    "top_item_share": "share of the lists that show the most shown item",
-    "quarantined_share": "share of the rows in quarantine",
-    "events_ratio": "events read, duplicates too, against the live generation's night",
-    "event_mix_shift": "shift of the mix of event types (total variation distance)",
-    "feature_drift": "drift of log and features from the nights before, in multiples of the usual",
-    "list_drift": "drift of the lists from the nights before, in multiples of the usual",
-    "ndcg_trend": "NDCG@10 and two standard errors, against the median of the nights before",
+    "filled_share": "Places of the lists that are filled, of those that could be",
+    "full_share": "Full lists, of those that could be full",
+    "own_share": "Users in the log who have a list of their own",
+    "coverage": "Available items that some list shows, of as many as they could show",
+    "unweighed_share": "Events whose type has no weight, and which teach nothing",
+    "lists_ratio": "Number of lists, of the live generation's",
+    "full_share_drop": "Fall of the share of full lists, from the live generation's",
+    "coverage_ratio": "Catalogue coverage, of the live generation's",
+    "diversity_ratio": "Category diversity, of the live generation's",
+    "ndcg_ratio": "Offline quality of lists of days ago (NDCG@10), of the live generation's",
+    "choice_ndcg_ratio": "Offline quality of the chosen blend (NDCG@10), of the live generation's",
+    "over_popularity": "Offline quality of the chosen blend (NDCG@10 and a standard error), of "
+    "recent popularity's",
+    "jaccard": "Lists in common with the live generation (Jaccard)",
+    "rank_biased_overlap": "Tops of lists in common with the live generation (rank-biased overlap)",
+    "top_item_share": "Lists that show the most shown item",
+    "quarantined_share": "Rows in quarantine",
+    "events_ratio": "Events read, duplicates too, of the live generation's night",
+    "event_mix_shift": "Shift of the mix of event types (total variation distance)",
+    "feature_drift": "Drift of log and features from the nights before",
+    "list_drift": "Drift of the lists from the nights before",
+    "ndcg_trend": "Offline quality (NDCG@10 and two standard errors), of the median of the nights "
+    "before",
 }
 #: gate -> what may help, where it is a setting rather than the log
 REMEDIES: Mapping[str, str] = {
@@ -191,14 +196,26 @@ def _gate(
 ) -> Gate:
     """Judge a figure; of drift the sentence names the distribution that moved most, and how."""
     limits = list(_limits(name, settings))
-    limit = " and ".join(f"at {word} {bound:g}" for word, bound in limits)
+    limit = " and ".join(f"at {word} {in_words(name, bound)}" for word, bound in limits)
     outcome: Outcome = "pass"
     if value is None:
         outcome = "no comparison"
     elif any(value < bound if word == "least" else value > bound for word, bound in limits):
         outcome = "warn" if name in settings.warn else "block"
     moved = f", most in {shift.says}" if shift else ""
-    return Gate(name, value, limit, outcome, GATES[name] + moved)
+    shown = "none" if value is None else in_words(name, value)
+    return Gate(name, value, limit, outcome, GATES[name] + moved, shown)
+
+
+def in_words(gate: str, value: float) -> str:
+    """Return a gate's figure or limit with its unit.
+
+    >>> in_words("jaccard", 0.8349), in_words("events_ratio", 2.0), in_words("list_drift", 1.5)
+    ('83.5 %', '200 %', '1.5 times the usual')
+    """
+    if gate in GATE_OF.values():
+        return f"{value:.3g} times the usual"
+    return f"{round(100 * value, 0 if value >= 1 else 1 if value >= 0.01 else 2):g} %"
 
 
 def _limits(name: str, settings: GateSettings) -> Iterator[tuple[str, float]]:

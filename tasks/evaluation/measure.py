@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 
 from tasks.artifacts.records import Features, Made
 from tasks.evaluation import list_metrics
+from tasks.evaluation.catalogue_table import write_catalogue
 from tasks.evaluation.curves import curves
 from tasks.evaluation.drift.distributions import DISTRIBUTIONS, distributions, save
-from tasks.evaluation.new_items import new_items
+from tasks.evaluation.new_items import NewItems, new_items
 from tasks.evaluation.reach import count_candidates, count_in_log, lengths_of
+from tasks.evaluation.segments import segment_rows
 from tasks.evaluation.served_lists import Evidence, load_evidence
 from tasks.io.columns import ID, positions_of
 from tasks.io.parquet import read_column
@@ -50,8 +52,9 @@ class Metrics:
       without an event; `n_new_shown`, `n_cold_shown` are in some list, `new_share` and `cold_share`
       of the places are theirs, 0 to 1.
     - `families`: lists by family of keys.
-    - `curves`: JSON, what the report's pictures show. `distributions`: JSON, the histograms that
-      later nights compare theirs with.
+    - `curves`: JSON, what the report's pictures show, and its figures by segment. `distributions`:
+      JSON, the histograms that later nights compare theirs with. `catalogue`: the items, each with
+      its exposure (`tasks/evaluation/catalogue_table.py`).
     """
 
     coverage: float
@@ -83,6 +86,7 @@ class Metrics:
     families: dict[str, int]
     curves: Path
     distributions: Path
+    catalogue: Path
     n_over_cap: int | None = None
     n_new: int = 0
     n_new_shown: int = 0
@@ -113,8 +117,11 @@ def measure(
     shares = list_metrics.list_shares(exposure.lengths, n_users, listing.n)
     modelled = np.arange(len(evidence.available)) < features.n_items
     reach = lengths_of(exposure.lengths, count_candidates(evidence, modelled), listing.n)
+    fresh = new_items(run, features, listing.new_days)
     path, histograms = run.path("curves.json"), run.path(DISTRIBUTIONS)
-    path.write_bytes(orjson.dumps(curves(made.log, evidence, entropies), option=_OPTIONS))
+    tables = curves(made.log, evidence, entropies)
+    tables["segments"] = segment_rows(features, evidence, entropies)
+    path.write_bytes(orjson.dumps(tables, option=_OPTIONS))
     save(histograms, distributions(run, made, evidence))
     return Metrics(
         coverage=list_metrics.coverage(counts, evidence.available),
@@ -160,18 +167,18 @@ def measure(
         },
         curves=path,
         distributions=histograms,
+        catalogue=write_catalogue(run, made, evidence, fresh),
         n_over_cap=(
             _over_cap(evidence, run, features, listing) if listing.max_item_share < 1 else None
         ),
-        **_new_figures(run, features, evidence, listing.new_days),
+        **_new_figures(fresh, evidence),
         explored_share=_explored_share(evidence) if listing.explore_slots else None,
         score_kept=made.own.score_kept,
     )
 
 
-def _new_figures(run: Run, features: Features, evidence: Evidence, days: int) -> dict[str, Any]:
+def _new_figures(found: NewItems, evidence: Evidence) -> dict[str, Any]:
     """Return the figures of new and of cold items."""
-    found = new_items(run, features, days)
     counts = evidence.exposure.counts[positions_of(found.ids, evidence.ids)]
     figures: dict[str, Any] = {}
     for name, flags in (("new", found.new), ("cold", found.cold)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -10,24 +10,17 @@ from tasks.choose.candidates import Candidate, Spans
 from tasks.choose.choice import Choice
 from tasks.models.blend.settings import Weights
 from tasks.report.quality import figure
+from tasks.report.tables import Table
 from tasks.report.text import count, duration, percent
 
-#: Largest share of a night's seconds that the choice may take.
-BUDGET = 1 / 3
+#: Share of a night's seconds that the choice may take, unless it takes fewer than these seconds.
+BUDGET, _SMALL_S = 1 / 5, 60.0
 _PARTS = {"als": "ALS", "graph": "Items like theirs (graph)", "popular": "Recent popularity"}
 _WEIGHT_HEADS = ("Users with", *_PARTS.values())
 _BUCKET_HEADS = ("Items in history", "Users", "The choice", "Recent popularity", "Errors ahead")
 _BEST = 5
 
 Facts = Mapping[str, Any]
-
-
-class Table(NamedTuple):
-    """A table: caption, heads and rows of text; the first column names the row."""
-
-    caption: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 def choice_facts(choice: Choice | None, steps: Sequence[Facts]) -> dict[str, Any] | None:
@@ -101,9 +94,6 @@ def choice_tables(choice: Facts | None) -> Iterator[Table]:
     for part in parts:
         rows = [_bucket(row) for row in choice["buckets"] if row["protocol"] == part]
         yield Table(f"The choice by history, {part}", _BUCKET_HEADS, rows)
-    heads = ("Lists", *(head for each in ndcg for head in (each, "Change")))
-    rules = [_rule(row, parts) for row in choice["rules"]]
-    yield Table("The price of the rules", heads, rules)
 
 
 def _grounds(choice: Facts) -> str:
@@ -122,9 +112,9 @@ def _cost(choice: Facts) -> str:
     share, most = choice["share_of_night"], choice["share_of_night_at_most"]
     took = (
         f"The choice took {duration(choice['seconds'])}, {percent(share)} of the night's steps "
-        f"(budget {percent(most)})"
+        f"(budget {percent(most)}, or {duration(_SMALL_S)})"
     )
-    if share <= most:
+    if share <= most or choice["seconds"] < _SMALL_S:
         return f"{took}."
     return f"{took}: over budget. Lower choose.n_users or choose.n_judged, or set choose.hold."
 
@@ -171,16 +161,6 @@ def _bucket(row: Facts) -> tuple[str, ...]:
     own, popular, error = (row[f] for f in ("ndcg_at_10", "popular_ndcg_at_10", "ahead_error"))
     ahead = f"{(own - popular) / error:+.1f}" if error else "-"
     return row["history"], count(row["users"]), figure(own), figure(popular), ahead
-
-
-def _rule(row: Facts, parts: Sequence[str]) -> tuple[str, ...]:
-    cells = [row["lists"]]
-    for part in parts:
-        ndcg, price, error = (row[name][part] for name in ("ndcg_at_10", "price", "price_error"))
-        alone = ndcg - price
-        change = f"{100 * price / alone:+.1f} % ± {100 * error / alone:.1f}" if alone else "-"
-        cells += [figure(ndcg), change if price else "-"]
-    return tuple(cells)
 
 
 def _weights(weights: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from tasks.artifacts.records import Made
 from tasks.evaluation.further_models import FurtherModels
 from tasks.evaluation.measure import Metrics
 from tasks.experiments.tonight import Tonight
-from tasks.report.choice import Table
+from tasks.report.tables import Table
 from tasks.report.text import count, percent, ratio
 
 _MODEL_HEADS = (

@@ -1,20 +1,22 @@
 """The report as Markdown with its pictures inside, for Prefect's artifact page."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nightshelf.text import size_text
+from tasks.report import tables
 from tasks.report.charts import Picture
 from tasks.report.choice import choice_tables, choice_text
 from tasks.report.drift import DRIFT_HEADS, drift_rows, drift_text
 from tasks.report.experiments import experiment_tables
 from tasks.report.figures import INPUT_NAMES, QUALITY, REACH, RULES, table_of
 from tasks.report.quality import HEADS, new_items, offline_quality, offline_quality_rows
+from tasks.report.samples import sample_title
+from tasks.report.tables import Table
 from tasks.report.text import (
     GATE_HEADS,
     count,
-    duration,
     gate_rows,
     instant,
     measured_on,
@@ -23,6 +25,7 @@ from tasks.report.text import (
     type_counts,
     words,
 )
+from tasks.report.trends import trend_table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]!|~$])")
 
@@ -41,7 +44,6 @@ def escape(text: object) -> str:
 def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     """Return the report; `facts` is the content of report.json."""
     night, log, memory = facts["night"], facts["input"], facts["memory"]
-    total = sum(line["seconds"] for line in facts["steps"])
     headline = [
         (row["figure"], row["value"], row["target"], "✓ met" if row["met"] else "✗ **missed**")
         for row in facts["headline"]
@@ -50,30 +52,35 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     parts = [
         f"# {escape(night['namespace'])}, generation {night['generation']}: "
         f"{escape(words(night['state']))}",
+        escape(facts["prediction"]["sentence"]),
         f"Events up to {instant(night['as_of'])}.",
         f"**Blocked**: {escape(facts['blocked_by'])}." if facts["blocked_by"] else "",
         "## Warnings" if facts["warnings"] else "",
         "\n".join(f"- {escape(warning)}" for warning in facts["warnings"]),
         _table(("Figure", "Value", "Target", ""), headline, escaped=True),
+        "## What people will see",
+        *(part for sample in facts["samples"] for part in _sample(sample)),
+        "## The items",
+        captioned(tables.most_table(facts)),
+        captioned(tables.newly_table(facts)),
+        captioned(tables.category_table(facts)),
+        "## The last generations",
+        _table(*trend_table(facts["trends"])),
         "## Tonight's blend",
         *map(escape, choice_text(facts["choice"])),
-        *(
-            f"**{each.caption}**\n\n{_table(each.heads, each.rows)}"
-            for each in choice_tables(facts["choice"])
-        ),
+        *map(captioned, choice_tables(facts["choice"])),
         "## Models and experiments" if facts["models"] or facts["variants"] else "",
-        *(
-            f"**{each.caption}**\n\n{_table(each.heads, each.rows)}"
-            for each in experiment_tables(facts)
-        ),
+        *map(captioned, experiment_tables(facts)),
         "## The gates",
         _table(GATE_HEADS, gate_rows(facts["gates"])),
         "## The lists",
         *_images(pictures[:3]),
         _table(figures, table_of(facts["lists"], QUALITY)),
         _table(figures, table_of(facts["lists"], REACH)),
+        captioned(tables.segment_table(facts)),
         escape(new_items(facts["lists"], facts["offline_quality"])),
         _table(figures, table_of(facts["lists"], RULES)),
+        captioned(tables.cost_table(facts)),
         escape(offline_quality(facts["offline_quality"])),
         _table(HEADS, offline_quality_rows(facts["offline_quality"])),
         "## Against the nights before",
@@ -96,14 +103,30 @@ def to_markdown(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         _counts("Keys of family", memory["keys_by_family"] if memory else {}),
         "## The night",
         *_images(pictures[4:]),
-        _table(
-            ("Step", "Took"),
-            [(words(line["step"]), duration(line["seconds"])) for line in facts["steps"]]
-            + [("all", duration(total))],
-        ),
+        captioned(tables.step_table(facts["steps"])),
         escape(measured_on(memory)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def captioned(table: Table | None) -> str:
+    """Return a table under its caption; an empty string where there is none, or no rows."""
+    if table is None or not table.rows:
+        return ""
+    return f"**{escape(table.caption)}**\n\n{_table(table.heads, table.rows)}"
+
+
+def _sample(sample: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sample's user, recent history and list."""
+    yield f"**{escape(sample_title(sample))}**"
+    names = [row["title"] or row["item_id"] for row in sample["history"]]
+    if names:
+        yield f"Recently: {escape('; '.join(names))}."
+    rows = [
+        (str(place), row["title"] or row["item_id"], row["category"] or "-", row["reason"])
+        for place, row in enumerate(sample["list"], start=1)
+    ]
+    yield _table(("Place", "Item", "Category", "Reason"), rows)
 
 
 def _images(pictures: Iterable[Picture]) -> list[str]:

@@ -94,7 +94,7 @@ def gate_rows(gates: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return [
         (
             gate["says"],
-            "-" if gate["value"] is None else f"{gate['value']:.3g}",
+            "-" if gate["value"] is None else gate["shown"],
             gate["limit"],
             _OUTCOMES.get(gate["outcome"], "nothing to compare with"),
         )

@@ -64,7 +64,7 @@ def test_a_model_that_a_gate_blocks_is_left_out(redis_client: Redis, tmp_path: P
     assert "some list shows" in found.left_out["popular"]
     assert found.figures["models_left_out"] == 1
     assert found.warnings[0].startswith(
-        "model popular is left out tonight, and the default is served for it: share of"
+        "model popular is left out tonight, and the default is served for it: Available"
     )
 
 

@@ -202,8 +202,8 @@ def test_a_choice_behind_popularity_warns_by_default() -> None:
     verdict = judge(behind, NIGHT, OVERLAP, drift(), GateSettings())
     assert not verdict.blocked
     (warning,) = verdict.warnings()
-    assert warning.startswith("NDCG@10 of the chosen blend and a standard error")
-    assert ": 0.84, expected at least 1 (" in warning
+    assert warning.startswith("Offline quality of the chosen blend (NDCG@10 and a standard error)")
+    assert ": 84 %, expected at least 100 % (" in warning
 
 
 def test_what_was_predicted_is_a_figure_where_it_was_measured(tmp_path: Path) -> None:
@@ -228,22 +228,22 @@ def test_the_reasons_give_figure_and_limit() -> None:
     verdict = judge(NIGHT | {"lists": 500.0, "events": 100_000.0}, NIGHT, OVERLAP, drift(), STRICT)
     assert verdict.blocked
     assert verdict.reasons() == (
-        "lists, against the live generation: 0.5, expected at least 0.7; events read, "
-        "duplicates too, against the live generation's night: 2, expected at least 0.7 and at "
-        "most 1.6"
+        "Number of lists, of the live generation's: 50 %, expected at least 70 %; Events read, "
+        "duplicates too, of the live generation's night: 200 %, expected at least 70 % and at "
+        "most 160 %"
     )
 
 
 def test_what_may_help_stands_beside_the_figure() -> None:
     verdict = judge(NIGHT | {"unweighed_share": 0.23}, NIGHT, OVERLAP, drift(), STRICT)
     assert verdict.reasons() == (
-        "share of the events whose type has no weight, and which teach nothing: 0.23, expected at "
-        "most 0.01 (name the types in [features.weights], with 0 if they are to teach nothing, or "
+        "Events whose type has no weight, and which teach nothing: 23 %, expected at "
+        "most 1 % (name the types in [features.weights], with 0 if they are to teach nothing, or "
         "in events.idle)"
     )
     warned = judge(NIGHT | {"top_item_share": 0.96}, NIGHT, OVERLAP, drift(), GateSettings())
     assert warned.warnings() == (
-        "share of the lists that show the most shown item: 0.96, expected at most 0.95",
+        "Lists that show the most shown item: 96 %, expected at most 95 %",
     )
 
 
@@ -258,10 +258,11 @@ def test_drift_warns_by_default_and_names_the_distribution_that_moved_most() -> 
     verdict = judge(NIGHT, NIGHT, OVERLAP, moved, GateSettings())
     assert not verdict.blocked
     assert verdict.warnings() == (
-        "drift of log and features from the nights before, in multiples of the usual, most in "
-        "events a user (PSI 0.400; share of '3' from 10.0 % to 20.0 %): 4, expected at most 3",
-        "drift of the lists from the nights before, in multiples of the usual, most in shown by "
-        "category (PSI 0.500; share of 'mugs' from 25.0 % to 50.0 %): 5, expected at most 1.5",
-        "NDCG@10 and two standard errors, against the median of the nights before: 0.9, expected "
-        "at least 0.95",
+        "Drift of log and features from the nights before, most in events a user (PSI 0.400; "
+        "share of '3' from 10.0 % to 20.0 %): 4 times the usual, expected at most 3 times the "
+        "usual",
+        "Drift of the lists from the nights before, most in shown by category (PSI 0.500; share of "
+        "'mugs' from 25.0 % to 50.0 %): 5 times the usual, expected at most 1.5 times the usual",
+        "Offline quality (NDCG@10 and two standard errors), of the median of the nights before: "
+        "90 %, expected at least 95 %",
     )
