@@ -27,7 +27,8 @@ from tasks.models.registry import MODELS
 from tasks.pipeline import Pipeline, Recipe
 from tasks.recommend.similar_items import similar_items
 from tasks.recommend.topn import LIST_STEPS
-from tasks.report.build import Outcome, write_report
+from tasks.report.build import write_report
+from tasks.report.facts import Outcome
 from tasks.runs.journal import computed
 from tasks.runs.resume import find_done, take_over
 from tasks.runs.run_folder import Run, highest_generation

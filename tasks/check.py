@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow.parquet as pq
 
-from nightshelf.client.transport.redis_url import check_url
+from nightshelf.client.transport.address import parse_address
 from nightshelf.contract.keys import Keys
 from nightshelf.errors import InvalidKey
 from tasks.errors import SettingsError
@@ -23,8 +23,10 @@ from tasks.ingest.contract import Inputs, Relation, examine_inputs
 from tasks.ingest.findings import find_all
 from tasks.ingest.validate import Validation, validate
 from tasks.io.duckdb_session import connect, query, write_query
+from tasks.io.memory import limit_memory
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings
+from tasks.spark.engine import check_engine
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,18 @@ def check(
     """
     checked = Checked(as_of or midnight())
     settings = _settings(checked, namespace, config)
+    try:
+        check_engine(settings.engine)
+    except SettingsError as error:
+        checked.errors.append(str(error))
     inputs = examine_inputs(events, items, users, settings.inputs, hashed=False)
     checked.errors += inputs.problems
     checked.warnings += inputs.notes
-    if inputs.events.groups and inputs.items.groups and not inputs.items.problems:
+    if settings.engine.name != "duckdb" and not quarantine:
+        checked.rows += [
+            _files(relation) for relation in inputs.relations
+        ]  # rows are for executors
+    elif inputs.events.groups and inputs.items.groups and not inputs.items.problems:
         try:
             _validate_rows(checked, inputs, settings, quarantine)
         except (duckdb.Error, OSError) as error:
@@ -96,9 +106,10 @@ def _settings(checked: Checked, namespace: str, config: Path | None) -> Settings
     except SettingsError as error:
         checked.errors.append(str(error))
         return Settings.model_construct()
+    limit_memory(settings.machine)
     checked.warnings += (f"{doubt}." for doubt in settings.features.doubts())
     try:
-        check_url(settings.redis_url.get_secret_value())
+        parse_address(settings.redis_url.get_secret_value())
     except ValueError as error:
         checked.errors.append(f"REDIS_URL: {error}")
     return settings

@@ -32,6 +32,7 @@ from tasks.evaluation.settings import EvaluateSettings, GateSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.contract import InputSettings
 from tasks.ingest.settings import EventSettings
+from tasks.io.memory import MachineSettings
 from tasks.models.als.settings import TrainSettings
 from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.ease.settings import EaseSettings
@@ -44,10 +45,17 @@ from tasks.readout.settings import ReadoutSettings
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.refresh.settings import RefreshSettings
 from tasks.report.settings import Targets
+from tasks.runs.settings import RunsSettings
 from tasks.settings_file import DEFAULT, Known, SettingsFile, unknown_names
+from tasks.spark.settings import EngineSettings, SparkSettings
+from tasks.watch.settings import WatchSettings
 
 _PREFIX = "NIGHTSHELF_"
 _REDIS_URL = ("NIGHTSHELF_REDIS_URL", "REDIS_URL", "redis_url")
+#: No list follows from these; the first three hold secrets.
+_NOT_RECORDED = {"redis_url", "watch", "spark", "machine"}
+#: Never repeated in an error.
+_SECRETS = {("spark", "session"), ("watch", "notify"), ("watch", "service_key")}
 
 
 class Settings(BaseSettings):
@@ -89,6 +97,11 @@ class Settings(BaseSettings):
     compact: CompactSettings = CompactSettings()
     refresh: RefreshSettings = RefreshSettings()
     readout: ReadoutSettings = ReadoutSettings()
+    watch: WatchSettings = WatchSettings()
+    runs: RunsSettings = RunsSettings()
+    machine: MachineSettings = MachineSettings()
+    engine: EngineSettings = EngineSettings()
+    spark: SparkSettings = SparkSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -129,8 +142,8 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     def public(self) -> dict[str, Any]:
-        """Return every setting but the address of Redis, for the run's record."""
-        steps = set(type(self).model_fields) - {"redis_url"}
+        """Return every setting that a result may follow from, for the run's record."""
+        steps = set(type(self).model_fields) - _NOT_RECORDED
         return {name: asdict(getattr(self, name)) for name in sorted(steps)}
 
     @property
@@ -211,7 +224,8 @@ def _said(wrong: ErrorDetails, file: SettingsFile) -> str:
     variable = f"{_PREFIX}{step}__{name}".upper()
     stands = variable in map(str.upper, os.environ)
     at = variable if stands else file.where(step, name)
-    return f"{'.'.join([at, *inside])}: {reason}; it is {wrong['input']!r:.80}"
+    it_is = "" if (step, name) in _SECRETS else f"; it is {wrong['input']!r:.80}"
+    return f"{'.'.join([at, *inside])}: {reason}{it_is}"
 
 
 def _steps_in_environment() -> set[str]:

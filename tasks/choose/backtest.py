@@ -18,7 +18,7 @@ from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
 from tasks.models.als.model import Als
 from tasks.models.base import Interactions
-from tasks.models.blend.model import Blend, fit_factors, fit_links
+from tasks.models.blend.model import Blend, fit_parts
 from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.graph.links import profiles_of
 from tasks.models.graph.model import Graph
@@ -49,6 +49,14 @@ class Learnt:
     audiences: Mapping[str, Audience]
 
 
+@dataclass(frozen=True, eq=False)
+class RuledFigures:
+    """Figures of lists under a rule: NDCG@10 of each judged user with a history, and score sum."""
+
+    ndcg: Floats
+    scores: float
+
+
 @dataclass
 class Backtest:
     """Lists of candidates, each judged by NDCG@10 for the users of the splits.
@@ -61,15 +69,14 @@ class Backtest:
     recipe: Recipe
     parts: BlendParts
     _learnt: dict[tuple[float, float], Learnt] = field(default_factory=dict)
-    _als: dict[float, Als | Ials] = field(default_factory=dict)
-    _graphs: dict[float, Graph] = field(default_factory=dict)
+    _parts: dict[float, tuple[Als | Ials, Graph]] = field(default_factory=dict)
     _blends: dict[Spans, Blend] = field(default_factory=dict)
     _counted: dict[float, Popularity] = field(default_factory=dict)
     _index: dict[Spans, ItemIndex] = field(default_factory=dict)
 
     def of(self, parts: BlendParts) -> "Backtest":
         """Return this backtest with other settings of the parts; both share their features."""
-        return replace(self, parts=parts, _als={}, _graphs={}, _blends={}, _index={})
+        return replace(self, parts=parts, _parts={}, _blends={}, _index={})
 
     @cached_property
     def buckets(self) -> Mapping[str, Ints]:
@@ -93,18 +100,21 @@ class Backtest:
             found[name] = figures[self.buckets[name] > 0]
         return found
 
-    def ruled_ndcg(
+    def ruled(
         self, spans: Spans, blend: BlendSettings, rule: TopNSettings
-    ) -> Mapping[str, Floats]:
-        """Return NDCG@10 of each judged user with a history, of lists under a rule, by protocol."""
+    ) -> Mapping[str, RuledFigures]:
+        """Return the figures of the judged users' lists under a rule, by protocol."""
         learnt = self._learn(spans.learning, spans.profile)
         model = self._blend(learnt, spans)
         scoring = replace(model, settings=replace(model.settings, blend=blend)).scoring
         index, found = self._indexed(spans), {}
         for name, audience in learnt.audiences.items():
-            hits = hits_of(audience, model_lists(audience, scoring, rule, index))
-            figures = ndcg(hits, audience.n_relevant, DEPTH)
-            found[name] = figures[self.buckets[name] > 0]
+            lists = model_lists(audience, scoring, rule, index)
+            figures = ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)
+            own = scoring.of(audience.rows[audience.known])
+            found[name] = RuledFigures(
+                figures[self.buckets[name] > 0], own.sum_of(lists[audience.known])
+            )
         return found
 
     def strangers_ndcg(self, half_life_days: float) -> Floats:
@@ -119,11 +129,10 @@ class Backtest:
 
     def _blend(self, learnt: Learnt, spans: Spans) -> Blend:
         """Return a blend of the users and items that are known, of any weights."""
-        if spans.learning not in self._als:
-            self._als[spans.learning] = fit_factors(learnt.data, self.parts)
-            self._graphs[spans.learning] = fit_links(learnt.data, self.parts)
+        if spans.learning not in self._parts:
+            self._parts[spans.learning] = fit_parts(learnt.data, self.parts)
         if spans not in self._blends:
-            als, graph = self._als[spans.learning], self._graphs[spans.learning]
+            als, graph = self._parts[spans.learning]
             profiles = profiles_of(learnt.data.recent, graph.facts["unit"])
             graph = replace(graph, profiles=profiles)
             popular = self._popular(learnt, spans.popular)

@@ -28,7 +28,9 @@ class Choice:
     - `days`: days held out; `n_candidates`: candidates judged; 0 where the settings were held.
     - By protocol ("by time", "last event"), none where the settings were held: `n_judged` users;
       `ndcg`, `popular_ndcg`: NDCG@10 of the choice and of recent popularity on the same users;
-      `ndcg_error`, `ahead_error`: standard errors of the first, and of their paired difference.
+      `ndcg_error`, `ahead_error`: standard errors of the first, and of their paired difference;
+      `last_ndcg`, `last_error`: NDCG@10 of the night before's blend on the same users, and the
+      standard error of its paired difference to the choice; none without one.
     """
 
     evidence: Path
@@ -47,6 +49,8 @@ class Choice:
     ndcg_error: Mapping[str, float] = field(default_factory=dict)
     popular_ndcg: Mapping[str, float] = field(default_factory=dict)
     ahead_error: Mapping[str, float] = field(default_factory=dict)
+    last_ndcg: Mapping[str, float] = field(default_factory=dict)
+    last_error: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def candidate(self) -> Candidate:

@@ -69,10 +69,13 @@ def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings)
 def sampled(run: Run, log: CleanLog, n_users: int) -> CleanLog:
     """Return the log of a sample of users by a hash of their ids; all of it if there are fewer."""
     with connect(run.folder) as db:
-        db.read_parquet(one_file(log.events)).create_view("events")
-        (known,) = db.execute("SELECT count(DISTINCT user_id) FROM events").fetchone() or (0,)
-    if known <= n_users:
-        return log
+        events = db.read_parquet(one_file(log.events))
+        # An estimate is enough where there are far more users, and costs a fifth of the time.
+        ((some,),) = events.aggregate("approx_count_distinct(user_id)").fetchall()
+        if some <= 2 * n_users:
+            ((known,),) = events.aggregate("count(DISTINCT user_id)").fetchall()
+            if known <= n_users:
+                return log
     return _write(run, log, "sample", "events_of_sample", n_users=n_users)
 
 

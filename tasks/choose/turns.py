@@ -58,6 +58,7 @@ class Turns:
         chosen = self._turn(Candidate(found.spans, each) for each in WEIGHTS)
         figures, popular = self.figures(chosen), self.figures(self._popular)
         ahead = {name: figures[name] - popular[name] for name in figures}
+        last = self.figures(self._last.candidate) if self._last else {}
         choice = Choice(
             evidence=run.path("choice.json"),
             why=_why(chosen, figures, popular),
@@ -75,6 +76,8 @@ class Turns:
             ndcg_error=_errors(figures),
             popular_ndcg=_means(popular),
             ahead_error=_errors(ahead),
+            last_ndcg=_means(last),
+            last_error=_errors({name: figures[name] - each for name, each in last.items()}),
         )
         write_choice(
             choice,

@@ -45,6 +45,8 @@ class CollectSettings:
       round trip (of up to 250 entries) that reaches either.
     - `claim_after_s`: entries taken so long ago and not acknowledged are collected again.
     - `clock_tolerance_s`: how far beyond its arrival an event's `ts` may lie.
+    - `replay`: an event's `arrived_at` is its `ts`, as for past days that are played again; else it
+      is the time at which Redis took it.
     """
 
     max_s: PositiveFloat = 50.0
@@ -52,6 +54,7 @@ class CollectSettings:
     max_batch_bytes: PositiveInt = 16 * 2**20
     claim_after_s: NonNegativeFloat = 120.0
     clock_tolerance_s: NonNegativeFloat = 3600.0
+    replay: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _sort_out(entries: Iterable[Entry], settings: CollectSettings) -> _SortedOut
     sorted_out = _SortedOut({}, [])
     for entry in entries:
         try:
-            row = row_of(entry, settings.clock_tolerance_s)
+            row = row_of(entry, settings.clock_tolerance_s, replay=settings.replay)
         except Malformed as malformed:
             sorted_out.malformed.append((entry, str(malformed)))
         else:

@@ -50,11 +50,11 @@ class Malformed(Exception):  # noqa: N818 - a condition of one entry, not an err
     """A malformed entry; its text is one of a few reasons."""
 
 
-def row_of(entry: Entry, clock_tolerance_s: float) -> Row:
+def row_of(entry: Entry, clock_tolerance_s: float, *, replay: bool = False) -> Row:
     """Return an entry as a row of `EVENTS`; raises `Malformed`.
 
-    `arrived_at` is the time in the entry's id, by the server's clock; `ts` may lie
-    `clock_tolerance_s` beyond it.
+    `arrived_at` is the time in the entry's id, by the server's clock, and `ts` may lie
+    `clock_tolerance_s` beyond it; in a `replay` it is `ts`.
     """
     entry_id, fields = entry
     row: Row = dict.fromkeys(EVENTS.names)
@@ -67,6 +67,8 @@ def row_of(entry: Entry, clock_tolerance_s: float) -> Row:
     row[ARRIVED_AT] = _arrived_at(entry_id)
     if row[TS] - row[ARRIVED_AT] > timedelta(seconds=clock_tolerance_s):
         raise Malformed("ts in the future")
+    if replay:
+        row[ARRIVED_AT] = row[TS]
     return row
 
 

@@ -1,9 +1,12 @@
 """A run's saved model and rules."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
+import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue, load_catalogue
@@ -38,6 +41,11 @@ class Night:
     histories: Histories
     rules: TopNSettings
     seen_types: tuple[str, ...]
+
+    @cached_property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """Flags of the items that the model can give a score (items,): others enter no list."""
+        return self.model.scoring.scored
 
 
 def load_night(folder: Path, name: str) -> Night:

@@ -25,22 +25,30 @@ def clean_events(run: Run, inputs: Inputs, settings: EventSettings, *, now: date
     """
     with connect(run.folder) as db:
         found = validate(db, inputs, settings, run.as_of, now)
-        log = _write(run, db, inputs, found)
-    if too_many := found.too_many(settings.max_bad_share):
+        clean = distinct_events(db)
+        n_events = write_log(run.path("events.parquet"), clean.schema, clean)
+        log = record(run, db, inputs, found, n_events)
+    refuse_bad(log, found, settings.max_bad_share)
+    return log
+
+
+def refuse_bad(log: CleanLog, found: Validation, max_bad_share: float) -> None:
+    """Raise `TooManyBadRows` for a relation with a larger share of bad rows."""
+    if too_many := found.too_many(max_bad_share):
         raise TooManyBadRows(
             f"{too_many}. Each row with its reason is in {log.quarantine}. "
             + "".join(f"{warning}. " for warning in log.warnings)
             + "Mend the log, or raise NIGHTSHELF_EVENTS__MAX_BAD_SHARE."
         )
-    return log
 
 
-def _write(run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, found: Validation) -> CleanLog:
+def record(
+    run: Run, db: duckdb.DuckDBPyConnection, inputs: Inputs, found: Validation, n_events: int
+) -> CleanLog:
+    """Write the files beside the clean events, which are written, and return the record of all."""
     events, items, users = (run.path(f"{name}.parquet") for name in ("events", "items", "users"))
     quarantine = run.path("quarantine.parquet")
     write_query(db, query("ingest/quarantine"), quarantine, {})
-    clean = distinct_events(db)
-    n_events = write_log(events, clean.schema, clean)
     n_items = write_query(db, query("ingest/clean_items"), items, {"as_of": run.as_of})
     write_query(db, query("ingest/clean_users"), users, {})
     types = db.execute(query("ingest/count_event_types"), {"path": one_file(events)}).fetchall()

@@ -23,6 +23,7 @@ items     price         no       number, not negative
 items     available     no       true or false; null and absent count as true
 items     created_at    no       timestamp or text; not available before it
 items     tags          no       list of text
+items     image_url     no       text: http, https, or relative; any other counts as none
 users     user_id       yes      text or integer
 users     segment       no       text
 users     created_at    no       timestamp or text
@@ -56,6 +57,7 @@ from tasks.io.columns import (
     CREATED_AT,
     EVENT_ID,
     EVENT_TYPE,
+    IMAGE_URL,
     ITEM_ID,
     PRICE,
     SEGMENT,
@@ -94,6 +96,7 @@ CONTRACT: Mapping[RelationName, Mapping[str, tuple[Kind, bool]]] = {
         AVAILABLE: ("flag", False),
         CREATED_AT: ("time", False),
         TAGS: ("texts", False),
+        IMAGE_URL: ("text", False),
     },
     "users": {
         USER_ID: ("text", True),

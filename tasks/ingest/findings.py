@@ -18,6 +18,9 @@ _MAX_GAP_SHARE = 0.1
 #: Age of the last event at `as_of` from which on a log counts as old.
 _OLD = timedelta(days=3)
 
+#: Characters of an address that a sentence shows.
+_SHOWN = 100
+
 #: An id without differences between exports of one column: 007, 7.0, ' 7', '"7"', A7.
 _PLAIN_ID = """
 CREATE TEMP MACRO plain_id(id) AS
@@ -33,6 +36,7 @@ def find_all(db: duckdb.DuckDBPyConnection, as_of: datetime, n_events: int) -> I
     yield from _items(db)
     yield from _users(db, parts)
     yield from _prices(db)
+    yield from _images(db)
     yield from _old_log(db, as_of)
     yield from _repeats(db, parts)
 
@@ -77,6 +81,17 @@ def _prices(db: duckdb.DuckDBPyConnection) -> Iterator[str]:
         yield (
             f"items: {found['n']:,} prices are negative or not finite, as {price} of item "
             f"'{item}'; the items are kept, without a price"
+        )
+
+
+def _images(db: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    (found,) = _rows(db, "find_images")
+    if found["n"]:
+        item, address = found["sample"]
+        yield (
+            f"items: {found['n']:,} addresses of pictures are neither http(s) nor relative, or "
+            f"hold spaces, as '{address[:_SHOWN]}' of item '{item}'; the items are kept, without a "
+            "picture. Write image_url as https://..., or as a path"
         )
 
 

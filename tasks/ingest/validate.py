@@ -76,24 +76,34 @@ def validate(
 
     `find_repeated` then makes the views of events that occur more than once.
     """
-    parameters = {
+    parameters = rules_of(settings, as_of, now)
+    for relation in (inputs.items, inputs.users, inputs.events):
+        validate_relation(db, relation, parameters)
+    find_repeated(db)
+    idle = db.execute(query("ingest/count_idle"), {"idle": parameters["idle"]}).fetchall()
+    return Validation(count_rows(db), idle[0][1])
+
+
+def rules_of(settings: EventSettings, as_of: datetime, now: datetime) -> dict[str, Any]:
+    """Return the parameters of the statements that validate."""
+    return {
         "as_of": as_of,
         "now": now + timedelta(seconds=settings.clock_tolerance_s),
         "max_id_bytes": MAX_ID_BYTES,
         "may_be_negative": list(settings.may_be_negative),
         "idle": list(settings.idle),
     }
-    for relation in (inputs.items, inputs.users, inputs.events):
-        _validate(db, relation, parameters)
-    find_repeated(db)
+
+
+def count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, Counter[str]]:
+    """Count the rows of the three validated tables by relation and reason; '' for good ones."""
     rows: dict[str, Counter[str]] = {name: Counter() for name in ("events", "items", "users")}
     for name, reason, n in db.execute(query("ingest/count_reasons")).fetchall():
         rows[name][reason or ""] = n
-    idle = db.execute(query("ingest/count_idle"), {"idle": parameters["idle"]}).fetchall()
-    return Validation(rows, idle[0][1])
+    return rows
 
 
-def _validate(
+def validate_relation(
     db: duckdb.DuckDBPyConnection, relation: Relation, parameters: dict[str, Any]
 ) -> None:
     """Make the table validated_<relation>: every row with its `reason`, null for a good one."""

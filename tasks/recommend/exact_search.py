@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.catalogue import Catalogue
 from tasks.artifacts.factors import Factors
 from tasks.artifacts.scoring import Scoring
+from tasks.io.blas import one_blas_thread
 from tasks.io.parallel import parallel_map
 from tasks.recommend._jit.item_blocks import ItemIndex, arrange, gather
 from tasks.recommend._jit.search import list_block
@@ -38,7 +38,7 @@ def index_of(scoring: Scoring, catalogue: Catalogue) -> ItemIndex:
 
     Also one without links, whose users then reach nothing by them.
     """
-    with threadpool_limits(1, "blas"):  # so little work that threads would wait for one another
+    with one_blas_thread():  # so little work that threads would wait for one another
         items = _dense(scoring.items)
         return arrange(items, catalogue.categories, catalogue.available, scoring.neighbours)
 
@@ -49,21 +49,19 @@ def rank(
     seen: sp.csr_matrix,
     settings: TopNSettings,
     index: ItemIndex | None = None,
+    size: int | None = None,
 ) -> Generator[Block, None, None]:
     """Yield the exact lists of all users of a `scoring`, block by block, in order.
 
     `catalogue` and `seen` (users x items) are in the scoring's order. The answer depends on neither
     block size nor number of threads: links and products of whole numbers find the candidates, and
     those are scored in one fixed order. At most `max_bytes` of candidates and scratch stand at a
-    time. `index` is that of `index_of`, where it is at hand.
+    time. `index` is that of `index_of`, where it is at hand; `size` users are a block, by default
+    as many as `block_users` says.
     """
     users, index = _dense(scoring.users), index or index_of(scoring, catalogue)
-    rules = rules_for(
-        settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
-        catalogue.uncapped, int(np.count_nonzero(index.categories == catalogue.uncapped)),
-    )  # fmt: skip
-    room = _room(settings.max_bytes // (os.cpu_count() or 1), index, rules)
-    size = min(room, max(_LEAST_BLOCK, -(-len(users) // _LEAST_BLOCKS)))
+    rules = _rules(catalogue, settings, index)
+    size = size or block_users(len(users), catalogue, settings, index)
 
     def search_block(first: int) -> Block:
         block = gather(users, seen, index, first, size, scoring.profiles)
@@ -76,6 +74,22 @@ def rank(
         return Block(first, out, scores, lengths)
 
     yield from parallel_map(search_block, (first for first in range(0, len(users), size)))
+
+
+def block_users(
+    n_users: int, catalogue: Catalogue, settings: TopNSettings, index: ItemIndex
+) -> int:
+    """Return the number of users a block: as many as fit, and no more than keep all cores busy."""
+    rules = _rules(catalogue, settings, index)
+    room = _room(settings.max_bytes // (os.cpu_count() or 1), index, rules)
+    return min(room, max(_LEAST_BLOCK, -(-n_users // _LEAST_BLOCKS)))
+
+
+def _rules(catalogue: Catalogue, settings: TopNSettings, index: ItemIndex) -> Rules:
+    return rules_for(
+        settings.n, settings.page_size, settings.max_per_category, catalogue.n_categories,
+        catalogue.uncapped, int(np.count_nonzero(index.categories == catalogue.uncapped)),
+    )  # fmt: skip
 
 
 def _dense(factors: Factors) -> Factors:

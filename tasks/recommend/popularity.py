@@ -9,7 +9,6 @@ does not.
 from collections.abc import Iterator
 from datetime import datetime
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -23,7 +22,7 @@ from tasks.features.build import open_log
 from tasks.features.recent_popularity import recent_popularity, segment_popularity
 from tasks.features.settings import FeatureSettings
 from tasks.io.columns import CREATED_AT, ITEM_ID, positions_of
-from tasks.io.duckdb_session import connect, query
+from tasks.io.duckdb_session import Relations, connect, query
 from tasks.io.parquet import write_table
 from tasks.recommend._jit.category_cap import walk
 from tasks.recommend.settings import PopularitySettings, TopNSettings
@@ -43,14 +42,25 @@ def popular_lists(
     weighing: FeatureSettings,
 ) -> Lists:
     """Write a list for `all`, each category, each user segment, `trending` and `new`."""
-    catalogue = load_catalogue(features.items)
-    popularity = load_popularity(features)
     with connect(run.folder) as db:
         open_log(db, log, weighing)
-        batches = [
-            _list(segment, scores, popularity, catalogue, listing)
-            for segment, scores in _segments(run, db, features, catalogue, settings)
-        ]
+        return lists_from(db, run, features, settings, listing)
+
+
+def lists_from(
+    db: Relations,
+    run: Run,
+    features: Features,
+    settings: PopularitySettings,
+    listing: TopNSettings,
+) -> Lists:
+    """Write the lists, as `popular_lists` does, from the relations of `open_log`."""
+    catalogue = load_catalogue(features.items)
+    popularity = load_popularity(features)
+    batches = [
+        _list(segment, scores, popularity, catalogue, listing)
+        for segment, scores in _segments(run, db, features, catalogue, settings)
+    ]
     lists = pa.Table.from_batches(batches).combine_chunks()
     path = run.path("lists/popular.parquet")
     write_table(path, lists)
@@ -66,7 +76,7 @@ def load_popularity(features: Features) -> Scores:
 
 def _segments(
     run: Run,
-    db: duckdb.DuckDBPyConnection,
+    db: Relations,
     features: Features,
     catalogue: Catalogue,
     settings: PopularitySettings,
@@ -86,7 +96,7 @@ def _segments(
 
 
 def _trending(
-    run: Run, db: duckdb.DuckDBPyConnection, catalogue: Catalogue, settings: PopularitySettings
+    run: Run, db: Relations, catalogue: Catalogue, settings: PopularitySettings
 ) -> Scores:
     windows = {"recent_days": settings.recent_days, "past_days": settings.past_days}
     parameters = {"as_of": run.as_of, **windows}

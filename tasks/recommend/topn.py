@@ -7,17 +7,19 @@ of unknown category are alike in nothing that we know: they always have room.
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
+import scipy.sparse as sp
 
 from tasks.artifacts.catalogue import Catalogue, load_catalogue
 from tasks.artifacts.factors import load_matrix
 from tasks.artifacts.list_tables import list_batch, named
 from tasks.artifacts.records import LIST_SCHEMA, Features, Lists, TrainedModel
+from tasks.artifacts.scoring import Scoring
+from tasks.io.blas import one_blas_thread
 from tasks.io.parallel import parallel_map
 from tasks.io.parquet import write_parquet
 from tasks.models.base import NOTHING, POPULAR, Histories, Model
@@ -60,6 +62,32 @@ def list_step(name: str, file: str) -> Callable[..., Lists]:
     return computed(write_lists)
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """All that the lists of a model's active users follow from, in the order of these users."""
+
+    model: Model
+    histories: Histories
+    scoring: Scoring
+    catalogue: Catalogue
+    seen: sp.csr_matrix
+    n_inactive: int
+
+
+def prepare(run: Run, features: Features, model: Model, settings: TopNSettings) -> Ready:
+    """Load what the lists of a model follow from, and leave inactive users out."""
+    catalogue = load_catalogue(features.items, model.item_ids)
+    seen, n_users = load_matrix(features.seen), len(model.user_ids)
+    histories = Histories(load_matrix(features.interactions), load_matrix(features.recent))
+    if days := settings.active_within_days:
+        active = active_rows(features.users, model.user_ids, run.as_of, days)
+        model, seen, histories = model.of(active), seen[active], histories.of(active)
+    scoring = model.scoring
+    catalogue = replace(catalogue, available=catalogue.available & scoring.scored)
+    n_inactive = n_users - len(model.user_ids)
+    return Ready(model, histories, scoring.lean, catalogue, seen, n_inactive)
+
+
 def make_lists(
     run: Run,
     features: Features,
@@ -70,28 +98,29 @@ def make_lists(
     progress: Progress = no_progress,
 ) -> Lists:
     """Write the lists of a model in memory, as the step `top_n` does."""
-    catalogue = load_catalogue(features.items, model.item_ids)
-    seen, n_users = load_matrix(features.seen), len(model.user_ids)
-    histories = Histories(load_matrix(features.interactions), load_matrix(features.recent))
-    if days := settings.active_within_days:
-        active = active_rows(features.users, model.user_ids, run.as_of, days)
-        model, seen, histories = model.of(active), seen[active], histories.of(active)
-    user_ids, scoring = model.user_ids, model.scoring
-    catalogue = replace(catalogue, available=catalogue.available & scoring.scored)
+    ready = prepare(run, features, model, settings)
+    user_ids, catalogue = ready.model.user_ids, ready.catalogue
     kept: float | None = None
     lists: Parts
     if settings.trades:
         kept, lists = ruled(
-            run, features, user_ids, scoring, catalogue, seen, settings, model.likeness
+            run,
+            features,
+            user_ids,
+            ready.scoring,
+            catalogue,
+            ready.seen,
+            settings,
+            ready.model.likeness,
         )
     else:
-        lists = ((each, None) for each in rank(scoring, catalogue, seen, settings))
+        lists = ((each, None) for each in rank(ready.scoring, catalogue, ready.seen, settings))
     n_lists = n_full = 0
 
     def explained(part: tuple[Block, Flags | None]) -> tuple[Block, pa.RecordBatch]:
         block, explored = part
         because = reasons.result()(block.first, block.items, block.lengths)
-        return block, _batch(user_ids, catalogue, block, because, explored)
+        return block, list_rows(user_ids, catalogue, block, because, explored)
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal n_lists, n_full
@@ -103,10 +132,10 @@ def make_lists(
 
     path = run.path(file)
     # BLAS is held here: threads that begin and end when they like must not each give it back.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as beside:
-        reasons = beside.submit(model.reasons, histories)
+    with one_blas_thread(), ThreadPoolExecutor(1) as beside:
+        reasons = beside.submit(ready.model.reasons, ready.histories)
         write_parquet(path, LIST_SCHEMA, batches())
-    return Lists(path, n_lists, n_full, kept, n_inactive=n_users - len(user_ids))
+    return Lists(path, n_lists, n_full, kept, n_inactive=ready.n_inactive)
 
 
 #: The default model's lists.
@@ -117,12 +146,12 @@ LIST_STEPS: Mapping[str, Callable[..., Lists]] = {
 }
 
 
-def _batch(
+def list_rows(
     user_ids: pa.StringArray,
     catalogue: Catalogue,
     block: Block,
     because: npt.NDArray[np.int32],
-    explored: Flags | None,
+    explored: Flags | None = None,
 ) -> pa.RecordBatch:
     """Turn a block of positions into rows of `LIST_SCHEMA`."""
     filled = np.arange(block.items.shape[1]) < block.lengths[:, None]

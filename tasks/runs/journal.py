@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from tasks.io.parquet import file_hash
+from tasks.runs.peak_memory import peak_memory
 from tasks.runs.run_folder import Run
 
 P = ParamSpec("P")
@@ -16,14 +17,15 @@ R = TypeVar("R")
 
 
 def step(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate[Run, P], R]:
-    """Journal a step of the night: its name, its seconds and the counts of its record."""
+    """Journal a step of the night: name, seconds, peak memory and the counts of its record."""
 
     @wraps(function)
     def journalled(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.perf_counter()
         with run.writing(function.__name__):
-            record = function(run, *args, **kwargs)
-            run.note(function.__name__, time.perf_counter() - started, record)
+            with peak_memory() as peak:
+                record = function(run, *args, **kwargs)
+            run.note(function.__name__, time.perf_counter() - started, record, peak.n_bytes)
         return record
 
     return journalled
@@ -42,10 +44,12 @@ def computed(function: Callable[Concatenate[Run, P], R]) -> Callable[Concatenate
                 return cast("R", _unpacked(function, line["record"], run.folder))
         started = time.perf_counter()
         with run.writing(function.__name__):
-            record = function(run, *args, **kwargs)
+            with peak_memory() as peak:
+                record = function(run, *args, **kwargs)
             seconds = time.perf_counter() - started
             packed, files = _packed(record, run.folder), _files(record, run.folder)
-            run.note(function.__name__, seconds, record, record=packed, files=files)
+            more = {"record": packed, "files": files}
+            run.note(function.__name__, seconds, record, peak.n_bytes, **more)
         return record
 
     return once

@@ -1,15 +1,16 @@
 """Resuming an unfinished night: finished steps are taken over, not computed again.
 
 A restarted night takes a new number, and links the files of finished steps of an unfinished run of
-the same night: same `as_of`, input files, settings and code. Finished files never change, so they
-can be shared (docs/decisions/0013-resume.md).
+the same night: same `as_of`, input files, settings and code. Where files were added meanwhile, as
+tracked events are each minute, the log is cleaned anew; if that makes the same clean log, the rest
+is taken over. Finished files never change, so they can be shared (docs/decisions/0013-resume.md).
 """
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import distributions
@@ -21,6 +22,8 @@ from tasks.runs.journal import step
 from tasks.runs.run_folder import Run
 
 _MADE_FROM = "made_from.json"
+#: Files of the clean log that the steps after it read.
+_CLEAN = ("events.parquet", "items.parquet", "users.parquet")
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,26 @@ def take_over(run: Run, digests: Mapping[str, str], config_hash: str) -> Taken:
     """Take over the finished steps of an unfinished run of the same night."""
     made_from = _made_from(run, digests, config_hash)
     run.path(_MADE_FROM).write_text(json.dumps(made_from, indent=2) + "\n")
-    source = _unfinished(run, made_from)
-    return Taken(adopt(run, source), source.generation) if source else Taken(0, None)
+    return _taken(run, _unfinished(run, lambda source: source == made_from))
+
+
+@step
+def take_over_rest(run: Run) -> Taken:
+    """Take over the steps after the clean log, where other input files led to the same one.
+
+    Nothing where the clean log is itself taken over: then the rest is too.
+    """
+    made_from, mine = _load(run.path(_MADE_FROM)), _clean_files(run)
+    taken = any("taken_from" in line for line in run.journal())
+    if taken or not mine or not isinstance(made_from, dict):
+        return Taken(0, None)
+
+    def same(source: object) -> bool:
+        return isinstance(source, dict) and source | {"inputs": None} == made_from | {
+            "inputs": None
+        }
+
+    return _taken(run, _unfinished(run, same, lambda source: _clean_files(source) == mine))
 
 
 def find_done(run: Run, digests: Mapping[str, str], config_hash: str, last_step: str) -> Run | None:
@@ -57,9 +78,11 @@ def find_done(run: Run, digests: Mapping[str, str], config_hash: str, last_step:
 def adopt(run: Run, source: Run) -> int:
     """Link the files of another run's computed steps into this folder; return their number.
 
-    A step whose files are gone or altered is computed again, with all after it.
+    A step whose files are gone or altered is computed again, with all after it. Steps that this run
+    has finished itself are passed over.
     """
-    computed = (line for line in source.journal() if "record" in line)
+    have = {line["step"] for line in run.journal()}
+    computed = (line for line in source.journal() if "record" in line and line["step"] not in have)
     intact = list(takewhile(lambda line: _intact(line["files"], source.folder), computed))
     for line in intact:
         for name in line["files"]:
@@ -77,19 +100,34 @@ def _made_from(run: Run, digests: Mapping[str, str], config_hash: str) -> dict[s
     }
 
 
-def _unfinished(run: Run, made_from: Mapping[str, object]) -> Run | None:
+def _unfinished(
+    run: Run, same: Callable[[object], bool], also: Callable[[Run], bool] = lambda _: True
+) -> Run | None:
     """Return the run with the most finished steps of the same night, the newest of equals.
 
     Runs older than a finished one do not count: starting that night again means computing it anew.
     """
     found: dict[Run, int] = {}
     for source in _older(run):
-        journal = source.journal() if _load(source.path(_MADE_FROM)) == made_from else []
+        journal = source.journal() if same(_load(source.path(_MADE_FROM))) and also(source) else []
         if any(line["step"] == "write_report" for line in journal):
             break
         if done := sum("record" in line for line in journal):
             found[source] = done
     return max(found, key=found.__getitem__, default=None)
+
+
+def _taken(run: Run, source: Run | None) -> Taken:
+    """Take over the steps of an unfinished run, if there is one."""
+    return Taken(adopt(run, source), source.generation) if source else Taken(0, None)
+
+
+def _clean_files(run: Run) -> dict[str, str] | None:
+    """Return the hashes of the clean log's files, if a run has them."""
+    for line in run.journal():
+        if line["step"] == "clean_events" and "files" in line:
+            return {name: line["files"].get(name, "") for name in _CLEAN}
+    return None
 
 
 def _older(run: Run) -> list[Run]:

@@ -3,7 +3,8 @@
 ::
 
     runs/<namespace>/<generation>/
-        steps.jsonl             one line a finished step: name, seconds, counts, record, files
+        steps.jsonl             one line a finished step: name, seconds, peak memory of the process
+                                in bytes, counts, record, files
         settings.json           every setting of the night, as chosen
         made_from.json          as_of, and hashes of inputs, settings and code
         quarantine.parquet      bad rows, each with its reason
@@ -18,10 +19,12 @@
         backtest/               a night as of some days ago, and quality.json: its measures
         manifest.json           the generation, as staged
         curves.json             what the report's pictures show
+        catalogue.parquet       items with their titles, each with the lists that show it
         distributions.json      histograms of features and lists, for later nights
         drift.json              how far they are from those of the nights before
         gates.json              each gate's figure, limit and outcome
         report.json .md .html   the report
+        pruned.json             of a run whose Parquet and NumPy files were deleted
 
     runs/<namespace>/rollups/   days added up for later nights (`tasks/features/rollup_store.py`)
 """
@@ -99,9 +102,18 @@ class Run:
             with suppress(OSError):
                 self.folder.parent.rmdir()  # a namespace's first run leaves nothing
 
-    def note(self, step: str, seconds: float, record: object, /, **more: object) -> None:
+    def note(
+        self,
+        step: str,
+        seconds: float,
+        record: object,
+        peak_bytes: int | None = None,
+        /,
+        **more: object,
+    ) -> None:
         """Append a finished step to the journal."""
-        self.append({"step": step, "seconds": round(seconds, 3), **_counts(record), **more})
+        took = {"seconds": round(seconds, 3), "peak_bytes": peak_bytes}
+        self.append({"step": step, **took, **_counts(record), **more})
 
     def append(self, line: dict[str, Any]) -> None:
         """Append a line to the journal."""

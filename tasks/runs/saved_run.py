@@ -15,6 +15,8 @@ from tasks.runs.run_folder import Run
 T = TypeVar("T")
 
 SETTINGS = "settings.json"
+#: Note of a run whose data was deleted (`tasks/runs/prune.py`).
+PRUNED = "pruned.json"
 #: The clean log.
 LOG = ("events.parquet", "items.parquet", "users.parquet")
 #: The default model's lists.
@@ -102,6 +104,8 @@ def missing(folder: Path, names: Iterable[str]) -> list[str]:
 def require(folder: Path, names: Iterable[str], otherwise: str) -> None:
     """Raise `RunFolderError`, which says `otherwise`, where a folder lacks a file."""
     if absent := missing(folder, names):
+        if (folder / PRUNED).is_file():
+            otherwise = "its data was pruned, its report kept; `nightshelf runs list` has the rest"
         raise RunFolderError(f"{folder} lacks {', '.join(absent)}: {otherwise}")
 
 

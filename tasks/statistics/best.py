@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betainc, betaln
-from scipy.stats import beta
+from scipy.special import betainc, betainccinv, betaincinv, betaln
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +52,7 @@ def posteriors(successes: Sequence[float], trials: Sequence[float]) -> list[Post
     best /= best.sum()
     highest = top - below.prod(axis=0) @ weights  # above `top` each F is 1
     means = a / (a + b)
-    low, high = beta.ppf([[0.025], [0.975]], a, b)
+    low, high = betaincinv(a, b, [[0.025], [0.975]])
     rows = zip(means, low, high, best, np.maximum(highest - means, 0), strict=True)
     return [Posterior(*map(float, row)) for row in rows]
 
@@ -61,7 +60,7 @@ def posteriors(successes: Sequence[float], trials: Sequence[float]) -> list[Post
 def _panels(a: Floats, b: Floats) -> tuple[Floats, Floats, float]:
     """Return nodes and weights of Gauss-Legendre between quantiles, and the highest of these."""
     quantiles = np.array([*_CUTS, 0.5])[:, None]
-    edges = np.unique(np.concatenate([beta.ppf(quantiles, a, b), beta.isf(quantiles, a, b)]))
+    edges = np.unique(np.concatenate([betaincinv(a, b, quantiles), betainccinv(a, b, quantiles)]))
     half = np.diff(edges)[:, None] / 2
     middle = (edges[:-1] + edges[1:])[:, None] / 2
     return (middle + half * _NODES).ravel(), (half * _WEIGHTS).ravel(), float(edges[-1])

@@ -26,6 +26,8 @@ from tasks.runs.run_folder import Run
 from tests.tasks.small_models import saved_als
 
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
+#: Users who have a segment.
+SEGMENTS = {"u1": "gold", "u2": "new"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def make_night(
     quarantined: Mapping[str, int] | None = None,
     set_aside: Mapping[str, str] | None = None,
     namespace: str = "shop",
+    generation: int = 7,
 ) -> Night:
     """Write the folder.
 
@@ -68,7 +71,7 @@ def make_night(
     took, a day each; `explored` the items of each list that were dealt to explore; `only_in_file`
     counts users known without any event.
     """
-    run = Run(namespace, 7, AS_OF, root)
+    run = Run(namespace, generation, AS_OF, root)
     users = sorted(history)
     items = sorted({item for taken in history.values() for item in taken})
     factors = factors if factors is not None else dict.fromkeys(items, (1.0, 0.0))
@@ -76,7 +79,7 @@ def make_night(
     quarantined = dict(quarantined or {})
     clean = CleanLog(
         events=_events(run, history),
-        items=run.path("items.parquet"),
+        items=_table(run, "items", _catalogue(catalogue)),
         users=run.path("users.parquet"),
         quarantine=run.path("quarantine.parquet"),
         rows_read=n_events + sum(quarantined.values()),
@@ -89,13 +92,6 @@ def make_night(
         event_types={"view": n_events},
         set_aside=dict(set_aside or {}),
     )
-    rows = {
-        "item_id": pa.array(sorted(catalogue), pa.string()),
-        "category": pa.array([catalogue[item][0] for item in sorted(catalogue)], pa.string()),
-        "available": pa.array([catalogue[item][1] for item in sorted(catalogue)], pa.bool_()),
-        "created_at": pa.nulls(len(catalogue), pa.timestamp("us")),
-        "first_seen": pa.nulls(len(catalogue), pa.timestamp("us")),
-    }
     features = Features(
         interactions=_matrix(run, "interactions", history, users, items),
         recent=_matrix(run, "recent", history, users, items),
@@ -103,7 +99,7 @@ def make_night(
         user_ids=_table(run, "features/user_ids", {"id": pa.array(users, pa.string())}),
         item_ids=_table(run, "features/item_ids", {"id": pa.array(items, pa.string())}),
         users=_table(run, "features/users", _user_rows(history, only_in_file)),
-        items=_table(run, "features/items", rows),
+        items=_table(run, "features/items", _catalogue(catalogue)),
         n_users=len(users),
         n_items=len(items),
         n_interactions=n_events,
@@ -122,11 +118,28 @@ def make_night(
     )
 
 
+def _catalogue(catalogue: Mapping[str, tuple[str | None, bool]]) -> dict[str, pa.Array]:
+    """Items with a title each, and no picture."""
+    items, n = sorted(catalogue), len(catalogue)
+    return {
+        "item_id": pa.array(items, pa.string()),
+        "category": pa.array([catalogue[item][0] for item in items], pa.string()),
+        "available": pa.array([catalogue[item][1] for item in items], pa.bool_()),
+        "title": pa.array([f"The {item}" for item in items], pa.string()),
+        "image_url": pa.nulls(n, pa.string()),
+        "created_at": pa.nulls(n, pa.timestamp("us")),
+        "first_seen": pa.nulls(n, pa.timestamp("us")),
+    }
+
+
 def _user_rows(history: Mapping[str, Sequence[str]], only_in_file: int) -> dict[str, pa.Array]:
     """Everybody with a history was here a day ago."""
     seen = (AS_OF - timedelta(days=1)).replace(tzinfo=None)
     events = [len(history[user]) for user in sorted(history)] + [0] * only_in_file
+    users = [*sorted(history), *(f"only in the file {n}" for n in range(only_in_file))]
     return {
+        "user_id": pa.array(users, pa.string()),
+        "segment": pa.array([SEGMENTS.get(user) for user in users], pa.string()),
         "events": pa.array(events, pa.int64()),
         "last_seen": pa.array([seen if n else None for n in events], pa.timestamp("us")),
     }

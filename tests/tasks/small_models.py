@@ -197,6 +197,7 @@ def make_log(
             "available": pa.bool_(),
             "created_at": stamp,
             "tags": pa.list_(pa.string()),
+            "image_url": pa.string(),
         },
         "users": {"user_id": pa.string(), "segment": pa.string(), "created_at": stamp},
     }

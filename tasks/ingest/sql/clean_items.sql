@@ -13,7 +13,8 @@ SELECT
     price,
     coalesce(available, true) AND existed(created_at, $as_of::TIMESTAMP) AS available,
     created_at,
-    coalesce(tags, []) AS tags
+    coalesce(tags, []) AS tags,
+    image_url
 FROM validated_items
 WHERE reason IS NULL
 ORDER BY item_id

@@ -8,10 +8,10 @@ over the user's whole history: with a part of it the rest would be forgotten.
 import numpy as np
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
-from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
 from tasks.errors import ModelError
+from tasks.io.blas import one_blas_thread
 from tasks.models.als.train import Loss, confidence
 
 
@@ -21,7 +21,7 @@ def fold_in(strengths: sp.csr_matrix, items: Factors, loss: Loss) -> Factors:
     `loss` is what the items' factors were trained with. No user's factors depend on who else is
     asked for. Raises `ModelError` where one is not finite.
     """
-    with threadpool_limits(1, "blas"):  # as in training
+    with one_blas_thread():  # as in training
         als = AlternatingLeastSquares(
             factors=items.shape[1], regularization=loss.regularization, dtype=np.float32
         )

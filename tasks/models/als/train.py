@@ -7,10 +7,10 @@ import numpy as np
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.recommender_base import ModelFitError
-from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
 from tasks.errors import ModelError
+from tasks.io.blas import one_blas_thread
 from tasks.models.als.settings import TrainSettings
 from tasks.runs.run_folder import Progress
 
@@ -60,7 +60,7 @@ def fit(
     def report(iteration: int, *_: object) -> None:
         progress(iteration + 1, n_iterations)
 
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         als = AlternatingLeastSquares(
             factors=loss.factors,
             iterations=n_iterations,

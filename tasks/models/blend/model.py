@@ -6,6 +6,7 @@ ALS's; so weights mean the same on every log.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ import scipy.sparse as sp
 
 from tasks.artifacts.factors import Factors
 from tasks.artifacts.scoring import Scoring
+from tasks.io.blas import one_blas_thread
 from tasks.models.als.model import Als
 from tasks.models.base import Contributions, Histories, Interactions, Model, Reasons, WarmSettings
 from tasks.models.blend.reasons import reasons_of
@@ -49,8 +51,14 @@ class Blend(Model):
         progress: Progress = no_progress,
     ) -> Self:
         before = start.als if isinstance(start, Blend) else start
-        als = fit_factors(data, settings, before, progress)
-        graph = fit_links(data, settings)
+        als, graph = fit_parts(data, settings, before, progress)
+        return cls.of_parts(als, graph, popularity_column(data.popularity), settings)
+
+    @classmethod
+    def of_trained(cls, data: Interactions, als: Als | Ials, settings: BlendParts) -> Self:
+        """Link the items, and blend with factors that are trained."""
+        with one_blas_thread():  # as beside training
+            graph = fit_links(data, settings)
         return cls.of_parts(als, graph, popularity_column(data.popularity), settings)
 
     @classmethod
@@ -147,16 +155,21 @@ class Blend(Model):
         return np.asarray(weights)
 
 
-def fit_factors(
+def fit_parts(
     data: Interactions,
     settings: BlendParts,
     before: Model | None = None,
     progress: Progress = no_progress,
-) -> Als | Ials:
-    """Train the part that is ALS."""
+) -> tuple[Als | Ials, Graph]:
+    """Train the part that is ALS, and link the items beside it: each leaves a core idle at times.
+
+    BLAS is held around both, since its limit is of the process: the first to end would lift it.
+    """
     kind, own, _ = _factors_of(settings)
-    fitted: Als | Ials = kind.fit(data, own, before, progress=progress)
-    return fitted
+    with one_blas_thread(), ThreadPoolExecutor(1) as pool:
+        linking = pool.submit(fit_links, data, settings)
+        als: Als | Ials = kind.fit(data, own, before, progress=progress)
+        return als, linking.result()
 
 
 def fit_links(data: Interactions, settings: BlendParts) -> Graph:

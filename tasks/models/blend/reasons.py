@@ -18,12 +18,14 @@ def reasons_of(scoring: Scoring, of_als: Reasons) -> Reasons:
     links = None
     if scoring.profiles is not None and scoring.neighbours is not None:
         links = Links(scoring.profiles, scoring.neighbours)
+    n_als = scoring.users.shape[1] - 1 if scoring.users[:, :-1].any() else 0  # or weighs nothing
 
     def reasons(first: int, listed: Ints, lengths: npt.NDArray[np.int64]) -> Ints:
         users = scoring.users[first : first + len(lengths)].astype(np.float64)
-        items = scoring.items[np.maximum(listed, 0)].astype(np.float64)
-        als = np.einsum("uf,unf->un", users[:, :-1], items[:, :, :-1])
-        popular = users[:, -1:] * items[:, :, -1]
+        places = np.maximum(listed, 0)
+        items = scoring.items[:, :n_als][places].astype(np.float64)
+        als = np.einsum("uf,unf->un", users[:, :n_als], items)
+        popular = users[:, -1:] * scoring.items[:, -1][places].astype(np.float64)
         linked, owner = np.zeros(listed.shape), np.full(listed.shape, -1, np.int32)
         if links is not None:
             linked, owner = links.parts(first, listed, lengths)

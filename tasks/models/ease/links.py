@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits
 
 from tasks.errors import ModelError
+from tasks.io.blas import one_blas_thread
 from tasks.models.base import in_order
 from tasks.models.ease.settings import EaseSettings
 
@@ -46,7 +46,7 @@ def _inverse(rows: sp.csr_matrix, regularization: float) -> npt.NDArray[np.float
     """Return (X'X + lambda I)^-1, by Cholesky on one thread: equal bytes on any number of cores."""
     gram = np.asfortranarray((rows.T @ rows).toarray().astype(np.float32))
     gram[np.diag_indices_from(gram)] += np.float32(regularization)
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         half, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
         inverse, failed_too = lapack.spotri(half, lower=1, overwrite_c=1)
     if failed or failed_too or not np.isfinite(inverse).all():

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from implicit.nearest_neighbours import ItemItemRecommender
-from threadpoolctl import threadpool_limits
 
+from tasks.io.blas import one_blas_thread
 from tasks.models.base import in_order
 from tasks.models.graph.settings import GraphSettings
 
@@ -41,7 +41,7 @@ def link(strengths: sp.csr_matrix, unit: float, settings: GraphSettings) -> sp.c
     ranked = _power(of_items, -settings.neighbour_exponent)
     weighted = sp.csr_matrix(sp.diags(half) @ rows @ sp.diags(ranked))
     knn = ItemItemRecommender(K=settings.neighbours + 1)
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         knn.fit(weighted, show_progress=False)
     owned = _power(of_items, settings.neighbour_exponent - settings.item_exponent)
     links = sp.csr_matrix(sp.diags(owned) @ knn.similarity)

@@ -57,6 +57,20 @@ class Ials(Model):
             n_iterations = settings.iterations
             first = first_factors(weights, settings.factors, rng)
         users, items = fit(weights, settings, n_iterations, first, progress)
+        return cls.of_factors(data, settings, users, items, n_iterations)
+
+    @classmethod
+    def of_factors(
+        cls,
+        data: Interactions,
+        settings: IalsSettings,
+        users: Factors,
+        items: Factors,
+        n_iterations: int,
+    ) -> Self:
+        """Return the model of trained factors, in which cold items get theirs from content."""
+        mean = mean_strength(data.strengths)
+        weights = signed_weights(data.strengths, mean, settings.alpha)
         filled = with_cold_items(items, data.strengths, data.content)
         if filled is not items:  # the users' factors are those of `fold_in`
             users, items = fold_in(weights, filled, settings, users), filled

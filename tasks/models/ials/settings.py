@@ -35,7 +35,7 @@ class IalsSettings:
     )
 
     factors: PositiveInt = 64
-    iterations: PositiveInt = 8
+    iterations: PositiveInt = 4
     warm_iterations: NonNegativeInt = 3
     cold_every: PositiveInt = 7
     cold_below: NonNegativeFloat = 0.95

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
 from tasks.artifacts.factors import Factors
+from tasks.io.blas import one_blas_thread
 from tasks.io.parallel import row_ranges
 from tasks.models.ials._jit.solve import N_WORK, solve_rows
 
@@ -42,7 +42,7 @@ def solve_side(
     regularization. Conjugate gradients end after `max_steps`. No row's factors depend on another's,
     nor on the number of threads.
     """
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         values, vectors = eigenbasis(other)
         turn = vectors.astype(np.float32)
         rotated, out = other @ turn, start @ turn

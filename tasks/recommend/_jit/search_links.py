@@ -67,8 +67,11 @@ def hide_touched(u: int, n: int, state: SearchState) -> int:
 def count_above(
     n: int, level: float, most: int, index: ItemIndex, state: SearchState, rules: Rules
 ) -> int:
-    """Count the sums of n places that reach a level, at most `most` of a category."""
-    n_above = 0
+    """Count the sums of n places that reach a level, at most `most` of a category.
+
+    No further than one more than `fresh` has room for.
+    """
+    n_above, room = 0, state.fresh.shape[1]
     state.taken[:] = 0
     for at in range(n):
         if state.sums[at] >= level:
@@ -76,19 +79,22 @@ def count_above(
             if state.taken[category] < most or category == rules.uncapped:
                 state.taken[category] += 1
                 n_above += 1
+                if n_above > room:
+                    break
     return n_above
 
 
 @bare
 def best_level(
-    n: int, largest: float, most: int, index: ItemIndex, state: SearchState, rules: Rules
-) -> float:
+    n: int, least: float, largest: float, most: int, index: ItemIndex, state: SearchState,
+    rules: Rules,
+) -> float:  # fmt: skip
     """Return a level that the sums of a list's worth and a few more of n places reach.
 
-    Of a category count `most` at most. No sum is larger than `largest`, nor smaller than its
-    negative.
+    Of a category count `most` at most. No sum is below `least` or above `largest`. Where no level
+    is met, return one that too few reach, so that there is room for them.
     """
-    room, low, high = state.fresh.shape[1], -largest, largest
+    room, low, high = state.fresh.shape[1], least, largest
     if n <= room or count_above(n, low, most, index, state, rules) <= room:
         return -np.inf
     for _ in range(_HALVINGS):
@@ -122,11 +128,12 @@ def add_best(
 
     So the walk over them fills a list, and sets a threshold, where most belong to one category.
     """
-    largest, most = 0.0, rules.max_per_category * (rules.last_page + 1)
+    least, largest, most = np.inf, -np.inf, rules.max_per_category * (rules.last_page + 1)
     for at in range(n):
-        largest = max(largest, abs(state.sums[at]))
-    block.margin[u] += _ROUNDING * largest
-    level = best_level(n, largest, most, index, state, rules)
+        least, largest = min(least, state.sums[at]), max(largest, state.sums[at])
+    if n:
+        block.margin[u] += _ROUNDING * max(largest, -least)
+    level = best_level(n, least, largest, most, index, state, rules)
     state.taken[:] = 0
     for at in range(n):
         category = index.categories[state.touched[at]]
@@ -147,10 +154,14 @@ def add_linked(
 ) -> None:
     """Take on the candidates of n places touched: those with the largest sums set a threshold."""
     add_best(n, u, block, index, state, rules)
+    highest = -np.inf
     for b in range(len(state.bounds)):
         state.bounds[b] = block_bound(u, b, block, index)
+        highest = max(highest, state.bounds[b])
     for at in range(n):
         place, linked = state.touched[at], state.sums[at]
+        if linked + highest < state.threshold[u]:
+            continue
         b = index.block_of[place]
         if linked == _TAKEN or linked + state.bounds[b] < state.threshold[u]:
             continue

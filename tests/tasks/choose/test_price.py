@@ -16,7 +16,7 @@ from tasks.pipeline import Recipe
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
 from tests.tasks.choose.test_choose import SETTINGS, choose, recipe, taste_log
-from tests.tasks.small_models import AS_OF, make_log
+from tests.tasks.small_models import AS_OF, Problem, draw_links, make_log
 
 CAPPED = TopNSettings(n=20, max_per_category=3)
 
@@ -45,6 +45,10 @@ def test_each_rule_has_its_price_on_the_judged_users(
     assert [row["lists"] for row in facts["rules"]] == names
     assert set(alone["price"].values()) == set(alone["price_error"].values()) == {0.0}
     for part in ("by time", "last event"):
+        assert alone["score_kept"][part] == 1.0
+        assert 0 < category["score_kept"][part] < 1
+        # Its second page gives places back to the category that the rule takes them from.
+        assert category["score_kept"][part] < every["score_kept"][part] < 1
         # Candidates are judged by the category rule, along another path.
         assert choice.by_history or category["ndcg_at_10"][part] == choice.ndcg[part]
         assert alone["ndcg_at_10"][part] > category["ndcg_at_10"][part]
@@ -52,6 +56,18 @@ def test_each_rule_has_its_price_on_the_judged_users(
             change = row["ndcg_at_10"][part] - alone["ndcg_at_10"][part]
             assert row["price"][part] == pytest.approx(change)
             assert row["price_error"][part] > 0
+
+
+@pytest.mark.parametrize("links", ["none", "signed"])
+def test_sum_of_scores_is_that_of_each_place(links: str) -> None:
+    rng = np.random.default_rng(5)
+    users, items = (rng.standard_normal((n, 3)).astype(np.float32) for n in (4, 9))
+    same, there = np.zeros(9, np.int32), np.ones(9, np.bool_)
+    problem = Problem(users, items, same, there, [], **draw_links(rng, links, 4, 9))
+    lists = np.array([[3, 1, -1], [-1, -1, -1], [8, 0, 2], [4, -1, -1]], np.int32)
+    places = [(user, item) for user, listed in enumerate(lists) for item in listed if item >= 0]
+    expected = sum(problem.score(user, item) for user, item in places)
+    assert problem.scoring.sum_of(lists) == pytest.approx(expected)
 
 
 def test_buckets_add_up_to_all(chosen: tuple[Choice, dict[str, Any]]) -> None:
@@ -77,12 +93,26 @@ def test_buckets_add_up_to_all(chosen: tuple[Choice, dict[str, Any]]) -> None:
         (replace(CAPPED, rerank="mmr"), ["score alone", "all rules: rerank"]),
         (
             replace(CAPPED, max_item_share=0.1, explore_slots=1),
-            ["score alone", "category rule", "all rules: max_item_share, explore_slots"],
+            [
+                *("score alone", "category rule", "max_item_share", "explore_slots"),
+                "all rules: max_item_share, explore_slots",
+            ],
         ),
     ],
 )
 def test_rules_in_force_are_named(settings: TopNSettings, names: list[str]) -> None:
     assert [name for name, _ in rules_of(settings)] == names
+
+
+def test_a_rule_by_itself_is_on_top_of_the_category_rule() -> None:
+    both = replace(CAPPED, max_item_share=0.1, explore_slots=1)
+    found = dict(rules_of(both))
+    assert found["max_item_share"] == replace(CAPPED, max_item_share=0.1)
+    assert found["explore_slots"] == replace(CAPPED, explore_slots=1)
+    varied = dict(rules_of(replace(CAPPED, rerank="mmr", explore_slots=1)))
+    assert varied["rerank"] == replace(CAPPED, rerank="mmr")
+    free = dict(rules_of(replace(CAPPED, rerank="none", max_item_share=0.1, explore_slots=1)))
+    assert free["explore_slots"] == replace(CAPPED, rerank="none", explore_slots=1)
 
 
 def test_the_night_before_is_named(tmp_path: Path, chosen: tuple[Choice, dict[str, Any]]) -> None:

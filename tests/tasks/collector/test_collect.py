@@ -1,6 +1,7 @@
 """Collecting: every tracked event is in the log, every invalid entry in a file of its own."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -407,6 +408,22 @@ def test_the_night_reads_the_shops_log_and_this_from_one_folder(
     assert n_counted(log, tmp_path / "again") == 4
     before = clean(tmp_path / "before", log, [item("i1")], as_of=YESTERDAY, now=now)
     assert (before.n_events, before.n_after_as_of) == (1, 4), "unread until it has arrived"
+
+
+def test_of_a_past_day_that_is_played_again_the_night_of_that_day_sees_all(
+    redis_client: Redis, tmp_path: Path
+) -> None:
+    day = AT.replace(hour=0, minute=0, second=0, microsecond=0)
+    last = (day + timedelta(days=1)).isoformat()
+    track(redis_client, "a", "b", ts=AT.isoformat())
+    track(redis_client, "later", ts=(AT + timedelta(days=1)).isoformat())
+    track(redis_client, "ahead", ts=(datetime.now(UTC) + timedelta(days=1)).isoformat())
+    again = gather(redis_client, tmp_path / "log", replace(AT_ONCE, replay=True))
+    assert again.malformed == {"ts in the future": 1}, "no day is played before it has come"
+    assert all(row["arrived_at"] == row["ts"] for row in rows_of(tmp_path / "log"))
+    items, until = [item("i1")], datetime.fromisoformat(last)
+    cleaned = clean(tmp_path, tmp_path / "log", items, as_of=until, now=datetime.now(UTC))
+    assert (cleaned.n_events, cleaned.n_after_as_of) == (2, 1)
 
 
 def test_a_run_that_cannot_write_acknowledges_nothing(redis_client: Redis, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from tasks.artifacts.factors import Factors
 from tasks.errors import RunFolderError
 from tasks.explain.saved_model import Night, load_night
-from tasks.explain.trace import Person, Place, Rival, trace
+from tasks.explain.trace import Person, Place, Rival, Step, steps_of, trace
 from tasks.models.als.explain import Explainer
 from tasks.models.als.settings import TrainSettings
 from tasks.models.als.train import Loss, confidence
@@ -82,7 +82,9 @@ def places(problem: Problem, user: int, rules: TopNSettings) -> list[Place]:
     scores = [dot(problem.users[user], item) for item in problem.items]
     seen, categories = problem.seen[user], problem.alike
     names, numbers = problem.catalogue.category_names, problem.categories
-    shown = [at for at in range(len(scores)) if problem.available[at] and at not in seen]
+    scored = [bool(np.any(item != 0)) for item in problem.items]
+    known_to_rank = [at for at in range(len(scores)) if scored[at]]
+    shown = [at for at in known_to_rank if problem.available[at] and at not in seen]
     ranked = sorted(shown, key=lambda at: (-scores[at], at))
     limits = (rules.n, rules.page_size, rules.max_per_category)
     listed = walked(ranked, categories, *limits)
@@ -92,7 +94,8 @@ def places(problem: Problem, user: int, rules: TopNSettings) -> list[Place]:
         if listed:
             known["last_score"] = scores[listed[-1]]
         if item not in shown:
-            found.append(Place("seen" if item in seen else "unavailable", **known))
+            out = "not scored" if problem.available[item] else "unavailable"
+            found.append(Place("seen" if item in seen else out, **known))
             continue
         known["rank"] = ranked.index(item) + 1
         before = walked(ranked[: ranked.index(item)], categories, *limits)
@@ -111,6 +114,24 @@ def places(problem: Problem, user: int, rules: TopNSettings) -> list[Place]:
         )
         found.append(Place("no room", rivals=rivals, **known))
     return found
+
+
+def stepped(expected: list[Place], ids: list[str]) -> list[Step]:
+    """Return the steps by definition: all items by score, to the last that the walk came to."""
+    by_score = sorted(range(len(ids)), key=lambda at: (-float(str(expected[at].score)), at))
+    walked = [n for n, at in enumerate(by_score) if expected[at].outcome in ("listed", "no room")]
+    end = walked[-1] + 1 if walked else len(ids)
+    return [
+        Step(
+            ids[at],
+            float(str(expected[at].score)),
+            str(expected[at].category),
+            expected[at].outcome,
+            expected[at].position,
+            expected[at].page,
+        )
+        for at in by_score[:end]
+    ]
 
 
 @hypothesis_settings(max_examples=60)
@@ -137,8 +158,11 @@ def test_every_items_place_is_by_definition(
         for item, place in enumerate(expected)
         if place.position is not None
     )
-    blocks = rank(problem.scoring, problem.catalogue, problem.seen_matrix, rules)
+    rankable = problem.catalogue.available & problem.scoring.scored
+    catalogue = replace(problem.catalogue, available=rankable)
+    blocks = rank(problem.scoring, catalogue, problem.seen_matrix, rules)
     assert [(item, score) for _, item, score in ours] == unpacked(blocks)[user]
+    assert list(steps_of(night, f"u{user}")) == stepped(expected, ids)
 
     outcomes = [place.outcome for place in expected]
     (person,) = {person for person, _ in traces}
@@ -147,13 +171,14 @@ def test_every_items_place_is_by_definition(
         n_seen=outcomes.count("seen"),
         n_model_items=len(ids),
         n_unavailable=outcomes.count("unavailable"),
-        n_candidates=len(ids) - outcomes.count("seen") - outcomes.count("unavailable"),
+        n_candidates=sum(place.rank is not None for place in expected),
         n_listed=outcomes.count("listed"),
         n_no_room=outcomes.count("no room"),
         seen_types=("like",),
         max_per_category=cap,
         page_size=page_size,
         trades=(),
+        n_unscored=outcomes.count("not scored"),
     )
     assert trace(night, f"u{user}", None) == (person, None)
 

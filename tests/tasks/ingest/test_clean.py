@@ -486,6 +486,34 @@ def test_the_catalogue_fills_in_what_is_left_out(tmp_path: Path) -> None:
     ]
 
 
+PICTURES = [
+    ("https://cdn.example/a b.png", False),
+    ("https://cdn.example/a.png?w=1&h=2#x", True),
+    ("HTTP://cdn.example/a.png", True),
+    (" /static/a.png ", True),
+    ("a/b:c.png", True),
+    ("../a.png", True),
+    ("javascript:alert(1)", False),
+    ("java\nscript:alert(1)", False),
+    ("data:image/png;base64,AA", False),
+    ("file:///etc/passwd", False),
+    ("c:\\a.png", False),
+    ("https:", False),
+]
+
+
+def test_pictures_have_http_or_relative_addresses_and_others_are_said(tmp_path: Path) -> None:
+    given = [*PICTURES, (" ", None), (None, None)]
+    items = [item(f"p{at:02}", image_url=url) for at, (url, _) in enumerate(given)]
+    log = clean(tmp_path, [event(item_id="p00")], items)
+    kept = [row["image_url"] for row in read(log.items)]
+    assert kept == [url.strip() if url and shown else None for url, shown in given]
+    refused = [url for url, shown in PICTURES if not shown]
+    (said,) = (warning for warning in log.warnings if "pictures" in warning)
+    assert said.startswith(f"items: {len(refused)} addresses of pictures are neither http(s)")
+    assert f"as '{refused[0]}' of item 'p00'" in said
+
+
 def test_types_are_counted_commonest_first(tmp_path: Path) -> None:
     rows = [event(event_type=kind, event_id=str(n)) for n, kind in enumerate("yxxzx")]
     log = clean(tmp_path, rows)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.ingest.times import FIRST_US, LAST_US
@@ -63,20 +63,35 @@ def test_text_is_iso_8601_or_in_the_quarantine_as_it_was(tmp_path: Path) -> None
     assert log.quarantined == {"ts missing or unparsable": len(NOT_ISO_8601)}
 
 
+def with_offset(at: datetime, minutes: int, separator: str) -> str:
+    sign, (hours, rest) = "+-"[minutes < 0], divmod(abs(minutes), 60)
+    return at.isoformat(separator) + f"{sign}{hours:02}:{rest:02}"
+
+
+@settings(max_examples=10)
 @given(
-    at=st.datetimes(datetime(1, 1, 2), datetime(2026, 2, 28)),
-    minutes=st.integers(-14 * 60, 14 * 60),
-    separator=st.sampled_from("T "),
+    st.lists(
+        st.builds(
+            with_offset,
+            st.datetimes(datetime(1, 1, 2), datetime(2026, 2, 28)),
+            st.integers(-14 * 60, 14 * 60),
+            st.sampled_from("T "),
+        ),
+        min_size=1,
+        max_size=40,
+    )
 )
 def test_any_offset_gives_the_instant_that_python_reads(
-    tmp_path_factory: pytest.TempPathFactory, at: datetime, minutes: int, separator: str
+    tmp_path_factory: pytest.TempPathFactory, strings: list[str]
 ) -> None:
-    sign, (hours, rest) = "+-"[minutes < 0], divmod(abs(minutes), 60)
-    text = at.isoformat(separator) + f"{sign}{hours:02}:{rest:02}"
     root = tmp_path_factory.mktemp("log")
-    log = clean(root, write(root / "e.parquet", [event(ts=text)], ts=pa.string()))
-    expected = datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
-    assert [row["ts"] for row in read(log.events)] == [expected]
+    rows = [event(user_id=str(at), ts=text) for at, text in enumerate(strings)]
+    log = clean(root, write(root / "e.parquet", rows, ts=pa.string()))
+    expected = {
+        str(at): datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+        for at, text in enumerate(strings)
+    }
+    assert {row["user_id"]: row["ts"] for row in read(log.events)} == expected
 
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -1,9 +1,5 @@
 """Lists of a blend against all scores in NumPy and the plain walk; `test_topn` has small cases."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,21 +118,3 @@ def test_the_order_of_links_decides_what_float64_rounds_away() -> None:
         [(1, 4.0), (0, 1.0)],
         [(0, big), (1, 4.0)],
     ]
-
-
-@pytest.mark.slow
-def test_plain_products_make_the_same_blended_lists() -> None:
-    code = (
-        "import json; from tests.tasks.recommend.test_blends import *;"
-        "print(json.dumps(ranked(blend(), RULES)))"
-    )
-    made = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=os.environ | {"NIGHTSHELF_PLAIN_DOT": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    assert made.stdout == json.dumps(ranked(blend(), RULES)) + "\n"

@@ -15,7 +15,7 @@ from tasks.ingest.contract import Inputs, InputSettings, check_inputs
 from tasks.models.als.settings import TrainSettings
 from tasks.models.registry import train_als
 from tasks.runs import resume
-from tasks.runs.resume import Taken, adopt, take_over
+from tasks.runs.resume import Taken, adopt, take_over, take_over_rest
 from tasks.runs.run_folder import Run
 from tests.tasks.logs import ANY_SHARE, AS_OF, NOW, event, item, read, write
 
@@ -104,6 +104,41 @@ def test_the_first_night_of_all_takes_nothing(night: Night) -> None:
     run, taken = night.begin(1)
     assert taken == Taken(0, None)
     assert [line["step"] for line in run.steps()] == ["take_over"]
+
+
+def test_events_that_are_later_than_the_night_cost_the_clean_log_alone(night: Night) -> None:
+    whole = work(replace(night.run(1), namespace="whole"), night.inputs)
+    night.broken_off(1, 3)
+    later = event(ts=AS_OF + timedelta(minutes=1))
+    write(night.log / "date=2026-02-03/collected.parquet", [later])
+    (night.log / "date=2026-02-01/part.parquet").rename(night.log / "date=2026-02-01/p2.parquet")
+    run, taken = night.begin(2)
+    assert taken == Taken(0, None)
+    clean_events(run, night.inputs, ANY_SHARE, now=NOW)
+    assert take_over_rest(run) == Taken(2, 1)
+    assert names(run, taken=True) == STEPS[1:]
+    run, taken = night.begin(3)
+    assert taken == Taken(3, 2)
+    assert take_over_rest(run) == Taken(0, None)
+    made = work(run, night.inputs)
+    assert {**made, "quarantine.parquet": b""} == {**whole, "quarantine.parquet": b""}
+
+
+def test_an_event_that_the_night_sees_makes_the_rest_anew(night: Night) -> None:
+    night.broken_off(1, 3)
+    write(night.log / "date=2026-02-02/collected.parquet", [event(ts=AS_OF)])
+    run, _ = night.begin(2)
+    clean_events(run, night.inputs, ANY_SHARE, now=NOW)
+    assert take_over_rest(run) == Taken(0, None)
+
+
+def test_other_settings_make_the_rest_anew_too(night: Night) -> None:
+    night.broken_off(1, 3)
+    write(night.log / "date=2026-02-03/collected.parquet", [event(ts=AS_OF + timedelta(hours=1))])
+    night.config = "decaf"
+    run, _ = night.begin(2)
+    clean_events(run, night.inputs, ANY_SHARE, now=NOW)
+    assert take_over_rest(run) == Taken(0, None)
 
 
 def test_what_was_taken_is_handed_on_as_it_was_with_paths_of_its_own(night: Night) -> None:

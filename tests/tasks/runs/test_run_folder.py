@@ -66,9 +66,10 @@ def test_steps_are_journalled_in_order_with_their_counts(run: Run) -> None:
     nothing(run)
     first, second = run.steps()
     assert first.pop("seconds") >= 0
+    assert first.pop("peak_bytes") > 0
     assert first == {"step": "count", "n_rows": 3, "share": 0.5, "reasons": {"bad": 1}}
     assert second["step"] == "nothing"
-    assert set(second) == {"step", "seconds"}
+    assert set(second) == {"step", "seconds", "peak_bytes"}
     assert (count.__name__, count.__doc__) == ("count", "Count.")
 
 
@@ -117,6 +118,7 @@ def test_a_computed_step_is_journalled_with_its_record_and_its_files(run: Run) -
     assert record == Counted(run.path("deep/x"), 3, 0.5, {"bad": 1})
     (line,) = run.journal()
     assert line.pop("seconds") >= 0
+    assert line.pop("peak_bytes") > 0
     assert line == {
         "step": "write",
         "n_rows": 3,
@@ -126,7 +128,7 @@ def test_a_computed_step_is_journalled_with_its_record_and_its_files(run: Run) -
         "files": {"deep/x": hashlib.sha256(b"abc").hexdigest()},
     }
     (shown,) = run.steps()
-    assert set(shown) == {"step", "seconds", "n_rows", "share", "reasons"}
+    assert set(shown) == {"step", "seconds", "peak_bytes", "n_rows", "share", "reasons"}
     assert (write.__name__, write.__doc__) == ("write", "Write a text.")
 
 
