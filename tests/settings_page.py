@@ -17,6 +17,8 @@ from nightshelf.service.settings import ApiKey, ServiceSettings
 from tasks.evaluation.gates import GATES
 from tasks.evaluation.settings import GateSettings
 from tasks.settings import Settings
+from tasks.watch.rules import RULES, RuleChange
+from tasks.watch.settings import WatchSettings
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs/settings.md"
@@ -32,6 +34,12 @@ one, and that before the default. In the environment a list or a table is JSON, 
 The address of Redis is `NIGHTSHELF_REDIS_URL`, `REDIS_URL`, or `redis_url` at the top of the file
 or under a namespace; `redis://127.0.0.1:6379/0` otherwise.
 """
+_RULES = """### `[watch.rules.<rule>]`
+
+Each rule can be changed, as `[watch.rules.ctr]` with `warning = 0.04`, or switched off, with
+`on = false`. A figure is bad beyond its thresholds, on the side that the table shows; a share is
+from 0 to 1, a time in seconds.
+"""
 _SERVICE = "Read from the environment alone, as the service starts."
 _CLIENT = "Arguments of `nightshelf.ReadSettings`, which a `Shelf` takes."
 _KINDS: dict[Any, str] = {
@@ -40,7 +48,7 @@ _KINDS: dict[Any, str] = {
     SecretStr: "text, secret",
     Path: "path",
 }
-_KINDS |= {NoneType: "none", IPvAnyNetwork: "network", ApiKey: "key"}
+_KINDS |= {NoneType: "none", IPvAnyNetwork: "network", ApiKey: "key", RuleChange: "changes"}
 _SIGNS = (("gt", ">"), ("ge", "≥"), ("le", "≤"))
 #: A docstring's "- `name`, `name`: purpose", which may go on in indented lines.
 _ITEM = re.compile(r"^- ((?:`\w+`(?:, )?)+): (.*(?:\n  .*)*)", re.MULTILINE)
@@ -55,6 +63,8 @@ def page() -> str:
         settings = type(Settings.model_fields[step].default)
         rows = _rows(settings, f"NIGHTSHELF_{step}__".upper())
         lines += [f"## `[{step}]`", "", *_about(settings), *rows, ""]
+        if settings is WatchSettings:
+            lines += [_RULES, *_watch_rules(), ""]
     lines += ["## The service", "", _SERVICE, "", *_rows(ServiceSettings, "NIGHTSHELF_SERVICE_")]
     lines += ["", "## The client", "", _CLIENT, "", *_rows(ReadSettings, "")]
     return "\n".join(lines) + "\n"
@@ -67,7 +77,8 @@ def purposes(settings: type) -> dict[str, str]:
         found |= dict.fromkeys(re.findall(r"\w+", names), " ".join(purpose.split()))
     if settings is GateSettings:
         for gate, figure in GATES.items():
-            found |= {f"{gate}_min": f"at least: {figure}", f"{gate}_max": f"at most: {figure}"}
+            says = figure[0].lower() + figure[1:]
+            found |= {f"{gate}_min": f"at least: {says}", f"{gate}_max": f"at most: {says}"}
     return found
 
 
@@ -81,6 +92,27 @@ def _rows(settings: type, prefix: str) -> list[str]:
         purpose = known[name].replace("|", r"\|")
         rows.append((f"`{name}`", *variable, kind, f"`{_toml(default)}`", purpose))
     return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _watch_rules() -> list[str]:
+    """Return the fields of a rule that can be changed, and the table of all rules."""
+    rows = [("field", "type", "purpose"), ("---",) * 3]
+    known, hints = purposes(RuleChange), get_type_hints(RuleChange, include_extras=True)
+    rows += [(f"`{name}`", _kind(hints[name]), known[name]) for name in known]
+    title = ("rule", "figure", "on", "bad", "`warning`", "`critical`", "`for_s`", "`min_sample`")
+    table: list[tuple[str, ...]] = [(*title, "`runbook`"), ("---",) * 9]
+    for rule in RULES.values():
+        side = "below" if rule.below else "above"
+        limits = [_toml(each) for each in (rule.warning, rule.critical, rule.for_s)]
+        page = rule.runbook.removeprefix("docs/")
+        link = f"[{page.rpartition('#')[2]}]({page})"
+        about = (f"`{rule.name}`", rule.title, _toml(rule.on), side)
+        table.append((*about, *limits, _toml(rule.min_sample), link))
+    return [
+        *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+        *("| " + " | ".join(row) + " |" for row in table),
+    ]
 
 
 def _about(settings: type) -> list[str]:

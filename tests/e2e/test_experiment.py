@@ -7,7 +7,6 @@ the app of `broken` loses some of what it shows.
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ VISITS = ["--users", "4500", "--rate", "better:als=0.2", "--lost", "broken:als=0
 
 
 def run(env: dict[str, str], *command: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, *map(str, command)]
+    words = ["python", *map(str, command)]
     return subprocess.run(
         words, env=env, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from tests.lookup.shelves import UNKEPT
 
 SHOP = ShopSettings(n_users=80, n_items=150, n_days=14)
 SETTINGS = """\
+[choose]
+hold = true
 [topn]
 n = 20
 [gates]
@@ -78,7 +79,7 @@ def nights(
     def run(*lines: str) -> str:
         env = prefect_env | {"REDIS_URL": redis_url}
         where = (str(tmp_path), str(shop.events.parent), SHOP.end.isoformat())
-        command = [sys.executable, "-c", PROGRAM + "\n".join(lines), *where]
+        command = ["python", "-c", PROGRAM + "\n".join(lines), *where]
         done = subprocess.run(
             command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )

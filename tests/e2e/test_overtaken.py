@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def night(prefect_env: dict[str, str], redis_url: str, tmp_path: Path) -> Night:
     env = prefect_env | {"REDIS_URL": redis_url} | gates
 
     def start(as_of: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", _NIGHT, shop.events, shop.items, runs, redis_url, as_of]
+        command = ["python", "-c", _NIGHT, shop.events, shop.items, runs, redis_url, as_of]
         return subprocess.run(
             list(map(str, command)), env=env, cwd=ROOT, capture_output=True, text=True, check=False
         )

@@ -25,6 +25,16 @@ def test_the_wheel_holds_the_lookup_package_only(wheel: Path) -> None:
     assert tops == {"nightshelf", wheel.name.rsplit("-", 3)[0] + ".dist-info"}
 
 
+def test_the_wheel_holds_the_files_of_the_console(wheel: Path) -> None:
+    """All that the pages need is in the package: templates, styles, the vendored script."""
+    folder = ROOT / "lookup/nightshelf/service/console"
+    files = [path for path in folder.rglob("*.*") if path.suffix not in (".pyc", ".py")]
+    assert {path.suffix for path in files} == {".html", ".css", ".js", ".svg", ".txt"}
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {path.relative_to(ROOT / "lookup").as_posix() for path in files} <= names
+
+
 @pytest.fixture(scope="module")
 def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel where nothing else but redis, hiredis and cachetools can be found."""

@@ -1,10 +1,9 @@
-"""The README's commands and its Python, run as printed in a fresh folder."""
+"""Commands and Python of the README and of the first tutorial, run as printed in a fresh folder."""
 
 import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +11,18 @@ import pytest
 
 from data import redis_server
 from tests.conftest import ROOT
+from tests.docs.typed import blocks, commands
+from tests.session.forks import virtualenv
 
+pytestmark = pytest.mark.timeout(900)
 README = (ROOT / "README.md").read_text()
+FIRST_NIGHT = (ROOT / "docs/tutorials/first-night.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str], str]]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, prefect_env: dict[str, str]
+) -> Iterator[tuple[Path, dict[str, str], str]]:
     """Run `make demo` in a folder that links to this checkout: its environment and output too."""
     folder = tmp_path_factory.mktemp("clone")
     for name in (
@@ -27,10 +32,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[
         "flows",
         "tasks",
         "data",
+        "deploy",
     ):
         (folder / name).symlink_to(ROOT / name)
-    (folder / ".venv").symlink_to(sys.prefix)
-    (folder / ".venv/.ready").touch()
+    virtualenv(folder, prefect_env)
     env = {
         name: value
         for name, value in os.environ.items()
@@ -50,16 +55,12 @@ def shell(command: str, folder: Path, env: dict[str, str]) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=480,
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert "nanobind" not in done.stderr
     return done.stdout
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 def at_demo(text: str, folder: Path) -> str:
@@ -70,24 +71,22 @@ def at_demo(text: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def said(demo: tuple[Path, dict[str, str], str]) -> dict[str, list[str]]:
-    """Type every console command of the README in one shell's environment; what each printed."""
+    """Type the README's commands, then the tutorial's, in one environment; what each printed.
+
+    The fixture has made the tutorial's first demo, and stops the server when all is read.
+    """
     folder, env, _ = demo
-    commands = [
-        line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()
-    ]
-    exports = [each for each in commands if each.startswith("export ")]
+    first, *tutorial, last = commands(FIRST_NIGHT)
+    assert (first, last) == ("make demo", "make demo-stop")
+    (snippet,) = blocks(FIRST_NIGHT, "python")
+    (folder / "app.py").write_text(at_demo(snippet, folder))
+    typed = commands(README) + tutorial
+    exports = sorted({each for each in typed if each.startswith("export ")})
     said: dict[str, list[str]] = {}
-    for command in commands:
-        if command not in exports:
-            typed = "\n".join(at_demo(each, folder) for each in (*exports, command))
-            said.setdefault(command, []).append(shell(typed, folder, env))
+    for command in (each for each in typed if each not in exports):
+        script = "\n".join(at_demo(each, folder) for each in (*exports, command))
+        said.setdefault(command, []).append(shell(script, folder, env))
     return said
-
-
-def printed(said: dict[str, list[str]], word: str) -> str:
-    """Return what the one command with a word in it printed."""
-    (command,) = (each for each in said if word in each)
-    return said[command][0]
 
 
 def test_the_demo_shows_report_and_three_users(demo: tuple[Path, dict[str, str], str]) -> None:
@@ -109,35 +108,18 @@ def test_a_page_of_use(said: dict[str, list[str]]) -> None:
     assert "live" in said["nightshelf generations"][0]
 
 
-def test_a_csv_of_ones_own(said: dict[str, list[str]]) -> None:
-    (head,) = said["head -n 2 .nightshelf/shop/orders.csv"]
-    assert head.startswith("customer,sku,title,department,event,happened_at\n")
-    imported = printed(said, "data.importers.csv")
-    read, kept, refused = map(
-        int, re.findall(r"([\d,]+) (?:rows read|kept|refused)", imported.replace(",", ""))[:3]
-    )
-    assert read == kept + refused
-    assert refused > 0
-    checked = printed(said, "nightshelf check")
-    assert "0 errors" in checked
-    night = printed(said, "flows.nightly")
-    assert "Catalogue coverage" in night
-    assert "A stranger" in night
-    assert "source list, generation 1" in said["nightshelf get u000007 -s mine"][0]
-
-
 def test_a_night_that_went_wrong(said: dict[str, list[str]]) -> None:
     assert "As of 2026-03-01, a day after generation 1" in said["make demo"][0]
-    diff = said["nightshelf diff 1 2"][0]
+    diff = said["nightshelf diff 1 2 --top 3 --users 1"][0]
     assert re.search(r"as of +2026-02-28 +2026-03-01", diff)
     everyone = re.search(r"everyone +[\d,]+ +\d+ +(\d+) +(0\.\d+) +(0\.\d+)", diff)
     assert everyone
     assert int(everyone[1]) > 0, "new users have lists"
     assert 0.3 < float(everyone[2]) < 0.95, "a day moves the lists, and not all of them"
-    assert "speaks for it" in said["nightshelf why u000007 i00001"][0]
+    assert "is served their own list" in said["nightshelf why u000007"][0]
     back = said["nightshelf rollback --yes"][0]
     assert "shop: generation 1 is live\nForward again: nightshelf promote 2" in back
-    _, undone, tried = said["nightshelf status"]
+    undone, tried = said["nightshelf status"][-2:]
     assert "Live: generation 1" in undone
     assert "Generations: 2 replaced, 1 live" in undone
     assert "Canary: generation 2 for 5 % of the users" in tried
@@ -163,10 +145,18 @@ def test_the_commands_at_2_am(
 
 def test_the_python_works(demo: tuple[Path, dict[str, str], str]) -> None:
     folder, env, _ = demo
-    (snippet,) = blocks("python")
-    (folder / "app.py").write_text(at_demo(snippet, folder))
-    out = shell(".venv/bin/python app.py", folder, env)
+    (snippet,) = blocks(README, "python")
+    (folder / "read.py").write_text(at_demo(snippet, folder))
+    out = shell(".venv/bin/python read.py", folder, env)
     assert out.startswith("list ")
+
+
+def test_a_bought_item_is_gone_at_once(said: dict[str, list[str]]) -> None:
+    """The tutorial's program: a list of three, the first bought, another in its place."""
+    (out,) = said["python app.py"]
+    bought = re.search(r"^list \['(\w+)', '(\w+)', '(\w+)'\]\n(\w+) has moved up$", out.strip())
+    assert bought
+    assert bought[4] == bought[2]
 
 
 def test_the_wheel_is_named_as_it_is_built() -> None:

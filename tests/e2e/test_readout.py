@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 from tasks.readout.read_out import Source
@@ -31,7 +30,7 @@ def files(folder: Path, *, broken: bool = False) -> tuple[Source, tuple[str, ...
 
 
 def run(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *arguments]
+    command = ["python", "-m", *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
@@ -46,7 +45,7 @@ def test_flow_and_command_say_the_same(prefect_env: dict[str, str], tmp_path: Pa
     command = ("nightshelf.cli.main", "experiment", "readout", "exp", "--events", log, *options)
     start = "from nightshelf.cli.main import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", start, *command[1:], "--json"],
+        ["python", "-c", start, *command[1:], "--json"],
         cwd=ROOT, env=prefect_env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,13 +1,17 @@
 """Whole nights on public logs, each list of a sample against the definition."""
 
+import csv
+import gzip
 import json
 import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from redis import Redis
 
@@ -22,18 +26,26 @@ SAMPLE = 200
 TWICE = "online-retail"
 
 LOGS = {
-    "online-retail": (
-        ["data.importers.online_retail", "online-retail/online_retail.csv.gz"],
-        "2011-12-10",
-    ),
-    "movielens": (["data.importers.movielens", "movielens-latest-small-2016"], "2016-10-17"),
-    "movietweetings": (["data.importers.movielens", "movietweetings-100k"], "2013-09-01"),
+    "online-retail": "online-retail/online_retail.csv.gz",
+    "movielens": "movielens-latest-small-2016",
+    "movietweetings": "movietweetings-100k",
 }
 
 
-def run_python(*arguments: str | Path, env: dict[str, str]) -> str:
-    command = [sys.executable, "-m", *map(str, arguments)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+def count_events(name: str, path: Path) -> int:
+    """Count the rows of a log as published that name a user and a product."""
+    if name == "online-retail":
+        with gzip.open(path, "rt", encoding="utf-8") as text:
+            rows = csv.DictReader(text)
+            return sum(bool(row["CustomerID"]) and row["StockCode"][:5].isdigit() for row in rows)
+    file, n_headers = {"movielens": ("ratings.csv", 1), "movietweetings": ("ratings.dat", 0)}[name]
+    return len((path / file).read_bytes().splitlines()) - n_headers
+
+
+def run(command: Sequence[str | Path], env: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(
+        list(map(str, command)), env=env, cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -47,20 +59,21 @@ def test_a_night_on_a_real_log(
     redis_client: Redis,
     tmp_path: Path,
 ) -> None:
-    (importer, source), as_of = LOGS[name]
+    """From the files as published to lists in Redis by one command, without a question."""
     env = prefect_env | {"REDIS_URL": redis_url}
-    run_python(importer, real_log(source), tmp_path / "log", env=env)
-    night: list[str | Path] = ["flows.nightly", "--namespace", name, "--as-of", as_of]
-    for flag in ("events", "items", "users"):
-        path = tmp_path / "log" / f"{flag}.parquet"
-        night += [f"--{flag}", path] if path.exists() else []
-    night += ["--run-root", tmp_path / "runs"]
-    run_python(*night, env=env)
+    source = real_log(LOGS[name])
+    started = Path(sys.executable).parent / "nightshelf"
+    init: list[str | Path] = [started, "init", source, "-s", name, "--yes", "--json", "--night"]
+    found = json.loads(run(init, env, tmp_path))
+    assert len(found["questions"]) <= 3
+    assert found["errors"] == []
+    events = pq.read_metadata(tmp_path / found["files"][0])
+    assert events.num_rows == count_events(name, source) == found["log"]["events"]
     first, second = (Run(name, n, datetime.now(UTC), tmp_path / "runs") for n in (1, 2))
     check_published(first, Shelf(redis_client, name))
     check_choice(first, redis_client)
     if name == TWICE:
-        run_python(*night, env=env)
+        run(found["command"], env, tmp_path)
         assert _digest(first) == _digest(second), "the same input gives the same digest"
 
 

@@ -1,7 +1,6 @@
 """The command `python -m flows.refresh`: from an action to its list, and what it says."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 from redis import Redis
@@ -12,7 +11,7 @@ from tests.tasks.refresh.collected_events import KEYS, at, collect, waiting
 
 
 def refresh(env: dict[str, str], *args: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "flows.refresh", *map(str, args)]
+    command = ["python", "-m", "flows.refresh", *map(str, args)]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 

@@ -1,7 +1,6 @@
 """A night that comes too late: readers are not taken back in time, and nothing is wrong."""
 
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from nightshelf.admin import generations
 from tasks.runs.run_folder import Run
 from tests.conftest import ROOT
 from tests.e2e.test_command import nightly
-from tests.e2e.test_prefect import ask
+from tests.session.prefect_server import ask
 
 SHOP = ShopSettings(n_users=80, n_items=150, n_days=14)
 DAY_2 = SHOP.end
@@ -63,8 +62,9 @@ def test_a_night_older_than_what_is_live_ends_before_it_computes(
 
     (state,) = [
         each["state"]
-        for each in ask(prefect_env, "flow_runs", {})
-        if each["name"].startswith("behind as of 2026-02-28")
+        for each in ask(
+            prefect_env, "flow_runs", {"flow_runs": {"name": {"like_": "behind as of 2026-02-28"}}}
+        )
     ]
     assert (state["type"], state["name"]) == ("COMPLETED", "Superseded")
     assert state["message"] in said[0]
@@ -77,7 +77,7 @@ def test_a_night_that_is_overtaken_ends_before_it_trains(
     shop: Shop,
     tmp_path: Path,
 ) -> None:
-    command = [sys.executable, "-m", "tests.e2e.overtaken_night"]
+    command = ["python", "-m", "tests.e2e.overtaken_night"]
     where = (str(shop.events), str(shop.items), "overtaken", DAY_1.isoformat(), str(tmp_path))
     done = subprocess.run(
         [*command, *where],
@@ -93,6 +93,6 @@ def test_a_night_that_is_overtaken_ends_before_it_trains(
     assert (live.generation, live.as_of) == (2, DAY_2.isoformat())
     run = Run("overtaken", 1, DAY_1, tmp_path)
     steps = [line["step"] for line in run.journal()]
-    assert steps[-4:] == ["clean_events", "choose_blend", "build_features", "count_popularity"]
+    assert steps[-4:] == ["take_over_rest", "choose_blend", "build_features", "count_popularity"]
     assert not (run.folder / "model").exists()
     assert [each.generation for each in generations.listing(redis_client, "overtaken")] == [2]

@@ -1,7 +1,6 @@
 """The flow `tune` as a command: the search, its file and its output."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -16,7 +15,7 @@ def test_the_flow_searches_and_says_what_it_wrote(
     out = tmp_path / "found.toml"
     files = ("--events", events, "--items", items, "--run-root", tmp_path / "runs", "--out", out)
     terms = ("--as-of", f"{AS_OF:%Y-%m-%d}", "--trials", 2)
-    command = [sys.executable, "-m", "flows.tune", *map(str, (*files, *terms))]
+    command = ["python", "-m", "flows.tune", *map(str, (*files, *terms))]
     env = prefect_env | {"NIGHTSHELF_TRAIN__ITERATIONS": "2"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

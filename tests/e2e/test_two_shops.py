@@ -5,7 +5,6 @@ The second goes the whole way round: night, action, mask, stream, log, refresh, 
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,8 @@ SHOP = ShopSettings(n_users=60, n_items=150, n_days=10)
 SETTINGS = """\
 [inputs.events]
 user_id = "customer"
+[choose]
+hold = true
 [topn]
 n = 20
 [train]
@@ -81,7 +82,7 @@ def shops(tmp_path: Path) -> Path:
 
 def run(env: dict[str, str], root: Path, *lines: str) -> str:
     """Run flows in one process, which is a minute sooner than each in its own."""
-    command = [sys.executable, "-c", PROGRAM + "\n".join(lines), str(root)]
+    command = ["python", "-c", PROGRAM + "\n".join(lines), str(root)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -8,8 +8,9 @@
 - for every step that was noted, a night in `crashing` that is killed as soon as the step is done;
 - a night in `crashing` that is let live.
 
-Each night is forked, so that imports are paid for once. A line a night: the step, and how the
-process ended.
+Each night is forked, so that imports are paid for once. These steps run in the flow without
+Prefect's task around them, which would be most of a night's time. A line a night: the step, and
+how the process ended.
 """
 
 import os
@@ -58,7 +59,7 @@ def fork(shop: Path, root: Path, namespace: str, as_of: datetime, done: Done) ->
     if child == 0:
         for name, task in vars(steps).copy().items():
             if isinstance(task, Task):
-                setattr(steps, name, _telling(name, task, done))
+                setattr(steps, name, _telling(name, task.fn, done))
         logs = (shop / "events", shop / "items.parquet", shop / "users.parquet")
         try:
             night.nightly(*logs, namespace, as_of, root)
@@ -86,10 +87,10 @@ def say(step: str, code: int) -> None:
     print(f"{code} {step}", flush=True)
 
 
-def _telling(name: str, task: Callable[..., Any], done: Done) -> Callable[..., Any]:
-    @wraps(task)
+def _telling(name: str, step: Callable[..., Any], done: Done) -> Callable[..., Any]:
+    @wraps(step)
     def reported(*args: Any, **kwargs: Any) -> Any:
-        record = task(*args, **kwargs)
+        record = step(*args, **kwargs)
         done(name)
         return record
 

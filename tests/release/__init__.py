@@ -1,0 +1,1 @@
+"""Commands of a release: packages, supported versions, licences, bill of materials."""
