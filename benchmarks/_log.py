@@ -49,11 +49,11 @@ class LogSize:
 
 @dataclass(frozen=True)
 class MadeLog:
-    """The log's files: events in order of time, items in order of id, users with a segment."""
+    """The log's files: events in order of time, items in order of id, users' segments."""
 
     events: Path
     items: Path
-    users: Path
+    users: Path | None
 
     @staticmethod
     def of(folder: Path) -> "MadeLog":
@@ -75,7 +75,7 @@ def make_log(folder: Path, size: LogSize) -> MadeLog:
     segments = pa.array([f"s{number}" for number in rng.integers(0, 8, size.users)])
     people = {"user_id": _ids("u", size.users), "segment": segments}
     write(log.items, _schema(ITEMS, items), [_batch(items)])
-    write(log.users, _schema(USERS, people), [_batch(people)])
+    write(folder / "users.parquet", _schema(USERS, people), [_batch(people)])
     write(log.events, _schema(EVENTS, _COLUMNS), _events(rng, users, size))
     return log
 

@@ -23,6 +23,7 @@ from tasks.publish import memory_estimate
 from tasks.publish import stage as publish
 from tasks.publish.keyspace import families
 from tasks.report import build as report
+from tasks.report.facts import Outcome
 from tasks.runs import resume
 from tasks.settings import Settings
 
@@ -64,7 +65,7 @@ def whole_night(
     run = clock(publish.open_run, redis, "benchmark", as_of, root)
     clock(resume.take_over, run, found.digests, settings.digest())
     clock(live.clear_orphans, run, redis)
-    clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
+    clean = clock(events.clean_events, run, found, settings.events, now=as_of)
     last = last_choice(run)
     chosen = clock(choose_blend, run, clean, settings.choose, settings.recipe, last)
     made = Pipeline(run, clean, chosen.applied(settings.recipe), clock).whole()
@@ -77,7 +78,7 @@ def whole_night(
     drift = clock(compare.measure_drift, run, metrics.distributions, None, settings.evaluate)
     verdict = clock(gate_step.check_gates, run, redis, made, metrics, None, drift, settings.gates)
     state = clock(live.flip, run, redis).state
-    outcome = report.Outcome(metrics, None, verdict, state, drift)
+    outcome = Outcome(metrics, None, verdict, state, drift)
     clock(report.write_report, run, made, staged, outcome, settings.targets)
     if state != "live":
         raise SystemExit(f"the night did not go live: {state}, {verdict.reasons()}")

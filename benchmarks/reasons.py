@@ -31,7 +31,7 @@ from tasks.models.als.explain import Explainer
 from tasks.models.als.train import Loss, confidence
 from tasks.recommend.exact_search import Block, rank
 from tasks.recommend.settings import TopNSettings
-from tasks.recommend.topn import _batch
+from tasks.recommend.topn import list_rows
 
 R = TypeVar("R")
 Because = npt.NDArray[np.int32]
@@ -77,7 +77,7 @@ def measure(case: Case, folder: Path) -> float:
         took,
         "batches",
         lambda: [
-            _batch(ids, case.catalogue, block, because, None)
+            list_rows(ids, case.catalogue, block, because, None)
             for block, because in zip(blocks, reasons, strict=True)
         ],
     )

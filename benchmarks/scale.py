@@ -6,14 +6,13 @@ server, after a small night that loads compiled code. The exponent of a step is 
 seconds over the size, both as logarithms, by least squares: 1 is in proportion. A step that stays
 under 0.2 s has none.
 
-Memory is the kernel's peak of resident memory (Linux: VmHWM, reset before each step), libraries and
-what earlier steps left included. The extrapolation takes the largest size and the exponents
-of all three. `--full` runs the large log itself, once; it needs about 12 GB for the night and
-as much again for the server and the folder.
+Memory is the kernel's peak of resident memory by the night's journal (Linux), libraries and what
+earlier steps left included; 0 for a step without a line in it. The extrapolation takes the largest
+size and the exponents of all three. `--full` runs the large log itself, once; it needs about 12 GB
+for the night and as much again for the server and the folder.
 """
 
 import math
-import re
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -26,9 +25,10 @@ import numpy as np
 import typer
 from redis import Redis
 
-from benchmarks._log import LogSize, MadeLog, make_log
+from benchmarks._log import AS_OF, LogSize, MadeLog, make_log
 from benchmarks._night_steps import Clock, whole_night
 from benchmarks._server import serving
+from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
 LARGE = LogSize(users=1_000_000, items=100_000, events=50_000_000)
@@ -100,24 +100,17 @@ def measure(size: LogSize) -> Cost:
 
 
 def _night(folder: str, url: str) -> Cost:
-    peaks: dict[str, float] = {}
-
-    def after(step: str) -> None:
-        peaks[step] = _peak_gb()
-        _reset_peak()
-
     with closing(Redis.from_url(url, socket_timeout=60)) as redis:
         for name in ("warm", "log"):
             root = Path(folder) / name
             redis.flushall()
-            peaks.clear()
-            _reset_peak()
-            clock = Clock(after=after)
+            clock = Clock()
             whole_night(clock, MadeLog.of(root), root / "runs", redis, Settings())
-    return Cost(
-        clock.seconds | {_NIGHT: sum(clock.seconds.values())},
-        peaks | {_NIGHT: max(peaks.values())},
-    )
+    lines = Run("benchmark", 1, AS_OF, root / "runs").steps()
+    peaks = {line["step"]: (line["peak_bytes"] or 0) / 1e9 for line in lines}
+    gb = {step: peaks.get(step, 0.0) for step in clock.seconds}
+    seconds = clock.seconds | {_NIGHT: sum(clock.seconds.values())}
+    return Cost(seconds, gb | {_NIGHT: max(gb.values())})
 
 
 def exponent(values: list[float]) -> float:
@@ -149,16 +142,6 @@ def show(cost: Cost) -> None:
     """Print seconds and memory, step by step."""
     for step, seconds in cost.seconds.items():
         print(f"  {step:16}{seconds:>9.1f} s{cost.gb[step]:>9.2f} GB")
-
-
-def _peak_gb() -> float:
-    """Return this process's peak of resident memory since it was last reset."""
-    line = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(line[1]) * 1024 / 1e9 if line else math.nan
-
-
-def _reset_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 if __name__ == "__main__":

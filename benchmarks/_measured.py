@@ -1,0 +1,53 @@
+"""The measured night that is extrapolated, step by step.
+
+Seconds and memory are of the large log (1,000,000 users x 100,000 items, 50 million events, two
+cores): `python -m benchmarks.scale --full`. Exponents of seconds in users, items and events are of
+`python -m benchmarks.scale`, for the blend those of training ALS. Where a step was too short on
+those logs to show one, it is 1 in the step's driver; one below 0 is noise, and counts as 0.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks._log import LogSize
+
+LARGE = LogSize(users=1_000_000, items=100_000, events=50_000_000)
+#: Memory of that process before the first step: libraries, and code that it has compiled.
+LIBRARIES_GB = 0.9
+
+#: What a step's work follows from where it grows in proportion.
+Driver = Literal["users", "items", "events", "users x items", "nothing"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the measured night: seconds, peak memory, exponents and drivers.
+
+    `memory` grows in proportion to the larger of these; to none where DuckDB spills beyond its
+    bound, or the step takes a sample.
+    """
+
+    seconds: float
+    gb: float
+    users: float
+    items: float
+    events: float
+    driver: Driver
+    memory: tuple[str, ...] = ()
+
+
+_OF_LOG = ("users", "events")
+NIGHT: dict[str, Step] = {
+    "check_inputs": Step(5, 0.9, 0, 0, 1, "events"),
+    "clean_events": Step(39, 7.2, 0.03, 0, 0.78, "events"),
+    "choose_blend": Step(44, 2.3, 0, 0, 0, "nothing"),
+    "build_features": Step(55, 4.9, 0.20, 0, 0.47, "events", _OF_LOG),
+    "train_blend": Step(82, 4.8, 0.67, 0.14, 0.47, "events", _OF_LOG),
+    "top_n": Step(79, 4.9, 0.88, 0.18, 0.16, "users x items", _OF_LOG),
+    "popular_lists": Step(20, 2.1, 0, 0, 1, "events"),
+    "similar_items": Step(15, 1.9, 0, 1, 0, "items", ("users", "items")),
+    "stage": Step(21, 1.8, 0.81, 0, 0, "users", ("users",)),
+    "read_back": Step(10, 1.6, 0.61, 0, 0, "users", ("users",)),
+    "measure": Step(22, 3.0, 0.89, 0, 0, "users", ("users",)),
+    "write_report": Step(5, 1.6, 0, 0, 0, "nothing"),
+}
