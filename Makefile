@@ -14,7 +14,7 @@ SPARK := .venv-spark
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop up test quick check format settings docs lock reliability soak fuzz lookup quality bench clean spark-tools test-spark release-tools release versions licences sbom image-check
+.PHONY: help install demo demo-stop up test test-cluster quick check format settings docs lock reliability soak fuzz lookup quality bench clean spark-tools test-spark release-tools release versions licences sbom image-check
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,8 +43,11 @@ demo-stop: $(RUNS)  ## Stop the demo's Redis server
 up: $(READY)  ## The whole system with visitors, until Ctrl-C; DAYS=3 plays three days first
 	@$(BIN)/python -m local_system.up $(if $(PORT),--port $(PORT)) $(if $(UI_PORT),--ui-port $(UI_PORT)) $(if $(REDIS_PORT),--redis-port $(REDIS_PORT)) $(if $(DAYS),--days $(DAYS)) $(if $(EXIT),--exit)
 
-test: $(READY)  ## Run every test against real servers that the tests start
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+test: $(READY)  ## Run the tests, against real servers that they start
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster"
+
+test-cluster: $(READY)  ## Run the tests on a Redis Cluster of three nodes, and on a primary that Sentinel names
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/cluster
 
 quick: check  ## Run the checks and the unit tests of changed packages (under a minute)
 	@$(BIN)/python -m tests.quick

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,24 @@ from tests.conftest import free_port
 _UP_S = 30.0
 
 
+@dataclass(frozen=True)
+class Program:
+    """A server's program: its options, that of its port, and the options of clients that call."""
+
+    binary: str = str(get_binary_path())
+    port: str = "--port"
+    options: tuple[str, ...] = ()
+    calling: Mapping[str, Any] = field(default_factory=dict)
+
+    def client(self, port: int) -> Redis:
+        """Return a client that waits until the server is up."""
+        patient = Retry(ConstantBackoff(0.05), 100)
+        return Redis("127.0.0.1", port, socket_timeout=5, retry=patient, **self.calling)
+
+
+VALKEY = Program()
+
+
 @dataclass
 class RunningNode:
     """A server in cluster mode, its port and its process."""
@@ -32,12 +50,12 @@ class RunningNode:
     bus_port: int
     folder: Path
     process: "Popen[bytes]"
+    program: Program = VALKEY
     is_frozen: bool = False
 
     @property
     def client(self) -> Redis:
-        patient = Retry(ConstantBackoff(0.05), 100)
-        return Redis(port=self.port, socket_timeout=5, retry=patient)
+        return self.program.client(self.port)
 
     def ask(self, *command: Any) -> Any:
         client: Any = self.client
@@ -74,8 +92,11 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        places = ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
-        return f"redis+cluster://{places}"
+        return f"redis+cluster://{self.places}"
+
+    @property
+    def places(self) -> str:
+        return ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
 
     def await_up(self) -> None:
         """Return once all masters serve again."""
@@ -124,25 +145,26 @@ class Cluster:
             node.ask("FLUSHALL")
 
 
-def start_node(folder: Path | None = None, *extra: str) -> RunningNode:
+def start_node(folder: Path | None = None, *extra: str, program: Program = VALKEY) -> RunningNode:
     """Start a node; its bus has a port of its own."""
     own = folder or Path(mkdtemp(prefix="cluster-"))
     port, bus = free_port(), free_port()
-    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command = [program.binary, *program.options, program.port, str(port)]
+    command += ["--bind", "127.0.0.1", "--save", ""]
     command += ["--dir", str(own), "--cluster-enabled", "yes", "--cluster-port", str(bus)]
     command += ["--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"]
     command += ["--loglevel", "warning", "--repl-diskless-sync-delay", "0", *extra]
-    node = RunningNode(port, bus, own, Popen(command, stdout=DEVNULL))
+    node = RunningNode(port, bus, own, Popen(command, stdout=DEVNULL), program)
     node.ask("PING")
     return node
 
 
 @contextmanager
-def running_cluster(*, n_replicas: int = 0) -> Iterator[Cluster]:
+def running_cluster(*, n_replicas: int = 0, program: Program = VALKEY) -> Iterator[Cluster]:
     """Run three masters, and `n_replicas` of each; all are gone at the end."""
     nodes: list[RunningNode] = []
     try:
-        nodes += [start_node() for _ in range(3 * (1 + n_replicas))]
+        nodes += [start_node(program=program) for _ in range(3 * (1 + n_replicas))]
         masters, replicas = nodes[:3], nodes[3:]
         for at, node in enumerate(masters):
             first, last = (N_SLOTS * each // 3 for each in (at, at + 1))

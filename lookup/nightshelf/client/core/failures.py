@@ -20,6 +20,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
+from redis.sentinel import MasterNotFoundError
 
 #: Errors of a Redis that is gone, slow, loading, full or forbidden (the last: bytes not a text).
 FAILURES = (RedisError, OSError, UnicodeDecodeError)
@@ -80,6 +81,10 @@ class Failure(NamedTuple):
 
 
 _START = "start Redis there, or name the one meant (--redis-url, REDIS_URL)"
+_SENTINELS = (
+    "see if the sentinels run and know that name (SENTINEL MASTERS), and for rediss+sentinel:// if "
+    "ssl_ca_certs vouches for their certificates"
+)
 _KINDS: tuple[tuple[tuple[type[Exception], ...], Failure], ...] = (
     (
         (BusyLoadingError,),
@@ -111,6 +116,8 @@ def failure(error: Exception, timeout_s: float | None = None) -> Failure:
     text = str(error).rstrip(".") or type(error).__name__
     if isinstance(error, NoAnswer | TimeoutError):
         return _silent(text, timeout_s)
+    if isinstance(error, MasterNotFoundError):
+        return Failure(text.partition(" : ")[0], _SENTINELS)  # then come its clients, at length
     for kinds, (found, remedy) in _KINDS:
         if isinstance(error, kinds):
             return Failure(found.format(text), remedy)
@@ -132,6 +139,10 @@ def _unconnected(text: str) -> Failure:
         return Failure(text, "raise max_connections in the URL")
     if "max number of clients" in text:
         return Failure(text, "raise maxclients, or find what keeps connections open")
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return Failure(
+            text, "name the certificate to trust by ?ssl_ca_certs=/path/to/it in the URL"
+        )
     if "SSL" in text or "WRONG_VERSION" in text:
         return Failure(text, "rediss:// is for TLS, redis:// for none")
     return Failure(text, _START if "refused" in text or "No such file" in text else "")

@@ -26,6 +26,11 @@ class Address:
     service: str = ""
 
     @property
+    def is_tls(self) -> bool:
+        """True for rediss://, rediss+cluster:// and rediss+sentinel://."""
+        return self.urls[0].startswith("rediss:")
+
+    @property
     def nodes(self) -> tuple[Node, ...]:
         """Host and port of each host that it names."""
         default = 26379 if self.kind == "sentinel" else 6379

@@ -31,14 +31,15 @@ def connect(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> Redis:
     Threads share its 50 connections; `ValueError` for an invalid `url`. Resolving the host's name
     is not bounded.
     """
-    retry = Retry(NoBackoff(), 0)
-    return open_client(parse_address(url), BlockingConnectionPool, **_options(timeout_s, retry))
+    address = parse_address(url)
+    options = _options(address, timeout_s, Retry(NoBackoff(), 0))
+    return open_client(address, BlockingConnectionPool, **options)
 
 
 def connect_async(url: str, *, timeout_s: float = READ_TIMEOUT_S) -> "aio.Redis":
     """Return an asyncio client, as `connect`."""
     address = parse_address(url)
-    options = _options(timeout_s, AsyncRetry(NoBackoff(), 0))
+    options = _options(address, timeout_s, AsyncRetry(NoBackoff(), 0))
     pool: Any = aio.BlockingConnectionPool
     if address.kind == "cluster":
         return AsyncClusterClient(address.nodes, partial(_pool_at, pool, address, options))
@@ -80,15 +81,23 @@ class _OfAsyncSentinels(aio.Redis):
             await each.aclose()
 
 
-def _options(timeout_s: float, retry: object) -> dict[str, Any]:
-    return {
+def _options(address: Address, timeout_s: float, retry: object) -> dict[str, Any]:
+    return _unnamed(address) | {
         "timeout": timeout_s,
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "retry": retry,
         "protocol": 2,  # RESP3 lets a server in maintenance relax the timeouts to 10 s
-        "driver_info": None,  # saves two round trips on every new connection
     }
+
+
+def _unnamed(address: Address) -> dict[str, Any]:
+    """Return the option that saves two round trips on every new connection: no CLIENT SETINFO.
+
+    Not under TLS: a connection whose session tickets no reply has taken along looks to redis-py as
+    if it had data, and its pool refuses it.
+    """
+    return {} if address.is_tls else {"driver_info": None}
 
 
 def _pool_at(pool: Any, address: Address, options: dict[str, Any], node: Node) -> Any:
@@ -100,18 +109,20 @@ def _sentinel_pool(module: Any, parse: Any, address: Address, options: dict[str,
     of_url = parse(address.urls[0])
     left_out = ("host", "port", "timeout", "connection_class")
     kept = {name: each for name, each in {**options, **of_url}.items() if name not in left_out}
-    if "connection_class" in of_url:
+    if address.is_tls:
         kept["ssl"] = True
-    sentinels = module.Sentinel(address.nodes, sentinel_kwargs=_asking(address, options))
+    sentinels = module.Sentinel(address.nodes, sentinel_kwargs=_asking(address, options, of_url))
     return module.SentinelConnectionPool(address.service, sentinels, **kept)
 
 
-def _asking(address: Address, options: dict[str, Any]) -> dict[str, Any]:
+def _asking(address: Address, options: dict[str, Any], of_url: dict[str, Any]) -> dict[str, Any]:
     """Return the options of connections to sentinels: all of them are tried within one timeout."""
     timeout_s = options["socket_connect_timeout"] / (len(address.nodes) + 1)
     asking = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "protocol": 2}
-    tls = {"ssl": True} if address.urls[0].startswith("rediss") else {}
-    return {**asking, **tls, "retry": type(options["retry"])(NoBackoff(), 0), "driver_info": None}
+    tls = {name: each for name, each in of_url.items() if name.startswith("ssl_")}
+    tls |= {"ssl": True} if address.is_tls else {}
+    once = {"retry": type(options["retry"])(NoBackoff(), 0)}
+    return {**asking, **tls, **once, **_unnamed(address)}
 
 
 def check_client(client: "Redis | aio.Redis") -> None:
