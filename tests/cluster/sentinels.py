@@ -60,8 +60,8 @@ def watched(folder: Path, program: Program = VALKEY) -> Iterator[Watched]:
 
         ports = [free_port() for _ in range(5)]
         common = ("--bind", "127.0.0.1", "--dir", str(folder), "--loglevel", "warning")
-        common = (*program.options, *common, "--repl-diskless-sync-delay", "0", "--save", "")
-        servers = [start(program.port, str(port), *common) for port in ports[:2]]
+        kept = ("--repl-diskless-sync-delay", "0", "--save", "", *common)
+        servers = [start(*program.options, program.port, str(port), *kept) for port in ports[:2]]
         ask(ports[1]).replicaof("127.0.0.1", str(ports[0]))
         while ask(ports[1]).info("replication")["master_link_status"] != "up":
             time.sleep(0.02)
@@ -77,7 +77,7 @@ def watched(folder: Path, program: Program = VALKEY) -> Iterator[Watched]:
             with closing(ask(port)) as sentinel:
                 while not _knows_all(sentinel):
                     time.sleep(0.05)
-        yield Watched(*servers, *ports[:2], ports[2:], program)
+        yield Watched(servers[0], servers[1], ports[0], ports[1], ports[2:], program)
 
 
 def _knows_all(sentinel: Any) -> bool:

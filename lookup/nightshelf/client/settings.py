@@ -6,13 +6,16 @@ from types import MappingProxyType
 
 from nightshelf.contract.effects import Effect
 
+#: Share of a call's time in which Redis is asked: an answer from copies takes the rest.
+ASKED = 0.9
+
 
 @dataclass(frozen=True)
 class ReadSettings:
     """Settings of one shelf.
 
-    - `deadline_s`: time of a whole call with Redis, over all its round trips; `None` takes the
-      client's `socket_timeout`, or 50 ms.
+    - `deadline_s`: time of a whole call, over all its round trips; `None` takes the client's
+      `socket_timeout`, or 50 ms. In its last tenth (`ASKED`) the call answers from what it has.
     - `list_ttl_s`, `item_ttl_s`, `popular_ttl_s`: how long a value is served from the process.
     - `mask_ttl_s`: the same for a user's own values: brief, as another process may
       record an action.

@@ -22,7 +22,7 @@ from nightshelf.client.core.tracking import TrackingReceipt
 from nightshelf.client.event import Event
 from nightshelf.client.filters import Filters
 from nightshelf.client.results import Counters, Result, Status
-from nightshelf.client.settings import ReadSettings
+from nightshelf.client.settings import ASKED, ReadSettings
 from nightshelf.client.transport.connection import (
     READ_TIMEOUT_S,
     address,
@@ -207,7 +207,7 @@ class Shelf:
             listener.stop()
 
     def _run(self, exchange: Exchange[T], *, always: bool = False) -> T:
-        until = time.monotonic() + self._deadline_s
+        until = time.monotonic() + ASKED * self._deadline_s
         reply: Any = None
         try:
             while True:
