@@ -13,8 +13,9 @@ from benchmarks._night_files import LENGTH, make_night
 from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Family
+from tasks.publish.redis_client import connect
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect, open_run, read_back, stage
+from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
 
 SHOP = "shop"

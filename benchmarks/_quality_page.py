@@ -22,7 +22,8 @@ from tasks.choose.choose import choose_blend
 from tasks.evaluation.compare.evaluate_log import PROTOCOLS, Plan, evaluate_log
 from tasks.evaluation.compare.tables import Table, markdown, tables_of
 from tasks.evaluation.measure import measure
-from tasks.pipeline import Pipeline, Recipe
+from tasks.pipeline import Pipeline
+from tasks.recipe import Recipe
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.settings import TopNSettings
 from tasks.recommend.topn import top_n

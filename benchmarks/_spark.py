@@ -11,7 +11,7 @@ is one machine's seconds over Spark's for the largest log.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -20,7 +20,7 @@ from benchmarks._night_steps import Clock
 from benchmarks.scale import GROWTH, exponent
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.pipeline import Pipeline
+from tasks.pipeline import Call, Pipeline
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 from tasks.spark.session import spark_session
@@ -63,7 +63,7 @@ def seconds(log: MadeLog, root: Path, number: int, steps: Steps) -> dict[str, fl
     run = Run("benchmark", number, AS_OF, root)
     found = check_inputs(log.events, log.items, log.users, settings.inputs)
     clean = call(clean_events, run, found, settings.events, now=AS_OF)
-    chain = Pipeline(run, clean, settings.recipe, call)
+    chain = Pipeline(run, clean, settings.recipe, cast("Call", call))
     features, popularity = chain.features(), chain.popularity()
     chain.lists(features, chain.models(features, popularity, warm=False))
     return clock.seconds

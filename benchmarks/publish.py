@@ -42,9 +42,10 @@ from tasks.io.byte_strings import Buffer, Bytes
 from tasks.publish.commands import set_commands, ttls_of
 from tasks.publish.connection import wire
 from tasks.publish.keyspace import Digest, Family
+from tasks.publish.redis_client import connect
 from tasks.publish.send import cut, encoded, read_again, written
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import READ_ROWS, connect, read_back, stage
+from tasks.publish.stage import READ_ROWS, read_back, stage
 from tasks.runs.run_folder import Run
 
 Rows = list[tuple[Family, list[pa.RecordBatch]]]

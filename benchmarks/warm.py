@@ -36,6 +36,7 @@ from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
 from tasks.models.base import Start
 from tasks.models.registry import MODELS
+from tasks.models.settings import MODEL_SETTINGS
 from tasks.recommend.popularity import popular_lists
 from tasks.recommend.topn import top_n
 from tasks.runs.run_folder import Run
@@ -66,7 +67,7 @@ def main(
     with TemporaryDirectory() as name:
         for log, as_of in logs(Path(name)):
             for seed in range(seeds):
-                training = replace(MODELS[model].settings(Settings()), seed=seed)
+                training = replace(MODEL_SETTINGS[model](Settings()), seed=seed)
                 last = as_of - timedelta(days=days)
                 pairs = chain(log, last, Path(name) / "runs", model, training)
                 anew, warm = (statistics.fmean(each[at].ndcg for each in pairs) for at in (0, 1))

@@ -46,7 +46,7 @@ from redis import RedisError
 from flows._graph import Step, makers
 from nightshelf.errors import NightshelfError
 from tasks.errors import RedisUnavailable
-from tasks.io.jit_cache import compiling
+from tasks.io.compiling import compiling
 from tasks.runs.run_folder import Run
 
 P = ParamSpec("P")

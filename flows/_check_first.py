@@ -9,7 +9,7 @@ from rich.console import Console
 from flows._command import fail
 from tasks.check import check
 from tasks.errors import SettingsError
-from tasks.publish.stage import connect, refuse_cluster
+from tasks.publish.redis_client import connect, refuse_cluster
 from tasks.settings import load_settings
 
 

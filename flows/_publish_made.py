@@ -21,8 +21,8 @@ from tasks.experiments.definition import Definition
 from tasks.experiments.tonight import Tonight
 from tasks.features.serving_rules import counting_of
 from tasks.ingest.contract import Inputs
-from tasks.pipeline import Recipe
 from tasks.publish.keyspace import families
+from tasks.recipe import Recipe
 from tasks.report import build as report
 from tasks.report.facts import Outcome
 from tasks.runs.run_folder import Run

@@ -37,7 +37,7 @@ from tasks.backfill import Make
 from tasks.errors import GateBlocked, SettingsError
 from tasks.io.memory import limit_memory
 from tasks.publish.go_live import newer_night
-from tasks.publish.stage import connect
+from tasks.publish.redis_client import connect
 from tasks.runs.resume import adopt
 from tasks.runs.run_folder import Run
 from tasks.settings import load_settings

@@ -28,7 +28,7 @@ from tasks.collector.collect import Collected
 from tasks.collector.compact import Compacted
 from tasks.errors import EventsLost
 from tasks.features.serving_rules import counting_of
-from tasks.publish.stage import connect
+from tasks.publish.redis_client import connect
 from tasks.settings import load_settings
 
 collect_events = as_task(

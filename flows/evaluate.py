@@ -40,7 +40,7 @@ from tasks.evaluation.compare.evaluate_log import Protocol, evaluate_log, finish
 from tasks.evaluation.compare.results import Evaluation
 from tasks.evaluation.compare.tables import tables_of, to_markdown
 from tasks.io.memory import limit_memory
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import load_settings
 

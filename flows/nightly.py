@@ -68,7 +68,7 @@ from tasks.ingest.contract import Inputs
 from tasks.io.memory import limit_memory
 from tasks.pipeline import Call, Pipeline
 from tasks.publish.go_live import has_rival
-from tasks.publish.stage import connect
+from tasks.publish.redis_client import connect
 from tasks.report.build import Report
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import Settings, load_settings

@@ -28,7 +28,7 @@ from tasks.errors import ExperimentAlarm
 from tasks.experiments.definition import Definition
 from tasks.experiments.load import load_experiments
 from tasks.io.memory import limit_memory
-from tasks.publish.stage import connect
+from tasks.publish.redis_client import connect
 from tasks.readout import read_out as reading
 from tasks.readout import save as saving
 from tasks.readout.page import to_markdown

@@ -28,7 +28,7 @@ from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.text import age_text
 from tasks.io.memory import limit_memory
-from tasks.publish.stage import connect
+from tasks.publish.redis_client import connect
 from tasks.refresh import refresh as refreshing
 from tasks.refresh import served_generation
 from tasks.refresh.refresh import Refreshed

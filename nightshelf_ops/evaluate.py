@@ -16,7 +16,7 @@ from tasks.evaluation.compare.results import Evaluation
 from tasks.evaluation.compare.tables import tables_of
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.runs.run_folder import Run, midnight
 from tasks.settings import load_settings
 

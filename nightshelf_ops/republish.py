@@ -12,9 +12,9 @@ from nightshelf.cli.context import Context
 from nightshelf.cli.tables.terminal import show_line
 from nightshelf.contract.values import Manifest
 from nightshelf.text import minute_text
+from tasks.publish.redis_client import connect
 from tasks.publish.republish import refuse_unless_good, republish
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect
 from tasks.runs.run_folder import Run
 from tasks.runs.saved_run import SavedRun
 from tasks.settings import load_settings

@@ -24,7 +24,8 @@ from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.io.duckdb_session import connect, one_file, query, write_query
 from tasks.models.registry import MODELS
-from tasks.pipeline import Pipeline, Recipe
+from tasks.pipeline import Pipeline
+from tasks.recipe import Recipe
 from tasks.recommend.similar_items import similar_items
 from tasks.recommend.topn import LIST_STEPS
 from tasks.report.build import write_report

@@ -5,16 +5,15 @@ time it.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tasks.artifacts.records import CleanLog, Features, Lists, Made, Popularity, TrainedModel
 from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
-from tasks.features.settings import FeatureSettings
 from tasks.models.registry import MODELS, start_of
+from tasks.recipe import Recipe
 from tasks.recommend.popularity import popular_lists
-from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
 from tasks.recommend.topn import LIST_STEPS, top_n
 from tasks.runs.run_folder import Run
@@ -34,24 +33,6 @@ class Call(Protocol):
 def direct(step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call a step as a plain function."""
     return step(*args, **kwargs)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every setting that the lists of a run follow from.
-
-    `models` are the settings of each model to train, by its name, the default first; `further`
-    those of models beside it, which are left out where they fail. `popular_half_life_days` is that
-    of the popularity they learn from. Without `similar` no similar items are computed.
-    """
-
-    features: FeatureSettings
-    models: Mapping[str, Any]
-    popular_half_life_days: float
-    topn: TopNSettings
-    popularity: PopularitySettings
-    similar: SimilarSettings | None
-    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,10 @@ from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
-from tasks.models.registry import MODELS, ModelsSettings
-from tasks.pipeline import Recipe
+from tasks.models.settings import MODEL_SETTINGS, ModelsSettings
 from tasks.publish.settings import PublishSettings
 from tasks.readout.settings import ReadoutSettings
+from tasks.recipe import Recipe
 from tasks.recommend.settings import PopularitySettings, SimilarSettings, TopNSettings
 from tasks.refresh.settings import RefreshSettings
 from tasks.report.settings import Targets
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
         """Return the recipe of the default model, with further ones after the settings' own."""
         default, *others = dict.fromkeys([*self.models.names, *models])
         recipe = self._recipe_of([default])
-        return replace(recipe, further={name: MODELS[name].settings(self) for name in others})
+        return replace(recipe, further={name: MODEL_SETTINGS[name](self) for name in others})
 
     @property
     def compared(self) -> Recipe:
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
         return self._recipe_of(dict.fromkeys([*self.models.names, "als", "graph"]))
 
     def _recipe_of(self, names: Iterable[str]) -> Recipe:
-        models = {name: MODELS[name].settings(self) for name in names}
+        models = {name: MODEL_SETTINGS[name](self) for name in names}
         return Recipe(
             self.features,
             models,

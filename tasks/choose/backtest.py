@@ -26,7 +26,7 @@ from tasks.models.history import bucket_of
 from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
 from tasks.models.training import interactions, load_popularity
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.recommend._jit.item_blocks import ItemIndex
 from tasks.recommend.exact_search import index_of, rank
 from tasks.recommend.settings import TopNSettings

@@ -10,7 +10,7 @@ import orjson
 from nightshelf.contract.chosen_blend import ChosenBlend
 from tasks.choose.candidates import Candidate, Spans
 from tasks.models.blend.settings import BlendParts, BlendSettings, Weights
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 
 #: A row of the evidence.
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from tasks.choose.settings import ChooseSettings
 from tasks.choose.split import splits_of
 from tasks.choose.turns import Turns
 from tasks.models.blend.settings import BlendParts
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Progress, Run, no_progress
 from tasks.runs.saved_run import earlier_runs

@@ -21,7 +21,7 @@ from tasks.evaluation.new_items import new_items, taken_since
 from tasks.evaluation.past_run import past_night
 from tasks.evaluation.ranking_metrics import Floats, Hits, Ints, at_depth, ndcg
 from tasks.evaluation.settings import EvaluateSettings
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.recommend.topn import top_n
 from tasks.runs.journal import computed
 from tasks.runs.run_folder import Run

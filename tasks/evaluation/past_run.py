@@ -12,7 +12,8 @@ from dataclasses import replace
 from tasks.artifacts.records import CleanLog, Made
 from tasks.ingest.daily_log import write_log
 from tasks.io.duckdb_session import connect, one_file, query, stream, write_query
-from tasks.pipeline import Pipeline, Recipe
+from tasks.pipeline import Pipeline
+from tasks.recipe import Recipe
 from tasks.runs.run_folder import Run
 
 

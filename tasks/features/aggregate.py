@@ -9,8 +9,6 @@ import scipy.sparse as sp
 
 from tasks.features._jit.aggregate import aggregate_users, select
 from tasks.features.arrays import (
-    FAVOURITES,
-    RECENT,
     Cells,
     EventRules,
     Ints,
@@ -19,6 +17,7 @@ from tasks.features.arrays import (
     Part,
     Users,
 )
+from tasks.features.lengths import FAVOURITES, RECENT
 from tasks.features.rollup import DatedRollup, united
 from tasks.io.columns import positions_of
 from tasks.io.jit import Flags

@@ -14,10 +14,6 @@ Longs = npt.NDArray[np.int64]
 LOW_BITS = 32
 LOW = (1 << LOW_BITS) - 1
 
-#: Lengths of a user's lists: items viewed last, categories of most weight.
-RECENT = 20
-FAVOURITES = 3
-
 
 class Rows(NamedTuple):
     """A rollup's rows, ordered by user and item; ids and types are numbers.

@@ -1,7 +1,7 @@
 """The night's rules of event types, as its manifest gives them to clients and the service."""
 
 from nightshelf.contract.feature_rules import Counting
-from tasks.features.arrays import RECENT
+from tasks.features.lengths import RECENT
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.settings import EventSettings
 

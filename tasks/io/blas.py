@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, cast
 
-import scipy.linalg  # noqa: F401 - its BLAS and NumPy's are loaded before they are looked for
 from threadpoolctl import ThreadpoolController
 
 
@@ -18,5 +17,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    """Return the loaded libraries, which take 10 ms to find."""
+    """Return the loaded libraries, which take 10 ms to find; SciPy's own is loaded before."""
+    import scipy.linalg  # noqa: F401, PLC0415 - a third of a second, for flows that compute nothing
+
     return ThreadpoolController()

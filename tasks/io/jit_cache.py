@@ -17,7 +17,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -28,13 +28,21 @@ import numba
 import numpy as np
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 
+from tasks.io.compiling import watchers
+
 #: A folder not opened for this long is deleted when a new one is made.
 UNUSED_S = 14 * 86_400
 #: Longest wait for code that another process compiles.
 _LONGEST_WAIT_S = 120
 #: Files of `tasks/` outside the `_jit` packages whose functions or constants are compiled.
 OTHER_SOURCES = (
-    *("features/arrays.py", "ingest/daily_log.py", "io/byte_strings.py", "io/jit.py"),
+    *(
+        "features/arrays.py",
+        "features/lengths.py",
+        "ingest/daily_log.py",
+        "io/byte_strings.py",
+        "io/jit.py",
+    ),
     *("io/jit_cache.py", "publish/commands.py"),
 )
 #: An environment variable that decides how products are compiled (`recommend/_jit/int16_dot.py`).
@@ -45,7 +53,6 @@ _VERSIONS = (platform.python_version(), numba.__version__, llvmlite.__version__,
 _ADDRESS = re.compile("[0-9a-f]{16}")
 
 _functions: list["CodeCache"] = []
-_watchers: list[Callable[[int, int], None]] = []
 
 
 def sources() -> list[Path]:
@@ -140,7 +147,7 @@ class CodeCache(FunctionCache):
                 self._release()
         self._ready = self._ready or found is not None
         if found is None:
-            for report in _watchers:
+            for report in watchers:
                 report(sum(each._ready for each in _functions), len(_functions))
         return found
 
@@ -199,16 +206,3 @@ def cached(dispatcher: Any) -> Any:
     """Cache a compiled function's code on disk, and return the function."""
     dispatcher._cache = CodeCache(dispatcher.py_func)
     return dispatcher
-
-
-@contextmanager
-def compiling(report: Callable[[int, int], None]) -> Iterator[None]:
-    """Call `report(ready, total)` before each function that is compiled, by any thread.
-
-    `total` counts all compiled functions, of which a run may need some.
-    """
-    _watchers.append(report)
-    try:
-        yield
-    finally:
-        _watchers.remove(report)

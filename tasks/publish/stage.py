@@ -3,27 +3,24 @@
 Until the flip nothing that a reader sees has changed, whatever fails (contract: `nightshelf`).
 """
 
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from redis import ConnectionPool, Redis, RedisError
-from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.retry import Retry
+from redis import Redis, RedisError
 
 from nightshelf.admin import generations
 from nightshelf.admin.namespace_state import server_time
 from nightshelf.client.core.failures import failure
-from nightshelf.client.transport.address import parse_address
-from nightshelf.client.transport.cluster import ClusterClient
-from nightshelf.client.transport.connection import address, deadline_s, open_client
+from nightshelf.client.transport.connection import address, deadline_s
 from nightshelf.contract.keys import Keys
 from nightshelf.contract.values import Manifest
 from tasks.artifacts.records import Provenance, ReadBack, Staged
-from tasks.errors import RedisUnavailable, SettingsError, VerificationError
+from tasks.errors import RedisUnavailable, VerificationError
 from tasks.publish.keyspace import Digest, Family
+from tasks.publish.redis_client import refuse_cluster
 from tasks.publish.send import encoded, opened, read_again, written
 from tasks.publish.settings import PublishSettings
 from tasks.publish.verify import check_sample
@@ -32,28 +29,6 @@ from tasks.runs.run_folder import Progress, Run, highest_generation, no_progress
 
 #: Ids that are read from a file together.
 READ_ROWS = 2_500
-
-
-def connect(url: str, settings: PublishSettings) -> Redis:
-    """Return a client for writing: patient, and trying again where a reader must not.
-
-    Raises `RedisUnavailable` where `url` is none.
-    """
-    try:
-        place = parse_address(url)
-    except ValueError as error:
-        raise RedisUnavailable(f"REDIS_URL: {error}") from None
-    return open_client(
-        place,
-        ConnectionPool,
-        patience_s=settings.failover_s,
-        socket_timeout=settings.timeout_s,
-        socket_connect_timeout=5,
-        # A cluster's client tries again by itself, also another node.
-        retry=Retry(NoBackoff(), 0)
-        if place.kind == "cluster"
-        else Retry(ExponentialBackoff(cap=2, base=0.1), 3),
-    )
 
 
 def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
@@ -70,22 +45,6 @@ def open_run(client: Redis, namespace: str, as_of: datetime, root: Path) -> Run:
             f"Redis at {address(client)} does not take writes: {failure(error, deadline_s(client))}"
         ) from error
     return Run(namespace, generation, as_of, root)
-
-
-def refuse_cluster(client: Redis) -> None:
-    """Raise `SettingsError` for a server in cluster mode that is named as a single one.
-
-    A server that does not answer, or does not say, is left to the commands that follow.
-    """
-    if isinstance(client, ClusterClient):
-        return
-    with suppress(RedisError):
-        if client.info("cluster").get("cluster_enabled"):
-            raise SettingsError(
-                f"REDIS_URL: the server at {address(client)} runs in cluster mode: it has a "
-                "part of the keys. Name the cluster, by redis+cluster:// and some of its nodes "
-                "(docs/how-to/redis-cluster-and-sentinel.md)."
-            )
 
 
 @step

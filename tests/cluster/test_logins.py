@@ -13,8 +13,8 @@ from nightshelf import Shelf
 from nightshelf.admin import blocklist, erasure
 from nightshelf.doctor.examine import examine
 from tasks.collector.collect import CollectSettings, collect
+from tasks.publish.redis_client import connect
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect
 from tests.cluster.nodes import Cluster
 from tests.faults.test_acl import ACL, ROLES, filled_in, password
 from tests.lookup.shelves import SHOP

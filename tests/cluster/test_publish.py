@@ -17,8 +17,9 @@ from tasks.errors import NoRoom, SettingsError
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Family
 from tasks.publish.memory_estimate import estimate_memory
+from tasks.publish.redis_client import connect, refuse_cluster
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect, open_run, read_back, refuse_cluster, stage
+from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
 from tests.cluster.nodes import Cluster, running_cluster
 from tests.conftest import run_valkey

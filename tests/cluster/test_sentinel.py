@@ -17,9 +17,9 @@ from nightshelf import ReadSettings
 from nightshelf.admin import generations
 from nightshelf.client.transport.connection import address, connect
 from nightshelf.doctor.examine import examine
+from tasks.publish.redis_client import connect as connect_publisher
 from tasks.publish.republish import republish
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect as connect_publisher
 from tasks.runs.saved_run import SavedRun
 from tests.cluster.sentinels import FAILED_OVER_S, Watched, watched
 from tests.cluster.shop import USERS, Reads, publish_all

@@ -14,8 +14,8 @@ from nightshelf import ReadSettings
 from nightshelf.client.core.failures import failure
 from nightshelf.client.transport.connection import connect
 from nightshelf.doctor.examine import examine
+from tasks.publish.redis_client import connect as connect_publisher
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect as connect_publisher
 from tests.cluster.nodes import Program, running_cluster
 from tests.cluster.sentinels import watched
 from tests.lookup.shelves import SHOP, ranked

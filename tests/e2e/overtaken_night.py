@@ -16,8 +16,9 @@ from flows import nightly as night
 from tasks.artifacts.records import Provenance
 from tasks.features.build import build_features
 from tasks.publish.go_live import flip
+from tasks.publish.redis_client import connect
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect, open_run, stage
+from tasks.publish.stage import open_run, stage
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import make_shelves
 

@@ -15,7 +15,8 @@ from redis import Redis
 from nightshelf.errors import TransitionRefused
 from tasks.artifacts.records import Provenance
 from tasks.publish.go_live import flip
-from tasks.publish.stage import connect, open_run, read_back, stage
+from tasks.publish.redis_client import connect
+from tasks.publish.stage import open_run, read_back, stage
 from tests.faults.nights import SETTINGS, SHOP, shelves_of
 from tests.tasks.small_models import AS_OF
 

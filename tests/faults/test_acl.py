@@ -40,8 +40,8 @@ from tasks.collector.collect import CollectSettings, collect
 from tasks.errors import RedisUnavailable
 from tasks.publish.go_live import clear_orphans, flip, keep_live
 from tasks.publish.memory_estimate import estimate_memory
+from tasks.publish.redis_client import connect as connect_publisher
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect as connect_publisher
 from tasks.publish.stage import open_run, read_back, stage
 from tasks.settings import Settings
 from tasks.watch.settings import WatchSettings

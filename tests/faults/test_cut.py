@@ -18,7 +18,8 @@ from tasks.artifacts.records import Provenance
 from tasks.errors import RedisUnavailable
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import Digest
-from tasks.publish.stage import connect, open_run, read_back, stage
+from tasks.publish.redis_client import connect
+from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
 from tests.faults.nights import SETTINGS, SHOP, contents, live, n_lost, night, shelves_of
 from tests.faults.proxy import Proxy, cutting

@@ -14,7 +14,8 @@ from tasks.evaluation.compare.results import Evaluation, Judgement, Row
 from tasks.evaluation.compare.tables import to_markdown
 from tasks.evaluation.protocols import Split, by_time, last_event
 from tasks.ingest.daily_log import days_of
-from tasks.pipeline import Call, Pipeline, Recipe, direct
+from tasks.pipeline import Call, Pipeline, direct
+from tasks.recipe import Recipe
 from tasks.runs.run_folder import Run
 
 Protocol = Literal["by-time", "last-event", "one-against-99"]

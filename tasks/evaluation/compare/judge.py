@@ -31,7 +31,7 @@ from tasks.evaluation.protocols import Split
 from tasks.io.columns import AVAILABLE
 from tasks.models.blend.model import Blend
 from tasks.models.registry import MODELS
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Progress, no_progress
 

@@ -4,10 +4,8 @@ import numpy as np
 
 from tasks.features._jit.top import NO_VIEW, favourites, recent
 from tasks.features.arrays import (
-    FAVOURITES,
     LOW,
     LOW_BITS,
-    RECENT,
     Cells,
     EventRules,
     Ints,
@@ -17,6 +15,7 @@ from tasks.features.arrays import (
     Scratch,
     Users,
 )
+from tasks.features.lengths import FAVOURITES, RECENT
 from tasks.ingest.daily_log import DAY_US
 from tasks.io.jit import Flags, compiled
 

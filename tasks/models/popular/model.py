@@ -1,6 +1,5 @@
 """Recent popularity as a `Model`."""
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -17,12 +16,8 @@ from tasks.models.base import (
     Reasons,
     no_links,
 )
+from tasks.models.popular.settings import PopularSettings
 from tasks.runs.run_folder import Progress, no_progress
-
-
-@dataclass(frozen=True)
-class PopularSettings:
-    """Settings of the popular model: it has none (`popularity` has the half-life)."""
 
 
 class Popular(Model):

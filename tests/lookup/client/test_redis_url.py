@@ -11,8 +11,8 @@ from nightshelf import AsyncShelf, Shelf
 from nightshelf.client.transport.address import parse_address
 from nightshelf.client.transport.redis_url import check_url
 from tasks.errors import RedisUnavailable
+from tasks.publish.redis_client import connect as connect_publisher
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect as connect_publisher
 from tests.lookup.shelves import SHOP, publish
 
 PASSWORD = "s3cret"

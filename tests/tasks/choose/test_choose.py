@@ -15,7 +15,7 @@ from tasks.choose.choice import Choice
 from tasks.choose.choose import choose_blend, last_choice
 from tasks.choose.settings import ChooseSettings
 from tasks.models.blend.settings import BlendParts, Weights
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.recommend import exact_search
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings

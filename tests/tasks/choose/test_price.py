@@ -12,7 +12,7 @@ from tasks.choose.choice import Choice
 from tasks.choose.choose import choose_blend
 from tasks.choose.price import rules_of
 from tasks.models.blend.settings import BlendSettings, Weights
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
 from tests.tasks.choose.test_choose import SETTINGS, choose, recipe, taste_log

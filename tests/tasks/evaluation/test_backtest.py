@@ -17,7 +17,7 @@ from tasks.evaluation.backtest import Quality, evaluate
 from tasks.evaluation.past_run import past_night
 from tasks.evaluation.settings import EvaluateSettings
 from tasks.models.als.settings import TrainSettings
-from tasks.pipeline import Recipe
+from tasks.recipe import Recipe
 from tasks.recommend.settings import PopularitySettings, TopNSettings
 from tasks.runs.resume import adopt
 from tasks.runs.run_folder import Run

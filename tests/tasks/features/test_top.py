@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.features._jit.top import NO_VIEW, recent
-from tasks.features.arrays import RECENT
+from tasks.features.lengths import RECENT
 
 N_ITEMS = 40
 

@@ -20,7 +20,7 @@ _DECORATORS = {"compiled", "bare", "bare_loosely", "inlined", "emitted", "intrin
 _LISTS = """
 import numpy as np
 from tasks.io.jit import bare, compiled
-from tasks.io.jit_cache import compiling
+from tasks.io.compiling import compiling
 from tasks.recommend._jit.category_cap import walk
 
 @compiled

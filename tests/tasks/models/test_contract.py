@@ -9,7 +9,7 @@ from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
-from tasks.models.popular.model import PopularSettings
+from tasks.models.popular.settings import PopularSettings
 from tasks.models.registry import MODELS
 from tests.tasks.models.contract import N_ITEMS, N_USERS, ModelContract, reasons_for_all
 

@@ -24,9 +24,10 @@ from tasks.artifacts.records import Provenance
 from tasks.io.byte_strings import ByteStrings
 from tasks.publish.connection import Line, carried, getting, setting, wire
 from tasks.publish.keyspace import Digest, Entries
+from tasks.publish.redis_client import connect
 from tasks.publish.replies import Gone
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect, read_back, stage
+from tasks.publish.stage import read_back, stage
 from tasks.runs.run_folder import Run
 from tests.tasks.small_models import AS_OF, make_shelves
 

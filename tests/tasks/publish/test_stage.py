@@ -22,8 +22,9 @@ from tasks.artifacts.records import Provenance, Staged
 from tasks.errors import RedisUnavailable, SettingsError, VerificationError
 from tasks.publish.go_live import clear_orphans, flip, keep_live
 from tasks.publish.keyspace import Entry, Family
+from tasks.publish.redis_client import connect
 from tasks.publish.settings import PublishSettings
-from tasks.publish.stage import connect, open_run, read_back, stage
+from tasks.publish.stage import open_run, read_back, stage
 from tasks.runs.run_folder import Run
 from tests.faults.nights import limit_memory
 from tests.tasks.small_models import AS_OF, make_shelves

@@ -1,0 +1,5 @@
+"""Lengths of a user's lists among the features."""
+
+#: Items viewed last, categories of most weight.
+RECENT = 20
+FAVOURITES = 3
