@@ -39,7 +39,7 @@ PARTS = {
         ("read_back", "measure", "measure_drift", "check_gates", "write_report"),
         (),
     ),
-    "open, take over, clear": (("open_run", "take_over", "clear_orphans", "take_over_rest"), ()),
+    "open, take over, clear": (("open_run", "take_over", "clear_orphans"), ()),
 }
 
 Seconds = dict[str, float]
