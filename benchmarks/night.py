@@ -1,11 +1,12 @@
-"""The whole night against the notebook that people write: same log, same training, same Redis.
+"""The whole night against the notebook that people write: same log, same Redis.
 
 Ours is every step of `flows/nightly.py`, one after the other, without Prefect: a first night, up to
 a day earlier, which finds nothing, and the night after it, which finds its rollups and its factors.
-The notebook is `benchmarks/_notebook.py`. Both publish to one server that is empty before each.
-Each round runs all; seconds are medians over the rounds. The last line is the notebook's time over
-that of the night after the first, end to end; the lines before it compare the first night, with
-training and without.
+The notebook is `benchmarks/_notebook.py`, which trains ALS. So ours is timed as it comes, where it
+chooses a blend of three models, and with ALS alone (`models.names`, `choose.hold`), which is like
+for like. All publish to one server that is empty before each. Each round runs all; seconds are
+medians over the rounds. The last line is the notebook's time over that of the night after the
+first, end to end, with ALS alone; the lines before it compare the others.
 """
 
 import os
@@ -24,6 +25,8 @@ from benchmarks._log import AS_OF, LogSize, MadeLog, make_log
 from benchmarks._night_steps import Clock, whole_night
 from benchmarks._notebook import LACKS, notebook
 from benchmarks._server import serving
+from tasks.choose.settings import ChooseSettings
+from tasks.models.settings import ModelsSettings
 from tasks.settings import Settings
 
 #: What is done -> our steps, the notebook's cells.
@@ -31,7 +34,7 @@ PARTS = {
     "read and clean": (("check_inputs", "clean_events"), ("read",)),
     "choice of the blend": (("choose_blend",), ()),
     "features": (("build_features", "count_popularity"), ("weigh",)),
-    "training": (("train_blend",), ("fit",)),
+    "training": (("train_blend", "train_als"), ("fit",)),
     "lists": (("top_n",), ("recommend",)),
     "publish": (("estimate_memory", "stage", "flip"), ("publish",)),
     "fallbacks, similar items": (("popular_lists", "similar_items"), ()),
@@ -43,6 +46,8 @@ PARTS = {
 }
 
 Seconds = dict[str, float]
+#: Nights of ours, as they come and with ALS alone: the first, and the one after it.
+OURS = ("first", "next", "ALS first", "ALS next")
 
 
 def main(
@@ -51,51 +56,51 @@ def main(
     events: Annotated[int, typer.Option(help="Events of the log.")] = 5_000_000,
     rounds: Annotated[int, typer.Option(help="Rounds, each of all.")] = 3,
 ) -> None:
-    """Time both nights step by step, and print the ratios."""
+    """Time the nights step by step, and print the ratios."""
     warnings.filterwarnings("ignore", message="OpenBLAS is configured", category=RuntimeWarning)
     size = LogSize(users, items, events)
-    rounds_of: tuple[list[Seconds], ...] = ([], [], [])
+    rounds_of: dict[str, list[Seconds]] = {name: [] for name in (*OURS, "notebook")}
     with (
         TemporaryDirectory() as folder,
         serving() as url,
         closing(Redis.from_url(url, socket_timeout=60)) as redis,
     ):
         warm = make_log(Path(folder) / "warm", LogSize(1_000, 500, 20_000))
-        nights(warm, redis)  # compiled code is loaded, imports are done
+        one_round(warm, redis)  # compiled code is loaded, imports are done
         log = make_log(Path(folder) / "log", size)
         for _ in range(rounds):
-            *taken, full = nights(log, redis)
-            for seconds, each in zip(taken, rounds_of, strict=True):
-                each.append(seconds)
-            first, after, cells = (sum(seconds.values()) for seconds in taken)
-            print(
-                f"first night {first:.1f} s, the next {after:.1f} s, notebook {cells:.1f} s",
-                flush=True,
-            )
+            taken, full = one_round(log, redis)
+            for name, seconds in taken.items():
+                rounds_of[name].append(seconds)
+            print(", ".join(f"{n} {sum(each.values()):.1f} s" for n, each in taken.items()))
     print(f"{size}; seconds, medians of {rounds}")
-    ours, later, theirs = rounds_of
-    show(*map(medians, rounds_of))
+    show({name: medians(each) for name, each in rounds_of.items()})
     print(f"of the notebook's lists {full:.1%} are full; it lacks:")
     print("\n".join(f"  - {what}" for what in LACKS))
-    untrained = median_sum(theirs, without="fit") / median_sum(ours, without="train_blend")
-    print(f"a first night, without training: {untrained:.2f}")
-    print(f"a first night: {median_sum(theirs) / median_sum(ours):.2f}")
-    print(f"ratio: {median_sum(theirs) / median_sum(later):.2f}")
+    theirs = median_sum(rounds_of["notebook"])
+    for name in OURS[:-1]:
+        print(f"{name}: {theirs / median_sum(rounds_of[name]):.2f}")
+    print(f"ratio: {theirs / median_sum(rounds_of[OURS[-1]]):.2f}")
 
 
-def nights(log: MadeLog, redis: Redis) -> tuple[Seconds, Seconds, Seconds, float]:
-    """Run our two nights and the notebook; the last figure is its share of full lists."""
-    settings, first, after, theirs = Settings(), Clock(), Clock(), Clock()
-    with TemporaryDirectory(dir=log.events.parent) as root:
+def one_round(log: MadeLog, redis: Redis) -> tuple[dict[str, Seconds], float]:
+    """Run our nights and the notebook; the last figure is its share of full lists."""
+    default = Settings()
+    alone = Settings(models=ModelsSettings(("als",)), choose=ChooseSettings(hold=True))
+    taken: dict[str, Seconds] = {}
+    for names, settings in ((OURS[:2], default), (OURS[2:], alone)):
         redis.flushall()
-        os.sync()  # a night writes half a gigabyte: nobody pays for what another wrote
-        whole_night(first, log, Path(root), redis, settings, AS_OF - timedelta(days=1))
-        os.sync()
-        whole_night(after, log, Path(root), redis, settings)
+        with TemporaryDirectory(dir=log.events.parent) as root:
+            for name, as_of in zip(names, (AS_OF - timedelta(days=1), AS_OF), strict=True):
+                os.sync()  # a night writes half a gigabyte: nobody pays for what another wrote
+                clock = Clock()
+                whole_night(clock, log, Path(root), redis, settings, as_of)
+                taken[name] = clock.seconds
     redis.flushall()
     os.sync()
-    full = notebook(theirs, log, redis, settings)
-    return first.seconds, after.seconds, theirs.seconds, full
+    cells = Clock()
+    full = notebook(cells, log, redis, default)
+    return taken | {"notebook": cells.seconds}, full
 
 
 def medians(rounds: list[Seconds]) -> Seconds:
@@ -103,21 +108,21 @@ def medians(rounds: list[Seconds]) -> Seconds:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
-def median_sum(rounds: list[Seconds], without: str = "") -> float:
-    """Return the median, over the rounds, of the seconds of all steps but one."""
-    return statistics.median(sum(each.values()) - each.get(without, 0) for each in rounds)
+def median_sum(rounds: list[Seconds]) -> float:
+    """Return the median, over the rounds, of the seconds of all steps."""
+    return statistics.median(sum(each.values()) for each in rounds)
 
 
-def show(ours: Seconds, later: Seconds, theirs: Seconds) -> None:
+def show(taken: dict[str, Seconds]) -> None:
     """Print part by part what each took."""
-    print(f"  {'':34}{'first':>8}{'next':>8}{'notebook':>10}")
-    for part, (mine, other) in PARTS.items():
-        first, after = (sum(seconds[name] for name in mine) for seconds in (ours, later))
-        cells = f"{sum(theirs[name] for name in other):10.2f}" if other else f"{'-':>10}"
-        print(f"  {part:34}{first:>8.2f}{after:>8.2f}{cells}")
-    in_all = (sum(seconds.values()) for seconds in (ours, later, theirs))
-    print("  {:34}{:>8.2f}{:>8.2f}{:>10.2f}".format("in all", *in_all))
-    print("  the next, by step: " + ", ".join(f"{name} {s:.2f}" for name, s in later.items()))
+    print(f"  {'':34}" + "".join(f"{name:>10}" for name in taken))
+    for part, (mine, cells) in PARTS.items():
+        sums = (
+            sum(seconds.get(step, 0) for step in (cells if name == "notebook" else mine))
+            for name, seconds in taken.items()
+        )
+        print(f"  {part:34}" + "".join(f"{each:10.2f}" for each in sums))
+    print(f"  {'in all':34}" + "".join(f"{sum(each.values()):10.2f}" for each in taken.values()))
 
 
 if __name__ == "__main__":
