@@ -4,10 +4,11 @@
     python -m benchmarks.extrapolate --users 3e6 --items 2e5 --events 2e8       one, step by step
 
 A step's seconds are those of the measured night (`benchmarks/_measured.py`) times the growth of
-users, items and events, each to the power of its exponent. Exponents were found on small logs,
-where fixed costs hide growth: this is the least to expect. The most is growth in proportion to the
-step's driver. Memory above that of the libraries grows in proportion; in shards the log's part of
-the features stays within `machine.memory_gb`, and the cells and totals of users come on top.
+users, items and events, each to the power of its exponent, or in proportion to the step's driver.
+The least is the sum of the smaller of both, step by step, the most that of the larger: exponents
+are of smaller logs, where fixed costs hide growth. Memory above that of the libraries grows in
+proportion; in shards the log's part of the features stays within `machine.memory_gb`, and the cells
+and totals of users come on top.
 
 The last line is the ratio of the least to the most for a billion events of 20 million users.
 """
