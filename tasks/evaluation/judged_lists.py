@@ -45,26 +45,51 @@ class Audience:
 
     - `rows`: row of each user in the features, -1 for a stranger.
     - `seen`: users x items, an entry where a list must not show the item; empty for a stranger.
-    - `popularity`: (items x 1), places from the last up by recent popularity, ties as the popular
-      lists break them.
     - `relevant`: users x items, 1 where the item is relevant; items unknown by then are missing.
-    - `n_relevant`: relevant items of each user, the missing ones among them.
     """
 
-    run: Run
+    split: Split
     features: Features
-    user_ids: pa.StringArray
+    weighing: FeatureSettings
+    popular: PopularitySettings
     rows: Ints
     catalogue: Catalogue
     seen: sp.csr_matrix
-    popularity: Factors
     relevant: sp.csr_matrix
-    n_relevant: Ints
+
+    @property
+    def run(self) -> Run:
+        """The smaller night of the split."""
+        return self.split.run
+
+    @property
+    def user_ids(self) -> pa.StringArray:
+        """Ids of the judged users."""
+        return self.split.user_ids
+
+    @property
+    def n_relevant(self) -> Ints:
+        """Relevant items of each user, the missing ones among them."""
+        return self.split.n_relevant
 
     @cached_property
     def known(self) -> Ints:
         """Positions of the users who are no strangers."""
         return np.flatnonzero(self.rows >= 0)
+
+    @cached_property
+    def popularity(self) -> Factors:
+        """Places of the items from the last up (items x 1), as the popular list of all has them."""
+        item_ids = self.catalogue.ids
+        with connect(self.run.folder) as db:
+            open_log(db, self.split.known, self.weighing)
+            recent = recent_popularity(db, item_ids, self.run.as_of, self.popular.half_life_days)
+        items = pq.read_table(self.features.items, columns=[ITEM_ID])
+        positions = positions_of(item_ids, items.column(ITEM_ID).combine_chunks())
+        older = load_popularity(self.features)[positions]
+        places = np.empty((len(item_ids), 1), np.float32)
+        places[np.lexsort((-older, -recent)), 0] = np.arange(len(item_ids), 0, -1)
+        return places
 
 
 def audience_of(
@@ -74,15 +99,14 @@ def audience_of(
     item_ids = read_column(features.item_ids, ID)
     rows = positions_of(split.user_ids, read_column(features.user_ids, ID)).astype(np.int64)
     return Audience(
-        run=split.run,
+        split=split,
         features=features,
-        user_ids=split.user_ids,
+        weighing=weighing,
+        popular=popularity,
         rows=rows,
         catalogue=load_catalogue(features.items, item_ids),
         seen=rows_of(load_matrix(features.seen), rows),
-        popularity=_popularity(split, features, item_ids, weighing, popularity),
         relevant=_relevant(split, item_ids),
-        n_relevant=split.n_relevant,
     )
 
 
@@ -176,24 +200,6 @@ def _items(blocks: Iterable[Block], n: int) -> Listed:
     """Return the item positions of all blocks."""
     lists = [np.empty((0, n), np.int32), *(block.items for block in blocks)]
     return np.concatenate(lists)
-
-
-def _popularity(
-    split: Split,
-    features: Features,
-    item_ids: pa.StringArray,
-    weighing: FeatureSettings,
-    settings: PopularitySettings,
-) -> Factors:
-    """Return each item's place from the last up, in the order of the popular list of everybody."""
-    with connect(split.run.folder) as db:
-        open_log(db, split.known, weighing)
-        recent = recent_popularity(db, item_ids, split.run.as_of, settings.half_life_days)
-    catalogue = pq.read_table(features.items, columns=[ITEM_ID]).column(ITEM_ID).combine_chunks()
-    older = load_popularity(features)[positions_of(item_ids, catalogue)]
-    places = np.empty((len(item_ids), 1), np.float32)
-    places[np.lexsort((-older, -recent)), 0] = np.arange(len(item_ids), 0, -1)
-    return places
 
 
 def _relevant(split: Split, item_ids: pa.StringArray) -> sp.csr_matrix:
