@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,7 +162,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         for child in Path(f"/proc/{each}/task/{each}/children").read_text().split()
     ]
     for pid in inner or children:
-        os.kill(int(pid), 15)
+        os.kill(int(pid), signal.SIGTERM)
     process.wait(60)
 
 
@@ -222,7 +223,7 @@ def postgres(machine: Machine) -> Iterator[None]:
         subprocess.run([*create, "-U", "prefect", "prefect"], check=True, env=env)
         yield
     finally:
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         process.wait(30)
 
 
@@ -260,6 +261,8 @@ def night_through_all(machine: Machine) -> None:
 
 def main(roots: dict[str, Path]) -> None:
     """Try the images whose roots are given; `ROOT.json` is what buildah says of each."""
+    # A shell's background job ignores SIGINT, and so would a worker, which ends itself by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     configs = {
         name: json.loads(Path(f"{root}.json").read_text())["Docker"]["config"]
         for name, root in roots.items()
