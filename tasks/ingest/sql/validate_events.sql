@@ -23,9 +23,11 @@ WITH faulted AS (
                 AND strlen(url_encode(item_id)) > $max_id_bytes THEN 'item_id too long'
         END,
         value_fault(value, event_type, $may_be_negative),
-        CASE WHEN item_id NOT IN (SELECT item_id FROM known_items) THEN 'unknown item' END
-        ) AS reason
-    FROM raw_events
+        CASE
+            WHEN NOT EXISTS (SELECT 1 FROM known_items AS known WHERE known.item_id = raw.item_id)
+            THEN 'unknown item'
+        END) AS reason
+    FROM raw_events AS raw
     WHERE event_type IS NULL OR NOT list_contains($idle, event_type)
 )
 SELECT
