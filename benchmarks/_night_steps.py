@@ -65,7 +65,7 @@ def whole_night(
     run = clock(publish.open_run, redis, "benchmark", as_of, root)
     clock(resume.take_over, run, found.digests, settings.digest())
     clock(live.clear_orphans, run, redis)
-    clean = clock(events.clean_events, run, found, settings.events, now=AS_OF)
+    clean = clock(events.clean_events, run, found, settings.events, now=max(as_of, AS_OF))
     last = last_choice(run)
     chosen = clock(choose_blend, run, clean, settings.choose, settings.recipe, last)
     made = Pipeline(run, clean, chosen.applied(settings.recipe), clock).whole()
