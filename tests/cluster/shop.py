@@ -16,7 +16,7 @@ USERS = [f"user-{n}" for n in range(60)]
 KEYS = Keys(SHOP)
 DEADLINE_S = 0.05
 #: Time that a busy machine may add to a deadline.
-ROOM_S = 1.0
+ROOM_S = 0.4
 
 
 def publish_all(client: Redis) -> Manifest:

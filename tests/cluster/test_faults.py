@@ -70,7 +70,7 @@ def test_a_frozen_node_takes_its_own_users_alone(
     finally:
         node.wake()
         cluster.await_up()
-    assert n_late <= n_others // 5, "a busy machine may be late"
+    assert n_late <= n_others // 20, "a busy machine may be late"
     assert during.median_s < DEADLINE_S / 2, "readers do not wait for the node"
     for shelf in shelves:
         assert shelf.counters().causes["timeout"] >= ReadSettings().breaker_after
@@ -110,7 +110,7 @@ def test_slots_move_under_readers(cluster: Cluster, redis_client: Any, both: Bot
     causes = {cause for shelf in shelves for cause in shelf.counters().causes}
     assert causes <= {"timeout", "breaker"}, "nothing was refused"
     n_late = during.sources.total() - during.sources["list"]
-    assert n_late <= during.sources.total() // 5, "a busy machine may be late"
+    assert n_late <= during.sources.total() // 50, "a busy machine may be late"
     assert len(during.generations) > 1
 
 

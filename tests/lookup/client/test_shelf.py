@@ -357,7 +357,7 @@ def test_dead_port(dead_url: str) -> None:
     shelf = Shelf.from_url(dead_url, SHOP)
     started = time.perf_counter()
     assert shelf.get("ann") == Result((), "none")
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 0.5
     status = shelf.status()
     assert not status.reachable
     assert "refused" in (status.error or "")

@@ -11,6 +11,7 @@ from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.popular.settings import PopularSettings
 from tasks.models.registry import MODELS
+from tasks.models.settings import MODEL_SETTINGS
 from tests.tasks.models.contract import N_ITEMS, N_USERS, ModelContract, reasons_for_all
 
 ALS = TrainSettings(factors=8, iterations=12, warm_iterations=3, dislikes=1.0)
@@ -82,3 +83,4 @@ class TestBlend(ModelContract):
 
 def test_every_model_is_held_to_the_contract() -> None:
     assert {each.name for each in ModelContract.__subclasses__()} == set(MODELS)
+    assert list(MODEL_SETTINGS) == list(MODELS)
