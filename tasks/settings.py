@@ -39,6 +39,7 @@ from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.settings import MODEL_SETTINGS, ModelsSettings
+from tasks.models.slim.settings import SlimSettings
 from tasks.publish.settings import PublishSettings
 from tasks.readout.settings import ReadoutSettings
 from tasks.recipe import Recipe
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     models: ModelsSettings = ModelsSettings()
     train: TrainSettings = TrainSettings()
     ials: IalsSettings = IalsSettings()
+    slim: SlimSettings = SlimSettings()
     ease: EaseSettings = EaseSettings()
     graph: GraphSettings = GraphSettings()
     blend: BlendSettings = BlendSettings()

@@ -79,6 +79,12 @@ class Backtest:
         return replace(self, parts=parts, _parts={}, _blends={}, _index={})
 
     @cached_property
+    def protocols(self) -> tuple[str, ...]:
+        """Protocols that have a say: those judged by enough users with a history."""
+        known = {name: int((each > 0).sum()) for name, each in self.buckets.items()}
+        return tuple(name for name, n in known.items() if n >= self.splits.least)
+
+    @cached_property
     def buckets(self) -> Mapping[str, Ints]:
         """Bucket of each judged user by protocol, in the order of the split."""
         learnt = self._learn(self.recipe.features.half_life_days)
@@ -89,12 +95,13 @@ class Backtest:
         }
 
     def ndcg(self, candidate: Candidate) -> Mapping[str, Floats]:
-        """Return NDCG@10 of each judged user with a history (bucket over 0), by protocol."""
+        """Return NDCG@10 of each judged user with a history (bucket over 0), by `protocols`."""
         learnt = self._learn(candidate.spans.learning, candidate.spans.profile)
         blend = self._blend(learnt, candidate.spans).weighed(candidate.weights)
         index = self._indexed(candidate.spans)
         found = {}
-        for name, audience in learnt.audiences.items():
+        for name in self.protocols:
+            audience = learnt.audiences[name]
             scoring = blend.of(audience.rows[audience.known]).scoring
             figures = self._judge(audience, scoring, audience.known, index)
             found[name] = figures[self.buckets[name] > 0]
@@ -103,12 +110,13 @@ class Backtest:
     def ruled(
         self, spans: Spans, blend: BlendSettings, rule: TopNSettings
     ) -> Mapping[str, RuledFigures]:
-        """Return the figures of the judged users' lists under a rule, by protocol."""
+        """Return the figures of the judged users' lists under a rule, by `protocols`."""
         learnt = self._learn(spans.learning, spans.profile)
         model = self._blend(learnt, spans)
         scoring = replace(model, settings=replace(model.settings, blend=blend)).scoring
         index, found = self._indexed(spans), {}
-        for name, audience in learnt.audiences.items():
+        for name in self.protocols:
+            audience = learnt.audiences[name]
             lists = model_lists(audience, scoring, rule, index)
             figures = ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)
             own = scoring.of(audience.rows[audience.known])

@@ -41,9 +41,9 @@ def choose_blend(
         return _held(run, recipe, "choose.hold is set" if settings.hold else "no model is a blend")
     past = run.inside("choose", run.as_of)
     splits = splits_of(past, log, settings, recipe.features)
-    if splits.by_protocol:
-        turns = Turns(Backtest(splits, recipe, parts), settings, last, progress)
-        choice = turns.choose(run, splits)
+    backtest = Backtest(splits, recipe, parts)
+    if splits.by_protocol and backtest.protocols:
+        choice = Turns(backtest, settings, last, progress).choose(run, splits)
     else:
         choice = _held(run, recipe, "too few users took to anything new to judge by")
     if past.folder.exists():

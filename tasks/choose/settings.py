@@ -16,8 +16,8 @@ class ChooseSettings:
       a list fits its user; "both" takes the mean of each over the best candidate's.
     - `days`: spans to hold out, shortest first; the first by which `least_judged` users can be
       judged is taken, and none longer than a quarter of the log.
-    - `least_judged`: users; where a protocol gives fewer, a fifth of them is enough, and with less
-      it has no say.
+    - `least_judged`: users; where a protocol gives fewer, a fifth of them is enough; with fewer
+      than that who have a history it has no say.
     - `n_users`: users whose histories the candidates learn from, at most.
     - `n_judged`: users who judge them, at most, by each protocol.
     - `half_lives_days`, `profile_half_lives_days`, `popular_half_lives_days`: candidates for what
@@ -33,3 +33,8 @@ class ChooseSettings:
     half_lives_days: tuple[PositiveFloat, ...] = (60.0, 365.0)
     profile_half_lives_days: tuple[PositiveFloat, ...] = (7.0, 60.0)
     popular_half_lives_days: tuple[PositiveFloat, ...] = (3.0, 7.0, 30.0)
+
+    @property
+    def enough(self) -> int:
+        """Fewest users by whom a protocol has a say."""
+        return -(-self.least_judged // 5)

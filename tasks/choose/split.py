@@ -13,21 +13,23 @@ from tasks.io.columns import USER_ID
 from tasks.io.duckdb_session import connect, one_file, query, stream
 from tasks.runs.run_folder import Run
 
-#: Part of the log's span that is held out at most, and of `least_judged` that is enough at last.
-_HELD_OUT, _ENOUGH = 1 / 4, 1 / 5
+#: Part of the log's span that is held out at most.
+_HELD_OUT = 1 / 4
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
     """One known part of a log, and the users that judge by it, by protocol.
 
-    `days` are held out; `run` is the smaller night of the cut.
+    `days` are held out; `run` is the smaller night of the cut. A protocol by which fewer than
+    `least` users with a history are judged has no say.
     """
 
     run: Run
     known: CleanLog
     by_protocol: dict[str, Split]
     days: int
+    least: int = 1
 
 
 def splits_of(
@@ -35,8 +37,7 @@ def splits_of(
 ) -> Splits:
     """Split the log by the protocols of the settings; those that judge too few are left out."""
     some = sampled(run, log, settings.n_users)
-    least = settings.least_judged * _ENOUGH
-    splits = Splits(run, some, {}, 0)
+    splits = Splits(run, some, {}, 0, settings.enough)
     if settings.protocol != "last event":
         splits = _by_time(splits, settings, weighing)
     if settings.protocol == "by time":
@@ -45,10 +46,10 @@ def splits_of(
     users = judged[0] if judged else pa.array([], pa.string())
     others = _write(splits.run, splits.known, "others", "users_but", users)
     last = last_event(splits.run, others, weighing, settings.n_judged)
-    if len(last.user_ids) < least:
+    if len(last.user_ids) < settings.enough:
         return splits
     known = _write(splits.run, splits.known, "known", "users_and", users, last.known)
-    return Splits(splits.run, known, {**splits.by_protocol, "last event": last}, splits.days)
+    return replace(splits, known=known, by_protocol=splits.by_protocol | {"last event": last})
 
 
 def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings) -> Splits:
@@ -59,8 +60,10 @@ def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings)
             break
         run = whole.run.inside(f"days_{days}", whole.run.as_of)
         split = by_time(run, whole.known, weighing, days, settings.n_judged)
-        if len(split.user_ids) >= settings.least_judged * _ENOUGH:
-            found = Splits(split.run, split.known, {"by time": split}, days)
+        if len(split.user_ids) >= settings.enough:
+            found = replace(
+                whole, run=split.run, known=split.known, by_protocol={"by time": split}, days=days
+            )
         if len(split.user_ids) >= settings.least_judged:
             break
     return found

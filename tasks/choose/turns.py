@@ -126,7 +126,9 @@ class Turns:
 
     def _masks(self, bucket: int) -> Masks:
         """Return which of the users with a history are of a bucket, by protocol."""
-        return {name: each[each > 0] == bucket for name, each in self._backtest.buckets.items()}
+        buckets = self._backtest.buckets
+        known = {name: buckets[name][buckets[name] > 0] for name in self._backtest.protocols}
+        return {name: each == bucket for name, each in known.items()}
 
     def _fallback_days(self) -> float:
         """Return the half-life of the popular lists, by users without a history."""

@@ -27,7 +27,7 @@ from tasks.io.duckdb_session import Relations, query
 
 Points = npt.NDArray[np.float64]
 #: Events that the squares are summed over at least, where the log has so many.
-_SQUARED_EVENTS = 5_000_000
+_SQUARED_EVENTS = 1_000_000
 
 
 def recent_popularity(

@@ -10,6 +10,7 @@ from tasks.models.ease.model import Ease
 from tasks.models.graph.model import Graph
 from tasks.models.ials.model import Ials
 from tasks.models.popular.model import Popular
+from tasks.models.slim.model import Slim
 from tasks.models.training import Train, train_step
 from tasks.models.warm_start import starting_point
 from tasks.runs.run_folder import Run
@@ -27,6 +28,7 @@ _KINDS: Mapping[str, type[Model]] = {
     "blend": Blend,
     "als": Als,
     "ials": Ials,
+    "slim": Slim,
     "ease": Ease,
     "graph": Graph,
     "popular": Popular,

@@ -9,11 +9,10 @@ from tasks.models.popular.settings import PopularSettings
 
 #: A model's settings among all (`tasks.settings.Settings`), by its name.
 MODEL_SETTINGS: Mapping[str, Callable[[Any], Any]] = {
-    "blend": lambda given: BlendParts(
-        given.train, given.ials, given.graph, given.ease, given.blend
-    ),
+    "blend": lambda given: BlendParts(given.train, given.ials, given.slim, given.blend),
     "als": lambda given: given.train,
     "ials": lambda given: given.ials,
+    "slim": lambda given: given.slim,
     "ease": lambda given: given.ease,
     "graph": lambda given: given.graph,
     "popular": lambda _: PopularSettings(),
@@ -24,8 +23,8 @@ MODEL_SETTINGS: Mapping[str, Callable[[Any], Any]] = {
 class ModelsSettings:
     """Models that a night trains and publishes.
 
-    - `names`: blend, als, ials, ease, graph or popular; the first is the default, served to readers
-      who name none; any other is left out of a night where it fails.
+    - `names`: blend, als, ials, slim, ease, graph or popular; the first is the default, served to
+      readers who name none; any other is left out of a night where it fails.
     """
 
     names: tuple[str, ...] = ("blend",)

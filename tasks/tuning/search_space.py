@@ -24,10 +24,8 @@ SPACE: Mapping[str, CategoricalDistribution | FloatDistribution] = {
     "ials.unobserved_weight": FloatDistribution(0.05, 10.0, log=True),
     "ials.regularization": FloatDistribution(0.0001, 0.1, log=True),
     "ials.factors": CategoricalDistribution((16, 32, 64, 96, 128)),
-    "ease.regularization": FloatDistribution(5.0, 2_000.0, log=True),
-    "graph.user_exponent": FloatDistribution(0.0, 1.0),
-    "graph.item_exponent": FloatDistribution(0.0, 1.0),
-    "graph.neighbour_exponent": FloatDistribution(0.0, 1.0),
+    "slim.regularization": FloatDistribution(0.1, 100.0, log=True),
+    "slim.user_exponent": FloatDistribution(0.0, 1.0),
 }
 
 

@@ -22,10 +22,10 @@ from tasks.features.serving_rules import counting_of
 from tasks.ingest.settings import EventSettings
 from tasks.models.als.settings import TrainSettings
 from tasks.models.blend.settings import BlendParts, BlendSettings
-from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.registry import MODELS
+from tasks.models.slim.settings import SlimSettings
 from tasks.publish.go_live import flip
 from tasks.publish.keyspace import families
 from tasks.publish.settings import PublishSettings
@@ -53,9 +53,8 @@ MODEL_SETTINGS = {
     "blend": BlendParts(
         TRAINING,
         IalsSettings(),
-        GraphSettings(),
-        EaseSettings(),
-        BlendSettings(1.0, 1.0, 1.0, factors="als", ease_items=0),
+        SlimSettings(),
+        BlendSettings(1.0, 1.0, 1.0, factors="als"),
     ),
 }
 PASSED = {"coverage_ratio": "pass"}

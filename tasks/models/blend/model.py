@@ -21,10 +21,10 @@ from tasks.models.als.model import Als
 from tasks.models.base import Contributions, Histories, Interactions, Model, Reasons, WarmSettings
 from tasks.models.blend.reasons import reasons_of
 from tasks.models.blend.settings import BlendParts, Weights
-from tasks.models.ease.model import Ease
 from tasks.models.graph.model import Graph
 from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
+from tasks.models.slim.model import Slim
 from tasks.runs.run_folder import Progress, no_progress
 
 #: Users whose best scores give the scale of a part.
@@ -32,10 +32,10 @@ _SCALED_BY = 1_000
 
 
 class Blend(Model):
-    """A weighted sum of ALS, item-item graph and recent popularity, weighted by user.
+    """A weighted sum of ALS, SLIM's item-item graph and recent popularity, weighted by user.
 
     `users` and `items` are ALS's factors, with 1 and the popularity for a last column; `profiles`
-    and `neighbours` the graph's. `scoring` has the weights in.
+    and `neighbours` SLIM's. `scoring` has the weights in.
     """
 
     Settings = BlendParts
@@ -58,7 +58,7 @@ class Blend(Model):
     def of_trained(cls, data: Interactions, als: Als | Ials, settings: BlendParts) -> Self:
         """Link the items, and blend with factors that are trained."""
         with one_blas_thread():  # as beside training
-            graph = fit_links(data, settings)
+            graph = Slim.fit(data, settings.slim)
         return cls.of_parts(als, graph, popularity_column(data.popularity), settings)
 
     @classmethod
@@ -110,7 +110,7 @@ class Blend(Model):
         """The part that is the graph."""
         dense = self.users[:, :1] * 0, self.items[:, :1] * 0
         ids, links = (self.user_ids, self.item_ids), (self.profiles, self.neighbours)
-        return Graph(self.settings.graph, *ids, *dense, *links, self.facts)
+        return Slim(self.settings.slim, *ids, *dense, *links, self.facts)
 
     def fold_in(self, histories: Histories) -> tuple[Factors, sp.csr_matrix]:  # noqa: D102
         users = self.als.fold_in(histories)[0]
@@ -167,16 +167,9 @@ def fit_parts(
     """
     kind, own, _ = _factors_of(settings)
     with one_blas_thread(), ThreadPoolExecutor(1) as pool:
-        linking = pool.submit(fit_links, data, settings)
+        linking = pool.submit(Slim.fit, data, settings.slim)
         als: Als | Ials = kind.fit(data, own, before, progress=progress)
         return als, linking.result()
-
-
-def fit_links(data: Interactions, settings: BlendParts) -> Graph:
-    """Link the items: by EASE in a small catalogue."""
-    if len(data.item_ids) <= settings.blend.ease_items:
-        return Ease.fit(data, replace(settings.ease, max_items=settings.blend.ease_items))
-    return Graph.fit(data, settings.graph)
 
 
 def _factors_of(settings: BlendParts) -> tuple[type[Any], Any, str]:

@@ -6,13 +6,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
 from tasks.models.als.settings import TrainSettings
-from tasks.models.ease.settings import EaseSettings
-from tasks.models.graph.settings import GraphSettings
 from tasks.models.history import BUCKETS, bucket_of
 from tasks.models.ials.settings import IalsSettings
+from tasks.models.slim.settings import SlimSettings
 
 #: Buckets of users who have a history.
 Bucket = Literal["1", "2", "3-5", "6-10", "11+"]
@@ -30,11 +29,9 @@ class Weights(NamedTuple):
 class BlendSettings:
     """Weights of the blend's parts; the night's own backtest sets them unless `choose.hold` is set.
 
-    - `als`, `graph`, `popular`: weights of ALS's factors, of the item-item graph and of recent
+    - `als`, `graph`, `popular`: weights of ALS's factors, of SLIM's item-item links and of recent
       popularity.
     - `factors`: "ials" or "als": the model that `als` weighs, with its own section of settings.
-    - `ease_items`: a catalogue of so many items at most has EASE's links in place of the graph's:
-      better, but their time grows with the cube of the items.
     - `half_life_days`: age at which an event counts half to recent popularity.
     - `by_history`: weights (als, graph, popular) of the users with so many different items in their
       history, by bucket: 1, 2, 3-5, 6-10, 11+.
@@ -44,7 +41,6 @@ class BlendSettings:
     graph: NonNegativeFloat = 1.0
     popular: NonNegativeFloat = 0.25
     factors: Literal["ials", "als"] = "ials"
-    ease_items: NonNegativeInt = 4_000
     half_life_days: PositiveFloat = 7.0
     by_history: Mapping[Bucket, Weights] = field(default_factory=dict)
 
@@ -72,6 +68,5 @@ class BlendParts:
 
     train: TrainSettings
     ials: IalsSettings
-    graph: GraphSettings
-    ease: EaseSettings
+    slim: SlimSettings
     blend: BlendSettings

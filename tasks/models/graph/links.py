@@ -37,13 +37,13 @@ def link(strengths: sp.csr_matrix, unit: float, settings: GraphSettings) -> sp.c
     """
     rows = strongest(damped(strengths, unit), settings.history_items)
     of_users, of_items = (np.asarray(rows.sum(axis=axis)).ravel() for axis in (1, 0))
-    half = _power(of_users, -settings.user_exponent / 2)
-    ranked = _power(of_items, -settings.neighbour_exponent)
+    half = power(of_users, -settings.user_exponent / 2)
+    ranked = power(of_items, -settings.neighbour_exponent)
     weighted = sp.csr_matrix(sp.diags(half) @ rows @ sp.diags(ranked))
     knn = ItemItemRecommender(K=settings.neighbours + 1)
     with one_blas_thread():
         knn.fit(weighted, show_progress=False)
-    owned = _power(of_items, settings.neighbour_exponent - settings.item_exponent)
+    owned = power(of_items, settings.neighbour_exponent - settings.item_exponent)
     links = sp.csr_matrix(sp.diags(owned) @ knn.similarity)
     links.setdiag(0)
     return in_order(links)
@@ -67,10 +67,10 @@ def profiles_of(recent: sp.csr_matrix, unit: float) -> sp.csr_matrix:
     """Return each user's weights of the items in the profile (users x items), adding up to 1."""
     rows = damped(recent, unit)
     total = np.asarray(rows.sum(axis=1)).ravel()
-    return in_order(sp.diags(_power(total, -1)) @ rows)
+    return in_order(sp.diags(power(total, -1)) @ rows)
 
 
-def _power(degrees: Floats, exponent: float) -> Floats:
+def power(degrees: Floats, exponent: float) -> Floats:
     """Raise positive degrees to a power; the others give 0."""
     raised = np.power(degrees, exponent, where=degrees > 0, out=np.zeros(len(degrees)))
     return np.asarray(raised, np.float64)

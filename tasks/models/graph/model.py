@@ -1,6 +1,6 @@
 """The item-item graph as a `Model`."""
 
-from typing import NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +18,26 @@ from tasks.runs.run_folder import Progress, no_progress
 class Graph(Model):
     """Items linked to those of the user's profile; what is not linked scores 0."""
 
-    Settings = GraphSettings
-    settings: GraphSettings
+    Settings: ClassVar[type[Any]] = GraphSettings
+    settings: Any
+
+    @staticmethod
+    def linked_by(strengths: sp.csr_matrix, unit: float, settings: Any) -> sp.csr_matrix:
+        """Return the links (items x items) by users' strengths, whose mean size is `unit`."""
+        return link(strengths, unit, settings)
 
     @classmethod
     def fit(  # noqa: D102
         cls,
         data: Interactions,
-        settings: GraphSettings,
+        settings: Any,
         start: Model | None = None,
         *,
         progress: Progress = no_progress,
     ) -> Self:
         del start
         unit = unit_of(data.strengths)
-        links = link(data.strengths, unit, settings)
+        links = cls.linked_by(data.strengths, unit, settings)
         profiles = profiles_of(data.recent, unit)
         progress(1, 1)
         users, items = (

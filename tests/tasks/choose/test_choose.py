@@ -139,20 +139,22 @@ def test_a_leak_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_last_nights_choice_stands_within_the_noise(tmp_path: Path) -> None:
     events = taste_log(np.random.default_rng(5))
-    first = choose(tmp_path / "one", events)
+    settings = replace(
+        SETTINGS,
+        half_lives_days=(60.0,),
+        profile_half_lives_days=(7.0,),
+        popular_half_lives_days=(7.0,),
+    )
+    first = choose(tmp_path / "one", events, settings)
     facts = json.loads(first.evidence.read_bytes())
-    near = [
-        each
-        for each in facts["candidates"]
-        if each["half_lives_days"] == dict(first.spans) and each["weights"] != first.weights
-    ]
-    other = min(near, key=lambda each: float(each["standard_errors_behind_the_choice"]))
+    other = next(each for each in facts["candidates"] if each["weights"] != first.weights)
+    assert other["standard_errors_behind_the_choice"] < 1
     before = replace(first, weights=other["weights"])
-    second = choose(tmp_path / "two", events, SETTINGS, before)
+    second = choose(tmp_path / "two", events, settings, before)
     assert second.weights == other["weights"]
     assert not second.changed
     far = replace(first, weights=Weights(0.0, 0.0, 1.0)._asdict())
-    third = choose(tmp_path / "three", events, SETTINGS, far)
+    third = choose(tmp_path / "three", events, settings, far)
     assert third.weights == first.weights
     assert third.changed
 
@@ -188,6 +190,23 @@ def test_the_choice_is_applied_to_the_recipe(tmp_path: Path) -> None:
     assert (made.popular_half_life_days, made.popularity.half_life_days) == (3, 30)
     assert parts.blend.weights == Weights(0.5, 1.0, 0.5)
     assert parts.blend.of_users(np.array([1, 2])).tolist() == [[0, 0, 1], [0.5, 1, 0.5]]
+
+
+def test_few_who_return_among_strangers_have_no_say(tmp_path: Path) -> None:
+    """By time 200 strangers and 40 others all take to one item; who was there before has tastes."""
+    early = AS_OF - timedelta(days=10)
+    events = [each for each in taste_log(np.random.default_rng(9)) if each[3] < early]
+    known = sorted({user for user, *_ in events})[:40]
+    for user in [*known, *(f"s{at:03}" for at in range(200))]:
+        events += [(user, f"i{at:02}", "view", AS_OF - timedelta(days=1)) for at in (58, 59)]
+    many = replace(SETTINGS, least_judged=500)
+    choice = choose(tmp_path, events, many)
+    assert set(choice.ndcg) == {"last event"}
+    assert not choice.held
+    assert choice.weights["popular"] < max(choice.weights["als"], choice.weights["graph"])
+    only = choose(tmp_path / "only", events, replace(many, protocol="by time"))
+    assert only.held
+    assert "too few users" in only.why
 
 
 @pytest.mark.parametrize("sample", [40, 10_000])

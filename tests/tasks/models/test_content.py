@@ -19,12 +19,12 @@ from tasks.models.base import Histories, Interactions, Model
 from tasks.models.blend.model import Blend
 from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.content import content_of, fit_ridge, with_cold_items
-from tasks.models.ease.settings import EaseSettings
 from tasks.models.graph.model import Graph
 from tasks.models.graph.settings import GraphSettings
 from tasks.models.ials.model import Ials
 from tasks.models.ials.settings import IalsSettings
 from tasks.models.registry import train_als
+from tasks.models.slim.settings import SlimSettings
 from tasks.recommend.settings import SimilarSettings, TopNSettings
 from tasks.recommend.similar_items import similar_items
 from tasks.recommend.topn import top_n
@@ -136,9 +136,8 @@ def test_a_graph_scores_no_cold_item_and_a_blend_does() -> None:
         BlendParts(
             TRAINING,
             IalsSettings(),
-            GraphSettings(),
-            EaseSettings(),
-            BlendSettings(factors="als", ease_items=0),
+            SlimSettings(),
+            BlendSettings(factors="als"),
         ),
     )
     assert blend.scoring.scored.all()

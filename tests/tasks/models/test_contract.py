@@ -12,6 +12,7 @@ from tasks.models.ials.settings import IalsSettings
 from tasks.models.popular.settings import PopularSettings
 from tasks.models.registry import MODELS
 from tasks.models.settings import MODEL_SETTINGS
+from tasks.models.slim.settings import SlimSettings
 from tests.tasks.models.contract import N_ITEMS, N_USERS, ModelContract, reasons_for_all
 
 ALS = TrainSettings(factors=8, iterations=12, warm_iterations=3, dislikes=1.0)
@@ -25,6 +26,11 @@ class TestAls(ModelContract):
 class TestIals(ModelContract):
     name = "ials"
     settings = IalsSettings(factors=8, iterations=12, warm_iterations=3)
+
+
+class TestSlim(ModelContract):
+    name = "slim"
+    settings = SlimSettings(neighbours=30)
 
 
 class TestEase(ModelContract):
@@ -48,9 +54,8 @@ class TestBlend(ModelContract):
     settings = BlendParts(
         ALS,
         IalsSettings(),
-        GraphSettings(neighbours=30),
-        EaseSettings(),
-        BlendSettings(1.0, 0.7, 0.3, factors="als", ease_items=0),
+        SlimSettings(neighbours=30),
+        BlendSettings(1.0, 0.7, 0.3, factors="als"),
     )
 
     def test_reasons_are_the_largest_contributions(self, data: Interactions, model: Model) -> None:
@@ -78,7 +83,7 @@ class TestBlend(ModelContract):
             assert max(als, graph) > largest - 1e-6
             if abs(als - graph) > 1e-3:
                 np.testing.assert_allclose(chosen, parts.max(), rtol=1e-3, atol=1e-5)
-        assert kinds == {"popular", "Graph", "Als"}
+        assert kinds == {"popular", "Slim", "Als"}
 
 
 def test_every_model_is_held_to_the_contract() -> None:

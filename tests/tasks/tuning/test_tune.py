@@ -164,7 +164,7 @@ def test_the_file_is_settings_with_their_evidence(tmp_path: Path) -> None:
     settings = load_settings("shop", path)
     assert (settings.ials.alpha, settings.features.half_life_days) == (7.5, 15.0)
     assert set(tomllib.loads(path.read_text())) == {
-        *("blend", "choose", "ease", "features", "graph", "ials"),
+        *("blend", "choose", "features", "ials", "slim"),
     }
     assert settings.choose.hold, "or the night would choose its own half-lives and weights"
     for words in (

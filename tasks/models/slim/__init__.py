@@ -1,0 +1,1 @@
+"""SLIM: item-item links by ridge regression of each item on the items most like it."""

@@ -1,0 +1,60 @@
+"""Links of SLIM (Ning and Karypis, "SLIM: Sparse Linear Methods", ICDM 2011).
+
+Each item's column is explained by those of its candidates, the items most like it (their fsSLIM),
+with weights of 0 at least and a ridge instead of an L1 norm. In a whole matrix the ridge alone
+would be EASE; n candidates an item cost n^2 an item instead of the cube of all items.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from implicit.nearest_neighbours import ItemItemRecommender
+
+from tasks.io.blas import one_blas_thread
+from tasks.io.parallel import in_threads, row_ranges
+from tasks.models.base import in_order
+from tasks.models.graph.links import damped, power, strongest
+from tasks.models.slim._jit.regress import regress
+from tasks.models.slim.settings import SlimSettings
+
+
+def link(strengths: sp.csr_matrix, unit: float, settings: SlimSettings) -> sp.csr_matrix:
+    """Return the largest positive links of each item (items x items), itself left out.
+
+    An entry (j, i) is what a unit of j in a profile adds to the score of i.
+    """
+    rows = strongest(damped(strengths, unit), settings.history_items)
+    totals = np.asarray(rows.sum(axis=1)).ravel()
+    rows = sp.csr_matrix(sp.diags(power(totals, -settings.user_exponent / 2)) @ rows)
+    norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=0)).ravel())
+    alike = cosines(rows, norms, settings.similar)
+    known = norms[norms > 0]
+    mean = float((known**2).mean()) if len(known) else 1.0
+    ridge = settings.regularization * mean * power(norms, -2)
+    weights = np.zeros((len(norms), settings.candidates), np.float32)
+    given = alike.indptr, alike.indices, alike.data, ridge.astype(np.float32), weights
+    in_threads(lambda first, last: regress(first, last, *given), row_ranges(alike.indptr))
+    taken = np.minimum(np.diff(alike.indptr), settings.candidates)
+    filled = np.arange(settings.candidates) < taken[:, None]
+    owner = np.repeat(np.arange(len(norms)), taken)
+    of = alike.indices[(alike.indptr[:-1, None] + np.arange(settings.candidates))[filled]]
+    found = weights[filled] * norms[owner] * power(norms, -1)[of]
+    links = sp.csr_matrix((found, (of, owner)), alike.shape)
+    return in_order(strongest(links, settings.neighbours))
+
+
+def cosines(rows: sp.csr_matrix, norms: npt.NDArray[np.float64], n: int) -> sp.csr_matrix:
+    """Return each item's n largest cosines with others (float32), the largest first in a row.
+
+    `norms` are those of the columns of `rows`; ties go by position.
+    """
+    knn = ItemItemRecommender(K=n + 1)
+    with one_blas_thread():
+        knn.fit(sp.csr_matrix(rows @ sp.diags(power(norms, -1))), show_progress=False)
+    found = sp.csr_matrix(knn.similarity)
+    found.setdiag(0)
+    found.eliminate_zeros()
+    owner = np.repeat(np.arange(len(norms)), np.diff(found.indptr))
+    order = np.lexsort((found.indices, -found.data, owner))
+    values = found.data[order].astype(np.float32)
+    return sp.csr_matrix((values, found.indices[order], found.indptr), found.shape)
