@@ -21,9 +21,10 @@ from tasks.artifacts.scoring import Scoring
 from tasks.features.build import build_features
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import check_inputs
-from tasks.models.graph.links import link, profiles_of, unit_of
-from tasks.models.graph.settings import GraphSettings
+from tasks.models.graph.links import profiles_of, unit_of
 from tasks.models.registry import train_als
+from tasks.models.slim.links import link
+from tasks.models.slim.settings import SlimSettings
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
 
@@ -117,10 +118,10 @@ def choose(rng: np.random.Generator, n_users: int, sample: int) -> npt.NDArray[n
 def blended(case: Case) -> Scoring:
     """Return ALS + item-item + popularity, scaled to weigh alike.
 
-    Item-item is the graph with its default settings; popularity the logarithm of an item's events.
+    Item-item is SLIM with its default settings; popularity the logarithm of an item's events.
     """
     unit, sample = unit_of(case.seen), case.sample[:100]
-    links, profiles = link(case.seen, unit, GraphSettings()), profiles_of(case.seen, unit)
+    links, profiles = link(case.seen, unit, SlimSettings()), profiles_of(case.seen, unit)
     popularity = np.log1p(np.asarray(case.seen.sum(axis=0)).ravel())
     parts = (case.users[sample] @ case.items.T, (profiles[sample] @ links).toarray(), popularity)
     als, linked, popular = (np.sort(part)[..., -20:].mean() for part in parts)

@@ -5,7 +5,7 @@ they are at hand (NIGHTSHELF_REAL_DATA, or ../shared/data). Each round times all
 after another; rates are medians over the rounds, in users a second:
 
 - als: `rank` of ALS factors, 50 items, at most 3 of a category a page, all users;
-- blend: the same of ALS + item-item (200 links an item) + popularity;
+- blend: the same of ALS + item-item (SLIM) + popularity;
 - implicit, BLAS 1: `recommend`, 50 items, no category rule, BLAS held to one thread as it asks;
 - implicit: the same with BLAS as it comes;
 - RecTools: its own `recommend`, likewise, where it is installed (`benchmarks/_rectools.py`);

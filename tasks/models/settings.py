@@ -9,7 +9,7 @@ from tasks.models.popular.settings import PopularSettings
 
 #: A model's settings among all (`tasks.settings.Settings`), by its name.
 MODEL_SETTINGS: Mapping[str, Callable[[Any], Any]] = {
-    "blend": lambda given: BlendParts(given.train, given.ials, given.slim, given.blend),
+    "blend": lambda given: BlendParts(given.train, given.ials, given.blend, given.slim),
     "als": lambda given: given.train,
     "ials": lambda given: given.ials,
     "slim": lambda given: given.slim,

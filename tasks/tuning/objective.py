@@ -103,7 +103,7 @@ def standard_error(figures: Floats) -> float:
 
 
 def _parts(settings: Settings) -> BlendParts:
-    return BlendParts(settings.train, settings.ials, settings.slim, settings.blend)
+    return BlendParts(settings.train, settings.ials, settings.blend, settings.slim)
 
 
 def _candidate(settings: Settings) -> Candidate:

@@ -53,8 +53,8 @@ MODEL_SETTINGS = {
     "blend": BlendParts(
         TRAINING,
         IalsSettings(),
-        SlimSettings(),
         BlendSettings(1.0, 1.0, 1.0, factors="als"),
+        SlimSettings(),
     ),
 }
 PASSED = {"coverage_ratio": "pass"}

@@ -64,9 +64,9 @@ class BlendSettings:
 
 @dataclass(frozen=True)
 class BlendParts:
-    """Settings of the blend and of its parts."""
+    """Settings of the blend and of its parts; a model saved before SLIM has none of `slim`."""
 
     train: TrainSettings
     ials: IalsSettings
-    slim: SlimSettings
     blend: BlendSettings
+    slim: SlimSettings = field(default_factory=SlimSettings)

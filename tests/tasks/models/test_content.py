@@ -136,8 +136,8 @@ def test_a_graph_scores_no_cold_item_and_a_blend_does() -> None:
         BlendParts(
             TRAINING,
             IalsSettings(),
-            SlimSettings(),
             BlendSettings(factors="als"),
+            SlimSettings(),
         ),
     )
     assert blend.scoring.scored.all()

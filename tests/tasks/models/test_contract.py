@@ -1,5 +1,9 @@
 """Every model of the registry against the contract."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 
 from tasks.models.als.settings import TrainSettings
@@ -13,7 +17,14 @@ from tasks.models.popular.settings import PopularSettings
 from tasks.models.registry import MODELS
 from tasks.models.settings import MODEL_SETTINGS
 from tasks.models.slim.settings import SlimSettings
-from tests.tasks.models.contract import N_ITEMS, N_USERS, ModelContract, reasons_for_all
+from tasks.runs.saved_run import SETTINGS
+from tests.tasks.models.contract import (
+    N_ITEMS,
+    N_USERS,
+    ModelContract,
+    checkerboard,
+    reasons_for_all,
+)
 
 ALS = TrainSettings(factors=8, iterations=12, warm_iterations=3, dislikes=1.0)
 
@@ -54,8 +65,8 @@ class TestBlend(ModelContract):
     settings = BlendParts(
         ALS,
         IalsSettings(),
-        SlimSettings(neighbours=30),
         BlendSettings(1.0, 0.7, 0.3, factors="als"),
+        SlimSettings(neighbours=30),
     )
 
     def test_reasons_are_the_largest_contributions(self, data: Interactions, model: Model) -> None:
@@ -84,6 +95,19 @@ class TestBlend(ModelContract):
             if abs(als - graph) > 1e-3:
                 np.testing.assert_allclose(chosen, parts.max(), rtol=1e-3, atol=1e-5)
         assert kinds == {"popular", "Slim", "Als"}
+
+
+def test_a_blend_saved_before_slim_is_loaded(tmp_path: Path) -> None:
+    """Its settings hold sections of then, and none of SLIM's: a night starts from it."""
+    model = Blend.fit(checkerboard(), TestBlend.settings)
+    model.save(tmp_path)
+    given = json.loads((tmp_path / SETTINGS).read_text())
+    del given["slim"]
+    given["blend"]["ease_items"] = 4_000
+    (tmp_path / SETTINGS).write_text(json.dumps(given | {"graph": {}, "ease": {"neighbours": 200}}))
+    loaded = Blend.load(tmp_path)
+    assert loaded.settings == replace(TestBlend.settings, slim=SlimSettings())
+    assert loaded.als.items.tobytes() == model.als.items.tobytes()
 
 
 def test_every_model_is_held_to_the_contract() -> None:
