@@ -31,30 +31,24 @@ def link(strengths: sp.csr_matrix, unit: float, settings: SlimSettings) -> sp.cs
     known = norms[norms > 0]
     mean = float((known**2).mean()) if len(known) else 1.0
     ridge = settings.regularization * mean * power(norms, -2)
-    weights = np.zeros((len(norms), settings.candidates), np.float32)
-    given = alike.indptr, alike.indices, alike.data, ridge.astype(np.float32), weights
+    chosen = np.full((len(norms), settings.candidates), -1, np.int32)
+    weights = np.zeros(chosen.shape, np.float32)
+    given = alike.indptr, alike.indices, alike.data, ridge.astype(np.float32), chosen, weights
     in_threads(lambda first, last: regress(first, last, *given), row_ranges(alike.indptr))
-    taken = np.minimum(np.diff(alike.indptr), settings.candidates)
-    filled = np.arange(settings.candidates) < taken[:, None]
-    owner = np.repeat(np.arange(len(norms)), taken)
-    of = alike.indices[(alike.indptr[:-1, None] + np.arange(settings.candidates))[filled]]
-    found = weights[filled] * norms[owner] * power(norms, -1)[of]
+    of, owner = chosen[chosen >= 0], np.nonzero(chosen >= 0)[0]
+    found = weights[chosen >= 0] * norms[owner] * power(norms, -1)[of]
     links = sp.csr_matrix((found, (of, owner)), alike.shape)
     return in_order(strongest(links, settings.neighbours))
 
 
 def cosines(rows: sp.csr_matrix, norms: npt.NDArray[np.float64], n: int) -> sp.csr_matrix:
-    """Return each item's n largest cosines with others (float32), the largest first in a row.
+    """Return each item's n largest cosines with others (items x items, float32).
 
-    `norms` are those of the columns of `rows`; ties go by position.
+    `norms` are those of the columns of `rows`.
     """
     knn = ItemItemRecommender(K=n + 1)
     with one_blas_thread():
         knn.fit(sp.csr_matrix(rows @ sp.diags(power(norms, -1))), show_progress=False)
     found = sp.csr_matrix(knn.similarity)
     found.setdiag(0)
-    found.eliminate_zeros()
-    owner = np.repeat(np.arange(len(norms)), np.diff(found.indptr))
-    order = np.lexsort((found.indices, -found.data, owner))
-    values = found.data[order].astype(np.float32)
-    return sp.csr_matrix((values, found.indices[order], found.indptr), found.shape)
+    return in_order(found)

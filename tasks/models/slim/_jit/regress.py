@@ -20,39 +20,44 @@ def regress(
     similar: Positions,
     cosines: Single,
     ridge: Single,
+    chosen: Positions,
     links: Single,
 ) -> None:
-    """Fill `links` (items x n) of items first to last - 1 with the weights of their candidates.
+    """Fill `chosen` and `links` (items x n) of items first to last - 1: candidates and weights.
 
-    `spans` are the bounds of the items' rows of `similar` and `cosines`, the largest first; the
-    first n of a row are its candidates, and their weights stand in that order. `ridge` is of each
-    item. Minimises, over weights of 0 at least, for the unit columns X of the items,
-    |x_i - X w|^2 + sum_j ridge_j w_j^2.
+    `spans` are the bounds of the items' rows of `similar`, positions in order, and of `cosines`.
+    Candidates are the n largest of a row, ties by position; places beyond them stay as they are.
+    `ridge` is of each item. Minimises, over weights of 0 at least, for the unit columns X of the
+    candidates, |x_i - X w|^2 + sum_j ridge_j w_j^2.
     """
     n_items, n = links.shape
     slot = np.full(n_items, -1, np.int32)  # place among the candidates; -1 for other items
     cosine = np.zeros((n, n), np.float32)
     for item in range(first, last):
-        start = spans[item]
-        size = min(n, spans[item + 1] - start)
-        chosen, weights = similar[start : start + size], links[item]
+        own = cosines[spans[item] : spans[item + 1]]
+        order = np.argsort(-own, kind="mergesort")[:n]
+        size, weights = len(order), links[item]
         for place in range(size):
-            slot[chosen[place]] = place
+            chosen[item, place] = similar[spans[item] + order[place]]
+            slot[chosen[item, place]] = place
         for place in range(size):
-            for at in range(spans[chosen[place]], spans[chosen[place] + 1]):
-                other = slot[similar[at]]
-                if other >= 0:
-                    cosine[place, other] = cosine[other, place] = cosines[at]
+            other = chosen[item, place]
+            for at in range(spans[other], spans[other + 1]):
+                if slot[similar[at]] >= 0:
+                    cosine[place, slot[similar[at]]] = cosine[slot[similar[at]], place] = cosines[
+                        at
+                    ]
         for _ in range(_SWEEPS):
             moved = 0.0
             for place in range(size):
-                left = cosines[start + place]
+                left = own[order[place]]
                 for other in range(size):
                     left -= cosine[place, other] * weights[other]
-                before, weights[place] = weights[place], max(left / (1 + ridge[chosen[place]]), 0)
-                moved = max(moved, abs(weights[place] - before))
+                found = max(left / (1 + ridge[chosen[item, place]]), 0)
+                moved = max(moved, abs(found - weights[place]))
+                weights[place] = found
             if moved < _SETTLED:
                 break
         for place in range(size):
-            slot[chosen[place]] = -1
+            slot[chosen[item, place]] = -1
         cosine[:size, :size] = 0
