@@ -31,8 +31,9 @@ def regress(
     candidates, |x_i - X w|^2 + sum_j ridge_j w_j^2.
     """
     n_items, n = links.shape
-    slot = np.full(n_items, -1, np.int32)  # place among the candidates; -1 for other items
-    cosine = np.zeros((n, n), np.float32)
+    shrink = 1 + ridge
+    slot = np.full(n_items, n, np.int32)  # place among the candidates; n for other items
+    cosine = np.zeros((n, n + 1), np.float32)  # the last column takes those of other items
     for item in range(first, last):
         own = cosines[spans[item] : spans[item + 1]]
         order = np.argsort(-own, kind="mergesort")[:n]
@@ -43,21 +44,24 @@ def regress(
         for place in range(size):
             other = chosen[item, place]
             for at in range(spans[other], spans[other + 1]):
-                if slot[similar[at]] >= 0:
-                    cosine[place, slot[similar[at]]] = cosine[slot[similar[at]], place] = cosines[
-                        at
-                    ]
+                cosine[place, slot[similar[at]]] = cosines[at]
+        for place in range(size):  # a cosine may be among the largest of one of the two alone
+            for other in range(place):
+                both = max(cosine[place, other], cosine[other, place])
+                cosine[place, other] = cosine[other, place] = both
+        left = own[order]  # the cosines, less what the weights explain of them
         for _ in range(_SWEEPS):
-            moved = 0.0
+            moved = np.float32(0)
             for place in range(size):
-                left = own[order[place]]
-                for other in range(size):
-                    left -= cosine[place, other] * weights[other]
-                found = max(left / (1 + ridge[chosen[item, place]]), 0)
-                moved = max(moved, abs(found - weights[place]))
-                weights[place] = found
+                found = max(left[place] / shrink[chosen[item, place]], np.float32(0))
+                change = found - weights[place]
+                if change:
+                    weights[place] = found
+                    for other in range(size):
+                        left[other] -= change * cosine[place, other]
+                    moved = max(moved, abs(change))
             if moved < _SETTLED:
                 break
         for place in range(size):
-            slot[chosen[item, place]] = -1
+            slot[chosen[item, place]] = n
         cosine[:size, :size] = 0
