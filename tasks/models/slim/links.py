@@ -17,6 +17,9 @@ from tasks.models.graph.links import damped, power, strongest
 from tasks.models.slim._jit.regress import regress
 from tasks.models.slim.settings import SlimSettings
 
+#: Cosines of all items at most, unless each has but as many as it has candidates.
+_MOST_COSINES = 5_000_000
+
 
 def link(strengths: sp.csr_matrix, unit: float, settings: SlimSettings) -> sp.csr_matrix:
     """Return the largest positive links of each item (items x items), itself left out.
@@ -27,7 +30,8 @@ def link(strengths: sp.csr_matrix, unit: float, settings: SlimSettings) -> sp.cs
     totals = np.asarray(rows.sum(axis=1)).ravel()
     rows = sp.csr_matrix(sp.diags(power(totals, -settings.user_exponent / 2)) @ rows)
     norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=0)).ravel())
-    alike = cosines(rows, norms, settings.similar)
+    similar = min(settings.similar, max(settings.candidates, _MOST_COSINES // max(len(norms), 1)))
+    alike = cosines(rows, norms, similar)
     known = norms[norms > 0]
     mean = float((known**2).mean()) if len(known) else 1.0
     ridge = settings.regularization * mean * power(norms, -2)

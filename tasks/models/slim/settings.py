@@ -12,6 +12,8 @@ class SlimSettings:
     - `neighbours`: links kept of an item, the largest.
     - `candidates`: items most like an item by cosine, by which it is explained.
     - `similar`: cosines kept of an item, the largest; two candidates without one count as unlike.
+      In a catalogue of over 16,000 items it falls, to no less than the candidates, so that all
+      items have five million.
     - `history_items`: items of a user that links are learnt from, the strongest.
     - `user_exponent`: power of a user's total strength that the row is divided by, halved; the
       higher, the less do users of long histories count.
