@@ -43,7 +43,8 @@ def choose_blend(
     splits = splits_of(past, log, settings, recipe.features)
     backtest = Backtest(splits, recipe, parts)
     if splits.by_protocol and backtest.protocols:
-        choice = Turns(backtest, settings, last, progress).choose(run, splits)
+        told = settings.within(splits.span_days)
+        choice = Turns(backtest, told, last, progress).choose(run, splits)
     else:
         choice = _held(run, recipe, "too few users took to anything new to judge by")
     if past.folder.exists():

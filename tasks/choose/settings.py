@@ -1,6 +1,6 @@
 """Settings of the choice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
@@ -21,7 +21,8 @@ class ChooseSettings:
     - `n_users`: users whose histories the candidates learn from, at most.
     - `n_judged`: users who judge them, at most, by each protocol.
     - `half_lives_days`, `profile_half_lives_days`, `popular_half_lives_days`: candidates for what
-      models learn from, for users' profiles and for recent popularity.
+      models learn from, for users' profiles and for recent popularity. Of the first two, those
+      longer than the first that exceeds the log's span are left out, being hardly different.
     """
 
     hold: bool = False
@@ -30,11 +31,28 @@ class ChooseSettings:
     least_judged: PositiveInt = 500
     n_users: PositiveInt = 30_000
     n_judged: PositiveInt = 2_000
-    half_lives_days: tuple[PositiveFloat, ...] = (60.0, 365.0)
-    profile_half_lives_days: tuple[PositiveFloat, ...] = (7.0, 60.0)
+    half_lives_days: tuple[PositiveFloat, ...] = (60.0, 365.0, 3650.0)
+    profile_half_lives_days: tuple[PositiveFloat, ...] = (7.0, 60.0, 365.0, 3650.0)
     popular_half_lives_days: tuple[PositiveFloat, ...] = (3.0, 7.0, 30.0)
 
     @property
     def enough(self) -> int:
         """Fewest users by whom a protocol has a say."""
         return -(-self.least_judged // 5)
+
+    def within(self, span_days: float) -> "ChooseSettings":
+        """Return the settings for a log of so many days, without half-lives that it cannot tell.
+
+        >>> ChooseSettings(half_lives_days=(60, 365, 3650)).within(90).half_lives_days
+        (60, 365)
+        """
+
+        def told(days: tuple[float, ...]) -> tuple[float, ...]:
+            exceeding = min((each for each in days if each > span_days), default=max(days))
+            return tuple(each for each in days if each <= exceeding)
+
+        return replace(
+            self,
+            half_lives_days=told(self.half_lives_days),
+            profile_half_lives_days=told(self.profile_half_lives_days),
+        )

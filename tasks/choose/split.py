@@ -21,8 +21,8 @@ _HELD_OUT = 1 / 4
 class Splits:
     """One known part of a log, and the users that judge by it, by protocol.
 
-    `days` are held out; `run` is the smaller night of the cut. A protocol by which fewer than
-    `least` users with a history are judged has no say.
+    `days` are held out of `span_days`; `run` is the smaller night of the cut. A protocol by which
+    fewer than `least` users with a history are judged has no say.
     """
 
     run: Run
@@ -30,6 +30,7 @@ class Splits:
     by_protocol: dict[str, Split]
     days: int
     least: int = 1
+    span_days: float = 0.0
 
 
 def splits_of(
@@ -37,7 +38,7 @@ def splits_of(
 ) -> Splits:
     """Split the log by the protocols of the settings; those that judge too few are left out."""
     some = sampled(run, log, settings.n_users)
-    splits = Splits(run, some, {}, 0, settings.enough)
+    splits = Splits(run, some, {}, 0, settings.enough, _span_days(run, some))
     if settings.protocol != "last event":
         splits = _by_time(splits, settings, weighing)
     if settings.protocol == "by time":
@@ -54,7 +55,7 @@ def splits_of(
 
 def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings) -> Splits:
     """Hold out the shortest span that judges enough users, or else the longest that may be."""
-    found, longest = whole, _span_days(whole.run, whole.known) * _HELD_OUT
+    found, longest = whole, whole.span_days * _HELD_OUT
     for days in sorted(settings.days):
         if days > longest:
             break
