@@ -2,8 +2,8 @@
 
 Seconds and memory are of the large log (1,000,000 users x 100,000 items, 50 million events, two
 cores): `python -m benchmarks.scale --full`. Exponents of seconds in users, items and events are of
-`python -m benchmarks.scale --share 0.04`, with the graph's links in the blend; one below 0 is noise,
-and counts as 0. The choice takes a sample, and has none.
+`python -m benchmarks.scale --share 0.04`, with the graph's links in the blend; one below 0 is
+noise, and counts as 0. The choice takes a sample, and has none.
 """
 
 from dataclasses import dataclass

@@ -43,8 +43,8 @@ def choose_blend(
     splits = splits_of(past, log, settings, recipe.features)
     backtest = Backtest(splits, recipe, parts)
     if splits.by_protocol and backtest.protocols:
-        told = settings.within(splits.span_days)
-        choice = Turns(backtest, told, last, progress).choose(run, splits)
+        fitting = settings.within(splits.span_days)
+        choice = Turns(backtest, fitting, last, progress).choose(run, splits)
     else:
         choice = _held(run, recipe, "too few users took to anything new to judge by")
     if past.folder.exists():

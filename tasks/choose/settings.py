@@ -47,12 +47,12 @@ class ChooseSettings:
         (60, 365)
         """
 
-        def told(days: tuple[float, ...]) -> tuple[float, ...]:
+        def fitting(days: tuple[float, ...]) -> tuple[float, ...]:
             exceeding = min((each for each in days if each > span_days), default=max(days))
             return tuple(each for each in days if each <= exceeding)
 
         return replace(
             self,
-            half_lives_days=told(self.half_lives_days),
-            profile_half_lives_days=told(self.profile_half_lives_days),
+            half_lives_days=fitting(self.half_lives_days),
+            profile_half_lives_days=fitting(self.profile_half_lives_days),
         )
