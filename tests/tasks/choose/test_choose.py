@@ -90,6 +90,9 @@ def test_the_evidence_holds_every_candidate_and_the_choice_stands_in_it(tmp_path
     choice = choose(tmp_path, taste_log(np.random.default_rng(2)))
     facts = json.loads(choice.evidence.read_bytes())
     assert len(facts["candidates"]) == choice.n_candidates
+    spans = [each["half_lives_days"] for each in facts["candidates"]]
+    assert {each["profile"] for each in spans} - {0} == {7, 60}, "of 40 days, no more is told apart"
+    assert {each["learning"] for each in spans} - {0} == {60}
     worths = [each["worth"] for each in facts["candidates"]]
     assert worths == sorted(worths, reverse=True)
     (mine,) = (
