@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar, cast
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -33,8 +34,9 @@ LOGS: Mapping[str, tuple[str, Importer]] = {
     "movielens": ("movielens-latest-small-2016", import_movielens),
     "movietweetings": ("movietweetings-100k", import_movielens),
 }
-#: Least share of the one machine's quality.
-_LEAST = 0.98
+#: Least share of the one machine's quality, but for so many standard errors of the difference: of
+#: 671 users one error is 5 % of the figure.
+_LEAST, _ERRORS = 0.98, 3.0
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,15 @@ def hold_out(folder: Path) -> HeldOut:
     return HeldOut(NastyLog(inputs, as_of, as_of + timedelta(hours=1)), last)
 
 
-def quality(lists: Path, last: dict[str, str]) -> float:
-    """Return the mean of 1 / log2(1 + rank) of each user's item: NDCG of one relevant item."""
+def quality(lists: Path, last: dict[str, str]) -> npt.NDArray[np.float64]:
+    """Return 1 / log2(1 + rank) of each user's item: NDCG of one relevant item."""
     table = pq.read_table(lists, columns=["key", "item_ids"])
     found = dict(zip(table["key"].to_pylist(), table["item_ids"].to_pylist(), strict=True))
     gains = [
         1 / np.log2(2 + found[user].index(item)) if item in found.get(user, ()) else 0.0
         for user, item in last.items()
     ]
-    return float(np.mean(gains))
+    return np.array(gains)
 
 
 @pytest.mark.timeout(600)
@@ -108,5 +110,10 @@ def test_a_real_log(name: str, real_log: RealLog, session: SparkSession, tmp_pat
     models = chain.models(two.made.features, popularity)
     made = chain.lists(two.made.features, models)
     ours, theirs = (quality(each.own.path, held.last) for each in (one.made, made))
-    print(f"{name}: {len(held.last):,} users, {ours:.4f} on one machine, {theirs:.4f} on Spark")
-    assert theirs >= _LEAST * ours
+    here, there = float(ours.mean()), float(theirs.mean())
+    error = float((ours - theirs).std()) / np.sqrt(len(ours))
+    print(
+        f"{name}: {len(ours):,} users, {here:.4f} on one machine, {there:.4f} on Spark, "
+        f"standard error of the difference {error:.4f}"
+    )
+    assert there >= _LEAST * here - _ERRORS * error
