@@ -36,7 +36,7 @@ LOGS: Mapping[str, tuple[str, Importer]] = {
 }
 #: Least share of the one machine's quality, but for so many standard errors of the difference: of
 #: 671 users one error is 5 % of the figure.
-_LEAST, _ERRORS = 0.98, 3.0
+_LEAST, _ERRORS = 0.98, 2.0
 
 
 @dataclass(frozen=True)
