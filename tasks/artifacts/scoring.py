@@ -52,16 +52,6 @@ class Scoring:
             scored[self.neighbours.indices] = True
         return np.asarray(scored)
 
-    def sum_of(self, lists: npt.NDArray[np.int32]) -> float:
-        """Return the sum of the scores of each user's list (users x n); -1 is no item."""
-        owners, items = np.repeat(np.arange(len(lists)), lists.shape[1]), lists.ravel()
-        owners, items = owners[items >= 0], items[items >= 0]
-        total = float(np.einsum("ij,ij->", self.users[owners], self.items[items], dtype=np.float64))
-        if self.profiles is None or self.neighbours is None:
-            return total
-        shown = sp.csr_matrix((np.ones(len(items)), (owners, items)), (len(lists), len(self.items)))
-        return total + float((self.profiles @ self.neighbours).multiply(shown).sum())
-
     def scores(self, user: int) -> npt.NDArray[np.float64]:
         """Return the scores of all items for one user."""
         scores = np.zeros(len(self.items))

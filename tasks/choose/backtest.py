@@ -18,13 +18,14 @@ from tasks.features.build import build_features
 from tasks.features.count_popularity import count_popularity
 from tasks.models.als.model import Als
 from tasks.models.base import Interactions
-from tasks.models.blend.model import Blend, fit_parts
+from tasks.models.blend.model import Blend, fit_parts, top_of
 from tasks.models.blend.settings import BlendParts, BlendSettings
 from tasks.models.graph.links import profiles_of
 from tasks.models.graph.model import Graph
 from tasks.models.history import bucket_of
 from tasks.models.ials.model import Ials
 from tasks.models.popular.model import popularity_column
+from tasks.models.score_sum import sum_of
 from tasks.models.training import interactions, load_popularity
 from tasks.recipe import Recipe
 from tasks.recommend._jit.item_blocks import ItemIndex
@@ -69,7 +70,7 @@ class Backtest:
     recipe: Recipe
     parts: BlendParts
     _learnt: dict[tuple[float, float], Learnt] = field(default_factory=dict)
-    _parts: dict[float, tuple[Als | Ials, Graph]] = field(default_factory=dict)
+    _parts: dict[float, tuple[Als | Ials, Graph, float]] = field(default_factory=dict)
     _blends: dict[Spans, Blend] = field(default_factory=dict)
     _counted: dict[float, Popularity] = field(default_factory=dict)
     _index: dict[Spans, ItemIndex] = field(default_factory=dict)
@@ -98,11 +99,12 @@ class Backtest:
         """Return NDCG@10 of each judged user with a history (bucket over 0), by `protocols`."""
         learnt = self._learn(candidate.spans.learning, candidate.spans.profile)
         blend = self._blend(learnt, candidate.spans).weighed(candidate.weights)
-        index = self._indexed(candidate.spans)
+        index = self._indexed(candidate.spans) if candidate.weights.als else None
         found = {}
         for name in self.protocols:
             audience = learnt.audiences[name]
             scoring = blend.of(audience.rows[audience.known]).scoring
+            scoring = scoring if index else scoring.lean
             figures = self._judge(audience, scoring, audience.known, index)
             found[name] = figures[self.buckets[name] > 0]
         return found
@@ -121,7 +123,7 @@ class Backtest:
             figures = ndcg(hits_of(audience, lists), audience.n_relevant, DEPTH)
             own = scoring.of(audience.rows[audience.known])
             found[name] = RuledFigures(
-                figures[self.buckets[name] > 0], own.sum_of(lists[audience.known])
+                figures[self.buckets[name] > 0], sum_of(own, lists[audience.known])
             )
         return found
 
@@ -138,13 +140,14 @@ class Backtest:
     def _blend(self, learnt: Learnt, spans: Spans) -> Blend:
         """Return a blend of the users and items that are known, of any weights."""
         if spans.learning not in self._parts:
-            self._parts[spans.learning] = fit_parts(learnt.data, self.parts)
+            als, graph = fit_parts(learnt.data, self.parts)
+            self._parts[spans.learning] = als, graph, top_of(als)
         if spans not in self._blends:
-            als, graph = self._parts[spans.learning]
+            als, graph, top = self._parts[spans.learning]
             profiles = profiles_of(learnt.data.recent, graph.facts["unit"])
             graph = replace(graph, profiles=profiles)
             popular = self._popular(learnt, spans.popular)
-            self._blends[spans] = Blend.of_parts(als, graph, popular, self.parts)
+            self._blends[spans] = Blend.of_parts(als, graph, popular, self.parts, top)
         return self._blends[spans]
 
     def _indexed(self, spans: Spans) -> ItemIndex:

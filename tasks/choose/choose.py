@@ -15,6 +15,7 @@ from tasks.choose.choice import Choice, write_choice
 from tasks.choose.settings import ChooseSettings
 from tasks.choose.split import splits_of
 from tasks.choose.turns import Turns
+from tasks.io.duckdb_session import shared_database
 from tasks.models.blend.settings import BlendParts
 from tasks.recipe import Recipe
 from tasks.runs.journal import computed
@@ -40,13 +41,14 @@ def choose_blend(
     if settings.hold or parts is None:
         return _held(run, recipe, "choose.hold is set" if settings.hold else "no model is a blend")
     past = run.inside("choose", run.as_of)
-    splits = splits_of(past, log, settings, recipe.features)
-    backtest = Backtest(splits, recipe, parts)
-    if splits.by_protocol and backtest.protocols:
-        fitting = settings.within(splits.span_days)
-        choice = Turns(backtest, fitting, last, progress).choose(run, splits)
-    else:
-        choice = _held(run, recipe, "too few users took to anything new to judge by")
+    with shared_database(past.folder):
+        splits = splits_of(past, log, settings, recipe.features)
+        backtest = Backtest(splits, recipe, parts)
+        if splits.by_protocol and backtest.protocols:
+            fitting = settings.within(splits.span_days)
+            choice = Turns(backtest, fitting, last, progress).choose(run, splits)
+        else:
+            choice = _held(run, recipe, "too few users took to anything new to judge by")
     if past.folder.exists():
         shutil.rmtree(past.folder)
     return choice

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from tasks.artifacts.records import CleanLog
 from tasks.choose.settings import ChooseSettings
 from tasks.evaluation.protocols import Split, by_time, last_event
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.daily_log import write_log
-from tasks.io.columns import USER_ID
 from tasks.io.duckdb_session import connect, one_file, query, stream
 from tasks.runs.run_folder import Run
 
@@ -43,14 +40,11 @@ def splits_of(
         splits = _by_time(splits, settings, weighing)
     if settings.protocol == "by time":
         return splits
-    judged = [each.user_ids for each in splits.by_protocol.values()]
-    users = judged[0] if judged else pa.array([], pa.string())
-    others = _write(splits.run, splits.known, "others", "users_but", users)
-    last = last_event(splits.run, others, weighing, settings.n_judged)
+    others = next((each.user_ids for each in splits.by_protocol.values()), None)
+    last = last_event(splits.run, splits.known, weighing, settings.n_judged, others)
     if len(last.user_ids) < settings.enough:
         return splits
-    known = _write(splits.run, splits.known, "known", "users_and", users, last.known)
-    return replace(splits, known=known, by_protocol=splits.by_protocol | {"last event": last})
+    return replace(splits, known=last.known, by_protocol=splits.by_protocol | {"last event": last})
 
 
 def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings) -> Splits:
@@ -80,27 +74,9 @@ def sampled(run: Run, log: CleanLog, n_users: int) -> CleanLog:
             ((known,),) = events.aggregate("count(DISTINCT user_id)").fetchall()
             if known <= n_users:
                 return log
-    return _write(run, log, "sample", "events_of_sample", n_users=n_users)
-
-
-def _write(
-    run: Run,
-    log: CleanLog,
-    name: str,
-    sql: str,
-    users: pa.StringArray | None = None,
-    other: CleanLog | None = None,
-    **parameters: int,
-) -> CleanLog:
-    """Write the events of some users as a log of its own."""
-    path = run.path(f"{name}/events.parquet")
-    with connect(run.folder) as db:
+        path = run.path("sample/events.parquet")
         db.read_parquet(one_file(log.events)).create_view("events")
-        if users is not None:
-            db.from_arrow(pa.table({USER_ID: users})).create("judged")
-        if other is not None:
-            db.read_parquet(one_file(other.events)).create_view("others")
-        rows = stream(db, query(f"choose/{sql}"), parameters)
+        rows = stream(db, query("choose/events_of_sample"), {"n_users": n_users})
         n_events = write_log(path, rows.schema, rows)
         kinds = db.execute(query("ingest/count_event_types"), {"path": one_file(path)}).fetchall()
     return replace(log, events=path, n_events=n_events, event_types=dict(kinds))

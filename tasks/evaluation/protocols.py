@@ -64,12 +64,20 @@ def by_time(run: Run, log: CleanLog, weighing: FeatureSettings, days: int, n_use
     return _split(past, log_until(past, log), taken)
 
 
-def last_event(run: Run, log: CleanLog, weighing: FeatureSettings, n_users: int) -> Split:
-    """Hold out the newest item of each of `n_users` at most."""
+def last_event(
+    run: Run,
+    log: CleanLog,
+    weighing: FeatureSettings,
+    n_users: int,
+    others: pa.StringArray | None = None,
+) -> Split:
+    """Hold out the newest item of each of `n_users` at most, none of them among `others`."""
     inner = run.inside("last_event", run.as_of)
     events = inner.path("log/events.parquet")
     with connect(inner.folder) as db:
         open_log(db, log, weighing)
+        passed_over = pa.array([], pa.string()) if others is None else others
+        db.from_arrow(pa.table({USER_ID: passed_over})).create("others")
         last = _rows_of(db, "last_items", {"n_users": n_users})
         db.from_arrow(last).create("last_items")
         rest = stream(db, query("evaluation/events_but_last"), {})

@@ -14,7 +14,7 @@ from tasks.report.tables import Table
 from tasks.report.text import count, duration, percent
 
 #: Share of a night's seconds that the choice may take, unless it takes fewer than these seconds.
-BUDGET, _SMALL_S = 1 / 5, 60.0
+BUDGET, _SMALL_S = 1 / 3, 10.0
 _PARTS = {"als": "ALS", "graph": "Items like theirs (graph)", "popular": "Recent popularity"}
 _WEIGHT_HEADS = ("Users with", *_PARTS.values())
 _BUCKET_HEADS = ("Items in history", "Users", "The choice", "Recent popularity", "Errors ahead")

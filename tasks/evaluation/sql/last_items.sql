@@ -1,10 +1,12 @@
 -- The item that each user of a sample took to last, and when first. Grain: user.
--- Inputs: events (the whole clean log), weights(event_type, weight). Parameter: n_users.
+-- Inputs: events (the whole clean log), weights(event_type, weight), others(user_id), who are not
+-- judged. Parameter: n_users.
 -- Of several items of one instant a hash decides: the largest id would often be the same item.
 WITH taken AS (
     SELECT user_id, item_id, min(ts) AS since
     FROM events
     JOIN weights USING (event_type)
+    ANTI JOIN others USING (user_id)
     WHERE weight > 0
     GROUP BY user_id, item_id
 ),

@@ -29,6 +29,8 @@ from tasks.runs.run_folder import Progress, no_progress
 
 #: Users whose best scores give the scale of a part.
 _SCALED_BY = 1_000
+#: Of those, so many are scored at a time.
+_BLOCK = 100
 
 
 class Blend(Model):
@@ -63,11 +65,19 @@ class Blend(Model):
 
     @classmethod
     def of_parts(
-        cls, als: Als | Ials, graph: Graph, popular: Factors, settings: BlendParts
+        cls,
+        als: Als | Ials,
+        graph: Graph,
+        popular: Factors,
+        settings: BlendParts,
+        als_top: float | None = None,
     ) -> Self:
-        """Blend parts of the same users and items; `popular` is (items x 1)."""
+        """Blend parts of the same users and items; `popular` is (items x 1).
+
+        `als_top` is `top_of(als)`, where it is at hand.
+        """
         items = np.hstack([als.items, popular])
-        scales = {"als_top": _top_of(als), "graph_top": _top_of(graph)}
+        scales = {"als_top": als_top or top_of(als), "graph_top": top_of(graph)}
         facts = {**als.facts, **graph.facts, **scales}
         return cls(
             settings,
@@ -183,13 +193,14 @@ def _with_ones(users: Factors) -> Factors:
     return np.hstack([users, np.ones((len(users), 1), np.float32)])
 
 
-def _top_of(model: Model) -> float:
+def top_of(model: Model) -> float:
     """Return the mean of some users' best scores; 1 where it is not positive."""
     n_users = len(model.user_ids)
     some = model.of(np.arange(0, n_users, -(-n_users // _SCALED_BY) or 1)).scoring
     best = np.zeros(len(some.users))
-    if len(model.item_ids):
-        best = (some.users @ some.items.T).max(axis=1).astype(np.float64)
+    if some.users.any() and len(model.item_ids):
+        blocks = np.array_split(some.users, -(-len(best) // _BLOCK))
+        best += np.concatenate([(block @ some.items.T).max(axis=1) for block in blocks])
     if some.profiles is not None:
         best += (some.profiles @ some.neighbours).max(axis=1).toarray().ravel()
     top = float(best.mean()) if len(best) else 0.0

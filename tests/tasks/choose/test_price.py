@@ -12,6 +12,7 @@ from tasks.choose.choice import Choice
 from tasks.choose.choose import choose_blend
 from tasks.choose.price import rules_of
 from tasks.models.blend.settings import BlendSettings, Weights
+from tasks.models.score_sum import sum_of
 from tasks.recipe import Recipe
 from tasks.recommend.settings import TopNSettings
 from tasks.runs.run_folder import Run
@@ -67,7 +68,7 @@ def test_sum_of_scores_is_that_of_each_place(links: str) -> None:
     lists = np.array([[3, 1, -1], [-1, -1, -1], [8, 0, 2], [4, -1, -1]], np.int32)
     places = [(user, item) for user, listed in enumerate(lists) for item in listed if item >= 0]
     expected = sum(problem.score(user, item) for user, item in places)
-    assert problem.scoring.sum_of(lists) == pytest.approx(expected)
+    assert sum_of(problem.scoring, lists) == pytest.approx(expected)
 
 
 def test_buckets_add_up_to_all(chosen: tuple[Choice, dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import md5
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -100,6 +101,18 @@ def test_last_event_is_as_defined(tmp_path: Path, seed: int) -> None:
     assert "once" not in expected
     assert sorted(known_of(split)) == sorted(without_last(events, expected))
     assert split.run.as_of == AS_OF
+
+
+def test_others_are_not_judged_by_last_event_and_stay_as_they_are(tmp_path: Path) -> None:
+    events = random_log(0)
+    log = make_log(Run("shop", 1, AS_OF, tmp_path), events, {f"i{at:02}": {} for at in range(30)})
+    expected = last_items(events)
+    others = sorted(expected)[::2]
+    run, ids = Run("shop", 2, AS_OF, tmp_path), pa.array(others, pa.string())
+    split = last_event(run, log, RECIPE.features, ALL, ids)
+    mine = {user: each for user, each in expected.items() if user not in others}
+    assert relevant_of(split) == {user: {mine[user][0]} for user in sorted(mine)}
+    assert sorted(known_of(split)) == sorted(without_last(events, mine))
 
 
 @pytest.mark.parametrize("protocol", ["by_time", "last_event"])

@@ -176,7 +176,7 @@ def test_change_is_a_warning_from_what_to_what(night: Night) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "others", "over"), [(100.0, 400.0, False), (100.0, 399.0, True), (59.0, 0.0, False)]
+    ("seconds", "others", "over"), [(100.0, 200.0, False), (100.0, 199.0, True), (9.9, 0.0, False)]
 )
 def test_over_budget_is_said(night: Night, seconds: float, others: float, over: bool) -> None:
     steps = [{"step": "choose_blend", "seconds": seconds}, {"step": "top_n", "seconds": others}]
