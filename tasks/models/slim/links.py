@@ -2,7 +2,9 @@
 
 Each item's column is explained by those of its candidates, the items most like it (their fsSLIM),
 with weights of 0 at least and a ridge instead of an L1 norm. In a whole matrix the ridge alone
-would be EASE; n candidates an item cost n^2 an item instead of the cube of all items.
+would be EASE; n candidates an item cost n^2 an item instead of the cube of all items. EASE's ridge
+is the same for all items, EDLAE's (Steck, NeurIPS 2020) grows with an item's squared norm; ours
+grows with its norm.
 """
 
 import numpy as np
@@ -17,8 +19,8 @@ from tasks.models.graph.links import damped, power, strongest
 from tasks.models.slim._jit.regress import regress
 from tasks.models.slim.settings import SlimSettings
 
-#: Cosines of all items at most, unless each has but as many as it has candidates.
-_MOST_COSINES = 5_000_000
+#: Cosines of all items at most, unless an item has but so many.
+_MOST_COSINES, _LEAST = 5_000_000, 100
 
 
 def link(strengths: sp.csr_matrix, unit: float, settings: SlimSettings) -> sp.csr_matrix:
@@ -30,12 +32,12 @@ def link(strengths: sp.csr_matrix, unit: float, settings: SlimSettings) -> sp.cs
     totals = np.asarray(rows.sum(axis=1)).ravel()
     rows = sp.csr_matrix(sp.diags(power(totals, -settings.user_exponent / 2)) @ rows)
     norms = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=0)).ravel())
-    similar = min(settings.similar, max(settings.candidates, _MOST_COSINES // max(len(norms), 1)))
-    alike = cosines(rows, norms, similar)
+    room = max(_LEAST, _MOST_COSINES // max(len(norms), 1))
+    alike = cosines(rows, norms, min(max(settings.similar, settings.candidates), room))
     known = norms[norms > 0]
     mean = float((known**2).mean()) if len(known) else 1.0
-    ridge = settings.regularization * mean * power(norms, -2)
-    chosen = np.full((len(norms), settings.candidates), -1, np.int32)
+    ridge = settings.regularization * np.sqrt(mean) * power(norms, -1)
+    chosen = np.full((len(norms), min(settings.candidates, room)), -1, np.int32)
     weights = np.zeros(chosen.shape, np.float32)
     given = alike.indptr, alike.indices, alike.data, ridge.astype(np.float32), chosen, weights
     in_threads(lambda first, last: regress(first, last, *given), row_ranges(alike.indptr))

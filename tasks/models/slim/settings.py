@@ -12,18 +12,17 @@ class SlimSettings:
     - `neighbours`: links kept of an item, the largest.
     - `candidates`: items most like an item by cosine, by which it is explained.
     - `similar`: cosines kept of an item, the largest; two candidates without one count as unlike.
-      In a catalogue of over 16,000 items it falls, to no less than the candidates, so that all
-      items have five million.
+      Both fall in a large catalogue, to no less than 100, so that all items have five million.
     - `history_items`: items of a user that links are learnt from, the strongest.
     - `user_exponent`: power of a user's total strength that the row is divided by, halved; the
       higher, the less do users of long histories count.
-    - `regularization`: weight of the links' squared norm in the loss, as a share of an item's mean
-      squared norm.
+    - `regularization`: weight of the links' squares in the loss, as a share of an item's norm times
+      the root of the mean squared norm.
     """
 
     neighbours: PositiveInt = 50
-    candidates: PositiveInt = 100
-    similar: PositiveInt = 300
+    candidates: PositiveInt = 200
+    similar: PositiveInt = 600
     history_items: PositiveInt = 300
     user_exponent: NonNegativeFloat = 0.5
     regularization: PositiveFloat = 3.0

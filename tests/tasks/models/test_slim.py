@@ -32,9 +32,9 @@ def ridge_of(
     item: int, candidates: list[int], rows: npt.NDArray[np.float64], share: float
 ) -> npt.NDArray[np.float64]:
     """Regress an item's column on those of candidates with weights of 0 at least."""
-    norm = share * (rows**2).sum(axis=0)
-    strength = norm[norm > 0].mean()
-    below = np.sqrt(strength) * np.eye(len(candidates))
+    squares = (rows**2).sum(axis=0)
+    mean = squares[squares > 0].mean()
+    below = np.diag(np.sqrt(share * np.sqrt(mean * squares[candidates])))
     left = np.vstack([rows[:, candidates], below])
     return np.asarray(nnls(left, np.concatenate([rows[:, item], np.zeros(len(candidates))]))[0])
 
@@ -96,6 +96,21 @@ def test_the_largest_links_of_a_row_are_kept() -> None:
         row = whole[item].toarray().ravel()
         least = np.sort(row)[-4]
         np.testing.assert_array_equal(few[item].toarray().ravel(), np.where(row >= least, row, 0))
+
+
+def test_a_large_catalogue_has_fewer_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    strengths = drawn()
+    few = link(strengths, unit_of(strengths), SlimSettings(N_ITEMS, candidates=5, similar=10))
+    monkeypatch.setattr("tasks.models.slim.links._LEAST", 5)
+    monkeypatch.setattr("tasks.models.slim.links._MOST_COSINES", 10 * N_ITEMS - 1)
+    bound = link(strengths, unit_of(strengths), SlimSettings(N_ITEMS))
+    nine = link(strengths, unit_of(strengths), SlimSettings(N_ITEMS, candidates=9, similar=9))
+    np.testing.assert_array_equal(bound.toarray(), nine.toarray())
+    monkeypatch.setattr("tasks.models.slim.links._MOST_COSINES", 1)
+    least = link(strengths, unit_of(strengths), SlimSettings(N_ITEMS))
+    five = link(strengths, unit_of(strengths), SlimSettings(N_ITEMS, candidates=5, similar=5))
+    np.testing.assert_array_equal(least.toarray(), five.toarray())
+    assert abs(few - five).max() > 0
 
 
 def test_items_nobody_took_have_no_links_and_break_nothing() -> None:
