@@ -2,8 +2,8 @@
 
     step            what it does                              what it leaves
     check_inputs    every file readable, every column there   (nothing: it fails before all else)
-    tune            trials on one window of days, the best    runs/<ns>/tuning.sqlite3, from which
-                    judged on the next                        the same search goes on
+    tune            trials on what is held out of a window,   runs/<ns>/tuning.sqlite3, from which
+                    the best judged on the next               the same search goes on
     save            where it is better                        nightshelf.tuned.toml
 
 `nightshelf tune` does the same without Prefect. Redis is not needed, and no night is touched
@@ -73,7 +73,8 @@ def tune(
     log = get_run_logger()
 
     def report(trial: Trial, best: Trial) -> None:
-        log.info("trial %d: NDCG@10 %.4f; best %.4f", trial.number, trial.figure, best.figure)
+        found = trial.number, trial.figure, best.figure
+        log.info("trial %d: %.3f of the night's NDCG@10; best %.3f", *found)
 
     tuned = search_and_judge(checked, settings, namespace, until, run_root, ask, report)
     if tuned.better:

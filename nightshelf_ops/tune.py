@@ -59,8 +59,10 @@ def document(tuned: Tuned, out: Path) -> dict[str, object]:
 
 
 def _print_trial(trial: Trial, best: Trial) -> None:
-    line = f"trial {trial.number}: NDCG@10 {trial.figure:.4f} in {trial.seconds:.1f} s"
-    new_console(stderr=True).print(f"{line}; best {best.figure:.4f}", highlight=False)
+    line = (
+        f"trial {trial.number}: {trial.figure:.3f} of the night's NDCG@10 in {trial.seconds:.1f} s"
+    )
+    new_console(stderr=True).print(f"{line}; best {best.figure:.3f}", highlight=False)
 
 
 def _show(tuned: Tuned, out: Path) -> None:

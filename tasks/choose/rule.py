@@ -50,14 +50,18 @@ class Objective:
 
         0 where they are equal; infinity where each user differs by the same.
         """
-        mean = variance = 0.0
-        for name, top in self._among(figures):
-            difference = (best[name] - figures[name]) / top
-            mean += float(difference.mean())
-            variance += float(difference.var()) / len(difference)
+        mean, error = self.ahead(best, figures)
         if not mean:
             return 0.0
-        return mean / float(np.sqrt(variance)) if variance else float(np.copysign(np.inf, mean))
+        return mean / error if error else float(np.copysign(np.inf, mean))
+
+    def ahead(self, figures: Figures, others: Figures) -> tuple[float, float]:
+        """Return how much more one is worth than another, and the difference's standard error."""
+        found = [(figures[name] - others[name]) / top for name, top in self._among(figures)]
+        mean = sum(float(each.mean()) for each in found)
+        variance = sum(float(each.var()) / len(each) for each in found)
+        n = max(len(found), 1)
+        return mean / n, float(np.sqrt(variance)) / n
 
     def under(self, figures: Figures, least: Figures) -> bool:
         """Tell if figures lie under others by over their own standard error in any protocol."""

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tasks.tuning.search_space import SPACE, Values, in_space, rounded
 
-#: Figure of some values on the window to tune on: the mean over users, more is better.
+#: Figure of some values on the window to tune on: more is better.
 Objective = Callable[[Values], float]
 #: Called with a finished trial and the best so far.
 Report = Callable[["Trial", "Trial"], None]

@@ -14,12 +14,12 @@ Values = Mapping[str, Any]
 #: Half-lives, the parts of the blend and their weights. Half-lives are a few each: features are
 #: built once for each pair of the first two.
 SPACE: Mapping[str, CategoricalDistribution | FloatDistribution] = {
-    "features.half_life_days": CategoricalDistribution((15.0, 60.0, 365.0)),
-    "features.profile_half_life_days": CategoricalDistribution((3.0, 7.0, 60.0)),
+    "features.half_life_days": CategoricalDistribution((15.0, 60.0, 365.0, 3650.0)),
+    "features.profile_half_life_days": CategoricalDistribution((3.0, 7.0, 60.0, 365.0, 3650.0)),
     "blend.half_life_days": CategoricalDistribution((3.0, 7.0, 30.0)),
     "blend.als": FloatDistribution(0.0, 1.0),
     "blend.graph": FloatDistribution(0.0, 1.0),
-    "blend.popular": FloatDistribution(0.02, 1.0),
+    "blend.popular": FloatDistribution(0.0, 1.0),
     "ials.alpha": FloatDistribution(0.25, 64.0, log=True),
     "ials.unobserved_weight": FloatDistribution(0.05, 10.0, log=True),
     "ials.regularization": FloatDistribution(0.0001, 0.1, log=True),

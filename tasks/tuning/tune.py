@@ -8,17 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.choose.backtest import Floats
+from tasks.choose.rule import Figures, Objective, standard_error
 from tasks.ingest.clean import clean_events
 from tasks.ingest.contract import Inputs
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings
-from tasks.tuning.objective import open_windows, standard_error
+from tasks.tuning.objective import open_windows
 from tasks.tuning.search import Budget, Report, Trial, best_of, search
 from tasks.tuning.search_space import SPACE, Values, values_of, with_values
 
 #: The studies of a namespace, in `runs/<namespace>/`.
 STUDIES = "tuning.sqlite3"
+#: Figures of another are not comparable: a study of it is not gone on with.
+_OBJECTIVE = "NDCG@10 over the night's, by each protocol of the choice"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Ask:
     - `minutes`: of the trials; reading the log and judging the result come on top.
     - `trials`: in all, those of earlier starts too; none: as many as the minutes allow.
     - `days`: of the window to tune on, and of the later one to judge by.
-    - `n_users`: judged users of a window, at most.
+    - `n_users`: judged users of a window by each protocol, at most.
     - `seed`: of the search.
     """
 
@@ -41,10 +43,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Judged:
-    """NDCG@10 of settings on the later window: mean over users and its standard error."""
+    """A mean over users and its standard error."""
 
-    ndcg: float
+    mean: float
     error: float
+
+
+#: Means by protocol.
+ByProtocol = Mapping[str, Judged]
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,10 @@ class Tuned:
 
     - `values`: the best of the earlier window, by `section.name`; `current` those in force, with
       the half-lives and weights that a night chose before the later window.
-    - `before`, `after`, `popular`: of the later window, for the values in force, the best, and the
-      popular list. `gain`: of after over before, by user, with the error of that difference.
-    - `n_tuned`, `n_judged`: users of the earlier and of the later window.
+    - `before`, `after`, `popular`: NDCG@10 on the later window, of the values in force, of the best
+      and of the popular list; `difference`: of after over before, by user.
+    - `gain`: the mean of the differences, each over `before`: 0.05 is five percent more.
+    - `n_tuned`, `n_judged`: users of the earlier and of the later window, by protocol.
     """
 
     namespace: str
@@ -64,22 +71,23 @@ class Tuned:
     trials: tuple[Trial, ...]
     current: Values
     values: Values
-    before: Judged
-    after: Judged
-    popular: Judged
+    before: ByProtocol
+    after: ByProtocol
+    popular: ByProtocol
+    difference: ByProtocol
     gain: Judged
-    n_tuned: int
-    n_judged: int
+    n_tuned: Mapping[str, int]
+    n_judged: Mapping[str, int]
 
     @property
     def better(self) -> bool:
         """True if the later window prefers the result to the settings in force."""
-        return self.gain.ndcg > 0
+        return self.gain.mean > 0
 
     @property
     def certain(self) -> bool:
         """True if it does so by more than two standard errors."""
-        return self.gain.ndcg > 2 * self.gain.error
+        return self.gain.mean > 2 * self.gain.error
 
 
 def tune(
@@ -110,7 +118,7 @@ def tune(
         trials = search(
             folder / STUDIES,
             _study_name(inputs.digests, settings, as_of, ask),
-            lambda values: float(earlier.judge(with_values(in_force, values)).mean()),
+            lambda values: windows.objective.worth(earlier.judge(with_values(in_force, values))),
             current,
             Budget(60 * ask.minutes, ask.trials),
             seed=ask.seed,
@@ -118,22 +126,24 @@ def tune(
         )
         best = best_of(trials).values if trials else current
         say("judging the result on later days ...")
-        before = later.judge(in_force)
-        after = later.judge(with_values(in_force, best))
+        before, after = later.judge(in_force), later.judge(with_values(in_force, best))
         return Tuned(
             namespace, as_of, ask, tuple(trials), current, best, _judged(before), _judged(after),
-            _judged(later.judge_popular(in_force)), _judged(after - before), earlier.n_users,
-            later.n_users,
+            _judged(later.judge_popular(in_force)),
+            _judged({name: each - before[name] for name, each in after.items()}),
+            Judged(*Objective.of([before]).ahead(after, before)), earlier.n_users, later.n_users,
         )  # fmt: skip
 
 
-def _judged(figures: Floats) -> Judged:
-    return Judged(float(figures.mean()), standard_error(figures))
+def _judged(figures: Figures) -> ByProtocol:
+    return {
+        name: Judged(float(each.mean()), standard_error(each)) for name, each in figures.items()
+    }
 
 
 def _study_name(digests: Mapping[str, str], settings: Settings, as_of: datetime, ask: Ask) -> str:
     """Return a hash of all that a trial's figure follows from, and of the seed."""
     terms = {name: each for name, each in asdict(ask).items() if name not in ("minutes", "trials")}
     space = {name: repr(each) for name, each in SPACE.items()}
-    made_from = [dict(digests), settings.digest(), as_of.isoformat(), terms, space]
+    made_from = [_OBJECTIVE, dict(digests), settings.digest(), as_of.isoformat(), terms, space]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

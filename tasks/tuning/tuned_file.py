@@ -1,6 +1,6 @@
 """The settings file that a search leaves, with its evidence as comments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,28 +35,52 @@ def text_of(tuned: Tuned) -> str:
 
 def evidence(tuned: Tuned) -> Iterator[str]:
     """Yield the lines that say how the settings were found, and how they did."""
-    ask = tuned.ask
-    until, users = f"{tuned.as_of:%Y-%m-%d}", f"{tuned.n_judged:,} users"
+    ask, width = tuned.ask, 18
+    until = f"{tuned.as_of:%Y-%m-%d}"
     yield f"Settings of {tuned.namespace} by nightshelf tune, from its log up to {until}."
     yield ""
-    yield f"NDCG@10 of the last {ask.days} days ({users}), standard error in brackets:"
-    yield f"  the night's choice {_figure(tuned.before)}"
-    yield f"  these settings     {_figure(tuned.after)}"
-    yield f"  difference         {_figure(tuned.gain, sign='+')}{_noise(tuned)}"
-    yield f"  popular list       {_figure(tuned.popular)}"
+    yield f"NDCG@10, standard error in brackets, {held_out(ask.days, tuned.n_judged)}:"
+    yield " " * (width + 2) + "".join(f"{name:>{width}}" for name in tuned.before)
+    for title, figures, sign in (
+        ("the night's choice", tuned.before, ""),
+        ("these settings", tuned.after, ""),
+        ("difference", tuned.difference, "+"),
+        ("popular list", tuned.popular, ""),
+    ):
+        cells = (f"{each.mean:{sign}.4f} ({each.error:.4f})" for each in figures.values())
+        yield f"  {title:{width}}" + "".join(f"{cell:>{width}}" for cell in cells)
+    yield f"Of the night's choice {gain_text(tuned.gain)}{_noise(tuned)}."
     yield ""
     yield (
-        f"Chosen from {len(tuned.trials)} trials by the {ask.days} days before those "
-        f"({tuned.n_tuned:,} users), seed {ask.seed}."
+        f"Chosen from {len(tuned.trials)} trials by what was held out before those, "
+        f"{held_out(ask.days, tuned.n_tuned)}; seed {ask.seed}."
     )
 
 
+def held_out(days: int, n_users: Mapping[str, int]) -> str:
+    """Describe what lists are judged by.
+
+    >>> held_out(7, {"by time": 1468, "last event": 2000})
+    'by time: 1,468 users in 7 days, last event: the newest item of 2,000 users'
+    """
+    words = {
+        "by time": f"{{n:,}} users in {days} days",
+        "last event": "the newest item of {n:,} users",
+    }
+    return ", ".join(f"{name}: {words[name].format(n=n)}" for name, n in n_users.items())
+
+
+def gain_text(gain: Judged) -> str:
+    """Describe a gain.
+
+    >>> gain_text(Judged(0.0213, 0.008))
+    '+2.1 % (0.8)'
+    """
+    return f"{100 * gain.mean:+.1f} % ({100 * gain.error:.1f})"
+
+
 def _noise(tuned: Tuned) -> str:
-    return "" if tuned.certain else "  (within two standard errors: may be chance)"
-
-
-def _figure(judged: Judged, sign: str = "") -> str:
-    return f"{judged.ndcg:{sign}.4f} ({judged.error:.4f})"
+    return "" if tuned.certain else " (within two standard errors: may be chance)"
 
 
 def _tables(tuned: Tuned) -> Iterator[str]:
