@@ -17,7 +17,7 @@ Figures = Mapping[str, npt.NDArray[np.float64]]
 C = TypeVar("C")
 
 #: Standard errors by which a bucket's own weights must be ahead of the common ones: in five buckets
-#: fifteen others are tried each, and the best of so many is two errors ahead by chance.
+#: eleven others are tried each, and the best of so many is two errors ahead by chance.
 _AHEAD = 3.0
 
 
@@ -93,6 +93,11 @@ class Rule:
         best = max(some, key=lambda each: self.objective.worth(judged[each]))
         near = [each for each in some if self.objective.behind(judged[each], judged[best]) <= 1]
         return last if last is not None and last in near else near[0]
+
+    def first_or_by_worth(self, judge: Callable[[C], Figures], order: Sequence[C]) -> list[C]:
+        """Return the first, then the others by worth: for candidates none of which is simpler."""
+        worth = {each: self.objective.worth(judge(each)) for each in order[1:]}
+        return [order[0], *sorted(worth, key=lambda each: -worth[each])]
 
     def own(
         self, judge: Callable[[C], Figures], order: Sequence[C], common: C, last: C | None

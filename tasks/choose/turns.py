@@ -1,8 +1,8 @@
 """The turns of a choice, each over a small fixed set of candidates.
 
-Weights under the first half-lives; half-lives under those weights; weights again; then each history
-bucket its own weights, where they are clearly ahead; and strangers the half-life of the popular
-lists.
+Weights under the first half-lives; half-lives under those weights, where the first that are not
+behind stand and else the best; weights again; then each history bucket its own weights, where they
+are clearly ahead; and strangers the half-life of the popular lists.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,8 +53,8 @@ class Turns:
         """Take all turns."""
         found = self._turn(Candidate(self._first, each) for each in WEIGHTS)
         for name in ("popular", "profile", "learning"):
-            near = self._near(found.spans, name)
-            found = self._turn(Candidate(each, found.weights) for each in near)
+            near = [Candidate(each, found.weights) for each in self._near(found.spans, name)]
+            found = self._turn(self._rule.first_or_by_worth(self.figures, near))
         chosen = self._turn(Candidate(found.spans, each) for each in WEIGHTS)
         figures, popular = self.figures(chosen), self.figures(self._popular)
         ahead = {name: figures[name] - popular[name] for name in figures}

@@ -55,6 +55,21 @@ def test_the_simplest_within_one_error_of_the_best_is_taken() -> None:
     assert rule.best(judged.__getitem__, order, "simple") == "near", "unless it is far behind"
 
 
+def test_of_candidates_none_of_which_is_simpler_the_first_or_else_the_best_is_taken() -> None:
+    spread = RNG.normal(0, 0.1, 400)
+    judged = {
+        "first": {"by time": 0.2 + NOISE},
+        "near": {"by time": 0.304 + NOISE + spread},
+        "best": {"by time": 0.306 + NOISE - spread},
+    }
+    rule = Rule(Objective.of(judged.values()), judged["first"])
+    order = rule.first_or_by_worth(judged.__getitem__, list(judged))
+    assert order == ["first", "best", "near"]
+    assert rule.best(judged.__getitem__, order, None) == "best"
+    order = rule.first_or_by_worth(judged.__getitem__, ["near", "first", "best"])
+    assert rule.best(judged.__getitem__, order, None) == "near"
+
+
 def test_nothing_under_popularity_is_taken_however_good_it_is_otherwise() -> None:
     judged = {"popular": figures(0.3, 0.1), "fits": figures(0.2, 0.9), "some": figures(0.3, 0.2)}
     rule = Rule(Objective.of(judged.values()), judged["popular"])
