@@ -57,6 +57,7 @@ def test_the_simplest_within_one_error_of_the_best_is_taken() -> None:
 
 def test_of_candidates_none_of_which_is_simpler_the_first_or_else_the_best_is_taken() -> None:
     spread = RNG.normal(0, 0.1, 400)
+    spread -= spread.mean()
     judged = {
         "first": {"by time": 0.2 + NOISE},
         "near": {"by time": 0.304 + NOISE + spread},
