@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from tasks.artifacts.records import CleanLog
 from tasks.choose.settings import ChooseSettings
-from tasks.evaluation.protocols import Split, by_time, last_event
+from tasks.evaluation.protocols import Split, last_event, night_before, split_at, taken_after
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.daily_log import write_log
+from tasks.io.columns import USER_ID
 from tasks.io.duckdb_session import connect, one_file, query, stream
 from tasks.runs.run_folder import Run
 
@@ -49,19 +50,24 @@ def splits_of(
 
 def _by_time(whole: Splits, settings: ChooseSettings, weighing: FeatureSettings) -> Splits:
     """Hold out the shortest span that judges enough users, or else the longest that may be."""
-    found, longest = whole, whole.span_days * _HELD_OUT
+    found, longest = None, whole.span_days * _HELD_OUT
     for days in sorted(settings.days):
         if days > longest:
             break
-        run = whole.run.inside(f"days_{days}", whole.run.as_of)
-        split = by_time(run, whole.known, weighing, days, settings.n_judged)
-        if len(split.user_ids) >= settings.enough:
-            found = replace(
-                whole, run=split.run, known=split.known, by_protocol={"by time": split}, days=days
-            )
-        if len(split.user_ids) >= settings.least_judged:
+        past = night_before(whole.run.inside(f"days_{days}", whole.run.as_of), days)
+        taken = taken_after(past, whole.known, weighing, settings.n_judged)
+        n_users = len(taken.column(USER_ID).unique())
+        if n_users >= settings.enough:
+            found = days, past, taken
+        if n_users >= settings.least_judged:
             break
-    return found
+    if found is None:
+        return whole
+    days, past, taken = found
+    split = split_at(past, whole.known, taken)
+    return replace(
+        whole, run=split.run, known=split.known, by_protocol={"by time": split}, days=days
+    )
 
 
 def sampled(run: Run, log: CleanLog, n_users: int) -> CleanLog:

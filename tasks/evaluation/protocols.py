@@ -56,11 +56,25 @@ class Split:
 
 def by_time(run: Run, log: CleanLog, weighing: FeatureSettings, days: int, n_users: int) -> Split:
     """Hold out the last `days` before `run.as_of`, and judge `n_users` at most."""
-    past = run.inside("by_time", run.as_of - timedelta(days=days))
+    past = night_before(run, days)
+    return split_at(past, log, taken_after(past, log, weighing, n_users))
+
+
+def night_before(run: Run, days: int) -> Run:
+    """Return the smaller night that ends `days` before `run.as_of`."""
+    return run.inside("by_time", run.as_of - timedelta(days=days))
+
+
+def taken_after(past: Run, log: CleanLog, weighing: FeatureSettings, n_users: int) -> pa.Table:
+    """Return what `n_users` at most took to after `past.as_of` and had not seen (user and item)."""
     parameters = {"cut": past.as_of, "seen": list(weighing.seen), "n_users": n_users}
     with connect(past.folder) as db:
         open_log(db, log, weighing)
-        taken = _rows_of(db, "taken_after", parameters)
+        return _rows_of(db, "taken_after", parameters)
+
+
+def split_at(past: Run, log: CleanLog, taken: pa.Table) -> Split:
+    """Divide a log at `past.as_of`, to judge by what was `taken_after` that."""
     return _split(past, log_until(past, log), taken)
 
 

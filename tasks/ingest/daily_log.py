@@ -44,21 +44,32 @@ class Day:
 def write_log(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write clean events, which must come in order of `ts`; return the number of rows."""
     days: list[Day] = []
-    waiting: list[pa.Table] = []
     n_rows = 0
-    hashed = ((number, events, _digest(events)) for number, events in _by_day(batches))
-    with writing(path, schema) as writer, closing(read_ahead(hashed)) as ready:
-        for number, events, digest in ready:
-            days.append(Day(number, n_rows, n_rows + len(events), digest))
-            n_rows += len(events)
-            waiting.append(events)
-            if sum(map(len, waiting)) >= _GROUP_ROWS:
-                writer.write_table(pa.concat_tables(waiting), _MAX_GROUP_ROWS)
-                waiting = []
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), _MAX_GROUP_ROWS)
+    with writing(path, schema) as writer, closing(read_ahead(_groups(batches))) as ready:
+        for numbers, digests, parts in ready:
+            for number, digest, part in zip(numbers, digests, parts, strict=True):
+                days.append(Day(number, n_rows, n_rows + len(part), digest))
+                n_rows += len(part)
+            writer.write_table(pa.concat_tables(parts), _MAX_GROUP_ROWS)
         writer.add_key_value_metadata({_FOOTER: json.dumps([asdict(day) for day in days])})
     return n_rows
+
+
+def _groups(
+    batches: Iterable[pa.RecordBatch],
+) -> Generator[tuple[list[int], list[str], list[pa.Table]], None, None]:
+    """Yield days until a row group is full: their numbers, digests and events."""
+    numbers, digests, parts, n_rows = list[int](), list[str](), list[pa.Table](), 0
+    for number, events in _by_day(batches):
+        numbers.append(number)
+        digests.append(_digest(events))
+        parts.append(events)
+        n_rows += len(events)
+        if n_rows >= _GROUP_ROWS:
+            yield numbers, digests, parts
+            numbers, digests, parts, n_rows = [], [], [], 0
+    if parts:
+        yield numbers, digests, parts
 
 
 def days_of(path: Path) -> list[Day]:
