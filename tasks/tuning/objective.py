@@ -57,13 +57,25 @@ class Windows:
     """The window to tune on, the later one to judge by, and the settings of a night between them.
 
     `in_force` are the settings with the half-lives and weights that such a night chose; `objective`
-    is worth 1 for them on the earlier window.
+    is worth 1 for them on the earlier window, where recent popularity has the figures `popular`.
     """
 
     earlier: Window
     later: Window
     in_force: Settings
     objective: Objective
+    popular: Figures
+
+    def figure(self, settings: Settings) -> float:
+        """Return what settings are worth on the earlier window.
+
+        Where they lie under recent popularity by a protocol, which the night's choice never may,
+        return their lowest share of it, below 1.
+        """
+        found = self.earlier.judge(settings)
+        if not self.objective.under(found, self.popular):
+            return self.objective.worth(found)
+        return min(float(each.mean() / self.popular[name].mean()) for name, each in found.items())
 
 
 def open_windows(run: Run, log: CleanLog, settings: Settings, days: int, n_users: int) -> Windows:
@@ -95,7 +107,8 @@ def open_windows(run: Run, log: CleanLog, settings: Settings, days: int, n_users
     }
     in_force = settings if choice.held else with_values(settings, chosen)
     first, last = (Window(each, protocols) for each in tests)
-    return Windows(first, last, in_force, Objective.of([first.judge(in_force)]))
+    objective = Objective.of([first.judge(in_force)])
+    return Windows(first, last, in_force, objective, first.judge_popular(in_force))
 
 
 def _backtest(splits: Splits, settings: Settings) -> Backtest:

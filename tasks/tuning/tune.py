@@ -20,7 +20,7 @@ from tasks.tuning.search_space import SPACE, Values, values_of, with_values
 #: The studies of a namespace, in `runs/<namespace>/`.
 STUDIES = "tuning.sqlite3"
 #: Figures of another are not comparable: a study of it is not gone on with.
-_OBJECTIVE = "NDCG@10 over the night's, by each protocol of the choice"
+_OBJECTIVE = "NDCG@10 over the night's, by each protocol of the choice, none under popularity"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,19 @@ class Tuned:
     @property
     def better(self) -> bool:
         """True if the later window prefers the result to the settings in force."""
-        return self.gain.mean > 0
+        return self.gain.mean > 0 and not self.under
+
+    @property
+    def under(self) -> list[str]:
+        """Protocols of the later window by which the result lies under recent popularity.
+
+        That is by more than a standard error, as the night's choice never may.
+        """
+        return [
+            name
+            for name, each in self.after.items()
+            if self.popular[name].mean - each.mean > each.error
+        ]
 
     @property
     def certain(self) -> bool:
@@ -118,7 +130,7 @@ def tune(
         trials = search(
             folder / STUDIES,
             _study_name(inputs.digests, settings, as_of, ask),
-            lambda values: windows.objective.worth(earlier.judge(with_values(in_force, values))),
+            lambda values: windows.figure(with_values(in_force, values)),
             current,
             Budget(60 * ask.minutes, ask.trials),
             seed=ask.seed,

@@ -80,6 +80,8 @@ def gain_text(gain: Judged) -> str:
 
 
 def _noise(tuned: Tuned) -> str:
+    if tuned.under:
+        return f", but under the popular list {' and '.join(tuned.under)}"
     return "" if tuned.certain else " (within two standard errors: may be chance)"
 
 

@@ -1,7 +1,7 @@
 """The search: seeded, resumed, within its budget, judged on later days, and never silent."""
 
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.choose.rule import Figures, Objective
 from tasks.choose.settings import ChooseSettings
 from tasks.errors import SettingsError
 from tasks.features.settings import FeatureSettings
@@ -19,7 +20,7 @@ from tasks.ingest.contract import Inputs, InputSettings, check_inputs
 from tasks.models.ials.settings import IalsSettings
 from tasks.runs.run_folder import Run
 from tasks.settings import Settings, load_settings
-from tasks.tuning.objective import open_windows
+from tasks.tuning.objective import Window, Windows, open_windows
 from tasks.tuning.page import pictures, to_markdown
 from tasks.tuning.search import Budget, Trial, best_of, search
 from tasks.tuning.search_space import SPACE, in_space, values_of, with_values
@@ -236,6 +237,45 @@ def test_the_file_is_settings_with_their_evidence(tmp_path: Path) -> None:
         assert words in path.read_text()
     assert "may be chance" not in path.read_text()
     assert "may be chance" in text_of(made(gain=0.003))
+
+
+def test_what_lies_under_popularity_is_not_better_whatever_its_gain() -> None:
+    fine = made()
+    assert fine.better
+    assert not fine.under
+    behind = replace(
+        fine,
+        after={"by time": Judged(0.066, 0.003), "last event": Judged(0.3, 0.003)},
+        popular={"by time": Judged(0.07, 0.003), "last event": Judged(0.1, 0.003)},
+    )
+    assert behind.under == ["by time"]
+    assert not behind.better
+    assert "Of the night's choice +12.5 % (2.5), but under the popular list by time." in text_of(
+        behind
+    )
+    assert not replace(behind, after={"by time": Judged(0.068, 0.003)}).under, "within the noise"
+
+
+def test_a_trial_under_popularity_is_worth_its_share_of_it() -> None:
+    figures = {
+        "popular": {"by time": np.full(9, 0.4), "last event": np.full(9, 0.1)},
+        "night": {"by time": np.full(9, 0.5), "last event": np.full(9, 0.2)},
+        "fits": {"by time": np.full(9, 0.3), "last event": np.full(9, 0.9)},
+        "good": {"by time": np.full(9, 0.4), "last event": np.full(9, 0.3)},
+    }
+
+    @dataclass(frozen=True)
+    class Fake(Window):
+        def judge(self, settings: Any) -> Figures:
+            return figures[settings]
+
+    window: Any = Fake(None, ())  # type: ignore[arg-type]
+    objective = Objective.of([figures["night"]])
+    windows = Windows(window, window, SETTINGS, objective, figures["popular"])
+    judged = {name: windows.figure(name) for name in figures}  # type: ignore[arg-type]
+    assert judged["night"] == pytest.approx(1)
+    assert judged["good"] == pytest.approx((0.4 / 0.5 + 0.3 / 0.2) / 2)
+    assert judged["fits"] == pytest.approx(0.3 / 0.4)
 
 
 def test_no_file_is_overwritten_unasked_and_the_nights_own_never(tmp_path: Path) -> None:
