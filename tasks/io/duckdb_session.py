@@ -74,12 +74,13 @@ def _of_its_own(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def _within(database: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     name = f"session_{next(_numbers)}"
-    with database.cursor() as connection:
-        connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
-        try:
+    database.execute(f"ATTACH ':memory:' AS {name}")
+    try:
+        with database.cursor() as connection:
+            connection.execute(f"USE {name}")
             yield connection
-        finally:
-            connection.execute(f"USE memory; DETACH {name}")
+    finally:  # by another connection: this one may have ended in the middle of a statement
+        database.execute(f"DETACH {name}")
 
 
 def one_file(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.io.duckdb_session import connect, shared_database
+from tasks.io.duckdb_session import connect, shared_database, stream
 
 _CLIENT = """
 import sys
@@ -53,5 +53,11 @@ def test_sessions_of_a_shared_database_have_their_own_tables_and_settings(tmp_pa
         assert names_of_another(tmp_path) == []
         with pytest.raises(duckdb.CatalogException), connect(tmp_path) as broken:
             broken.execute("SELECT * FROM mine")
+        with pytest.raises(ValueError, match="mine"), connect(tmp_path) as broken:
+            broken.execute("BEGIN")
+            broken.execute("CREATE TABLE mine AS SELECT 1 AS n")
+            rows = stream(broken, "FROM range(10000000)", {})
+            rows.read_next_batch()
+            raise ValueError("mine")
         assert names_of_another(tmp_path) == []
     assert not list(tmp_path.iterdir())
