@@ -75,7 +75,8 @@ class Windows:
         found = self.earlier.judge(settings)
         if not self.objective.under(found, self.popular):
             return self.objective.worth(found)
-        return min(float(each.mean() / self.popular[name].mean()) for name, each in found.items())
+        popular = {name: float(each.mean()) for name, each in self.popular.items()}
+        return min(float(found[name].mean()) / mean for name, mean in popular.items() if mean > 0)
 
 
 def open_windows(run: Run, log: CleanLog, settings: Settings, days: int, n_users: int) -> Windows:

@@ -276,6 +276,10 @@ def test_a_trial_under_popularity_is_worth_its_share_of_it() -> None:
     assert judged["night"] == pytest.approx(1)
     assert judged["good"] == pytest.approx((0.4 / 0.5 + 0.3 / 0.2) / 2)
     assert judged["fits"] == pytest.approx(0.3 / 0.4)
+    none = {**figures["popular"], "last event": np.zeros(9)}
+    figures["nothing"] = {"by time": np.full(9, 0.1), "last event": np.zeros(9)}
+    windows = replace(windows, popular=none)
+    assert windows.figure("nothing") == pytest.approx(0.1 / 0.4)  # type: ignore[arg-type]
 
 
 def test_no_file_is_overwritten_unasked_and_the_nights_own_never(tmp_path: Path) -> None:
