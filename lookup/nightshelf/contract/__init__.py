@@ -99,9 +99,10 @@ never count, and of entries with one ``event_id`` only the first does.
   the manifest's. A field of ``recent-item:<id>`` is ``<quarter>:<event_type>`` (number of events)
   with ``:n`` (of those with a value) or ``:sum`` (of their values, in millionths) after it; the
   quarter is Unix time in whole quarters of an hour, the type is encoded like an id. Quarters that
-  begin then or later count: each event adds its weight to ``popularity_score``, 0 at least, halved
-  for every ``half_life_days`` of whole UTC days since, as the row's own score is since then; values
-  of types in ``ratings`` go into ``avg_rating`` and ``num_ratings``.
+  begin then or later count: each event adds its weight to ``popularity_score`` (below 0 where
+  negative weights are more), halved for every ``half_life_days`` of whole UTC days since, as the
+  row's own score is since then; values of types in ``ratings`` go into ``avg_rating`` and
+  ``num_ratings``.
 
 **A manifest's** ``choice`` says which blend of models the lists are of. No reader needs it to serve
 lists, and manifests without it are read as before. It holds ``weights`` (``als``, ``graph``,

@@ -18,7 +18,7 @@ WITH counted AS (
     GROUP BY item_id
 )
 SELECT item_rows.* REPLACE (
-    greatest(0, points + popularity_score
+    (points + popularity_score
         * pow(2, 32 - date_diff('day', $since::TIMESTAMP, $until::TIMESTAMP) / $half_life_days))
         / pow(2, 32) AS popularity_score,
     (round(coalesce(avg_rating * num_ratings * 1e6, 0)) + rated)

@@ -158,7 +158,7 @@ def check_items(
         own = [row for row in rows if row["item_id"] == item_id]
         rated = [r["value"] for r in own if r["event_type"] == "rating" and r["value"] is not None]
         taken = math.fsum(value for (_, name), value in expected.items() if name == item_id)
-        assert features["popularity_score"] == pytest.approx(max(taken, 0), rel=1e-6, abs=EXACT)
+        assert features["popularity_score"] == pytest.approx(taken, rel=1e-6, abs=EXACT)
         assert (features["num_ratings"], features["avg_rating"]) == (len(rated), mean(rated))
         first = min((row["ts"].replace(tzinfo=None) for row in own), default=None)
         assert features["first_seen"] == first
@@ -203,7 +203,7 @@ def test_what_a_user_turned_against_is_negative_or_not_there(tmp_path: Path) -> 
     assert (features.n_items, features.n_cold) == (4, 1)
     assert (features.n_users, features.n_known_users, features.n_catalogue) == (2, 3, 5)
     score = {row["item_id"]: row["popularity_score"] for row in read(features.items)}
-    assert score == pytest.approx({"i1": 2.0, "i2": 2.0, "i3": 0.0, "i4": 5.0, "i5": 0.0})
+    assert score == pytest.approx({"i1": 2.0, "i2": 2.0, "i3": -3.0, "i4": 5.0, "i5": 0.0})
 
 
 def test_ids_are_in_the_order_of_their_utf8_bytes(tmp_path: Path) -> None:

@@ -96,8 +96,7 @@ def to_item(
         elif each.event_type in counting.ratings:
             valued += each.n if each.what == "n" else 0
             total += each.n if each.what == "sum" else 0
-    score = max(0.0, points) / UNIT_POINTS
-    return row | {"popularity_score": score, **_rating(row, valued, total)}
+    return row | {"popularity_score": points / UNIT_POINTS, **_rating(row, valued, total)}
 
 
 def _empty_row() -> Row:
