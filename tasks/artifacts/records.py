@@ -29,7 +29,7 @@ class CleanLog:
     """Cleaned input of a night: three relations.
 
     - `events`: user_id, item_id, event_type, ts, value, session_id; grain: one distinct event with
-      ts (and arrival) not after `as_of`.
+      ts before `as_of`, and arrival not after it.
     - `items`: item_id, category, title, price, available, created_at, tags, image_url (http(s) or
       relative); grain: item.
     - `users`: user_id, segment, created_at; grain: user of the users file (empty where none).

@@ -1,6 +1,6 @@
--- The clean log as a night of the cut has it. Grain: one distinct event. Input: events.
+-- The clean log before the cut, as a night of then has it. Grain: one distinct event. Input: events.
 -- Parameter: cut (UTC timestamp).
 SELECT *
 FROM events
-WHERE ts <= $cut::TIMESTAMP
+WHERE ts < $cut::TIMESTAMP
 ORDER BY ts, user_id, item_id, event_type, value, session_id

@@ -10,7 +10,7 @@ judged AS (SELECT DISTINCT user_id FROM relevant),
 taken AS (
     SELECT user_id, item_id
     FROM events
-    WHERE ts <= $cut::TIMESTAMP AND list_contains($seen, event_type)
+    WHERE ts < $cut::TIMESTAMP AND list_contains($seen, event_type)
 )
 SELECT user_id, item_id, row_number() OVER (PARTITION BY user_id ORDER BY rank) AS place
 FROM judged

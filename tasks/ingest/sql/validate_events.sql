@@ -2,7 +2,8 @@
 -- Grain: one row read. Inputs: raw_events, known_items.
 -- Parameters: now, as_of (UTC timestamps), max_id_bytes, may_be_negative, idle (event types).
 -- Idle events are left out: there may be many more of them than of all others.
--- A row later than as_of is not validated: the night must not see it.
+-- An event of as_of or later is not validated: the night must not see it. (Where times are whole
+-- days, those of the day that begins at as_of are still to come.)
 -- Only bad rows keep file and row number, which would be most of the memory.
 WITH faulted AS (
     SELECT
@@ -12,7 +13,7 @@ WITH faulted AS (
             WHEN arrived_at > $as_of::TIMESTAMP THEN 'after as_of'
             WHEN ts IS NULL THEN 'ts missing or unparsable'
             WHEN ts > $now::TIMESTAMP THEN 'ts in the future'
-            WHEN ts > $as_of::TIMESTAMP THEN 'after as_of'
+            WHEN ts >= $as_of::TIMESTAMP THEN 'after as_of'
             WHEN arrived_at_as_found IS NOT NULL THEN 'arrived_at unparsable'
             WHEN coalesce(user_id, '') = '' THEN 'user_id missing'
             WHEN coalesce(item_id, '') = '' THEN 'item_id missing'

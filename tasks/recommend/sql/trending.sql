@@ -4,13 +4,13 @@
 WITH counted AS (
     SELECT
         item_id,
-        count(*) FILTER (age_days < $recent_days) AS recent,
-        count(*) FILTER (age_days >= $recent_days) * $recent_days / $past_days AS expected
+        count(*) FILTER (age_days <= $recent_days) AS recent,
+        count(*) FILTER (age_days > $recent_days) * $recent_days / $past_days AS expected
     FROM (
         SELECT item_id, date_diff('microsecond', ts, $as_of::TIMESTAMP) / 86400e6 AS age_days
         FROM events
         JOIN weights USING (event_type)
-        WHERE weight > 0 AND ts > $as_of::TIMESTAMP - to_days($recent_days + $past_days)
+        WHERE weight > 0 AND ts >= $as_of::TIMESTAMP - to_days($recent_days + $past_days)
     ) AS aged
     GROUP BY item_id
 )

@@ -4,7 +4,7 @@
 -- Of one event the row that arrived first counts, and what had arrived by then, the night has seen.
 SELECT user_id, item_id, event_type, ts, value
 FROM (
-    SELECT *, greatest(ts, coalesce(arrived_at, ts)) AS known_at
+    SELECT *
     FROM collected
     WHERE item_id IN (SELECT item_id FROM items)
         AND user_id <> ''
@@ -16,4 +16,4 @@ FROM (
         ORDER BY arrived_at, ts, user_id, item_id, event_type, value
     ) = 1
 ) AS distinct_events
-WHERE known_at > $since::TIMESTAMP
+WHERE ts >= $since::TIMESTAMP OR arrived_at > $since::TIMESTAMP

@@ -406,7 +406,8 @@ def test_the_night_reads_the_shops_log_and_this_from_one_folder(
     )
     assert (cleaned.n_events, cleaned.n_duplicates, cleaned.n_quarantined) == (4, 1, 0)
     assert n_counted(log, tmp_path / "again") == 4
-    before = clean(tmp_path / "before", log, [item("i1")], as_of=YESTERDAY, now=now)
+    then = YESTERDAY + timedelta(seconds=1)
+    before = clean(tmp_path / "before", log, [item("i1")], as_of=then, now=now)
     assert (before.n_events, before.n_after_as_of) == (1, 4), "unread until it has arrived"
 
 

@@ -30,6 +30,7 @@ DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
 DAYS = 7
 CUT = AS_OF - DAYS * DAY
+BEFORE = CUT - MOMENT
 WEIGHTS = {"view": 1.0, "purchase": 5.0, "return": -5.0}
 RECIPE = Recipe(
     features=weighing(("purchase", "return"), WEIGHTS),
@@ -81,7 +82,7 @@ def planted(*, shuffled: bool = False) -> list[Event]:
 def random_log(seed: int) -> list[Event]:
     """Let 40 users do whatever with 30 items, on both sides of the cut and on it."""
     rng = np.random.default_rng(seed)
-    times = [*(CUT - n * DAY for n in range(1, 20)), CUT, CUT + MOMENT, CUT + 3 * DAY, AS_OF]
+    times = [*(CUT - n * DAY for n in range(1, 20)), BEFORE, CUT, CUT + 3 * DAY, AS_OF - MOMENT]
     return [
         (
             f"u{rng.integers(40):02}",
@@ -116,9 +117,9 @@ def by_definition(night: Night, recipe: Recipe) -> dict[str, dict[str, float]]:
     lists, popular = read_lists(then.own.path), read_lists(then.popular.path)["all"]["item_ids"]
     seen, took = defaultdict(set), defaultdict(set)
     for user, item, kind, ts in night.events:
-        if ts <= CUT and kind in recipe.features.seen:
+        if ts < CUT and kind in recipe.features.seen:
             seen[user].add(item)
-        if ts > CUT and recipe.features.weights.get(kind, 0) > 0:
+        if ts >= CUT and recipe.features.weights.get(kind, 0) > 0:
             took[user].add(item)
     relevant = {user: took[user] - seen[user] for user in lists if took[user] - seen[user]}
     shown = {
@@ -162,10 +163,10 @@ def files_of(root: Path, events: list[Event], items: Mapping[str, Item]) -> dict
 
 
 def test_nothing_after_the_cut_changes_a_byte_of_the_past_night(tmp_path: Path) -> None:
-    events = [each for each in random_log(1) if each[3] <= CUT]
+    events = [each for each in random_log(1) if each[3] < CUT]
     items: dict[str, Item] = {f"i{at:02}": {"category": "c"} for at in range(30)}
     poison = [
-        (f"u{at % 50:02}", f"i{at % 30:02}", kind, CUT + (1 + at) * MOMENT)
+        (f"u{at % 50:02}", f"i{at % 30:02}", kind, CUT + at * MOMENT)
         for at in range(400)
         for kind in ("purchase", "return")
     ]
@@ -174,8 +175,8 @@ def test_nothing_after_the_cut_changes_a_byte_of_the_past_night(tmp_path: Path) 
         before
     )
     assert files_of(tmp_path / "poisoned", poison + events, items) == before
-    on_the_cut = [("u00", "i00", "purchase", CUT)]
-    assert files_of(tmp_path / "seen", events + on_the_cut, items) != before
+    just_before = [("u00", "i00", "purchase", BEFORE)]
+    assert files_of(tmp_path / "seen", events + just_before, items) != before
 
 
 def test_an_item_of_after_the_cut_is_not_to_be_had_then(tmp_path: Path) -> None:
@@ -193,10 +194,10 @@ def test_an_item_of_after_the_cut_is_not_to_be_had_then(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "events",
     [
-        [("u", "a", "view", CUT + MOMENT)],  # nothing to learn from by then
-        [("u", "a", "view", CUT)],  # nothing since
-        [("u", "a", "view", CUT), ("stranger", "b", "view", AS_OF)],  # nobody with a list since
-        [("u", "a", "view", CUT), ("u", "b", "return", AS_OF)],  # nothing liked since
+        [("u", "a", "view", CUT)],  # nothing to learn from by then
+        [("u", "a", "view", BEFORE)],  # nothing since
+        [("u", "a", "view", BEFORE), ("stranger", "b", "view", CUT)],  # nobody with a list since
+        [("u", "a", "view", BEFORE), ("u", "b", "return", CUT)],  # nothing liked since
     ],
 )
 def test_with_nobody_to_judge_by_there_are_no_figures(tmp_path: Path, events: list[Event]) -> None:

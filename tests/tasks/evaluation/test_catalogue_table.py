@@ -82,7 +82,7 @@ def test_counts_are_those_of_lists_and_log(tmp_path: Path) -> None:
     rows = measured(night_of(tmp_path, 7, lists))
     places = Counter(item for listed in lists.values() for item in listed)
     firsts = Counter(listed[0] for listed in lists.values() if listed)
-    recent = Counter(item for _, item, _, ts in events() if ts > AS_OF - timedelta(days=30))
+    recent = Counter(item for _, item, _, ts in events() if ts >= AS_OF - timedelta(days=30))
     assert [row["item_id"] for row in rows] == sorted(ITEMS)
     for at, row in enumerate(rows):
         item = row["item_id"]

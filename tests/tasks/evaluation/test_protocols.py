@@ -50,9 +50,9 @@ def known_of(split: Split) -> list[Event]:
 def relevant_by_time(events: Iterable[Event]) -> dict[str, set[str]]:
     took, seen = defaultdict(set), defaultdict(set)
     for user, item, kind, ts in events:
-        if ts > CUT and WEIGHTS.get(kind, 0) > 0:
+        if ts >= CUT and WEIGHTS.get(kind, 0) > 0:
             took[user].add(item)
-        if ts <= CUT and kind in SEEN:
+        if ts < CUT and kind in SEEN:
             seen[user].add(item)
     return {user: took[user] - seen[user] for user in sorted(took) if took[user] - seen[user]}
 
@@ -83,12 +83,12 @@ def without_last(events: list[Event], last: dict[str, tuple[str, datetime]]) -> 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_by_time_is_as_defined(tmp_path: Path, seed: int) -> None:
-    events = [*random_log(seed), ("stranger", "i00", "view", AS_OF)]
+    events = [*random_log(seed), ("stranger", "i00", "view", AS_OF - MOMENT)]
     split = split_of(tmp_path, events, "by_time")
     expected = relevant_by_time(events)
     assert relevant_of(split) == expected
     assert "stranger" in expected
-    assert sorted(known_of(split)) == sorted(event for event in events if event[3] <= CUT)
+    assert sorted(known_of(split)) == sorted(event for event in events if event[3] < CUT)
     assert split.run.as_of == CUT
 
 
@@ -168,7 +168,7 @@ def test_nothing_held_out_changes_a_byte_of_the_known_part_and_its_features(
 
 
 def test_no_event_after_the_cut_judges_nobody(tmp_path: Path) -> None:
-    split = split_of(tmp_path, [("u", "i00", "view", CUT)], "by_time")
+    split = split_of(tmp_path, [("u", "i00", "view", CUT - MOMENT)], "by_time")
     assert (len(split.user_ids), len(split.rows), len(split.item_ids)) == (0, 0, 0)
-    split = split_of(tmp_path / "last", [("u", "i00", "view", CUT)], "last_event")
+    split = split_of(tmp_path / "last", [("u", "i00", "view", CUT - MOMENT)], "last_event")
     assert len(split.user_ids) == 0

@@ -61,7 +61,7 @@ random_events = st.lists(
         user_id=st.sampled_from(["u1", "u2", "u3"]),
         item_id=st.sampled_from(list(CATEGORIES)),
         event_type=st.sampled_from(["purchase", "view", "rating", "return", "impression", "wave"]),
-        ts=st.integers(0, 400 * 24 * 60).map(lambda age_min: AS_OF - timedelta(minutes=age_min)),
+        ts=st.integers(1, 400 * 24 * 60).map(lambda age_min: AS_OF - timedelta(minutes=age_min)),
         value=st.sampled_from([None, 0.0, 1.0, 3.3, 5.0]),
     ),
     min_size=1,
@@ -170,7 +170,8 @@ def test_a_day_is_a_utc_day_and_a_half_life_halves(tmp_path: Path) -> None:
     ages = {"u1": AS_OF, "u2": AS_OF - timedelta(seconds=1), "u3": midnight}
     ages |= {"u4": midnight - timedelta(seconds=1), "u5": AS_OF - timedelta(days=400)}
     rows = [event(user_id=user, ts=ts, event_type="purchase") for user, ts in ages.items()]
-    features = learn(tmp_path, clean(tmp_path, rows), FeatureSettings(half_life_days=1))
+    log = clean(tmp_path, rows, as_of=AS_OF + timedelta(hours=1))
+    features = learn(tmp_path, log, FeatureSettings(half_life_days=1))
     found = cells(features, features.interactions)
     decayed = {user: found[user, "i1"] for user in ages}
     never_nothing = 2.0**-32
@@ -250,7 +251,9 @@ def test_recent_views_are_twenty_latest_first_ties_by_id(tmp_path: Path) -> None
         for kind in ("view", "click")
     ]
     rows.append(event(item_id="i24", ts=YESTERDAY + timedelta(hours=1)))
-    rows.append(event(item_id="i23", ts=AS_OF, event_type="purchase"))  # no view
+    rows.append(
+        event(item_id="i23", ts=AS_OF - timedelta(seconds=1), event_type="purchase")
+    )  # no view
     features = learn(tmp_path, clean(tmp_path, rows, items))
     views = read(features.users)[0]["recent_views"]
     assert views == ["i24", *(f"i{n:02}" for n in range(19))]
@@ -336,7 +339,7 @@ def test_a_log_that_says_nothing_stops_the_night(
 
 
 def test_weights_that_could_not_be_added_up_exactly_stop_the_night(tmp_path: Path) -> None:
-    views = [event(ts=AS_OF - timedelta(seconds=seconds)) for seconds in (0, 1)]
+    views = [event(ts=AS_OF - timedelta(seconds=seconds)) for seconds in (1, 2)]
     log = clean(tmp_path, views)
     most = FeatureSettings(weights={"view": 2.0**29}, half_life_days=1e9)
     features = learn(tmp_path, log, most)

@@ -341,8 +341,8 @@ def test_a_broken_file_that_was_passed_over_is_in_the_record(tmp_path: Path) -> 
 def test_as_of_cuts_by_ts_and_by_arrival(tmp_path: Path) -> None:
     tick = timedelta(microseconds=1)
     rows = [
+        event(user_id="before", ts=AS_OF - tick),
         event(user_id="at", ts=AS_OF),
-        event(user_id="after", ts=AS_OF + tick),
         event(user_id="arrived", arrived_at=AS_OF),
         event(user_id="arrived late", arrived_at=AS_OF + tick),
         event(user_id="arrived late and bad", arrived_at=AS_OF + tick, ts=None),
@@ -350,15 +350,16 @@ def test_as_of_cuts_by_ts_and_by_arrival(tmp_path: Path) -> None:
         event(user_id="within the clock's tolerance", ts=NOW + timedelta(hours=1)),
     ]
     log = clean(tmp_path, rows)
-    assert {row["user_id"] for row in read(log.events)} == {"at", "arrived"}
+    assert {row["user_id"] for row in read(log.events)} == {"before", "arrived"}
     assert (log.n_after_as_of, log.n_quarantined) == (5, 0)
 
 
 def test_as_of_may_name_any_zone(tmp_path: Path) -> None:
-    rows = [event(user_id="at", ts=AS_OF), event(user_id="after", ts=AS_OF + timedelta(minutes=1))]
+    minute = timedelta(minutes=1)
+    rows = [event(user_id="before", ts=AS_OF - minute), event(user_id="after", ts=AS_OF + minute)]
     elsewhere = AS_OF.astimezone(timezone(timedelta(hours=9)))
     log = clean(tmp_path, rows, as_of=elsewhere)
-    assert [row["user_id"] for row in read(log.events)] == ["at"]
+    assert [row["user_id"] for row in read(log.events)] == ["before"]
 
 
 def test_nothing_after_as_of_changes_a_byte(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.tasks.small_models import AS_OF, Event, learn, read_lists, walked, we
 
 DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
+JUST_NOW = AS_OF - MOMENT
 WEIGHTS = {"view": 1.0, "purchase": 5.0, "dislike": -3.0}
 LISTING = TopNSettings(n=8, page_size=4, max_per_category=2)
 HALF_LIFE_DAYS = 30.0
@@ -93,7 +94,7 @@ def listed(
     kinds = [hash(items[item]["category"]) for item in ids]
     allowed = [at for at, item in enumerate(ids) if item in scores and available(items[item])]
     ranked = sorted(
-        allowed, key=lambda at: (-scores[ids[at]], -max(popularity.get(ids[at], 0), 0), ids[at])
+        allowed, key=lambda at: (-scores[ids[at]], -popularity.get(ids[at], 0), ids[at])
     )
     cap = cap or listing.max_per_category
     return [ids[at] for at in walked(ranked, kinds, listing.n, listing.page_size, cap)]
@@ -130,7 +131,7 @@ def test_all_categories_and_segments_by_their_definitions(tmp_path: Path, seed: 
     events, items, users = shop(seed)
     settings = PopularitySettings(half_life_days=HALF_LIFE_DAYS)
     found = made(tmp_path, events, items, users, settings=settings)
-    popularity = floored(decayed(events), items)
+    popularity = decayed(events)
     recent = floored(decayed(events, HALF_LIFE_DAYS), items)
 
     assert found["all"]["item_ids"] == listed(recent, items, popularity)
@@ -172,29 +173,29 @@ def trend(events: Sequence[Event], recent: timedelta, past: timedelta) -> dict[s
     scores = {}
     for item in {item for _, item, _, _ in events}:
         ages = [AS_OF - ts for _, other, kind, ts in events if other == item and WEIGHTS[kind] > 0]
-        now = sum(age < recent for age in ages)
-        before = sum(recent <= age < recent + past for age in ages) * (recent / past)
+        now = sum(age <= recent for age in ages)
+        before = sum(recent < age <= recent + past for age in ages) * (recent / past)
         if now > before:
             scores[item] = (now - before) / math.sqrt(before + 1)
     return scores
 
 
-def test_trending_windows_hold_their_recent_borders_only(tmp_path: Path) -> None:
-    """Recent is younger than 7 days; past is from 7 days exactly to just under 35."""
+def test_trending_windows_hold_their_past_borders_only(tmp_path: Path) -> None:
+    """Recent is 7 days old at most; past is from just over 7 days to 35 exactly."""
     ages = {
-        "at-once": timedelta(0),
-        "just-recent": 7 * DAY - MOMENT,
-        "just-past": 7 * DAY,
-        "last-past": 35 * DAY - MOMENT,
-        "too-old": 35 * DAY,
+        "just-now": MOMENT,
+        "just-recent": 7 * DAY,
+        "just-past": 7 * DAY + MOMENT,
+        "last-past": 35 * DAY,
+        "too-old": 35 * DAY + MOMENT,
     }
     items = {item: {"category": item} for item in ages}
-    fresh: list[Event] = [("u", item, "view", AS_OF) for item in items]
+    fresh: list[Event] = [("u", item, "view", JUST_NOW) for item in items]
     events = fresh + [("v", item, "view", AS_OF - age) for item, age in ages.items()]
     found = made(tmp_path, events, items)["trending"]
     assert dict(zip(found["item_ids"], found["scores"], strict=True)) == pytest.approx(
         {
-            "at-once": 2.0,
+            "just-now": 2.0,
             "just-recent": 2.0,
             "just-past": 0.75 / math.sqrt(1.25),
             "last-past": 0.75 / math.sqrt(1.25),
@@ -207,7 +208,7 @@ def test_what_is_as_busy_as_ever_does_not_trend(tmp_path: Path) -> None:
     items = {item: {"category": "any"} for item in ("steady", "fading", "disliked")}
     steady = [("u", "steady", "view", AS_OF - day * 7 * DAY - DAY) for day in range(5)]
     fading = [("u", "fading", "view", AS_OF - 8 * DAY)]
-    disliked = [("u", "disliked", "dislike", AS_OF)]
+    disliked = [("u", "disliked", "dislike", JUST_NOW)]
     assert "trending" not in made(tmp_path, steady + fading + disliked, items)
 
 
@@ -229,7 +230,7 @@ def test_new_goes_by_creation_or_else_by_the_first_event(tmp_path: Path) -> None
     events: list[Event] = [
         ("u", "seen-once", "view", AS_OF - 2 * DAY),
         ("u", "seen-once", "view", AS_OF - DAY),
-        ("u", "week", "view", AS_OF),  # first seen now, and yet a week old
+        ("u", "week", "view", JUST_NOW),  # first seen now, and yet a week old
     ]
     found = made(tmp_path, events, items)["new"]
     assert found["item_ids"] == ["now", "before", "seen-once", "week"]
@@ -241,19 +242,19 @@ def test_new_goes_by_creation_or_else_by_the_first_event(tmp_path: Path) -> None
 def test_ties_go_by_popularity_and_then_by_id(tmp_path: Path) -> None:
     created = (AS_OF - DAY).replace(tzinfo=None)
     items = {item: {"category": item, "created_at": created} for item in "dcba"}
-    events: list[Event] = [("u", "c", "view", AS_OF), ("v", "a", "view", AS_OF)]
-    events += [("u", "a", "dislike", AS_OF)]
+    events: list[Event] = [("u", "c", "view", JUST_NOW), ("v", "a", "view", JUST_NOW)]
+    events += [("u", "a", "dislike", JUST_NOW)]
     found = made(tmp_path, events, items, {"u": "gold"})
-    assert found["new"]["item_ids"] == ["c", "a", "b", "d"]
-    for segment in ("all", "segment:gold"):  # a dislike pulls nothing below 0
-        assert found[segment]["item_ids"] == ["c", "a", "b", "d"]
-        assert found[segment]["scores"] == [1, 0, 0, 0]
+    assert found["new"]["item_ids"] == ["c", "b", "d", "a"]
+    for segment in ("all", "segment:gold"):  # the score is 0 at least, the order is not
+        assert found[segment]["item_ids"] == ["c", "b", "d", "a"]
+        assert found[segment]["scores"][1:] == [0, 0, 0]
 
 
 def test_mixed_lists_obey_the_category_rule_and_a_categorys_own_does_not(tmp_path: Path) -> None:
     items = {f"a{at}": {"category": "a"} for at in range(9)} | {"b": {"category": "b"}}
     events: list[Event] = [
-        (f"u{user}", f"a{at}", "view", AS_OF) for at in range(9) for user in range(9 - at)
+        (f"u{user}", f"a{at}", "view", JUST_NOW) for at in range(9) for user in range(9 - at)
     ]
     found = made(tmp_path, events, items, {"u0": "gold"})
     assert found["all"]["item_ids"] == ["a0", "a1", "b"]  # then page 1 has room for no more of a
@@ -263,6 +264,6 @@ def test_mixed_lists_obey_the_category_rule_and_a_categorys_own_does_not(tmp_pat
 
 
 def test_without_a_users_file_there_are_no_segments(tmp_path: Path) -> None:
-    found = made(tmp_path, [("u", "a", "view", AS_OF)], {"a": {"category": "x"}})
+    found = made(tmp_path, [("u", "a", "view", JUST_NOW)], {"a": {"category": "x"}})
     assert set(found) == {"all", "trending", "new", "category:x"}
     assert found["category:x"]["item_ids"] == ["a"]

@@ -101,7 +101,7 @@ def day_of(n: int, first: datetime, within: timedelta) -> st.SearchStrategy[list
             user_id=st.sampled_from(["u1", "u2", "u3"]),
             item_id=st.sampled_from([each["item_id"] for each in ITEMS]),
             event_type=st.sampled_from(KINDS),
-            ts=st.integers(1, within // timedelta(microseconds=1)).map(
+            ts=st.integers(1, within // timedelta(microseconds=1) - 1).map(
                 lambda us: first + timedelta(microseconds=us)
             ),
             value=st.sampled_from([None, 0.0, 1.0, 3.3, 5.0, 0.1234567]),

@@ -126,7 +126,10 @@ def test_events_that_are_later_than_the_night_cost_the_clean_log_alone(night: Ni
 
 def test_an_event_that_the_night_sees_makes_the_rest_anew(night: Night) -> None:
     night.broken_off(1, 3)
-    write(night.log / "date=2026-02-02/collected.parquet", [event(ts=AS_OF)])
+    write(
+        night.log / "date=2026-02-02/collected.parquet",
+        [event(ts=AS_OF - timedelta(microseconds=1))],
+    )
     run, _ = night.begin(2)
     clean_events(run, night.inputs, ANY_SHARE, now=NOW)
     assert take_over_rest(run) == Taken(0, None)
