@@ -102,7 +102,7 @@ def _als(
     )
     items = item_factors(session, spark, weights)
     users = fold_in_als(data.strengths, items, loss)
-    return Als.of_factors(data, settings, users, items, settings.iterations)
+    return Als.of_factors(data, settings, loss, users, items, settings.iterations)
 
 
 def item_factors(session: SparkSession, als: ALS, weights: sp.csr_matrix) -> Factors:

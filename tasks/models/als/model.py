@@ -52,19 +52,19 @@ class Als(Model):
         elif start:  # the catalogue has grown into more factors
             n_iterations = settings.iterations
         users, items = fit(data.strengths, loss, settings.seed, n_iterations, first, progress)
-        return cls.of_factors(data, settings, users, items, n_iterations)
+        return cls.of_factors(data, settings, loss, users, items, n_iterations)
 
     @classmethod
     def of_factors(
         cls,
         data: Interactions,
         settings: TrainSettings,
+        loss: Loss,
         users: Factors,
         items: Factors,
         n_iterations: int,
     ) -> Self:
         """Return the model of trained factors, in which cold items get theirs from content."""
-        loss = Loss.of(data.strengths, settings)
         items = with_cold_items(items, data.strengths, data.content)
         return cls(
             settings,

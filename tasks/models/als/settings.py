@@ -31,7 +31,7 @@ class TrainSettings:
     factors: PositiveInt = 64
     items_per_factor: PositiveInt = 16
     iterations: PositiveInt = 15
-    warm_iterations: NonNegativeInt = 3
+    warm_iterations: NonNegativeInt = 2
     cold_every: PositiveInt = 7
     cold_below: NonNegativeFloat = 0.95
     regularization: PositiveFloat = 0.005
