@@ -95,7 +95,7 @@ never count, and of entries with one ``event_id`` only the first does.
   ``avg_rating`` of ``num_ratings`` for a type in ``ratings``, and puts its item first in
   ``recent_views`` for a type in ``views`` (``n_recent`` items stay, none twice). A user without a
   row begins at 0 and empty lists.
-- An item's row holds all events up to its ``as_of``, which only ``item-update:<id>`` has, else to
+- An item's row holds all events before its ``as_of``, which only ``item-update:<id>`` has, else to
   the manifest's. A field of ``recent-item:<id>`` is ``<quarter>:<event_type>`` (number of events)
   with ``:n`` (of those with a value) or ``:sum`` (of their values, in millionths) after it; the
   quarter is Unix time in whole quarters of an hour, the type is encoded like an id. Quarters that
