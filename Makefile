@@ -14,7 +14,7 @@ SPARK := .venv-spark
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop up test test-cluster quick check format settings docs lock reliability soak fuzz lookup quality bench clean spark-tools test-spark release-tools release versions licences sbom image-check
+.PHONY: help install demo demo-stop up test test-cluster quick check format settings docs lock reliability soak fuzz properties lookup quality bench clean spark-tools test-spark release-tools release versions licences sbom image-check
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,9 @@ soak: $(READY)  ## Soak test for MINUTES=10 with failing Redis and publishers; f
 
 fuzz: $(READY)  ## 100,000 hostile requests and calls to the service and the client
 	@$(BIN)/python -m tests.fuzz
+
+properties: $(READY)  ## Each property with TIMES=10 times the examples of the suite, of new seeds
+	@$(BIN)/python -m pytest -p tests.more_examples --times $(or $(TIMES),10) -n 2 --timeout 0 -m "not cluster"
 
 lookup: $(READY)  ## Load the client and the service, and write the figures into docs/lookup.md
 	@$(BIN)/python -m benchmarks._lookup_page
