@@ -2,7 +2,7 @@
 
     step            what it does                                what it leaves
     check_inputs    every file readable, every column there     (nothing: it fails before all else)
-    clean_events    each good event once, up to as_of           (nothing in the end)
+    clean_events    each good event once, before as_of          (nothing in the end)
     by_time         the last days held out                      "
     last_event      each judged user's newest item held out     "
     choose_blend    by the part that is not held out alone      "
@@ -90,7 +90,7 @@ def evaluate(
         items: Parquet catalogue.
         users: Parquet users file, for segments.
         namespace: whose lists these are: a tenant, a scene, a surface.
-        as_of: nothing after this instant is read; the last midnight in UTC where not given.
+        as_of: only what is before this instant is read; the last midnight in UTC where not given.
         days: last days held out by time.
         protocols: those to judge by; all where not given.
         max_users: most users to judge, a sample by a hash of the id.

@@ -5,7 +5,7 @@
     open_run        the next generation number               settings.json
     take_over       what a run that broke off had finished   made_from.json
     clear_orphans   what dead publishers left, deleted       (a line in steps.jsonl)
-    clean_events    each good event once, up to as_of        events.parquet, quarantine.parquet
+    clean_events    each good event once, before as_of       events.parquet, quarantine.parquet
     take_over_rest  where only later events came meanwhile   (a line in steps.jsonl)
     open_phases     of what experiments.toml runs            (a line in steps.jsonl)
     choose_blend    half-lives and weights, by a backtest    choice.json
@@ -99,7 +99,7 @@ def nightly(
         items: Parquet catalogue.
         users: Parquet users file, for segments.
         namespace: whose lists these are: a tenant, a scene, a surface.
-        as_of: nothing after this instant is seen; the last midnight in UTC where not given.
+        as_of: only what is before this instant is seen; the last midnight in UTC where not given.
         run_root: where the run's folder is made.
         config: settings file; `nightshelf.toml` of the working directory where not given.
 
@@ -237,7 +237,9 @@ def main(
     namespace: Annotated[str, typer.Option(help="Whose lists these are.")] = "shop",
     as_of: Annotated[
         datetime | None,
-        typer.Option(help="See nothing after this instant; the last midnight in UTC by default."),
+        typer.Option(
+            help="See only what is before this instant; the last midnight in UTC by default."
+        ),
     ] = None,
     run_root: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
     config: Annotated[

@@ -55,7 +55,7 @@ def readout(
         events_dir: the collected log: a folder of `date=YYYY-MM-DD/` partitions.
         users: Parquet users file, for segments.
         namespace: whose experiments these are: a tenant, a scene, a surface.
-        as_of: nothing after this instant is read; now where not given.
+        as_of: only what is before this instant is read; now where not given.
         run_root: where the nights have kept the history of the experiments.
         config: settings file, beside which `experiments.toml` stands.
 
@@ -124,7 +124,7 @@ def main(
     users: Annotated[Path | None, typer.Option(help="Users file (Parquet), for segments.")] = None,
     namespace: Annotated[str, typer.Option(help="Whose experiments these are.")] = "shop",
     as_of: Annotated[
-        datetime | None, typer.Option(help="Read nothing after this instant; now by default.")
+        datetime | None, typer.Option(help="Read only what is before this instant; now by default.")
     ] = None,
     run_root: Annotated[Path, typer.Option(help="Where the runs' folders are.")] = Path("runs"),
     config: Annotated[

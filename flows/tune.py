@@ -56,7 +56,7 @@ def tune(
         items: Parquet catalogue.
         users: Parquet users file.
         namespace: whose settings these are.
-        as_of: nothing after this instant is seen; the last midnight in UTC where not given.
+        as_of: only what is before this instant is seen; the last midnight in UTC where not given.
         run_root: where the search is kept.
         config: settings file; `nightshelf.toml` of the working directory where not given.
         ask: minutes, trials, days and users of the search, and its seed.
@@ -94,7 +94,9 @@ def main(
     namespace: Annotated[str, typer.Option(help="Whose settings these are.")] = "shop",
     as_of: Annotated[
         datetime | None,
-        typer.Option(help="See nothing after this instant; the last midnight in UTC by default."),
+        typer.Option(
+            help="See only what is before this instant; the last midnight in UTC by default."
+        ),
     ] = None,
     run_root: Annotated[Path, typer.Option(help="Where the search is kept.")] = Path("runs"),
     config: Annotated[
