@@ -237,9 +237,7 @@ def main(
     namespace: Annotated[str, typer.Option(help="Whose lists these are.")] = "shop",
     as_of: Annotated[
         datetime | None,
-        typer.Option(
-            help="See only what is before this instant; the last midnight in UTC by default."
-        ),
+        typer.Option(help="See what is before this instant; the last midnight in UTC by default."),
     ] = None,
     run_root: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
     config: Annotated[
